@@ -1,9 +1,27 @@
 package awsiam
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+)
 
 // Caller is who the operator is to AWS.
-type Caller struct{ Partition, AccountID, ARN string }
+type Caller struct {
+	Partition string // aws, aws-cn, aws-us-gov, …
+	AccountID string // twelve digits
+	// ARN of the session; it changes with every start, so it is for logs only.
+	ARN string
+}
 
 // Account tells about the AWS account that the operator works in.
 type Account struct{ api STS }
@@ -11,5 +29,53 @@ type Account struct{ api STS }
 // NewAccount returns an Account that calls api.
 func NewAccount(api STS) *Account { return &Account{api: api} }
 
-// Caller returns who the operator is to AWS.
-func (a *Account) Caller(ctx context.Context) (Caller, error) { return Caller{}, nil }
+// Caller returns who the operator is to AWS. No permission is needed to ask, so
+// a failure is one of credentials or of the network.
+func (a *Account) Caller(ctx context.Context) (Caller, error) {
+	out, err := a.api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return Caller{}, classify(call{operation: "GetCallerIdentity"}, err, unknownQuota)
+	}
+	parsed, err := arn.Parse(aws.ToString(out.Arn))
+	if err != nil {
+		return Caller{}, &fault.Error{Kind: fault.Transient, Reason: v1alpha1.ReasonAWSUnavailable, Err: fmt.Errorf("AWS STS says that the operator is %q, which is no ARN: %w", aws.ToString(out.Arn), err)}
+	}
+	return Caller{Partition: parsed.Partition, AccountID: aws.ToString(out.Account), ARN: parsed.String()}, nil
+}
+
+// quotasFor is how long the account's quotas are taken to stay as they are.
+const quotasFor = 10 * time.Minute
+
+// quotas are those of the account, read when first needed. It is safe for
+// concurrent use: whoever comes while they are read waits for them.
+type quotas struct {
+	api interface {
+		GetAccountSummary(context.Context, *iam.GetAccountSummaryInput, ...func(*iam.Options)) (*iam.GetAccountSummaryOutput, error)
+	}
+	now func() time.Time
+
+	mu      sync.Mutex
+	asked   time.Time
+	summary map[string]int32
+}
+
+func newQuotas(api API) *quotas { return &quotas{api: api, now: time.Now} }
+
+// value returns the quota of that key of GetAccountSummary, if it is known. A
+// failure to read them leaves those that were known, and is not tried again for
+// a while: quotas are asked for when something else has failed already.
+func (q *quotas) value(ctx context.Context, key string) (int32, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now := q.now(); q.asked.IsZero() || now.Sub(q.asked) >= quotasFor {
+		q.asked = now
+		if out, err := q.api.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{}); err == nil {
+			q.summary = out.SummaryMap
+		}
+	}
+	v, ok := q.summary[key]
+	return v, ok
+}
+
+// unknownQuota knows no quota.
+func unknownQuota(string) (int32, bool) { return 0, false }

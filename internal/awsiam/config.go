@@ -2,32 +2,116 @@ package awsiam
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 )
 
-// ClientOptions say how to talk to AWS.
+// userAgent is the operator's name in CloudTrail, before its version.
+const userAgent = "podidentity-operator"
+
+// fallbackRegion is what requests are signed for if no region is configured
+// anywhere. IAM is one service for the whole partition, and in the partition aws
+// it is signed for us-east-1 whatever the region. In other partitions the region
+// has to be set, for it is what names the partition.
+const fallbackRegion = "us-east-1"
+
+// How long AWS has for an answer. The whole of one attempt is bounded so that a
+// connection that has gone silent does not hold up a worker.
+const (
+	dialTimeout    = 5 * time.Second
+	attemptTimeout = 30 * time.Second
+)
+
+// ClientOptions say how the operator presents itself to AWS.
 type ClientOptions struct {
 	// Version of the operator, for the user agent.
 	Version string
-	// OnCall is told of every attempt of a call to AWS. It must be fast and safe
-	// for concurrent use; nil means nobody wants to know.
+	// OnCall is told of every attempt of a call to AWS, after it. It must be fast
+	// and safe for concurrent use; nil means that nobody wants to know.
 	OnCall func(Call)
 }
 
-// Call is one attempt of a call to AWS.
-type Call struct {
-	Service   string // IAM, STS
-	Operation string // CreateRole
-	Outcome   string // Success or an error code
-	Duration  time.Duration
-}
-
-// Clients are the SDK's clients for one AWS account.
+// Clients are the SDK's clients for one AWS account. They share connections,
+// credentials and the budget of retries.
 type Clients struct {
-	IAM    API
-	STS    STS
+	IAM API
+	STS STS
+	// Region that requests are signed for.
 	Region string
 }
 
-// NewClients returns clients configured from the environment.
-func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) { return &Clients{}, nil }
+// NewClients returns clients that are configured as every AWS tool is: by
+// environment variables, shared files, the ServiceAccount's token or the
+// machine. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_STS,
+// AWS_CA_BUNDLE, AWS_REGION and AWS_MAX_ATTEMPTS are honoured. It makes no call:
+// whether there are credentials shows in the first one.
+func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithDefaultRegion(fallbackRegion),
+		config.WithAppID(userAgent+"/"+o.Version),
+		config.WithRetryer(newRetryer()),
+		// Not a plain *http.Client, which AWS_CA_BUNDLE could not be added to.
+		config.WithHTTPClient(awshttp.NewBuildableClient().
+			WithTimeout(attemptTimeout).
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = markedCredentials{cfg.Credentials}
+	}
+	if o.OnCall != nil {
+		cfg.APIOptions = append(cfg.APIOptions, attemptRecorder(o.OnCall))
+	}
+	return &Clients{IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), Region: cfg.Region}, nil
+}
+
+// newRetryer returns the one retryer of all clients: the SDK's standard one,
+// which also retries when two callers change one thing at the same moment. IAM's
+// LimitExceeded, a quota, is not retried, though it sounds like throttling.
+func newRetryer() func() aws.Retryer {
+	shared := retry.AddWithErrorCodes(retry.NewStandard(), "ConcurrentModification")
+	return func() aws.Retryer { return shared }
+}
+
+// markedCredentials marks the errors of a provider, which would otherwise look
+// like those of the call that the credentials are for.
+type markedCredentials struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (m markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := m.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &credentialsError{err}
+	}
+	return c, nil
+}
+
+// attemptRecorder returns an option that tells onCall of every attempt.
+func attemptRecorder(onCall func(Call)) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("PodIdentityRecordAttempt",
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+				start := time.Now()
+				out, metadata, err := next.HandleFinalize(ctx, in)
+				onCall(Call{
+					Service:   awsmiddleware.GetServiceID(ctx),
+					Operation: awsmiddleware.GetOperationName(ctx),
+					Outcome:   outcomeOf(err),
+					Duration:  time.Since(start),
+				})
+				return out, metadata, err
+			}), "Retry", middleware.After)
+	}
+}

@@ -2,25 +2,58 @@ package awsiam
 
 import (
 	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Providers reads and makes IAM OIDC providers.
+// Providers reads and makes IAM OIDC providers. It is safe for concurrent use.
 type Providers struct{ api API }
 
 // NewProviders returns Providers that call api.
 func NewProviders(api API) *Providers { return &Providers{api: api} }
 
-// Provider returns the provider of that ARN, or nil if there is none.
+// Provider returns the OIDC provider of that ARN, or nil if there is none.
 func (p *Providers) Provider(ctx context.Context, arn string) (*plan.Provider, error) {
-	return nil, nil
+	out, err := p.api.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(arn)})
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("OIDC provider %s: %w", arn, classify(call{operation: "GetOpenIDConnectProvider"}, err, unknownQuota))
+	}
+	return &plan.Provider{ARN: arn, Audiences: slices.Sorted(slices.Values(out.ClientIDList)), Tags: tagMap(out.Tags)}, nil
 }
 
-// CreateProvider makes the provider and returns its ARN.
+// CreateProvider makes the OIDC provider for the issuer, which accepts tokens of
+// audience, and returns its ARN. Thumbprints are left to IAM, which finds them
+// out and uses them only if the issuer's certificate is of no public authority.
+// That somebody else made the provider at the same moment is a transient fault.
 func (p *Providers) CreateProvider(ctx context.Context, issuerURL, audience string, tags map[string]string) (string, error) {
-	return "", nil
+	out, err := p.api.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
+		Url:          aws.String(issuerURL),
+		ClientIDList: []string{audience},
+		Tags:         tagList(tags),
+	})
+	if err != nil {
+		return "", fmt.Errorf("OIDC provider for %s: %w", issuerURL, classify(call{operation: "CreateOpenIDConnectProvider"}, err, unknownQuota))
+	}
+	return aws.ToString(out.OpenIDConnectProviderArn), nil
 }
 
-// AddAudience makes the provider accept tokens of a further audience.
-func (p *Providers) AddAudience(ctx context.Context, arn, audience string) error { return nil }
+// AddAudience makes the OIDC provider accept tokens of audience too. It may be
+// repeated.
+func (p *Providers) AddAudience(ctx context.Context, arn, audience string) error {
+	_, err := p.api.AddClientIDToOpenIDConnectProvider(ctx, &iam.AddClientIDToOpenIDConnectProviderInput{
+		OpenIDConnectProviderArn: aws.String(arn),
+		ClientID:                 aws.String(audience),
+	})
+	if err != nil {
+		return fmt.Errorf("OIDC provider %s: %w", arn, classify(call{operation: "AddClientIDToOpenIDConnectProvider"}, err, unknownQuota))
+	}
+	return nil
+}

@@ -2,25 +2,149 @@ package awsiam
 
 import (
 	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// Roles reads IAM roles and applies plans to them.
-type Roles struct{ api API }
-
-// New returns Roles that call api.
-func New(api API) *Roles { return &Roles{api: api} }
-
-// Observe returns the role of that name, or nil if there is none.
-func (r *Roles) Observe(ctx context.Context, name string) (*plan.Observed, error) { return nil, nil }
-
-// ObserveForTeardown returns what hangs on the role.
-func (r *Roles) ObserveForTeardown(ctx context.Context, name string) (*plan.Observed, error) {
-	return nil, nil
+// Roles reads IAM roles and applies plans to them. It is safe for concurrent use.
+type Roles struct {
+	api    API
+	quotas *quotas
 }
 
-// Apply makes the changes.
-func (r *Roles) Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error) {
-	return plan.Applied{}, nil
+// New returns Roles that call api.
+func New(api API) *Roles { return &Roles{api: api, quotas: newQuotas(api)} }
+
+// Observe returns the role of that name with all its policies, or nil if there
+// is none. It costs three calls and one more for each inline policy. What
+// disappears in between counts as absent.
+//
+// The account's names are unique without regard to case or path, so the role
+// found may be spelled otherwise, lie elsewhere and be anybody's.
+func (r *Roles) Observe(ctx context.Context, name string) (*plan.Observed, error) {
+	found, err := r.observe(ctx, name, r.inlinePolicies)
+	if err != nil {
+		return nil, fmt.Errorf("role %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// ObserveForTeardown returns the role of that name with all that has to go
+// before it can be deleted, or nil if there is none. Inline policies come
+// without their documents, which nobody compares any more; instance profiles
+// come too.
+func (r *Roles) ObserveForTeardown(ctx context.Context, name string) (*plan.Observed, error) {
+	found, err := r.observe(ctx, name, r.inlineNames)
+	if err == nil && found != nil {
+		found.InstanceProfiles, err = r.instanceProfiles(ctx, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("role %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// observe returns the role, its managed policies and what inline finds.
+func (r *Roles) observe(ctx context.Context, name string, inline func(context.Context, string) (map[string]policy.Document, error)) (*plan.Observed, error) {
+	out, err := r.api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, r.explain(ctx, call{operation: "GetRole"}, err)
+	}
+	found := observed(out.Role)
+	found.Managed, err = r.managedPolicies(ctx, name)
+	if err == nil {
+		found.Inline, err = inline(ctx, name)
+	}
+	if isGone(err) {
+		return nil, nil
+	}
+	return found, err
+}
+
+// managedPolicies returns the sorted ARNs of the attached policies.
+func (r *Roles) managedPolicies(ctx context.Context, name string) ([]string, error) {
+	var arns []string
+	pages := iam.NewListAttachedRolePoliciesPaginator(r.api, &iam.ListAttachedRolePoliciesInput{RoleName: aws.String(name)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, r.explain(ctx, call{operation: "ListAttachedRolePolicies"}, err)
+		}
+		for _, p := range page.AttachedPolicies {
+			arns = append(arns, aws.ToString(p.PolicyArn))
+		}
+	}
+	slices.Sort(arns)
+	return arns, nil
+}
+
+// inlineNames returns the inline policies with empty documents.
+func (r *Roles) inlineNames(ctx context.Context, name string) (map[string]policy.Document, error) {
+	inline := map[string]policy.Document{}
+	pages := iam.NewListRolePoliciesPaginator(r.api, &iam.ListRolePoliciesInput{RoleName: aws.String(name)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, r.explain(ctx, call{operation: "ListRolePolicies"}, err)
+		}
+		for _, policyName := range page.PolicyNames {
+			inline[policyName] = ""
+		}
+	}
+	return inline, nil
+}
+
+// inlinePolicies returns the inline policies with their documents.
+func (r *Roles) inlinePolicies(ctx context.Context, name string) (map[string]policy.Document, error) {
+	inline, err := r.inlineNames(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for policyName := range inline {
+		out, err := r.api.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String(policyName)})
+		if isGone(err) {
+			delete(inline, policyName)
+			continue
+		}
+		if err != nil {
+			return nil, r.explain(ctx, call{operation: "GetRolePolicy"}, err)
+		}
+		inline[policyName] = document(aws.ToString(out.PolicyDocument))
+	}
+	return inline, nil
+}
+
+// instanceProfiles returns the sorted names of the profiles that the role is in.
+func (r *Roles) instanceProfiles(ctx context.Context, name string) ([]string, error) {
+	var names []string
+	pages := iam.NewListInstanceProfilesForRolePaginator(r.api, &iam.ListInstanceProfilesForRoleInput{RoleName: aws.String(name)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isGone(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, r.explain(ctx, call{operation: "ListInstanceProfilesForRole"}, err)
+		}
+		for _, p := range page.InstanceProfiles {
+			names = append(names, aws.ToString(p.InstanceProfileName))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// explain returns the fault that err is, in words that stay the same while
+// nothing changes.
+func (r *Roles) explain(ctx context.Context, c call, err error) error {
+	return classify(c, err, func(key string) (int32, bool) { return r.quotas.value(ctx, key) })
 }

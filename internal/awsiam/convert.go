@@ -1,0 +1,88 @@
+package awsiam
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+// defaultMaxSession is what a role has that nobody gave another session
+// duration, in seconds.
+const defaultMaxSession = 3600
+
+// observed returns what GetRole tells of a role: all but its policies.
+func observed(role *iamtypes.Role) *plan.Observed {
+	found := &plan.Observed{
+		Role: plan.Role{
+			Name:        aws.ToString(role.RoleName),
+			Path:        aws.ToString(role.Path),
+			Description: aws.ToString(role.Description),
+			MaxSession:  defaultMaxSession,
+			Trust:       document(aws.ToString(role.AssumeRolePolicyDocument)),
+			Tags:        tagMap(role.Tags),
+		},
+		ARN:       aws.ToString(role.Arn),
+		ID:        aws.ToString(role.RoleId),
+		CreatedAt: aws.ToTime(role.CreateDate),
+	}
+	if role.MaxSessionDuration != nil {
+		found.MaxSession = *role.MaxSessionDuration
+	}
+	if role.PermissionsBoundary != nil {
+		found.Boundary = aws.ToString(role.PermissionsBoundary.PermissionsBoundaryArn)
+	}
+	return found
+}
+
+// document returns a policy as AWS hands it out, in canonical form. What is not
+// a policy is returned as it is: no desired policy equals it, so that it is put
+// right like any other drift.
+//
+// IAM encodes documents by RFC 3986, and the SDK leaves them so. There + stands
+// for itself, hence PathUnescape.
+func document(encoded string) policy.Document {
+	raw, err := url.PathUnescape(encoded)
+	if err != nil {
+		raw = encoded
+	}
+	parsed, err := policy.Parse([]byte(raw))
+	if err != nil {
+		return policy.Document(raw)
+	}
+	return parsed
+}
+
+// tagMap returns tags without those of AWS itself, which nobody can change.
+func tagMap(tags []iamtypes.Tag) map[string]string {
+	m := make(map[string]string, len(tags))
+	for _, tag := range tags {
+		if key := aws.ToString(tag.Key); !strings.HasPrefix(strings.ToLower(key), "aws:") {
+			m[key] = aws.ToString(tag.Value)
+		}
+	}
+	return m
+}
+
+// tagList returns tags as the SDK wants them, sorted by key.
+func tagList(tags map[string]string) []iamtypes.Tag {
+	list := make([]iamtypes.Tag, 0, len(tags))
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		list = append(list, iamtypes.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
+	}
+	return list
+}
+
+// optional returns nil for "", for what may be left out of a request.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,49 @@
+package awsiam
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	smithy "github.com/aws/smithy-go"
+)
+
+// Call is one attempt of a call to AWS.
+type Call struct {
+	Service   string // IAM or STS
+	Operation string // such as CreateRole
+	// Outcome is one of the outcomes below, or an error code that this package
+	// knows: a set that is small enough to be a metric's label.
+	Outcome  string
+	Duration time.Duration
+}
+
+// Outcomes of a call that are not AWS's error codes.
+const (
+	OutcomeSuccess       = "Success"
+	OutcomeCanceled      = "Canceled"      // by the operator, which is about to stop
+	OutcomeNoAnswer      = "NoAnswer"      // of AWS: no network, no time, no sense
+	OutcomeNoCredentials = "NoCredentials" // so that the call was not made
+	OutcomeOther         = "Other"         // an error code that this package does not know
+)
+
+// outcomeOf returns the outcome of a call that ended with err.
+func outcomeOf(err error) string {
+	if err == nil {
+		return OutcomeSuccess
+	}
+	if errors.Is(err, context.Canceled) {
+		return OutcomeCanceled
+	}
+	if _, ok := errors.AsType[*credentialsError](err); ok {
+		return OutcomeNoCredentials
+	}
+	refused, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return OutcomeNoAnswer
+	}
+	if _, known := faults[refused.ErrorCode()]; !known {
+		return OutcomeOther
+	}
+	return refused.ErrorCode()
+}
