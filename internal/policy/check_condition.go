@@ -1,0 +1,74 @@
+package policy
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// checkConditions asks for operators that exist, keys with a service's prefix,
+// and values that the operator can read: a value that it cannot matches
+// nothing, for ever, and in a Deny that is a hole.
+func checkConditions(list []Condition, path string) error {
+	seen := map[string]bool{}
+	for _, c := range list {
+		path := join(path, c.Operator)
+		op, known := parseOperator(c.Operator)
+		if !known {
+			return errorAt(path, "is no condition operator; those are %s, with ForAllValues: or ForAnyValue: before "+
+				"and IfExists after them (but not Null)", names(operatorNames()))
+		}
+		path = join(path, c.Key)
+		if prefix, name, _ := strings.Cut(c.Key, ":"); prefix == "" || name == "" {
+			return errorAt(path, "must be a condition key with its prefix, such as aws:SourceIp")
+		}
+		same := op.String() + "\x00" + foldKey(c.Key)
+		if seen[same] {
+			return errorAt(path, "occurs twice with this operator; JSON has room for one")
+		}
+		seen[same] = true
+		if len(c.Values) == 0 {
+			return errorAt(path, "must have at least one value")
+		}
+		for i, v := range c.Values {
+			if problem := op.valueProblem(v); problem != "" {
+				return errorAt(item(path, i), "%s, not %q", problem, v)
+			}
+		}
+	}
+	return nil
+}
+
+func operatorNames() map[string]bool {
+	all := map[string]bool{}
+	for _, op := range operators {
+		all[op.base] = true
+	}
+	return all
+}
+
+// valueProblem says what v must be for the operator and is not, or "".
+func (o operator) valueProblem(v string) string {
+	ok, want := true, ""
+	switch o.family {
+	case familyNumeric:
+		want = "must be a number"
+		_, ok = number(v)
+	case familyDate:
+		want = "must be a date such as 2026-01-31T12:00:00Z, or seconds since 1970"
+		_, ok = date(v)
+	case familyBool, familyNull:
+		want = "must be true or false"
+		ok = lower(v) == "true" || lower(v) == "false" || o.family == familyBool && hasVariable(v)
+	case familyBinary:
+		want = "must be base64"
+		_, err := base64.StdEncoding.DecodeString(v)
+		ok = err == nil
+	case familyIP:
+		want = "must be an IP address or a range such as 203.0.113.0/24"
+		_, ok = network(v)
+	}
+	if ok {
+		return ""
+	}
+	return want
+}

@@ -1,0 +1,80 @@
+package policy
+
+// conditions reports whether all of s's conditions hold.
+func (e evaluation) conditions(s Statement) bool {
+	for _, c := range s.Conditions {
+		if !e.condition(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// condition evaluates one condition; one with an operator that does not exist
+// never holds.
+//
+// Several values in the policy are alternatives, and a negated operator holds
+// if none of them matches. A missing key fails an operator, but not a negated
+// one nor one with IfExists. ForAllValues holds, and ForAnyValue does not, for
+// a missing key and for one that is empty; IfExists does not change that.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+func (e evaluation) condition(c Condition) bool {
+	op, known := parseOperator(c.Operator)
+	if !known {
+		return false
+	}
+	got := e.context[foldKey(c.Key)]
+	if op.family == familyNull {
+		return null(c.Values, len(got) > 0)
+	}
+	if op.quantifier != "" && len(got) == 1 && got[0] == "" {
+		got = nil // "resolves to a null dataset, such as an empty string"
+	}
+	if len(got) == 0 {
+		return op.quantifier == forAllValues || op.quantifier == "" && (op.ifExists || op.negated)
+	}
+	tests, ok := e.tests(op, c.Values)
+	if !ok && op.negated {
+		return false // a variable stands for nothing: nothing can be said about what it is not
+	}
+	matches := func(value string) bool {
+		return contains(tests, func(t test) bool { return t(value) }, false)
+	}
+	switch {
+	case op.quantifier == forAllValues:
+		return !contains(got, func(v string) bool { return matches(v) == op.negated }, false)
+	case op.quantifier == forAnyValue:
+		return contains(got, func(v string) bool { return matches(v) != op.negated }, false)
+	default:
+		return contains(got, matches, false) != op.negated
+	}
+}
+
+// null reports whether a value says the truth about the absence of the key.
+func null(values []string, present bool) bool {
+	return contains(values, func(v string) bool {
+		return lower(v) == "true" && !present || lower(v) == "false" && present
+	}, false)
+}
+
+// tests returns the test for each of a condition's values, without those that
+// have a variable which stands for nothing; it reports false if there was one.
+func (e evaluation) tests(op operator, values []string) ([]test, bool) {
+	var tests []test
+	vars := e.vars
+	if !op.takesVariables() {
+		vars = nil
+	}
+	complete := true
+	for _, v := range values {
+		tokens, ok := compile(v, op.syntax(), vars)
+		if !ok {
+			complete = false
+			continue
+		}
+		tests = append(tests, op.test(tokens))
+	}
+	return tests, complete
+}

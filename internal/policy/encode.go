@@ -1,0 +1,156 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf16"
+)
+
+// appendPolicy appends p as JSON without white space, elements in the order in
+// which AWS's guide shows them.
+func appendPolicy(b []byte, p Policy) []byte {
+	b = append(b, `{"Version":`...)
+	b = appendText(b, p.Version)
+	if p.ID != "" {
+		b = append(b, `,"Id":`...)
+		b = appendText(b, p.ID)
+	}
+	b = append(b, `,"Statement":[`...)
+	for i, s := range p.Statements {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendStatement(b, s)
+	}
+	return append(b, `]}`...)
+}
+
+func appendStatement(b []byte, s Statement) []byte {
+	start := len(b)
+	name := func(name string) {
+		b = append(b, ',')
+		b = appendText(b, name)
+		b = append(b, ':')
+	}
+	list := func(element string, values []string) {
+		if values != nil {
+			name(element)
+			b = appendList(b, values)
+		}
+	}
+	who := func(element string, principals []Principal) {
+		if principals != nil {
+			name(element)
+			b = appendPrincipals(b, principals)
+		}
+	}
+	if s.SID != "" {
+		list("Sid", []string{s.SID})
+	}
+	if s.Effect != "" {
+		list("Effect", []string{string(s.Effect)})
+	}
+	who("Principal", s.Principals)
+	who("NotPrincipal", s.NotPrincipals)
+	list("Action", s.Actions)
+	list("NotAction", s.NotActions)
+	list("Resource", s.Resources)
+	list("NotResource", s.NotResources)
+	if len(s.Conditions) > 0 {
+		name("Condition")
+		b = appendConditions(b, s.Conditions)
+	}
+	return closeObject(b, start)
+}
+
+// closeObject makes an object of the members since start, each of which begins
+// with a comma.
+func closeObject(b []byte, start int) []byte {
+	if len(b) == start {
+		return append(b, "{}"...)
+	}
+	b[start] = '{'
+	return append(b, '}')
+}
+
+// appendPrincipals appends a map from type to IDs; it expects them sorted.
+func appendPrincipals(b []byte, list []Principal) []byte {
+	start := len(b)
+	for i := 0; i < len(list); {
+		var ids []string
+		t := list[i].Type
+		for ; i < len(list) && list[i].Type == t; i++ {
+			ids = append(ids, list[i].ID)
+		}
+		b = append(b, ',')
+		b = appendText(b, t)
+		b = append(b, ':')
+		b = appendList(b, ids)
+	}
+	return closeObject(b, start)
+}
+
+// appendConditions appends a map from operator to keys to values; it expects
+// them sorted. An operator and key that occur twice are written twice: both
+// must hold, JSON cannot say that, and a document that everybody refuses is
+// safer than one that says less.
+func appendConditions(b []byte, list []Condition) []byte {
+	start := len(b)
+	for i := 0; i < len(list); {
+		op := list[i].Operator
+		b = append(b, ',')
+		b = appendText(b, op)
+		b = append(b, ':')
+		inner := len(b)
+		for ; i < len(list) && list[i].Operator == op; i++ {
+			b = append(b, ',')
+			b = appendText(b, list[i].Key)
+			b = append(b, ':')
+			b = appendList(b, list[i].Values)
+		}
+		b = closeObject(b, inner)
+	}
+	return closeObject(b, start)
+}
+
+// appendList appends one value as a string and any other number as an array.
+func appendList(b []byte, values []string) []byte {
+	if len(values) == 1 {
+		return appendText(b, values[0])
+	}
+	b = append(b, '[')
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, v)
+	}
+	return append(b, ']')
+}
+
+// appendText appends a JSON string. IAM takes documents of the characters
+// U+0020 to U+00FF, tab and line ends only, so anything beyond is escaped;
+// <, > and & are not, unlike in encoding/json, for they count in the quota.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
+func appendText(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ' && r <= '\u00ff':
+			b = append(b, string(r)...)
+		case r <= '\uffff':
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return append(b, '"')
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}

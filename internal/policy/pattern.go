@@ -1,0 +1,185 @@
+package policy
+
+import "strings"
+
+// token is one step of a wildcard pattern.
+type token struct {
+	kind tokenKind
+	char rune   // of a literal
+	name string // of a variable: its text between the braces, key folded
+}
+
+type tokenKind int
+
+const (
+	literal   tokenKind = iota
+	one                 // any character
+	oneInSeg            // any character but ':'
+	many                // any characters
+	manyInSeg           // any characters but ':'
+	variable            // some text, the same wherever the same variable stands
+)
+
+// syntax says what '*' and '?' mean in a pattern.
+type syntax int
+
+const (
+	// exact has no wildcards.
+	exact syntax = iota
+	// glob has wildcards that match everything: actions, StringLike.
+	glob
+	// resourceARN has wildcards that stay inside a segment of an ARN, but for
+	// the sixth, which is the resource's own, and for a '*' at the end of a
+	// segment, which "can expand to match beyond the colon boundaries".
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+	resourceARN
+	// conditionARN is the same without the exception: "each of the six
+	// colon-delimited components of the ARN is checked separately".
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+	conditionARN
+)
+
+// lookup returns what stands for a policy variable, or false if nothing does.
+type lookup func(v variableRef) ([]token, bool)
+
+// compile reads a pattern. With a nil lookup, as in a policy of version
+// 2008-10-17, "${" is no more than two characters. It reports false if the
+// pattern has a variable that stands for nothing, and so matches nothing.
+func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
+	if s == conditionARN && pattern == "*" {
+		s = glob // it has no six components to check
+	}
+	var out []token
+	text := []rune(pattern)
+	segment := 1
+	for i := 0; i < len(text); i++ {
+		if vars != nil && text[i] == '$' {
+			if ref, length, ok := readVariable(text[i:]); ok {
+				value, found := vars(ref)
+				if !found {
+					return nil, false
+				}
+				out = append(out, value...)
+				i += length - 1
+				continue
+			}
+		}
+		if text[i] == ':' {
+			segment++
+		}
+		endOfSegment := i+1 == len(text) || text[i+1] == ':'
+		out = append(out, s.token(text[i], segment, endOfSegment))
+	}
+	return normalize(out), true
+}
+
+func (s syntax) token(r rune, segment int, endOfSegment bool) token {
+	bound := segment < 6 && (s == resourceARN || s == conditionARN)
+	switch {
+	case s == exact || r != '*' && r != '?':
+		return token{kind: literal, char: r}
+	case r == '?' && bound:
+		return token{kind: oneInSeg}
+	case r == '?':
+		return token{kind: one}
+	case bound && !(s == resourceARN && endOfSegment):
+		return token{kind: manyInSeg}
+	default:
+		return token{kind: many}
+	}
+}
+
+// normalize gives runs of wildcards that mean the same one form: the single
+// characters first, then at most one star. covers relies on it to see that
+// "*?" and "?*" are the same.
+func normalize(in []token) []token {
+	out := in[:0:0]
+	for _, t := range in {
+		last := len(out) - 1
+		switch {
+		case last >= 0 && out[last] == t && t.isStar():
+		case last >= 0 && (t.kind == one && out[last].kind == many || t.kind == oneInSeg && out[last].kind == manyInSeg):
+			out = append(out[:last], t, out[last])
+		default:
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func literals(s string) []token {
+	out := make([]token, 0, len(s))
+	for _, r := range s {
+		out = append(out, token{kind: literal, char: r})
+	}
+	return out
+}
+
+// literalText returns the text of tokens that are all literals.
+func literalText(tokens []token) string {
+	var b strings.Builder
+	for _, t := range tokens {
+		b.WriteRune(t.char)
+	}
+	return b.String()
+}
+
+// covers reports whether wide matches every string that narrow matches. A
+// plain string is a pattern too, so this is also how one is matched. It never
+// errs towards true.
+//
+// It walks narrow once and keeps the set of places in wide where the walk may
+// be, so its time is the product of the lengths.
+func covers(wide, narrow []token) bool {
+	at := make([]bool, len(wide)+1)
+	next := make([]bool, len(wide)+1)
+	at[0] = true
+	skipStars(wide, at)
+	for _, n := range narrow {
+		clear(next)
+		for i, w := range wide {
+			if !at[i] {
+				continue
+			}
+			if w.isStar() {
+				next[i] = next[i] || w.absorbs(n)
+			} else if w.matches(n) {
+				next[i+1] = true
+			}
+		}
+		skipStars(wide, next)
+		at, next = next, at
+	}
+	return at[len(wide)]
+}
+
+// skipStars adds the places reached by letting stars match nothing.
+func skipStars(pattern []token, at []bool) {
+	for i, t := range pattern {
+		if at[i] && t.isStar() {
+			at[i+1] = true
+		}
+	}
+}
+
+func (t token) isStar() bool { return t.kind == many || t.kind == manyInSeg }
+
+// absorbs reports whether the star t matches all that n does.
+func (t token) absorbs(n token) bool {
+	if t.kind == many {
+		return true
+	}
+	return n.kind == literal && n.char != ':' || n.kind == oneInSeg || n.kind == manyInSeg
+}
+
+// matches reports whether t, not a star, matches all that n does.
+func (t token) matches(n token) bool {
+	switch t.kind {
+	case one:
+		return n.kind == literal || n.kind == one || n.kind == oneInSeg
+	case oneInSeg:
+		return n.kind == literal && n.char != ':' || n.kind == oneInSeg
+	default:
+		return t == n
+	}
+}

@@ -1,0 +1,209 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// Within reports whether everything that narrow grants is provably granted by
+// wide. It looks at the texts: each Allow of narrow must lie inside one Allow
+// of wide, and each Deny of wide inside one Deny of narrow. True is a proof;
+// false means no more than that there was none, as where two statements of
+// wide would have to be put together. Of a text that is no policy it proves
+// nothing.
+//
+// Both must be of one kind, identity or resource policies.
+func Within(narrow, wide Document) bool {
+	n, err := decode([]byte(narrow))
+	if err != nil {
+		return false
+	}
+	w, err := decode([]byte(wide))
+	if err != nil {
+		return false
+	}
+	n, w = n.canonical(), w.canonical()
+	return inside(n, w, Allow) && inside(w, n, Deny)
+}
+
+// inside reports whether each statement of one effect in inner is covered by
+// one of outer.
+func inside(inner, outer Policy, effect Effect) bool {
+	for _, s := range inner.Statements {
+		if s.Effect == effect && !slices.ContainsFunc(outer.Statements, func(o Statement) bool {
+			return o.Effect == effect && outer.scope(o).covers(inner.scope(s))
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// scope is a statement with what its patterns need to be read.
+type scope struct {
+	Statement
+	variables bool // the policy's version knows policy variables
+}
+
+func (p Policy) scope(s Statement) scope {
+	return scope{s, p.Version == Version2012}
+}
+
+// covers reports whether every request to which in applies is one to which
+// out applies.
+func (out scope) covers(in scope) bool {
+	return coversPrincipals(out.Statement, in.Statement) && out.coversActions(in) &&
+		out.coversResources(in) && out.coversConditions(in)
+}
+
+// coversPrincipals relies on the rules of evaluation.principal.
+func coversPrincipals(out, in Statement) bool {
+	everybody := slices.Contains(out.Principals, Principal{AWS, "*"}) && out.NotPrincipals == nil
+	switch {
+	case out.Principals == nil && out.NotPrincipals == nil:
+		return in.Principals == nil && in.NotPrincipals == nil
+	case in.Principals == nil && in.NotPrincipals == nil:
+		return false
+	case everybody:
+		return true
+	case out.Principals != nil && out.NotPrincipals == nil && in.Principals != nil:
+		return every(in.Principals, func(p Principal) bool {
+			return slices.ContainsFunc(out.Principals, func(o Principal) bool { return o.includes(p) })
+		})
+	case out.NotPrincipals != nil && out.Principals == nil && in.NotPrincipals != nil:
+		return every(out.NotPrincipals, func(o Principal) bool { return slices.Contains(in.NotPrincipals, o) })
+	default:
+		return false
+	}
+}
+
+func (out scope) coversActions(in scope) bool {
+	return actions(out.Statement).covers(actions(in.Statement))
+}
+
+func (out scope) coversResources(in scope) bool {
+	if out.Resources == nil && out.NotResources == nil {
+		return in.Resources == nil && in.NotResources == nil
+	}
+	return element{out.Resources, out.NotResources, resourceARN, out.variables}.
+		covers(element{in.Resources, in.NotResources, resourceARN, in.variables})
+}
+
+// element is an Action or Resource element, or its negation.
+type element struct {
+	is, not   []string
+	syntax    syntax
+	variables bool
+}
+
+// actions folds the case of the Action element, some of which canonical form
+// spells as AWS does.
+func actions(s Statement) element {
+	folded := func(list []string) []string { return set(list, lower, strings.Compare) }
+	return element{is: folded(s.Actions), not: folded(s.NotActions), syntax: glob}
+}
+
+// covers reports whether whatever in matches, out matches.
+func (out element) covers(in element) bool {
+	switch {
+	case (out.is == nil) == (out.not == nil) || (in.is == nil) == (in.not == nil):
+		return false // both or neither: AWS takes no such statement
+	case out.is != nil && in.is != nil:
+		return every(in.is, func(p string) bool { return out.includes(out.is, in, p) })
+	case out.is != nil:
+		return slices.Contains(out.is, "*")
+	case out.not != nil && in.is != nil:
+		return every(in.is, func(p string) bool { return out.excludesAll(in, p) })
+	default:
+		return every(out.not, func(p string) bool { return in.leavesOut(out, p) })
+	}
+}
+
+// includes reports whether one of the patterns covers p, a pattern of in.
+func (out element) includes(patterns []string, in element, p string) bool {
+	narrow := in.compile(p, itself)
+	return slices.ContainsFunc(patterns, func(o string) bool { return covers(out.compile(o, itself), narrow) })
+}
+
+// excludesAll reports whether no string that p matches is one that out
+// leaves out. A variable in what out leaves out may stand for nothing, which
+// voids the statement, so then there is no proof.
+func (out element) excludesAll(in element, p string) bool {
+	return every(out.not, func(o string) bool {
+		return !(out.variables && hasVariable(o)) && !overlap(out.compile(o, anyValue), in.compile(p, anyValue))
+	})
+}
+
+// leavesOut reports whether in leaves out all that p, left out by out, matches.
+// With a variable p must be there as it is: when it stands for nothing, both
+// statements have to be void.
+func (in element) leavesOut(out element, p string) bool {
+	if out.variables && hasVariable(p) {
+		return in.variables && slices.Contains(in.not, p)
+	}
+	return in.includes(in.not, out, p)
+}
+
+func (e element) compile(pattern string, vars lookup) []token {
+	if !e.variables {
+		vars = nil
+	}
+	tokens, _ := compile(pattern, e.syntax, vars)
+	return tokens
+}
+
+// coversConditions reports whether each condition of out follows from one of in.
+func (out scope) coversConditions(in scope) bool {
+	return every(out.Conditions, func(o Condition) bool {
+		return slices.ContainsFunc(in.Conditions, func(i Condition) bool {
+			return o.Key == i.Key && follows(i, o, in.variables, out.variables)
+		})
+	})
+}
+
+// follows reports whether out holds wherever in does; their keys are the same.
+func follows(in, out Condition, inVariables, outVariables bool) bool {
+	if inVariables != outVariables && slices.ContainsFunc(slices.Concat(in.Values, out.Values), hasVariable) {
+		return false
+	}
+	i, inKnown := parseOperator(in.Operator)
+	o, outKnown := parseOperator(out.Operator)
+	if !inKnown || !outKnown {
+		return false
+	}
+	switch {
+	case i == o && o.negated:
+		return every(out.Values, func(v string) bool { return slices.Contains(in.Values, v) })
+	case i == o && o.family != familyString:
+		return every(in.Values, func(v string) bool { return slices.Contains(out.Values, v) })
+	case i.like() == o.like() && !o.negated:
+		return out.includes(in, inVariables)
+	default:
+		return false
+	}
+}
+
+// like returns o as if StringEquals were StringLike: what equals a text is
+// like it too.
+func (o operator) like() operator {
+	if o.base == "StringEquals" {
+		o.base = "StringLike"
+	}
+	return o
+}
+
+// includes reports whether each value of in, a string condition, lies inside
+// one of c's.
+func (c Condition) includes(in Condition, variables bool) bool {
+	read := func(c Condition, v string) []token {
+		op, _ := parseOperator(c.Operator)
+		return element{syntax: op.syntax(), variables: variables}.compile(v, itself)
+	}
+	return every(in.Values, func(v string) bool {
+		return slices.ContainsFunc(c.Values, func(o string) bool { return covers(read(c, o), read(in, v)) })
+	})
+}
+
+func every[T any](list []T, f func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(item T) bool { return !f(item) })
+}
