@@ -1,0 +1,29 @@
+// Command assets prints the directory of the Kubernetes control plane's
+// programs, and builds them first if they are not there:
+//
+//	KUBEBUILDER_ASSETS=$(go run ./hack/assets) go test ./...
+//
+// Only the directory goes to standard output; what happens meanwhile goes to
+// standard error. A KUBEBUILDER_ASSETS that is set already is checked and kept.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/podidentity/podidentity-operator/test/controlplane/assets"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := assets.Ensure(ctx, os.Stderr)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "assets: %v\n", err)
+		os.Exit(1) //nolint:gocritic // stop has nothing left to do
+	}
+	fmt.Fprintln(os.Stdout, dir)
+}

@@ -1,0 +1,109 @@
+package controlplane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// errPortTaken says that a process found its port taken by another.
+var errPortTaken = errors.New("port taken")
+
+// A process is a running child.
+type process struct {
+	name  string
+	log   string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process has ended
+}
+
+// run starts a program of the assets. Its output goes to a log file.
+func (c *ControlPlane) run(name string, args ...string) (*process, error) {
+	p := &process{name: name, log: filepath.Join(c.logs, name+".log"), ended: make(chan struct{})}
+	out, err := os.Create(p.log)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	defer out.Close() //nolint:errcheck // the child has its own descriptor
+
+	p.cmd = exec.Command(filepath.Join(c.AssetsDir, name), args...) //nolint:gosec,noctx // it lives until Stop, not as long as a context
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = c.dir, out, out
+	p.cmd.SysProcAttr = procAttr()
+
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ties the child to the thread that made it, not to the whole
+		// process, so the thread is kept for as long as the child lives.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait()
+			close(p.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c.procs = append(c.procs, p)
+	return p, nil
+}
+
+// kill ends the process, and returns when it has ended.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // fails only if it has ended
+	<-p.ended
+}
+
+// await asks ready until it says nil. It gives up when ctx ends, or when the
+// process does; the error then holds the end of its log.
+func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		last := ask(ctx, ready)
+		if last == nil {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-p.ended:
+			return p.failed(fmt.Errorf("ended with %s", p.cmd.ProcessState))
+		case <-ctx.Done():
+			return p.failed(fmt.Errorf("%w: %w", context.Cause(ctx), last))
+		}
+	}
+}
+
+// ask bounds one question, so that one lost answer does not take all the time.
+func ask(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return ready(ctx)
+}
+
+// failed adds what the process said last.
+func (p *process) failed(err error) error {
+	said, readErr := os.ReadFile(p.log)
+	if readErr != nil {
+		said = []byte(readErr.Error())
+	}
+	if bytes.Contains(said, []byte("address already in use")) {
+		err = fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return fmt.Errorf("%s: %w; its log ends with:\n%s", p.name, err, tail(string(said), 15))
+}
+
+// tail returns the last n lines of text.
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
