@@ -1,0 +1,104 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PodIdentityStatus is what the operator last found to be true.
+type PodIdentityStatus struct {
+	// conditions follow kstatus: Ready is there from the first visit on;
+	// Reconciling and Stalled are there only while they are true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation that the conditions speak of; -1
+	// until the operator has seen the object.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// role is the IAM role.
+	// +optional
+	Role *RoleStatus `json:"role,omitempty"`
+
+	// serviceAccount is the ServiceAccount that has the identity.
+	// +optional
+	ServiceAccount *ServiceAccountStatus `json:"serviceAccount,omitempty"`
+
+	// issuer is the URL of the cluster's OIDC issuer, whose tokens the role
+	// trusts.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Issuer string `json:"issuer,omitempty"`
+
+	// plan lists the changes that would be made, in mode Plan.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=200
+	Plan []PlannedChange `json:"plan,omitempty"`
+
+	// lastHandledReconcileAt is the value of the annotation
+	// iam.podidentity.io/requestedAt that was last acted on.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+}
+
+// RoleStatus names an IAM role.
+type RoleStatus struct {
+	// name of the role.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name"`
+
+	// arn of the role; what pods assume.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	ARN string `json:"arn,omitempty"`
+
+	// id is the role's unique ID (AROA…): it differs when a role is deleted and
+	// made again under the same name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	ID string `json:"id,omitempty"`
+}
+
+// ServiceAccountStatus names a ServiceAccount and says where it comes from.
+type ServiceAccountStatus struct {
+	// name of the ServiceAccount.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// provenance is Created if the operator made the ServiceAccount, Annotated
+	// if somebody else did.
+	// +optional
+	Provenance Provenance `json:"provenance,omitempty"`
+}
+
+// Provenance says who made a ServiceAccount.
+//
+// +kubebuilder:validation:Enum=Created;Annotated
+type Provenance string
+
+// Where a ServiceAccount comes from.
+const (
+	ProvenanceCreated   Provenance = "Created"
+	ProvenanceAnnotated Provenance = "Annotated"
+)
+
+// PlannedChange is one call to AWS that would be made.
+type PlannedChange struct {
+	// action of IAM, such as AttachRolePolicy.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Action string `json:"action"`
+
+	// target of the action within the role: a policy's ARN or name, tag keys.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Target string `json:"target,omitempty"`
+}

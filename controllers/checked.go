@@ -1,0 +1,48 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// checked remembers the outcome of a check that all objects share, so that it is
+// made once and not once for each of them. Its zero value has checked nothing.
+type checked[T any] struct {
+	mu    sync.Mutex
+	at    time.Time
+	value T
+	err   error
+}
+
+// ages says how long an outcome is good for.
+type ages struct{ success, failure time.Duration }
+
+// get returns the last outcome if it is young enough, and that of check
+// otherwise. Callers that come while a check runs wait for its outcome.
+func (c *checked[T]) get(ctx context.Context, now clock.PassiveClock, good ages, check func(context.Context) (T, error)) (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := good.success
+	if c.err != nil {
+		age = good.failure
+	}
+	if !c.at.IsZero() && now.Since(c.at) < age {
+		return c.value, c.err
+	}
+	c.value, c.err = check(ctx)
+	c.at = now.Now()
+	if ctx.Err() != nil {
+		c.at = time.Time{} // the caller gave up: that says nothing for the others
+	}
+	return c.value, c.err
+}
+
+// forget has the next get check again.
+func (c *checked[T]) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = time.Time{}
+}

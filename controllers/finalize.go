@@ -1,0 +1,130 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// finalize takes an identity down, in the reverse order of how it is made, and
+// then lets the object go. It needs nothing of the spec but whose the role is and
+// what should become of it: a spec that is refused can always be deleted.
+func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
+		r.memory.forget(obj.UID)
+		return ctrl.Result{}, nil
+	}
+	before := obj.DeepCopy()
+	s := r.newScope(obj)
+	err := run(ctx, s,
+		phase{v1alpha1.ConditionServiceAccountReady, r.removeServiceAccount},
+		phase{v1alpha1.ConditionRoleReady, r.removeRole},
+		phase{v1alpha1.ConditionServiceAccountReady, r.releaseServiceAccounts},
+	)
+	r.memory.forget(obj.UID)
+	if err != nil {
+		concludeDeletion(s, err)
+		return r.record(ctx, before, s, err)
+	}
+	if err := r.dropFinalizer(ctx, obj); err != nil {
+		return retryConflict(err)
+	}
+	r.announce(before, s, nil)
+	return ctrl.Result{}, nil
+}
+
+func (r *Reconciler) dropFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
+	before := obj.DeepCopy()
+	controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer)
+	return r.patchMetadata(ctx, before, obj)
+}
+
+// removeServiceAccount deletes the ServiceAccount that the operator made, so that
+// no pod starts on a role that is about to go.
+func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
+	var sa corev1.ServiceAccount
+	key := client.ObjectKey{Namespace: s.obj.Namespace, Name: plan.ServiceAccountOf(s.obj)}
+	err := r.live.Get(ctx, key, &sa)
+	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(&sa, s.obj) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("getting ServiceAccount %s: %w", key.Name, err)
+	}
+	err = r.client.Delete(ctx, &sa, client.Preconditions{UID: &sa.UID, ResourceVersion: &sa.ResourceVersion})
+	return classifyServiceAccount(key.Name, client.IgnoreNotFound(err))
+}
+
+// removeRole deletes the role, leaves it if it is to be retained, and keeps away
+// from one that is not this object's.
+func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
+	name := plan.NameOf(s.obj, plan.Cluster{Name: r.config.ClusterName})
+	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
+		s.note(eventRetainedRole, "Retain", "Role %s stays in AWS, as spec.deletionPolicy says", name)
+		return nil
+	}
+	observed, err := r.roles.ObserveForTeardown(ctx, name)
+	if err != nil {
+		return fmt.Errorf("observing role %s: %w", name, err)
+	}
+	if observed == nil {
+		return nil
+	}
+	if observed.ClaimOf(s.owner) != plan.Ours {
+		s.note(eventLeftRole, "Delete", "Role %s is left alone: it belongs to %s", name, observed.Whose())
+		return nil
+	}
+	changes := plan.Teardown(observed)
+	logf.FromContext(ctx).Info("Deleting IAM role", "role", name, "changes", plan.Summary(changes))
+	applied, err := r.roles.Apply(ctx, name, changes)
+	for _, c := range applied.Done {
+		changesMade.WithLabelValues(c.Action()).Inc()
+	}
+	if err != nil {
+		return err
+	}
+	s.note(eventDeletedRole, "Delete", "Deleted role %s", name)
+	return nil
+}
+
+// releaseServiceAccounts takes the role off ServiceAccounts of others that carry
+// it by the operator's hand.
+func (r *Reconciler) releaseServiceAccounts(ctx context.Context, s *scope) error {
+	if s.obj.Status.Role == nil {
+		return nil
+	}
+	return r.releaseAll(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {
+		return !metav1.IsControlledBy(sa, s.obj)
+	})
+}
+
+// concludeDeletion says why the object is not gone yet, and what to do if it
+// takes somebody to let it go.
+func concludeDeletion(s *scope, err error) {
+	status, reason := metav1.ConditionUnknown, v1alpha1.ReasonDeleting
+	message := fmt.Sprintf("Deleting the IAM role: %v", err)
+	if kind := fault.KindOf(err); kind == fault.Blocked || kind == fault.Terminal {
+		status, reason = metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked
+	}
+	message += "; to let the object go and leave the role in AWS, set spec.deletionPolicy to Retain"
+	s.obj.Status.ObservedGeneration = s.obj.Generation
+	if s.failed != "" {
+		partStatus, partReason := verdict(err)
+		s.set(s.failed, partStatus, partReason, err.Error())
+	}
+	s.set(v1alpha1.ConditionReady, status, reason, message)
+	s.drop(v1alpha1.ConditionStalled)
+	s.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting, message)
+	sortConditions(s.obj.Status.Conditions)
+}

@@ -1,0 +1,138 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// claimServiceAccounts refuses an identity whose ServiceAccount is somebody
+// else's before a role is made for it. Once there is a role it is kept as
+// declared, whatever becomes of the ServiceAccount.
+func (r *Reconciler) claimServiceAccounts(ctx context.Context, s *scope) error {
+	if s.obj.Status.Role != nil {
+		return nil
+	}
+	if err := r.refuseRival(ctx, s); err != nil {
+		return err
+	}
+	if !s.desired.ServiceAccount.Create {
+		return nil
+	}
+	existing, err := r.serviceAccount(ctx, s.obj.Namespace, s.desired.ServiceAccount.Name)
+	if err != nil || existing == nil || metav1.IsControlledBy(existing, s.obj) {
+		return err
+	}
+	return taken(existing.Name)
+}
+
+// reconcileServiceAccounts has every ServiceAccount of the identity carry the
+// role, and no other that it once had.
+func (r *Reconciler) reconcileServiceAccounts(ctx context.Context, s *scope) error {
+	if err := r.refuseRival(ctx, s); err != nil {
+		return err
+	}
+	if err := r.releaseFormer(ctx, s); err != nil {
+		return err
+	}
+	for _, want := range s.desired.ServiceAccounts() {
+		existing, err := r.serviceAccount(ctx, s.obj.Namespace, want.Name)
+		if err != nil {
+			return err
+		}
+		if want.Create {
+			err = r.ensureOwn(ctx, s, want, existing)
+		} else {
+			err = r.ensureAnnotated(ctx, s, want, existing)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.obj.Status.ServiceAccount = serviceAccountStatus(s.desired.ServiceAccount)
+	return nil
+}
+
+func serviceAccountStatus(sa plan.ServiceAccount) *v1alpha1.ServiceAccountStatus {
+	provenance := v1alpha1.ProvenanceAnnotated
+	if sa.Create {
+		provenance = v1alpha1.ProvenanceCreated
+	}
+	return &v1alpha1.ServiceAccountStatus{Name: sa.Name, Provenance: provenance}
+}
+
+// refuseRival gives a ServiceAccount that two PodIdentities name to the older.
+func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
+	for _, name := range plan.ServiceAccountsOf(s.obj) {
+		var list v1alpha1.PodIdentityList
+		if err := r.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexServiceAccounts: name}); err != nil {
+			return fmt.Errorf("listing the PodIdentities of ServiceAccount %s: %w", name, err)
+		}
+		for i := range list.Items {
+			rival := &list.Items[i]
+			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && older(rival, s.obj) {
+				return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
+					"ServiceAccount %s is that of PodIdentity %s, which is older, and a ServiceAccount has one role: name another, or delete one of the two", name, rival.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func older(a, b *v1alpha1.PodIdentity) bool {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.UID, b.UID)) < 0
+}
+
+// ensureOwn has a ServiceAccount that is the identity's own exist and carry the
+// role. It refuses one that is not.
+func (r *Reconciler) ensureOwn(ctx context.Context, s *scope, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
+	switch {
+	case existing == nil:
+		if err := r.createOwn(ctx, s.obj, want); err != nil {
+			return err
+		}
+		s.noteServiceAccount(eventCreatedServiceAccount, "Created ServiceAccount %s", want.Name)
+	case !metav1.IsControlledBy(existing, s.obj):
+		return taken(want.Name)
+	case !carries(existing, want.Annotations):
+		if err := r.applyOwn(ctx, s.obj, want, existing); err != nil {
+			return err
+		}
+		s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount %s", want.Name)
+	}
+	return nil
+}
+
+// ensureAnnotated has a ServiceAccount that somebody else makes carry the role.
+// It never forces: another manager's value stays, and is reported.
+func (r *Reconciler) ensureAnnotated(ctx context.Context, s *scope, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
+	if existing == nil {
+		return fault.Errorf(fault.Waiting, v1alpha1.ReasonServiceAccountNotFound,
+			"ServiceAccount %s does not exist yet; it is not for this PodIdentity to make", want.Name)
+	}
+	if carries(existing, want.Annotations) && !metav1.IsControlledBy(existing, s.obj) {
+		return nil
+	}
+	if err := r.annotate(ctx, existing, want.Annotations); err != nil {
+		return err
+	}
+	s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount %s", want.Name)
+	return nil
+}
+
+// releaseFormer takes the role off ServiceAccounts that the spec no longer names.
+func (r *Reconciler) releaseFormer(ctx context.Context, s *scope) error {
+	named := map[string]bool{}
+	for _, name := range plan.ServiceAccountsOf(s.obj) {
+		named[name] = true
+	}
+	return r.releaseAll(ctx, s.obj.Namespace, s.role.ARN, func(sa *corev1.ServiceAccount) bool { return !named[sa.Name] })
+}

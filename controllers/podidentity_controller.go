@@ -1,0 +1,145 @@
+// Package controllers keeps PodIdentities: it observes, lets package plan
+// decide, has the changes made, and says in conditions and events what is true.
+package controllers
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+// FieldManager owns what the operator applies to ServiceAccounts. It is API:
+// another name would not give up what this one holds.
+const FieldManager = "podidentity-operator"
+
+// Config is how the operator was told to work.
+type Config struct {
+	// ClusterName is the cluster's name in role names and ownership tags.
+	ClusterName string
+	// RolePath is the IAM path of every role, with a slash at both ends.
+	RolePath string
+	// Boundary is the ARN of a permissions boundary forced on every role.
+	Boundary string
+	// Audience is what the tokens of pods are issued for.
+	Audience string
+	// Issuer overrides the issuer that the API server declares.
+	Issuer string
+	// CreateProvider has the operator make the IAM OIDC provider if there is
+	// none, and add the audience to it.
+	CreateProvider bool
+	// DriftInterval is how often an identity in sync is compared with AWS.
+	DriftInterval time.Duration
+	// PropagationGrace is how old a role must be before pods may rely on it.
+	PropagationGrace time.Duration
+	// MaxConcurrentReconciles is the number of workers.
+	MaxConcurrentReconciles int
+}
+
+// Reconciler reconciles PodIdentities.
+type Reconciler struct {
+	config      Config
+	client      client.Client
+	live        client.Reader // reads past the cache
+	events      events.EventRecorder
+	roles       roles
+	environment *environment
+	memory      *memory
+	clock       clock.PassiveClock
+}
+
+// +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities/status,verbs=get;patch
+// +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:urls=/.well-known/openid-configuration,verbs=get
+
+// Reconcile brings obj's role and ServiceAccounts in line with its spec, and
+// writes its status once, at the end.
+func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
+	if !obj.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, obj)
+	}
+	if obj.Spec.Suspend {
+		return ctrl.Result{}, nil
+	}
+
+	before := obj.DeepCopy()
+	s := r.newScope(obj)
+	err := run(ctx, s, r.phases(obj.Spec.Mode)...)
+	r.conclude(s, err)
+	return r.record(ctx, before, s, err)
+}
+
+// phases returns the steps of a visit, in order.
+func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
+	prepare := []phase{
+		{v1alpha1.ConditionIssuerReady, r.learnCluster},
+		{v1alpha1.ConditionReady, r.desire},
+		{v1alpha1.ConditionIssuerReady, r.requireIssuer},
+		{v1alpha1.ConditionServiceAccountReady, r.claimServiceAccounts},
+	}
+	if mode == v1alpha1.ModePlan {
+		return append(prepare,
+			phase{v1alpha1.ConditionRoleReady, r.planRole},
+			phase{v1alpha1.ConditionServiceAccountReady, r.planServiceAccounts},
+			phase{v1alpha1.ConditionReady, r.showPlan},
+		)
+	}
+	return append(prepare,
+		phase{v1alpha1.ConditionReady, r.holdFinalizer},
+		phase{v1alpha1.ConditionRoleReady, r.reconcileRole},
+		phase{v1alpha1.ConditionServiceAccountReady, r.reconcileServiceAccounts},
+	)
+}
+
+// record stores the status, and then tells of what happened.
+func (r *Reconciler) record(ctx context.Context, before *v1alpha1.PodIdentity, s *scope, err error) (ctrl.Result, error) {
+	if patchErr := r.patchStatus(ctx, before, s.obj); patchErr != nil {
+		return retryConflict(patchErr)
+	}
+	r.announce(before, s, err)
+	return r.result(s, err)
+}
+
+// holdFinalizer must succeed before the first write to AWS, or a deletion in
+// between would leave the role behind.
+func (r *Reconciler) holdFinalizer(ctx context.Context, s *scope) error {
+	before := s.obj.DeepCopy()
+	if !controllerutil.AddFinalizer(s.obj, v1alpha1.Finalizer) {
+		return nil
+	}
+	return r.patchMetadata(ctx, before, s.obj)
+}
+
+// patchMetadata patches obj without losing the status that this visit has put
+// together so far: the answer of the API server carries the stored one.
+func (r *Reconciler) patchMetadata(ctx context.Context, before, obj *v1alpha1.PodIdentity) error {
+	status := obj.Status.DeepCopy()
+	err := r.client.Patch(ctx, obj, locked(before))
+	obj.Status = *status
+	return err
+}
+
+// locked makes a merge patch that fails on a conflict: a merge patch replaces
+// whole lists, such as finalizers and conditions.
+func locked(before client.Object) client.Patch {
+	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+}
+
+// retryConflict retries a conflict soon and in silence. The write that caused
+// it need not bring the object back by itself: the predicate may drop it.
+func retryConflict(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	return ctrl.Result{}, client.IgnoreNotFound(err)
+}

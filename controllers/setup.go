@@ -1,0 +1,143 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// AWS is what the controller needs of AWS.
+type AWS struct {
+	Roles     roles
+	Providers providers
+	Account   account
+}
+
+// Indexes of the cache.
+const (
+	indexServiceAccounts = "serviceAccounts" // PodIdentities by the ServiceAccounts they name
+	indexRoleARN         = "roleARN"         // ServiceAccounts by the role they carry
+)
+
+// Setup adds the controller to mgr.
+func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error {
+	discovery, err := newDiscovery(mgr)
+	if err != nil {
+		return err
+	}
+	r := &Reconciler{
+		config: config,
+		client: mgr.GetClient(),
+		live:   mgr.GetAPIReader(),
+		events: mgr.GetEventRecorder("podidentity-operator"),
+		roles:  aws.Roles,
+		environment: &environment{
+			config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, clock: clock.RealClock{},
+		},
+		memory: newMemory(),
+		clock:  clock.RealClock{},
+	}
+	return errors.Join(
+		index(ctx, mgr.GetFieldIndexer()),
+		mgr.Add(manager.RunnableFunc(r.warm)),
+		r.watch(mgr),
+	)
+}
+
+// warm learns about the cluster before the first object needs it. It does not
+// fail: what could not be learnt is learnt when an object needs it, which can
+// then say so.
+func (r *Reconciler) warm(ctx context.Context) error {
+	cluster, err := r.environment.cluster(ctx)
+	if err == nil {
+		err = r.environment.requireProvider(ctx, cluster)
+	}
+	if err != nil {
+		logf.FromContext(ctx).Info("The cluster cannot give out identities yet", "reason", err.Error())
+	}
+	return nil
+}
+
+func index(ctx context.Context, indexer client.FieldIndexer) error {
+	return errors.Join(
+		indexer.IndexField(ctx, &v1alpha1.PodIdentity{}, indexServiceAccounts, func(o client.Object) []string {
+			return plan.ServiceAccountsOf(o.(*v1alpha1.PodIdentity))
+		}),
+		indexer.IndexField(ctx, &corev1.ServiceAccount{}, indexRoleARN, func(o client.Object) []string {
+			if arn := o.GetAnnotations()[plan.AnnotationRoleARN]; arn != "" {
+				return []string{arn}
+			}
+			return nil
+		}),
+	)
+}
+
+func (r *Reconciler) watch(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.PodIdentity{}, builder.WithPredicates(wanted)).
+		Watches(&v1alpha1.PodIdentity{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(gone)).
+		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.identitiesOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.config.MaxConcurrentReconciles}).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// wanted lets pass what asks for work: a new spec, a deletion, or a new value of
+// the annotation that asks for a check. It drops the operator's own writes.
+var wanted = predicate.Or(
+	predicate.GenerationChangedPredicate{},
+	predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetAnnotations()[v1alpha1.RequestedAtAnnotation] != e.ObjectNew.GetAnnotations()[v1alpha1.RequestedAtAnnotation] ||
+			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+	}},
+)
+
+// gone lets pass deletions only.
+var gone = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	UpdateFunc:  func(event.UpdateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// rivals returns the PodIdentities that may have waited for a ServiceAccount of
+// obj's.
+func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range plan.ServiceAccountsOf(obj.(*v1alpha1.PodIdentity)) {
+		requests = append(requests, r.naming(ctx, obj.GetNamespace(), name)...)
+	}
+	return requests
+}
+
+// identitiesOf returns the PodIdentities that name a ServiceAccount.
+func (r *Reconciler) identitiesOf(ctx context.Context, sa client.Object) []reconcile.Request {
+	return r.naming(ctx, sa.GetNamespace(), sa.GetName())
+}
+
+func (r *Reconciler) naming(ctx context.Context, namespace, serviceAccount string) []reconcile.Request {
+	var list v1alpha1.PodIdentityList
+	if err := r.client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexServiceAccounts: serviceAccount}); err != nil {
+		logf.FromContext(ctx).Error(err, "Listing the PodIdentities of a ServiceAccount", "serviceAccount", serviceAccount)
+		return nil
+	}
+	requests := make([]reconcile.Request, len(list.Items))
+	for i := range list.Items {
+		requests[i].NamespacedName = types.NamespacedName{Namespace: namespace, Name: list.Items[i].Name}
+	}
+	return requests
+}

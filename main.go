@@ -1,0 +1,145 @@
+// Command manager is the PodIdentity operator: it gives the pods of a
+// ServiceAccount an AWS identity, declared in one PodIdentity.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/controllers"
+	"github.com/podidentity/podidentity-operator/internal/awsiam"
+	"github.com/podidentity/podidentity-operator/internal/options"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+// shutdown is how long work in progress has when the operator is stopped. It is
+// below the 30 seconds that Kubernetes gives a pod by default.
+const shutdown = 20 * time.Second
+
+func main() {
+	err := run(ctrl.SetupSignalHandler(), os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := options.Parse(args, os.Getenv)
+	if err != nil {
+		return err
+	}
+	if o.Version {
+		fmt.Println(version) //nolint:forbidigo // this is what was asked for
+		return nil
+	}
+	ctrl.SetLogger(zap.New(zap.UseDevMode(false), logging(o)))
+
+	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{Version: version, OnCall: controllers.ObserveAWSCall})
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(o)
+	if err != nil {
+		return fmt.Errorf("setting up the manager: %w", err)
+	}
+	if err := controllers.Setup(ctx, mgr, config(o), controllers.AWS{
+		Roles:     awsiam.New(clients.IAM),
+		Providers: awsiam.NewProviders(clients.IAM),
+		Account:   awsiam.NewAccount(clients.STS),
+	}); err != nil {
+		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	ctrl.Log.Info("Starting the operator", "version", version, "cluster", o.ClusterName, "rolePath", o.RolePath)
+	return mgr.Start(ctx)
+}
+
+func config(o options.Options) controllers.Config {
+	return controllers.Config{
+		ClusterName:             o.ClusterName,
+		RolePath:                o.RolePath,
+		Boundary:                o.PermissionsBoundary,
+		Audience:                o.Audience,
+		Issuer:                  o.OIDCIssuer,
+		CreateProvider:          o.OIDCProvider == options.Create,
+		DriftInterval:           o.DriftInterval,
+		PropagationGrace:        o.PropagationGrace,
+		MaxConcurrentReconciles: o.MaxConcurrentReconciles,
+	}
+}
+
+func newManager(o options.Options) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	restConfig, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, err
+	}
+	grace := shutdown
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         controllers.CacheOptions(),
+		Metrics:                       metricsOptions(o),
+		HealthProbeBindAddress:        o.HealthProbeBindAddress,
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "podidentity-operator.iam.podidentity.io",
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends with the manager
+		GracefulShutdownTimeout:       &grace,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return mgr, errors.Join(
+		mgr.AddHealthzCheck("healthz", healthz.Ping),
+		mgr.AddReadyzCheck("readyz", healthz.Ping),
+	)
+}
+
+// metricsOptions serves metrics to those whom the API server lets read them.
+func metricsOptions(o options.Options) metricsserver.Options {
+	metrics := metricsserver.Options{
+		BindAddress:   o.MetricsBindAddress,
+		SecureServing: o.MetricsSecure,
+		// HTTP/2 is off for the sake of CVE-2023-44487 and CVE-2023-39325.
+		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+	}
+	if o.MetricsSecure {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return metrics
+}
+
+func logging(o options.Options) zap.Opts {
+	return func(z *zap.Options) {
+		level := zapcore.InfoLevel
+		if err := level.UnmarshalText([]byte(o.LogLevel)); err == nil {
+			z.Level = level
+		}
+		if o.LogFormat == "text" {
+			zap.ConsoleEncoder()(z)
+		} else {
+			zap.JSONEncoder()(z)
+		}
+	}
+}
