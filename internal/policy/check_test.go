@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// checkCase is a policy made of one valid statement with one edit.
+type checkCase struct {
+	reason string
+	edit   func(p *Policy, s *Statement)
+	want   *Error // nil: it passes
+}
+
+func (tc checkCase) run(t *testing.T, valid Policy, check func(Policy) error) {
+	t.Helper()
+	s := valid.Statements[0]
+	valid.Statements = nil
+	tc.edit(&valid, &s)
+	valid.Statements = append([]Statement{s}, valid.Statements...)
+	got, _ := errors.AsType[*Error](check(valid))
+	if diff := cmp.Diff(tc.want, got); diff != "" {
+		t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+	}
+}
+
+func condition(operator, key string, values ...string) []Condition {
+	return []Condition{{operator, key, values}}
+}
+
+func TestCheckIdentity(t *testing.T) {
+	valid := Policy{Version: Version2012, Statements: []Statement{{
+		SID: "Read", Effect: Allow, Actions: []string{"s3:Get*"}, Resources: []string{"arn:aws:s3:::shop/*"},
+		Conditions: condition("StringEquals", "aws:PrincipalAccount", "123456789012"),
+	}}}
+	const notAction = "must be * or service:Name such as s3:GetObject, not "
+	cases := map[string]checkCase{
+		"Valid":           {"An ordinary policy passes.", func(*Policy, *Statement) {}, nil},
+		"Version2008":     {"So does an old one.", func(p *Policy, _ *Statement) { p.Version = Version2008 }, nil},
+		"NoVersion":       {"And an older one.", func(p *Policy, _ *Statement) { p.Version = "" }, nil},
+		"Version":         {"There are two.", func(p *Policy, _ *Statement) { p.Version = "2020-01-01" }, &Error{"Version", `must be 2012-10-17 or 2008-10-17, not "2020-01-01"`}},
+		"Id":              {"The grammar has it for resource policies.", func(p *Policy, _ *Statement) { p.ID = "x" }, &Error{"Id", "is allowed in resource policies only; remove it"}},
+		"Sid":             {"IAM takes alphanumeric ones.", func(_ *Policy, s *Statement) { s.SID = "a b" }, &Error{"Statement[0].Sid", `must be of letters A-Z, a-z and digits, not "a b"`}},
+		"SidTwice":        {"A Sid is unique.", func(p *Policy, s *Statement) { p.Statements = []Statement{*s} }, &Error{"Statement[1].Sid", `must be unique in the policy; "Read" occurs twice`}},
+		"NoSids":          {"None is none, not the same one.", func(p *Policy, s *Statement) { s.SID = ""; p.Statements = []Statement{*s} }, nil},
+		"Effect":          {"It is required.", func(_ *Policy, s *Statement) { s.Effect = "" }, &Error{"Statement[0].Effect", `must be Allow or Deny, not ""`}},
+		"Principal":       {"The principal is the role.", func(_ *Policy, s *Statement) { s.Principals = []Principal{{AWS, "*"}} }, &Error{"Statement[0]", "must not have a Principal: that is whoever the policy is attached to"}},
+		"NotPrincipal":    {"Nor is there anybody to except.", func(_ *Policy, s *Statement) { s.NotPrincipals = []Principal{} }, &Error{"Statement[0]", "must not have a Principal: that is whoever the policy is attached to"}},
+		"NoAction":        {"Something must be allowed.", func(_ *Policy, s *Statement) { s.Actions = nil }, &Error{"Statement[0]", "must have Action or NotAction, with at least one value"}},
+		"EmptyAction":     {"An empty list is nothing.", func(_ *Policy, s *Statement) { s.Actions = []string{} }, &Error{"Statement[0]", "must have Action or NotAction, with at least one value"}},
+		"BothActions":     {"One of the two.", func(_ *Policy, s *Statement) { s.NotActions = []string{"a:b"} }, &Error{"Statement[0]", "must have one of Action and NotAction, not both"}},
+		"Star":            {"All actions.", func(_ *Policy, s *Statement) { s.Actions = []string{"*", "*:*"} }, nil},
+		"Bare":            {"Actions have a service.", func(_ *Policy, s *Statement) { s.Actions = []string{"a:b", "GetObject"} }, &Error{"Statement[0].Action[1]", notAction + `"GetObject"`}},
+		"NoName":          {"And a name.", func(_ *Policy, s *Statement) { s.Actions = []string{"s3:"} }, &Error{"Statement[0].Action[0]", notAction + `"s3:"`}},
+		"WildService":     {"The service is no pattern.", func(_ *Policy, s *Statement) { s.Actions = []string{"s*:Get"} }, &Error{"Statement[0].Action[0]", notAction + `"s*:Get"`}},
+		"AnyService":      {"Not even a plain one.", func(_ *Policy, s *Statement) { s.Actions = []string{"*:Get"} }, &Error{"Statement[0].Action[0]", notAction + `"*:Get"`}},
+		"Space":           {"Spaces match no action.", func(_ *Policy, s *Statement) { s.Actions = []string{"s3:Get Object"} }, &Error{"Statement[0].Action[0]", notAction + `"s3:Get Object"`}},
+		"NotActionSyntax": {"The same for NotAction.", func(_ *Policy, s *Statement) { s.Actions = nil; s.NotActions = []string{"x"} }, &Error{"Statement[0].NotAction[0]", notAction + `"x"`}},
+		"NoResource":      {"Something must be accessed.", func(_ *Policy, s *Statement) { s.Resources = nil }, &Error{"Statement[0]", "must have Resource or NotResource, with at least one value"}},
+		"BothResources":   {"One of the two.", func(_ *Policy, s *Statement) { s.NotResources = []string{} }, &Error{"Statement[0]", "must have one of Resource and NotResource, not both"}},
+		"AnyResource": {"Everything.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{"*", "arn:aws:s3:*", "arn:aws:iam::aws:policy/x:y"}
+		}, nil},
+		"Name":          {"A bucket's name is no ARN.", func(_ *Policy, s *Statement) { s.Resources = []string{"*", "shop"} }, &Error{"Statement[0].Resource[1]", `must be * or an ARN, not "shop"`}},
+		"Short":         {"Nor is half an ARN.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn:aws:s3"`}},
+		"NoPartition":   {"An ARN has a partition.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn::s3:::x"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn::s3:::x"`}},
+		"WildVendor":    {"IAM refuses it.", func(_ *Policy, s *Statement) { s.Resources = nil; s.NotResources = []string{"arn:aws:s?:::x"} }, &Error{"Statement[0].NotResource[0]", `must name the service, without wildcards, not "arn:aws:s?:::x"`}},
+		"Variable":      {"Variables are for the resource's own part.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3:::${aws:username}"} }, nil},
+		"EarlyVariable": {"Not before the fifth colon.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:sqs:${aws:a}:1:x"} }, &Error{"Statement[0].Resource[0]", `must have policy variables after the fifth colon only, not "arn:aws:sqs:${aws:a}:1:x"`}},
+		"OldVariable": {"In the old version they are text.", func(p *Policy, s *Statement) {
+			p.Version = Version2008
+			s.Resources = []string{"arn:aws:sqs:${aws:a}:1:x"}
+		}, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) { tc.run(t, valid, Policy.CheckIdentity) })
+	}
+}
+
+func TestCheckConditions(t *testing.T) {
+	const path = `Statement[0].Condition.`
+	cases := map[string]struct {
+		reason string
+		list   []Condition
+		want   *Error
+	}{
+		"CaseOfOperator": {"The document gets the right case.", condition("forallvalues:stringlikeifexists", "aws:a", "x"), nil},
+		"Operator": {"A misspelled Deny would be a hole.", condition("StringEqual", "aws:a", "x"), &Error{path + "StringEqual",
+			"is no condition operator; those are ArnEquals, ArnLike, ArnNotEquals, ArnNotLike, BinaryEquals, Bool, DateEquals, DateGreaterThan, " +
+				"DateGreaterThanEquals, DateLessThan, DateLessThanEquals, DateNotEquals, IpAddress, NotIpAddress, Null, NumericEquals, NumericGreaterThan, " +
+				"NumericGreaterThanEquals, NumericLessThan, NumericLessThanEquals, NumericNotEquals, StringEquals, StringEqualsIgnoreCase, StringLike, " +
+				"StringNotEquals, StringNotEqualsIgnoreCase, StringNotLike, with ForAllValues: or ForAnyValue: before and IfExists after them (but not Null)"}},
+		"Key":        {"Keys have a prefix.", condition("Bool", "SourceIp", "true"), &Error{path + "Bool.SourceIp", "must be a condition key with its prefix, such as aws:SourceIp"}},
+		"Twice":      {"JSON has no room.", append(condition("Bool", "aws:a", "true"), condition("bool", "AWS:a", "false")...), &Error{path + `bool["AWS:a"]`, "occurs twice with this operator; JSON has room for one"}},
+		"NoValues":   {"They could never match.", condition("Bool", "aws:a"), &Error{path + `Bool["aws:a"]`, "must have at least one value"}},
+		"Numeric":    {"A number.", condition("NumericLessThan", "s3:max-keys", "-10.5"), nil},
+		"NotNumeric": {"Words are no numbers.", condition("NumericLessThan", "s3:max-keys", "1", "ten"), &Error{path + `NumericLessThan["s3:max-keys"][1]`, `must be a number, not "ten"`}},
+		"Date":       {"A date.", condition("DateLessThan", "aws:a", "2026-01-31T12:00:00Z", "1790000000"), nil},
+		"NotDate":    {"Not a date.", condition("DateLessThan", "aws:a", "tomorrow"), &Error{path + `DateLessThan["aws:a"][0]`, `must be a date such as 2026-01-31T12:00:00Z, or seconds since 1970, not "tomorrow"`}},
+		"Bool":       {"In any case, or by variable.", condition("Bool", "aws:a", "True", "${aws:b}"), nil},
+		"NotBool":    {"Nothing else.", condition("Bool", "aws:a", "yes"), &Error{path + `Bool["aws:a"][0]`, `must be true or false, not "yes"`}},
+		"NotNull":    {"Nor here, where variables are not replaced.", condition("Null", "aws:a", "${aws:b}"), &Error{path + `Null["aws:a"][0]`, `must be true or false, not "${aws:b}"`}},
+		"Binary":     {"Base64.", condition("BinaryEquals", "aws:a", "QQ=="), nil},
+		"NotBinary":  {"Not base64.", condition("BinaryEquals", "aws:a", "Q"), &Error{path + `BinaryEquals["aws:a"][0]`, `must be base64, not "Q"`}},
+		"IP":         {"Ranges and addresses.", condition("IpAddress", "aws:SourceIp", "203.0.113.0/24", "203.0.113.1", "2001:db8::/32"), nil},
+		"NotIP":      {"Not a range.", condition("IpAddress", "aws:SourceIp", "203.0.113.*"), &Error{path + `IpAddress["aws:SourceIp"][0]`, `must be an IP address or a range such as 203.0.113.0/24, not "203.0.113.*"`}},
+		"Anything":   {"Strings and ARNs may be anything.", append(condition("StringLike", "aws:a", ""), condition("ArnLike", "aws:a", "x")...), nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := Policy{Statements: []Statement{{Effect: Deny, Actions: []string{"*"}, Resources: []string{"*"}, Conditions: tc.list}}}
+			got, _ := errors.AsType[*Error](p.CheckIdentity())
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nCheckIdentity(): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestCheckTrust(t *testing.T) {
+	provider := Principal{Federated, "arn:aws:iam::123456789012:oidc-provider/example.com/id/A"}
+	valid := Policy{Version: Version2012, ID: "x", Statements: []Statement{{
+		Effect: Allow, Principals: []Principal{provider}, Actions: []string{"sts:assumerolewithwebidentity"},
+	}}}
+	only := func(list ...Principal) func(*Policy, *Statement) {
+		return func(_ *Policy, s *Statement) { s.Principals = list }
+	}
+	const trustNames = "sts:AssumeRole, sts:AssumeRoleWithSAML, sts:AssumeRoleWithWebIdentity, sts:SetContext, sts:SetSourceIdentity, sts:TagSession"
+	cases := map[string]checkCase{
+		"Valid":        {"An ordinary one passes.", func(*Policy, *Statement) {}, nil},
+		"Effect":       {"It is required.", func(_ *Policy, s *Statement) { s.Effect = "x" }, &Error{"Statement[0].Effect", `must be Allow or Deny, not "x"`}},
+		"Resource":     {"A trust policy has none.", func(_ *Policy, s *Statement) { s.Resources = []string{"*"} }, &Error{"Statement[0]", "must not have a Resource: that is the role itself"}},
+		"NotResource":  {"Nor this.", func(_ *Policy, s *Statement) { s.NotResources = []string{} }, &Error{"Statement[0]", "must not have a Resource: that is the role itself"}},
+		"Action":       {"Only what is done to roles.", func(_ *Policy, s *Statement) { s.Actions = []string{"sts:TagSession", "s3:*"} }, &Error{"Statement[0].Action[1]", `must be one of ` + trustNames + `, not "s3:*"`}},
+		"TagSessions":  {"To the letter.", func(_ *Policy, s *Statement) { s.Actions = []string{"sts:TagSessions"} }, &Error{"Statement[0].Action[0]", `must be one of ` + trustNames + `, not "sts:TagSessions"`}},
+		"Pattern":      {"No rule is documented.", func(_ *Policy, s *Statement) { s.Actions = []string{"sts:Assume*"} }, nil},
+		"NotAction":    {"It would allow what nobody thought of.", func(_ *Policy, s *Statement) { s.Actions, s.NotActions = nil, []string{"a:b"} }, &Error{"Statement[0].NotAction", "must be Action; a trust policy names what it allows"}},
+		"NoPrincipal":  {"Somebody must be trusted.", only(), &Error{"Statement[0]", "must have Principal or NotPrincipal, with at least one value"}},
+		"Both":         {"One of the two.", func(_ *Policy, s *Statement) { s.NotPrincipals = s.Principals }, &Error{"Statement[0]", "must have one of Principal and NotPrincipal, not both"}},
+		"NotPrincipal": {"The same rules hold.", func(_ *Policy, s *Statement) { s.Principals, s.NotPrincipals = nil, []Principal{{AWS, "a*"}} }, &Error{"Statement[0].Principal.AWS", `must be named in full, without wildcards, not "a*"`}},
+		"Everybody":    {"The document has the form IAM takes.", only(Principal{Anyone, "*"}, Principal{AWS, "*"}), nil},
+		"AWS":          {"Accounts, ARNs, unique IDs.", only(Principal{AWS, "123456789012"}, Principal{AWS, "arn:aws:iam::1:role/a"}, Principal{AWS, "AROAEXAMPLE"}), nil},
+		"NotAWS":       {"Nothing else.", only(Principal{AWS, "role/a"}), &Error{"Statement[0].Principal.AWS", `must be an account ID or an ARN, not "role/a"`}},
+		"Federated":    {"Domains and ARNs.", only(provider, Principal{Federated, "accounts.google.com"}), nil},
+		"NotFederated": {"Not URLs.", only(Principal{Federated, "https://x"}), &Error{"Statement[0].Principal.Federated", `must be a provider's ARN or a domain name, not "https://x"`}},
+		"AnyFederated": {"Not everybody.", only(Principal{Federated, "*"}), &Error{"Statement[0].Principal.Federated", `must be named in full, without wildcards, not "*"`}},
+		"Service":      {"A service.", only(Principal{Service, "pods.eks.amazonaws.com"}), nil},
+		"NotService":   {"Not an ARN.", only(Principal{Service, "arn:aws:iam::1:role/a"}), &Error{"Statement[0].Principal.Service", `must be a service such as ec2.amazonaws.com, not "arn:aws:iam::1:role/a"`}},
+		"Canonical":    {"That is S3's.", only(Principal{CanonicalUser, "x"}), &Error{"Statement[0].Principal.CanonicalUser", `must be of type AWS, Federated or Service in a trust policy, not "x"`}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) { tc.run(t, valid, Policy.CheckTrust) })
+	}
+}
+
+func TestCheckNoStatements(t *testing.T) {
+	want := &Error{"Statement", "must hold at least one statement"}
+	for _, check := range []func(Policy) error{Policy.CheckIdentity, Policy.CheckTrust} {
+		got, _ := errors.AsType[*Error](check(Policy{}))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-want, +got:\n%s", diff)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	testIssuer   = "oidc.eks.eu-west-1.amazonaws.com/id/0A1B2C"
+	testProvider = "arn:aws:iam::123456789012:oidc-provider/" + testIssuer
+)
+
+func spec(edit ...func(*TrustSpec)) TrustSpec {
+	t := TrustSpec{
+		ProviderARN: testProvider, Issuer: testIssuer, Audience: "sts.amazonaws.com",
+		Namespace: "shop", ServiceAccounts: []string{"cart"},
+	}
+	for _, e := range edit {
+		e(&t)
+	}
+	return t
+}
+
+func TestTrust(t *testing.T) {
+	const head = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"` + testProvider +
+		`"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"` + testIssuer + `:aud":"sts.amazonaws.com"`
+	cases := map[string]struct {
+		reason string
+		spec   TrustSpec
+		want   Document
+	}{
+		"One": {
+			reason: "The exact subject and the audience, on one operator.",
+			spec:   spec(),
+			want:   head + `,"` + testIssuer + `:sub":"system:serviceaccount:shop:cart"}}}]}`,
+		},
+		"Several": {
+			reason: "More ServiceAccounts are alternatives, whatever their order.",
+			spec:   spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "a.b-c"} }),
+			want:   head + `,"` + testIssuer + `:sub":["system:serviceaccount:shop:a.b-c","system:serviceaccount:shop:cart"]}}}]}`,
+		},
+		"Namespace": {
+			reason: "The audience stays exact; only the subject is a pattern, inside the namespace.",
+			spec:   spec(func(t *TrustSpec) { t.WholeNamespace = true }),
+			want:   head + `},"StringLike":{"` + testIssuer + `:sub":"system:serviceaccount:shop:*"}}}]}`,
+		},
+		"NamespaceOnly": {
+			reason: "For the whole namespace no names are needed, and bad ones are not read.",
+			spec:   spec(func(t *TrustSpec) { t.WholeNamespace, t.ServiceAccounts = true, []string{"*"} }),
+			want:   head + `},"StringLike":{"` + testIssuer + `:sub":"system:serviceaccount:shop:*"}}}]}`,
+		},
+		"NoServiceAccount":  {"Nobody named is nobody admitted.", spec(func(t *TrustSpec) { t.ServiceAccounts = nil }), Nobody()},
+		"WildName":          {"A pattern is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "*"} }), Nobody()},
+		"NameWithColon":     {"A name cannot reach into another namespace.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"a:b"} }), Nobody()},
+		"EmptyName":         {"No name is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{""} }), Nobody()},
+		"WildNamespace":     {"A namespace with a star would be all of them.", spec(func(t *TrustSpec) { t.Namespace, t.WholeNamespace = "*", true }), Nobody()},
+		"EmptyNamespace":    {"No namespace.", spec(func(t *TrustSpec) { t.Namespace = "" }), Nobody()},
+		"EmptyAudience":     {"Tokens for others must not do.", spec(func(t *TrustSpec) { t.Audience = "" }), Nobody()},
+		"VariableAudience":  {"A variable is not an audience.", spec(func(t *TrustSpec) { t.Audience = "${aws:a}" }), Nobody()},
+		"EmptyIssuer":       {"No issuer.", spec(func(t *TrustSpec) { t.Issuer = "" }), Nobody()},
+		"EmptyProviderARN":  {"No provider.", spec(func(t *TrustSpec) { t.ProviderARN = "" }), Nobody()},
+		"UppercaseIsOK":     {"Whether Kubernetes allows a name is not asked here.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"A"} }), head + `,"` + testIssuer + `:sub":"system:serviceaccount:shop:A"}}}]}`},
+		"NamespaceWithADot": {"A namespace is a label.", spec(func(t *TrustSpec) { t.Namespace = "a.b" }), Nobody()},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Trust(tc.spec)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nTrust(...): -want, +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(got, mustParse(t, string(got))); diff != "" {
+				t.Errorf("What is written is what is read back.\n-Trust, +Parse:\n%s", diff)
+			}
+			if err := got.Policy().CheckTrust(); err != nil {
+				t.Errorf("CheckTrust(): %v", err)
+			}
+		})
+	}
+}
+
+// webIdentity is a ServiceAccount's request for the role.
+func webIdentity(issuer, audience, subject string) Request {
+	return Request{
+		Principals: []Principal{{Federated, testProvider}},
+		Action:     "sts:AssumeRoleWithWebIdentity",
+		Context:    map[string][]string{issuer + ":aud": {audience}, issuer + ":sub": {subject}},
+	}
+}
+
+func TestTrustAdmits(t *testing.T) {
+	exact := Trust(spec()).Policy()
+	whole := Trust(spec(func(t *TrustSpec) { t.WholeNamespace = true })).Policy()
+	cases := map[string]struct {
+		reason  string
+		policy  Policy
+		request Request
+		want    Decision
+	}{
+		"Named":          {"The workload itself.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), Allowed},
+		"Neighbour":      {"Not the next ServiceAccount.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:carts"), ImplicitDeny},
+		"OtherNamespace": {"Not the same name elsewhere.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:cart"), ImplicitDeny},
+		"Audience":       {"Not with a token for somebody else.", exact, webIdentity(testIssuer, "vault", "system:serviceaccount:shop:cart"), ImplicitDeny},
+		"Issuer":         {"Not from another cluster.", exact, webIdentity(strings.ToLower(testIssuer), "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
+		"NoSubject":      {"Not without a subject.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRoleWithWebIdentity", Context: map[string][]string{testIssuer + ":aud": {"sts.amazonaws.com"}}}, ImplicitDeny},
+		"OtherProvider":  {"Not through another provider.", exact, Request{Principals: []Principal{{Federated, testProvider + "x"}}, Action: "sts:AssumeRoleWithWebIdentity", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
+		"OtherAction":    {"Not by another call.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRole", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
+		"Whole":          {"Anybody in the namespace.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:any"), Allowed},
+		"WholeOther":     {"Nobody in a namespace that begins alike.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:any"), ImplicitDeny},
+		"Nobody":         {"Nobody, whoever it is.", Nobody().Policy(), webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
+		"NobodyAtAll":    {"Not the account's root either.", Nobody().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := Evaluate(tc.request, tc.policy); got != tc.want {
+				t.Errorf("%s\nEvaluate(...) = %v, want %v", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// The design's figure for how many ServiceAccounts one role can have.
+func TestTrustSize(t *testing.T) {
+	d := Trust(spec(func(t *TrustSpec) {
+		t.Issuer = "oidc.eks.eu-west-1.amazonaws.com/id/" + strings.Repeat("A", 32)
+		t.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/" + t.Issuer
+	}))
+	if got := Size(string(d)); got > 500 {
+		t.Errorf("Size = %d; a trust policy of one ServiceAccount is to take under 500 of 2,048 characters", got)
+	}
+}
+
+func TestIssuerHostPath(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		url    string
+		want   string
+		err    string
+	}{
+		"EKS":      {"The ID's case stays.", "https://oidc.eks.eu-west-1.amazonaws.com/id/0A1B", "oidc.eks.eu-west-1.amazonaws.com/id/0A1B", ""},
+		"Slash":    {"AWS keeps it in the ARN.", "https://example.auth0.com/", "example.auth0.com/", ""},
+		"Port":     {"Ports stay.", "https://issuer.local:8443/x", "issuer.local:8443/x", ""},
+		"Letters":  {"A prefix is cut, not a set of letters.", "https://s3.example.com", "s3.example.com", ""},
+		"Bucket":   {"kops puts issuers into buckets.", "https://s3.eu-west-1.amazonaws.com/bucket", "s3.eu-west-1.amazonaws.com/bucket", ""},
+		"HTTP":     {"IAM takes https only.", "http://x", "", `issuer "http://x": must be a URL that begins with https://`},
+		"Bare":     {"A host is no URL.", "x.com", "", `issuer "x.com": must be a URL that begins with https://`},
+		"Empty":    {"Nothing is no URL.", "", "", `issuer "": must be a URL that begins with https://`},
+		"NoHost":   {"Nor is a scheme.", "https://", "", `issuer "https://": must be a URL that begins with https://`},
+		"PortOnly": {"Nor a port.", "https://:8443", "", `issuer "https://:8443": must be a URL that begins with https://`},
+		"Garbage":  {"Nor this.", "https://a b", "", `issuer "https://a b": must be a URL that begins with https://`},
+		"Query":    {"IAM refuses a query.", "https://x?a=b", "", `issuer "https://x?a=b": must not have a user, a query or a fragment`},
+		"Fragment": {"And a fragment, even an empty one.", "https://x#", "", `issuer "https://x#": must not have a user, a query or a fragment`},
+		"User":     {"A password would be in the ARN.", "https://a:b@x", "", `issuer "https://a:b@x": must not have a user, a query or a fragment`},
+		"Long":     {"255 characters.", "https://" + strings.Repeat("x", 248), "", `issuer "https://` + strings.Repeat("x", 248) + `": must not be longer than 255 characters`},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := IssuerHostPath(tc.url)
+			message := ""
+			if err != nil {
+				message = err.Error()
+			}
+			if diff := cmp.Diff([]string{tc.want, tc.err}, []string{got, message}); diff != "" {
+				t.Errorf("%s\nIssuerHostPath(%q): -want, +got:\n%s", tc.reason, tc.url, diff)
+			}
+		})
+	}
+}
