@@ -1,0 +1,122 @@
+// Awslocal runs an AWS endpoint on this machine: IAM, STS and EKS Pod Identity
+// of one account, in memory, for tests, demos and development. See package
+// internal/awslocal.
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "awslocal:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, args []string, out, diagnostics io.Writer) error {
+	listen, options, err := parse(args, diagnostics)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w (choose another address with --listen)", err)
+	}
+	server := &http.Server{
+		Handler:           awslocal.New(options),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	announce(out, "http://"+listener.Addr().String(), options)
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// announce tells where the endpoint is and how to use it.
+func announce(out io.Writer, url string, o awslocal.Options) {
+	_, _ = fmt.Fprintf(out, `awslocal listens at %[1]s as account %[2]s
+
+  export AWS_ENDPOINT_URL=%[1]s
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=%[3]s
+
+Calls by action: %[1]s/_awslocal/calls
+`, url, o.Account, o.Region)
+}
+
+func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Options, err error) {
+	flags := flag.NewFlagSet("awslocal", flag.ContinueOnError)
+	flags.SetOutput(diagnostics)
+	flags.StringVar(&listen, "listen", "127.0.0.1:4566", "address and port to listen at; port 0 takes any free one")
+	flags.StringVar(&o.Account, "account", "123456789012", "ID of the account")
+	flags.StringVar(&o.Partition, "partition", "aws", "partition of the account")
+	flags.StringVar(&o.Region, "region", "us-east-1", "region that is printed for clients to use")
+	flags.StringVar(&o.CallerARN, "caller-arn", "", "ARN of all callers without credentials from here (default the account's user awslocal)")
+	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 takes a random one")
+	log := flags.Bool("log", false, "log each call as JSON to standard error")
+	faults := flags.String("faults", "", "faults from the start, in the JSON of POST /_awslocal/faults")
+	flags.Func("oidc-ca", "PEM `file` with certificates that may vouch for OIDC issuers; repeatable; the system's are trusted too", func(file string) error {
+		return trust(&o, file)
+	})
+	if err := flags.Parse(args); err != nil {
+		return "", o, err
+	}
+	if flags.NArg() > 0 {
+		return "", o, fmt.Errorf("unexpected argument %q: all settings are flags, see --help", flags.Arg(0))
+	}
+	if *faults != "" {
+		if o.Faults, err = awslocal.ParseFaults(strings.NewReader(*faults)); err != nil {
+			return "", o, fmt.Errorf("--faults: %w", err)
+		}
+	}
+	if *log {
+		o.Log = slog.New(slog.NewJSONHandler(diagnostics, nil))
+	}
+	return listen, o, o.Check()
+}
+
+func trust(o *awslocal.Options, file string) error {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if o.RootCAs == nil {
+		if o.RootCAs, err = x509.SystemCertPool(); err != nil {
+			o.RootCAs = x509.NewCertPool()
+		}
+	}
+	if !o.RootCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s holds no PEM certificate", file)
+	}
+	return nil
+}

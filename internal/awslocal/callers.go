@@ -1,0 +1,105 @@
+package awslocal
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+
+	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+// caller is who makes a call.
+type caller struct {
+	arn, userID string
+	session     *session // nil if not a session of this endpoint
+}
+
+// session is what AssumeRole and AssumeRoleWithWebIdentity hand out.
+type session struct {
+	accessKey, secretKey, token string
+	role                        *role
+	name                        string
+	arn, userID                 string
+	expires                     time.Time
+	policies                    []string // session policies
+	tags                        []tag
+	transitive                  []string // keys of tags that go on to the next role
+}
+
+// callerOf returns who an access key belongs to: a session of this endpoint,
+// or else the configured caller.
+func (s *Server) callerOf(accessKey string) caller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ses := s.sessions[accessKey]; ses != nil {
+		return caller{arn: ses.arn, userID: ses.userID, session: ses}
+	}
+	return caller{arn: s.options.CallerARN, userID: userID(s.options.CallerARN)}
+}
+
+// userID makes the unique ID of the configured caller; the same ARN has the same.
+func userID(callerARN string) string {
+	a, _ := parseARN(callerARN)
+	kind, name, _ := strings.Cut(a.resource, "/")
+	sum := sha256.Sum256([]byte(callerARN))
+	unique := base32.StdEncoding.EncodeToString(sum[:])[:17]
+	switch kind {
+	case "root":
+		return a.account
+	case "assumed-role":
+		return "AROA" + unique + ":" + name[strings.LastIndex(name, "/")+1:]
+	}
+	return "AIDA" + unique
+}
+
+func (c caller) account() string {
+	a, _ := parseARN(c.arn)
+	return a.account
+}
+
+// expired refuses the calls of a session whose time is over.
+func (c caller) expired(now time.Time) error {
+	if c.session != nil && !now.Before(c.session.expires) {
+		return model.Errorf("ExpiredToken", "The security token included in the request is expired")
+	}
+	return nil
+}
+
+// principals are the names under which a trust policy may know the caller.
+func (c caller) principals() []policy.Principal {
+	out := []policy.Principal{{Type: policy.AWS, ID: c.arn}}
+	if c.session != nil {
+		out = append(out, policy.Principal{Type: policy.AWS, ID: c.session.role.arn})
+	}
+	return append(out, policy.Principal{Type: policy.AWS, ID: c.account()})
+}
+
+// openSession hands out credentials for a role.
+func (s *Server) openSession(ses *session, now time.Time) model.Struct {
+	a, _ := parseARN(ses.role.arn)
+	ses.accessKey = "ASIA" + s.random.text(idLetters, 16)
+	ses.secretKey = s.random.text(secretLetters, 40)
+	ses.token = s.random.text(secretLetters, 352)
+	ses.arn = "arn:" + a.partition + ":sts::" + a.account + ":assumed-role/" + ses.role.name + "/" + ses.name
+	ses.userID = ses.role.id + ":" + ses.name
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, old := range s.sessions {
+		if old.expires.Add(time.Hour).Before(now) { // long enough to be told that it expired
+			delete(s.sessions, key)
+		}
+	}
+	s.sessions[ses.accessKey] = ses
+	return model.Struct{
+		"Credentials": model.Struct{
+			"AccessKeyId":     ses.accessKey,
+			"SecretAccessKey": ses.secretKey,
+			"SessionToken":    ses.token,
+			"Expiration":      ses.expires,
+		},
+		"AssumedRoleUser": model.Struct{"AssumedRoleId": ses.userID, "Arn": ses.arn},
+	}
+}

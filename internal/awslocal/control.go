@@ -1,0 +1,45 @@
+package awslocal
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// controlPrefix is where the endpoint itself is controlled. No AWS API has it.
+const controlPrefix = "/_awslocal/"
+
+// serveControl answers
+//
+//	GET  /_awslocal/calls   the counts of AWS calls by action
+//	POST /_awslocal/reset   empties the account and the counts
+//	GET  /_awslocal/faults  the faults in force
+//	POST /_awslocal/faults  replaces them; {} ends them
+func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
+	switch r.Method + " " + r.URL.Path {
+	case "GET " + controlPrefix + "calls":
+		writeJSON(w, http.StatusOK, s.Calls())
+	case "POST " + controlPrefix + "reset":
+		s.Reset()
+		writeJSON(w, http.StatusOK, struct{}{})
+	case "GET " + controlPrefix + "faults":
+		writeJSON(w, http.StatusOK, s.Faults())
+	case "POST " + controlPrefix + "faults":
+		f, err := ParseFaults(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+			return
+		}
+		s.SetFaults(f)
+		writeJSON(w, http.StatusOK, s.Faults())
+	default:
+		writeJSON(w, http.StatusNotFound, map[string]string{
+			"error": "want GET calls, POST reset, GET faults or POST faults below " + controlPrefix,
+		})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the caller may have gone
+}

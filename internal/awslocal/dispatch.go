@@ -1,0 +1,188 @@
+package awslocal
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
+)
+
+// maxBody is more than any call that AWS accepts.
+const maxBody = 4 << 20
+
+// call is one AWS call that is being answered.
+type call struct {
+	context.Context //nolint:containedctx // lives as long as the request it belongs to
+	srv             *Server
+	service         string
+	action          string
+	in              model.Struct
+	caller          caller
+	now             time.Time
+	pageCap         int // at most that many items in a page; 0 means as asked
+	st              *state
+}
+
+// operation is what an action does. A write gets a state of its own to change,
+// all others get one that they must not.
+type operation struct {
+	write bool
+	run   func(*call) (model.Struct, error)
+}
+
+func read(run func(*call) (model.Struct, error)) operation  { return operation{run: run} }
+func write(run func(*call) (model.Struct, error)) operation { return operation{write: true, run: run} }
+
+var operations = map[string]map[string]operation{
+	"iam": iamOperations(),
+	"sts": stsOperations(),
+	"eks": eksOperations(),
+}
+
+// credentialScope finds the service in "AKID/date/region/service/aws4_request".
+var credentialScope = regexp.MustCompile(`(?:Credential=|^)([^/\s,]+)/(\d{8})/([^/\s]*)/([^/\s]+)/aws4_request`)
+
+// serveAWS answers an AWS call.
+func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
+	id := s.random.uuid()
+	w.Header().Set("X-Amzn-Requestid", id)
+	w.Header().Set("Date", s.now().Format(http.TimeFormat))
+
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		http.Error(w, "cannot read the request: "+err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	scope := credentialScope.FindStringSubmatch(r.Header.Get("Authorization"))
+	if scope == nil {
+		scope = credentialScope.FindStringSubmatch(r.URL.Query().Get("X-Amz-Credential"))
+	}
+	key, service := "", ""
+	if scope != nil {
+		key, service = scope[1], scope[4]
+	}
+	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
+		s.serveREST(w, r, s.services["eks"], request{id: id, accessKey: key, body: body})
+		return
+	}
+	form := r.URL.Query()
+	if posted, err := url.ParseQuery(string(body)); err == nil {
+		for name, values := range posted {
+			form[name] = values
+		}
+	}
+	s.serveQuery(w, r, form, service, request{id: id, accessKey: key, body: body})
+}
+
+// request is what all protocols know of a call.
+type request struct {
+	id, accessKey string
+	body          []byte
+}
+
+func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Values, service string, req request) {
+	m := s.services[service]
+	if m == nil || m.Metadata.Protocol != "query" {
+		m = s.byVersion(form.Get("Version"))
+	}
+	out, err := s.query(r.Context(), m, form, req)
+	status, body := http.StatusOK, []byte(nil)
+	if err == nil {
+		body, err = m.EncodeQuery(form.Get("Action"), out, req.id)
+	}
+	if hangUp, ok := errors.AsType[*hangUpError](err); ok {
+		hangUp.on(w)
+		return
+	}
+	if err != nil {
+		e := asAPIError(err)
+		status, body = m.Status(e.Code), m.EncodeQueryError(e, req.id)
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the caller may have gone
+	s.logCall(m.Metadata.EndpointPrefix, form.Get("Action"), status, err)
+}
+
+// byVersion returns the awsQuery service that has the API version, IAM if none.
+func (s *Server) byVersion(version string) *model.Service {
+	if sts := s.services["sts"]; version == sts.Metadata.APIVersion {
+		return sts
+	}
+	return s.services["iam"]
+}
+
+func (s *Server) query(ctx context.Context, m *model.Service, form url.Values, req request) (model.Struct, error) {
+	action, version := form.Get("Action"), form.Get("Version")
+	if action == "" {
+		return nil, model.Errorf("MissingAction", "Missing Action")
+	}
+	op, ok := operations[m.Metadata.EndpointPrefix][action]
+	if !ok || version != m.Metadata.APIVersion {
+		if version == "" {
+			version = "NO_VERSION_SPECIFIED"
+		}
+		return nil, model.Errorf("InvalidAction", "Could not find operation %s for version %s", action, version)
+	}
+	c := &call{Context: ctx, srv: s, service: m.Metadata.EndpointPrefix, action: action}
+	return s.answer(c, op, req, func() (model.Struct, error) {
+		return m.DecodeQuery(action, form)
+	})
+}
+
+// answer counts a call, lets the faults in force have their way, decodes,
+// validates and runs it.
+func (s *Server) answer(c *call, op operation, req request, decode func() (model.Struct, error)) (out model.Struct, err error) {
+	s.mu.Lock()
+	s.calls[c.action]++
+	s.mu.Unlock()
+
+	c.now = s.now()
+	c.caller = s.callerOf(req.accessKey)
+	if err := s.faults.before(c); err != nil {
+		return nil, err
+	}
+	if c.in, err = decode(); err != nil {
+		return nil, err
+	}
+	if err := s.services[c.service].Validate(c.action, c.in); err != nil {
+		return nil, err
+	}
+	if err := c.caller.expired(c.now); err != nil {
+		return nil, err
+	}
+	if op.write {
+		err = s.change(func(st *state) error {
+			c.st = st
+			out, err = op.run(c)
+			return err
+		})
+	} else {
+		c.st = s.view(s.faults.delay(c.service))
+		out, err = op.run(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, s.faults.after(c)
+}
+
+func asAPIError(err error) *model.APIError {
+	if e, ok := errors.AsType[*model.APIError](err); ok {
+		return e
+	}
+	return &model.APIError{Code: "InternalFailure", Message: "awslocal: " + err.Error()}
+}
+
+func (s *Server) logCall(service, action string, status int, err error) {
+	args := []any{"service", service, "action", action, "status", status}
+	if err != nil {
+		args = append(args, "error", err.Error())
+	}
+	s.options.Log.Info("Call", args...)
+}

@@ -1,0 +1,167 @@
+package grammar
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Principals says whether the principals of a trust policy exist.
+type Principals interface {
+	// KnownAWS says whether an account, user or role is known.
+	KnownAWS(id string) bool
+}
+
+// CheckTrust refuses what cannot be the trust policy of a role.
+func CheckTrust(document string, who Principals) error {
+	v, err := decode(document)
+	policy, ok := v.(*object)
+	if err != nil || !ok {
+		return refuse(invalidJSON)
+	}
+	for _, key := range policy.keys {
+		if !slices.Contains(policyElements, key) {
+			return refuse("Unknown field " + key)
+		}
+	}
+	if version, has := policy.values["Version"]; has && version != version2012 && version != version2008 {
+		return refuse(syntaxErrors)
+	}
+	if !policy.has("Statement") {
+		return refuse("Missing required field Statement")
+	}
+	statements, ok := listStatements(policy.values["Statement"])
+	if !ok {
+		return refuse(syntaxErrors)
+	}
+	for _, s := range statements {
+		if err := checkTrustFields(s); err != nil {
+			return err
+		}
+	}
+	for _, s := range statements {
+		if !wellTyped(s) {
+			return refuse(syntaxErrors)
+		}
+		effect, _ := s.values["Effect"].(string)
+		if !slices.Contains(strings.Fields(allowedEffects), effect) || !datesParse(s.values["Condition"]) {
+			return refuse(failedLegacy)
+		}
+		if slices.ContainsFunc(texts(s.values["Action"]), func(a string) bool { return !isTrustAction(a) }) {
+			return refuse(notAssumeRole)
+		}
+	}
+	for _, s := range statements {
+		for _, key := range []string{"Principal", "NotPrincipal"} {
+			if v, has := s.values[key]; has {
+				if err := checkPrincipal(v, who); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func checkTrustFields(s *object) error {
+	for _, key := range s.keys {
+		if !slices.Contains(statementElements, key) {
+			return refuse("Unknown field " + key)
+		}
+	}
+	for _, key := range []string{"Resource", "NotResource"} {
+		if s.has(key) {
+			return refuse("Has prohibited field " + key)
+		}
+	}
+	switch {
+	case !s.has("Effect"):
+		return refuse("Missing required field Effect")
+	case !s.has("Principal") && !s.has("NotPrincipal"):
+		return refuse("Missing required field Principal")
+	case !s.has("Action") && !s.has("NotAction"):
+		return refuse("Missing required field Action")
+	}
+	return nil
+}
+
+// trustActions are STS's actions that a trust policy may name.
+var trustActions = []string{
+	"sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity", "sts:tagsession",
+	"sts:setsourceidentity", "sts:setcontext", "sts:decodeauthorizationmessage", "sts:getaccesskeyinfo",
+	"sts:getcalleridentity", "sts:getfederationtoken", "sts:getservicebearertoken", "sts:getsessiontoken",
+}
+
+func isTrustAction(action string) bool {
+	action = strings.ToLower(action)
+	head, _, wild := strings.Cut(action, "*")
+	return slices.ContainsFunc(trustActions, func(known string) bool {
+		return action == known || wild && strings.HasPrefix(head, "sts:") && strings.HasPrefix(known, head)
+	})
+}
+
+var (
+	domain        = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	providerARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:(oidc|saml)-provider/.+$`)
+	serviceName   = regexp.MustCompile(`^[A-Za-z0-9.-]+\.(amazonaws\.com(\.cn)?|amazonaws\.eu|aws\.internal|amazon\.com|aws\.com)$`)
+	canonicalUser = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+func checkPrincipal(v any, who Principals) error {
+	if s, ok := v.(string); ok {
+		if s != anyone {
+			return invalidPrincipal("STAR", s)
+		}
+		return nil
+	}
+	kinds, ok := v.(*object)
+	if !ok {
+		return refuse(syntaxErrors)
+	}
+	if len(kinds.keys) == 0 {
+		return refuse("Missing required field Principal cannot be empty!")
+	}
+	for _, kind := range kinds.keys {
+		if !isTexts(kinds.values[kind]) {
+			return refuse(syntaxErrors)
+		}
+		ids := texts(kinds.values[kind])
+		if len(ids) == 0 {
+			return refuse("Missing required field Principal cannot be empty!")
+		}
+		for _, id := range ids {
+			if err := checkPrincipalID(kind, id, who); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkPrincipalID(kind, id string, who Principals) error {
+	switch kind {
+	case "AWS":
+		if id != anyone && !who.KnownAWS(id) {
+			return invalidPrincipal("AWS", id)
+		}
+	case "Service":
+		if !serviceName.MatchString(id) {
+			return invalidPrincipal("SERVICE", id)
+		}
+	case "Federated":
+		if !domain.MatchString(id) && !providerARN.MatchString(id) {
+			return refuse(badFederated)
+		}
+	case "CanonicalUser":
+		if !canonicalUser.MatchString(id) {
+			return invalidPrincipal("CANONICALUSER", id)
+		}
+	default:
+		return refuse("Unknown principal " + kind)
+	}
+	return nil
+}
+
+func invalidPrincipal(kind, id string) error {
+	return refuse(`Invalid principal in policy: "` + kind + `":"` + id + `"`)
+}

@@ -1,0 +1,67 @@
+package awslocal
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// managedJSON are some of the policies that AWS manages, with AWS's names,
+// paths and current versions. Long documents are cut to their first actions.
+//
+//go:embed managed.json
+var managedJSON []byte
+
+// awsPolicies returns the policies that AWS manages, by name.
+func (s *Server) awsPolicies() []*managedPolicy { return loadManaged(s.options.Partition) }
+
+// awsPolicy returns the AWS-managed policy of an ARN, or nil.
+func (s *Server) awsPolicy(arn string) *managedPolicy {
+	policies := s.awsPolicies()
+	i := slices.IndexFunc(policies, func(p *managedPolicy) bool { return p.arn == arn })
+	if i < 0 {
+		return nil
+	}
+	return policies[i]
+}
+
+var managedByPartition sync.Map // []*managedPolicy by partition
+
+func loadManaged(partition string) []*managedPolicy {
+	if v, ok := managedByPartition.Load(partition); ok {
+		return v.([]*managedPolicy)
+	}
+	var files []struct {
+		Name, Path, Description, Version string
+		Created, Updated                 time.Time
+		Document                         json.RawMessage
+	}
+	if err := json.Unmarshal(managedJSON, &files); err != nil {
+		panic(fmt.Sprintf("managed.json: %v", err))
+	}
+	var out []*managedPolicy
+	for _, f := range files {
+		arn := "arn:" + partition + ":iam::aws:policy" + f.Path + f.Name
+		out = append(out, &managedPolicy{
+			name: f.Name, path: f.Path, arn: arn, id: "ANPA" + strings.TrimPrefix(userID(arn), "AIDA"),
+			description: f.Description,
+			created:     f.Created,
+			updated:     f.Updated,
+			versions: []policyVersion{{
+				id:        f.Version,
+				created:   f.Updated,
+				isDefault: true,
+				document:  strings.ReplaceAll(string(f.Document), "arn:aws:", "arn:"+partition+":"),
+			}},
+			aws:             true,
+			serviceRoleOnly: strings.HasPrefix(f.Path, "/aws-service-role/"),
+		})
+	}
+	slices.SortFunc(out, func(a, b *managedPolicy) int { return strings.Compare(a.name, b.name) })
+	managedByPartition.Store(partition, out)
+	return out
+}

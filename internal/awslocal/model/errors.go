@@ -1,0 +1,72 @@
+package model
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// APIError is an error that AWS answers with. Its status and whose fault it
+// is follow from the code; see Service.Status.
+type APIError struct {
+	Code, Message string
+}
+
+func (e *APIError) Error() string { return e.Code + ": " + e.Message }
+
+// Errorf makes an APIError.
+func Errorf(code, format string, args ...any) error {
+	return &APIError{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// commonErrors are those that every action may answer with, which the models
+// leave out: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+// (RequestExpired and Throttling with the statuses seen of IAM itself).
+var commonErrors = map[string]int{
+	"AccessDenied":                http.StatusForbidden,
+	"AccessDeniedException":       http.StatusForbidden,
+	"ExpiredToken":                http.StatusForbidden,
+	"IncompleteSignature":         http.StatusBadRequest,
+	"InternalFailure":             http.StatusInternalServerError,
+	"InvalidAction":               http.StatusBadRequest,
+	"InvalidClientTokenId":        http.StatusForbidden,
+	"InvalidParameterValue":       http.StatusBadRequest,
+	"MalformedInput":              http.StatusBadRequest,
+	"MalformedQueryString":        http.StatusNotFound,
+	"MissingAction":               http.StatusBadRequest,
+	"MissingAuthenticationToken":  http.StatusForbidden,
+	"RequestExpired":              http.StatusBadRequest,
+	"SerializationException":      http.StatusBadRequest,
+	"ServiceUnavailable":          http.StatusServiceUnavailable,
+	"SignatureDoesNotMatch":       http.StatusForbidden,
+	"Throttling":                  http.StatusBadRequest,
+	"ThrottlingException":         http.StatusTooManyRequests,
+	"UnknownOperationException":   http.StatusNotFound,
+	"UnrecognizedClientException": http.StatusForbidden,
+	"ValidationError":             http.StatusBadRequest,
+}
+
+// Status returns the HTTP status of an error code: the service model's, or
+// else that of the errors common to all AWS services, or 400.
+func (s *Service) Status(code string) int {
+	if e := s.ErrorByCode(code); e != nil {
+		return e.HTTPStatusCode
+	}
+	if status, ok := commonErrors[code]; ok {
+		return status
+	}
+	return http.StatusBadRequest
+}
+
+// KnownError says whether AWS documents the code for the operation.
+func (s *Service) KnownError(operation, code string) bool {
+	if _, ok := commonErrors[code]; ok {
+		return true
+	}
+	for _, name := range s.Operations[operation].Errors {
+		shape := s.Shapes[name]
+		if name == code || shape.Error != nil && shape.Error.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,181 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+)
+
+// Validate checks an input against the constraints of the model: required
+// members, lengths, ranges, patterns and enumerations. All that is wrong is
+// told in one ValidationError with AWS's words, by name of the member. STS
+// repeats the values, IAM does not.
+func (s *Service) Validate(operation string, in Struct) error {
+	input := s.Operations[operation].Input
+	if input == "" {
+		return nil
+	}
+	failures := s.check(input, in, "")
+	if len(failures) == 0 {
+		return nil
+	}
+	noun := "errors"
+	if len(failures) == 1 {
+		noun = "error"
+	}
+	return Errorf("ValidationError", "%d validation %s detected: %s", len(failures), noun, strings.Join(failures, "; "))
+}
+
+// check returns the sentences about a value and what is in it.
+func (s *Service) check(name string, v any, path string) []string {
+	shape := s.Shapes[name]
+	switch shape.Type {
+	case "structure":
+		v, _ := v.(Struct)
+		return s.checkStruct(shape, v, path)
+	case "list":
+		v, _ := v.([]any)
+		return s.checkList(name, shape, v, path)
+	}
+	var failures []string
+	for _, c := range s.violated(shape, v) {
+		failures = append(failures, s.failure(v, path, c))
+	}
+	return failures
+}
+
+func (s *Service) checkStruct(shape *Shape, v Struct, path string) []string {
+	members := slices.Clone(shape.Members)
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(lowerFirst(a.Name), lowerFirst(b.Name)) })
+	var failures []string
+	for _, m := range members {
+		at := lowerFirst(m.Name)
+		if path != "" {
+			at = path + "." + at
+		}
+		value, ok := v[m.Name]
+		switch {
+		case ok:
+			failures = append(failures, s.check(m.Shape, value, at)...)
+		case slices.Contains(shape.Required, m.Name):
+			failures = append(failures, s.failure(nil, at, notNull))
+		}
+	}
+	return failures
+}
+
+// checkList tells of bad elements as AWS does: a structure by its place, a
+// scalar by the constraints that all elements must satisfy.
+func (s *Service) checkList(name string, shape *Shape, list []any, path string) []string {
+	var failures []string
+	for _, c := range lengthConstraints(shape, len(list)) {
+		failures = append(failures, s.failure(list, path, c))
+	}
+	member := s.Shapes[shape.Member]
+	for i, v := range list {
+		if member.Type == "structure" {
+			failures = append(failures, s.check(shape.Member, v, fmt.Sprintf("%s.%d.member", path, i+1))...)
+		} else if len(s.violated(member, v)) > 0 {
+			all := strings.Join(allConstraints(name, member), ", ")
+			return append(failures, s.failure(list, path, "Member must satisfy constraint: ["+all+"]"))
+		}
+	}
+	return failures
+}
+
+const notNull = "Member must not be null"
+
+func (s *Service) failure(v any, path, constraint string) string {
+	value := ""
+	if s.ValuesInErrors {
+		value = " " + quoted(v)
+	}
+	return fmt.Sprintf("Value%s at '%s' failed to satisfy constraint: %s", value, path, constraint)
+}
+
+func quoted(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case []any:
+		parts := make([]string, len(v))
+		for i, e := range v {
+			parts[i] = fmt.Sprint(e)
+		}
+		return "'[" + strings.Join(parts, ", ") + "]'"
+	}
+	return fmt.Sprintf("'%v'", v)
+}
+
+// violated returns the constraints that a scalar does not satisfy. STS names
+// the pattern first, IAM last.
+func (s *Service) violated(shape *Shape, v any) []string {
+	var length, pattern []string
+	switch v := v.(type) {
+	case nil:
+		return []string{notNull}
+	case string:
+		length = lengthConstraints(shape, len(utf16.Encode([]rune(v))))
+		if shape.pattern != nil && !shape.pattern.MatchString(v) {
+			pattern = append(pattern, mustMatch(shape))
+		}
+		if shape.Enum != nil && !slices.Contains(shape.Enum, v) {
+			pattern = append(pattern, "Member must satisfy enum value set: ["+strings.Join(shape.Enum, ", ")+"]")
+		}
+	case int64:
+		if shape.Max != nil && float64(v) > *shape.Max {
+			length = append(length, fmt.Sprintf("Member must have value less than or equal to %.0f", *shape.Max))
+		}
+		if shape.Min != nil && float64(v) < *shape.Min {
+			length = append(length, fmt.Sprintf("Member must have value greater than or equal to %.0f", *shape.Min))
+		}
+	}
+	if s.ValuesInErrors {
+		return append(pattern, length...)
+	}
+	return append(length, pattern...)
+}
+
+func lengthConstraints(shape *Shape, n int) []string {
+	var out []string
+	if shape.Max != nil && float64(n) > *shape.Max {
+		out = append(out, mustBeShorter(shape))
+	}
+	if shape.Min != nil && float64(n) < *shape.Min {
+		out = append(out, mustBeLonger(shape))
+	}
+	return out
+}
+
+// allConstraints lists what each element of a list must satisfy.
+func allConstraints(list string, shape *Shape) []string {
+	var out []string
+	if shape.Max != nil {
+		out = append(out, mustBeShorter(shape))
+	}
+	if shape.Min != nil {
+		out = append(out, mustBeLonger(shape))
+	}
+	if shape.Pattern != "" {
+		out = append(out, mustMatch(shape))
+	}
+	if list == "tagKeyListType" { // seen of AWS for tag keys only
+		out = append(out, notNull)
+	}
+	return out
+}
+
+func mustBeShorter(shape *Shape) string {
+	return fmt.Sprintf("Member must have length less than or equal to %.0f", *shape.Max)
+}
+
+func mustBeLonger(shape *Shape) string {
+	return fmt.Sprintf("Member must have length greater than or equal to %.0f", *shape.Min)
+}
+
+func mustMatch(shape *Shape) string {
+	return "Member must satisfy regular expression pattern: " + shape.Pattern
+}
+
+func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }

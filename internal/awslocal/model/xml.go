@@ -1,0 +1,191 @@
+package model
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// EncodeQuery prints the answer of an awsQuery operation: the members that out
+// has, in the model's order. A member that the model does not know is an error.
+func (s *Service) EncodeQuery(operation string, out Struct, requestID string) ([]byte, error) {
+	op := s.Operations[operation]
+	w := &xmlWriter{service: s}
+	w.open(operation+"Response", s.Metadata.XMLNamespace)
+	if op.Output != "" {
+		w.open(op.ResultWrapper, "")
+		if err := w.members(s.Shapes[op.Output], out); err != nil {
+			return nil, fmt.Errorf("%s: %w", operation, err)
+		}
+		w.close(op.ResultWrapper)
+	}
+	w.open("ResponseMetadata", "")
+	w.text("RequestId", requestID)
+	w.close("ResponseMetadata")
+	w.close(operation + "Response")
+	return w.Bytes(), nil
+}
+
+// EncodeQueryError prints an error answer of the awsQuery protocol.
+func (s *Service) EncodeQueryError(e *APIError, requestID string) []byte {
+	fault := "Sender"
+	if s.Status(e.Code) >= 500 {
+		fault = "Receiver"
+	}
+	w := &xmlWriter{service: s}
+	w.open("ErrorResponse", s.Metadata.XMLNamespace)
+	w.open("Error", "")
+	w.text("Type", fault)
+	w.text("Code", e.Code)
+	w.text("Message", e.Message)
+	w.close("Error")
+	w.text("RequestId", requestID)
+	w.close("ErrorResponse")
+	return w.Bytes()
+}
+
+type xmlWriter struct {
+	bytes.Buffer
+	service *Service
+}
+
+func (w *xmlWriter) open(name, namespace string) {
+	w.WriteByte('<')
+	w.WriteString(name)
+	if namespace != "" {
+		w.WriteString(` xmlns="`)
+		w.escape(namespace)
+		w.WriteByte('"')
+	}
+	w.WriteByte('>')
+}
+
+func (w *xmlWriter) close(name string) {
+	w.WriteString("</")
+	w.WriteString(name)
+	w.WriteByte('>')
+}
+
+func (w *xmlWriter) text(name, value string) {
+	w.open(name, "")
+	w.escape(value)
+	w.close(name)
+}
+
+// escape writes what XML 1.0 allows; quotes stay, as they do in AWS's answers.
+func (w *xmlWriter) escape(value string) {
+	for _, r := range value {
+		switch {
+		case r == '&':
+			w.WriteString("&amp;")
+		case r == '<':
+			w.WriteString("&lt;")
+		case r == '>':
+			w.WriteString("&gt;")
+		case r == '\r':
+			w.WriteString("&#xD;")
+		case r < ' ' && r != '\t' && r != '\n', r == 0xFFFE, r == 0xFFFF:
+			w.WriteRune('\uFFFD')
+		default:
+			w.WriteRune(r)
+		}
+	}
+}
+
+func (w *xmlWriter) members(shape *Shape, v Struct) error {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if shape.member(name) == nil {
+			return fmt.Errorf("the model has no member %s", name)
+		}
+	}
+	for _, m := range shape.Members {
+		value, ok := v[m.Name]
+		if !ok {
+			continue
+		}
+		if err := w.value(m.Shape, m.wireName(), value); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+func (w *xmlWriter) value(shapeName, name string, v any) error {
+	shape := w.service.Shapes[shapeName]
+	switch v := v.(type) {
+	case Struct:
+		w.open(name, "")
+		defer w.close(name)
+		if shape.Type == "map" {
+			return w.entries(shape, v)
+		}
+		return w.members(shape, v)
+	case []any:
+		return w.list(shape, name, v)
+	}
+	text, err := scalarText(shape, v)
+	if err != nil {
+		return err
+	}
+	w.text(name, text)
+	return nil
+}
+
+func (w *xmlWriter) list(shape *Shape, name string, v []any) error {
+	if shape.Type != "list" {
+		return fmt.Errorf("the model wants a %s, not a list", shape.Type)
+	}
+	element := shape.MemberName
+	if element == "" {
+		element = "member"
+	}
+	if shape.Flattened {
+		element = name
+	} else {
+		w.open(name, "")
+		defer w.close(name)
+	}
+	for _, e := range v {
+		if err := w.value(shape.Member, element, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *xmlWriter) entries(shape *Shape, v Struct) error {
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		w.open("entry", "")
+		w.text("key", key)
+		if err := w.value(shape.Value, "value", v[key]); err != nil {
+			return err
+		}
+		w.close("entry")
+	}
+	return nil
+}
+
+func scalarText(shape *Shape, v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		if shape.Type == "string" {
+			return v, nil
+		}
+	case int64:
+		if shape.Type == "integer" || shape.Type == "long" {
+			return strconv.FormatInt(v, 10), nil
+		}
+	case bool:
+		if shape.Type == "boolean" {
+			return strconv.FormatBool(v), nil
+		}
+	case time.Time:
+		if shape.Type == "timestamp" {
+			return v.UTC().Format("2006-01-02T15:04:05Z"), nil
+		}
+	}
+	return "", fmt.Errorf("the model wants a %s, not %T", shape.Type, v)
+}
