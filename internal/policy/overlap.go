@@ -1,8 +1,11 @@
 package policy
 
-// maxOverlap bounds the work of Overlap. An ARN has at most 2,048 characters;
-// two patterns of twice that are within it.
-const maxOverlap = 1 << 24
+// maxPairs bounds the work of comparing two patterns, the product of their
+// lengths. An ARN has at most 2,048 characters; two patterns of twice that are
+// within it.
+const maxPairs = 1 << 24
+
+func tooLong(a, b string) bool { return len(a) > 0 && len(b) > maxPairs/len(a) }
 
 // Overlap reports whether two wildcard patterns, of * and ?, have a string in
 // common: arn:aws:s3:::secre* and *-archive do. A policy variable stands for
@@ -12,6 +15,9 @@ const maxOverlap = 1 << 24
 // across the segments of an ARN, and patterns far longer than any ARN overlap
 // with everything.
 func Overlap(a, b string) bool {
+	if tooLong(a, b) {
+		return true
+	}
 	x, _ := compile(a, glob, anyValue)
 	y, _ := compile(b, glob, anyValue)
 	return overlap(x, y)
@@ -23,8 +29,12 @@ func OverlapFold(a, b string) bool { return Overlap(lower(a), lower(b)) }
 
 // Covers reports whether the pattern wide matches every string that the
 // pattern narrow matches. It is meant for what is allowed, and errs towards
-// false: a policy variable in narrow is covered by a * or by itself only.
+// false: a policy variable in narrow is covered by a * or by itself only, and
+// patterns far longer than any ARN are not compared.
 func Covers(wide, narrow string) bool {
+	if tooLong(wide, narrow) {
+		return false
+	}
 	w, _ := compile(wide, glob, itself)
 	n, _ := compile(narrow, glob, itself)
 	return covers(w, n)
@@ -52,9 +62,6 @@ func itself(ref variableRef) ([]token, bool) {
 // overlap walks both patterns at once over the string in common. Row i of the
 // table says for which j that string can be matched by a[:i] and b[:j] both.
 func overlap(a, b []token) bool {
-	if len(a) > 0 && len(b) > maxOverlap/len(a) {
-		return true
-	}
 	row := make([]bool, len(b)+1)
 	row[0] = true
 	skipStars(b, row)

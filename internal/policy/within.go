@@ -5,15 +5,22 @@ import (
 	"strings"
 )
 
+// maxWithin bounds the product of the sizes of two policies, which bounds the
+// work. IAM stores at most 10,240 characters.
+const maxWithin = 1 << 28
+
 // Within reports whether everything that narrow grants is provably granted by
 // wide. It looks at the texts: each Allow of narrow must lie inside one Allow
 // of wide, and each Deny of wide inside one Deny of narrow. True is a proof;
 // false means no more than that there was none, as where two statements of
 // wide would have to be put together. Of a text that is no policy it proves
-// nothing.
+// nothing, nor of two that are far larger than IAM stores.
 //
 // Both must be of one kind, identity or resource policies.
 func Within(narrow, wide Document) bool {
+	if len(narrow) > 0 && len(wide) > maxWithin/len(narrow) {
+		return false
+	}
 	n, err := decode([]byte(narrow))
 	if err != nil {
 		return false
