@@ -53,13 +53,12 @@ type Clients struct {
 // NewClients returns clients that are configured as every AWS tool is: by
 // environment variables, shared files, the ServiceAccount's token or the
 // machine. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_STS,
-// AWS_CA_BUNDLE, AWS_REGION and AWS_MAX_ATTEMPTS are honoured. It makes no call:
-// whether there are credentials shows in the first one.
+// AWS_CA_BUNDLE, AWS_REGION, AWS_RETRY_MODE and AWS_MAX_ATTEMPTS are honoured. It
+// makes no call: whether there are credentials shows in the first one.
 func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithDefaultRegion(fallbackRegion),
 		config.WithAppID(userAgent+"/"+o.Version),
-		config.WithRetryer(newRetryer()),
 		// Not a plain *http.Client, which AWS_CA_BUNDLE could not be added to.
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(attemptTimeout).
@@ -71,18 +70,23 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	if cfg.Credentials != nil {
 		cfg.Credentials = markedCredentials{cfg.Credentials}
 	}
+	retryer := newRetryer(cfg.RetryMode)
+	cfg.Retryer = func() aws.Retryer { return retryer } // after loading, or AWS_MAX_ATTEMPTS would not count
 	if o.OnCall != nil {
 		cfg.APIOptions = append(cfg.APIOptions, attemptRecorder(o.OnCall))
 	}
 	return &Clients{IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), Region: cfg.Region}, nil
 }
 
-// newRetryer returns the one retryer of all clients: the SDK's standard one,
-// which also retries when two callers change one thing at the same moment. IAM's
-// LimitExceeded, a quota, is not retried, though it sounds like throttling.
-func newRetryer() func() aws.Retryer {
-	shared := retry.AddWithErrorCodes(retry.NewStandard(), "ConcurrentModification")
-	return func() aws.Retryer { return shared }
+// newRetryer returns the SDK's retryer, standard or adaptive, which also retries
+// when two callers change one thing at the same moment. IAM's LimitExceeded, a
+// quota, is not retried, though it sounds like throttling.
+func newRetryer(mode aws.RetryMode) aws.Retryer {
+	var retryer aws.Retryer = retry.NewStandard()
+	if mode == aws.RetryModeAdaptive {
+		retryer = retry.NewAdaptiveMode()
+	}
+	return retry.AddWithErrorCodes(retryer, "ConcurrentModification")
 }
 
 // markedCredentials marks the errors of a provider, which would otherwise look

@@ -177,7 +177,7 @@ func classify(c call, err error, quota func(string) (int32, bool)) error {
 	if err, ok := errors.AsType[*credentialsError](err); ok {
 		return classifyCredentials(err)
 	}
-	refused, ok := errors.AsType[smithy.APIError](err)
+	refused, ok := answerOf(err)
 	if !ok {
 		return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, sayNoAnswer(c.service(), err), err)
 	}
@@ -229,7 +229,7 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // classifyCredentials returns the fault of not getting credentials. STS may be
 // out of reach for a moment; all else is somebody's to mend.
 func classifyCredentials(err *credentialsError) error {
-	if refused, ok := errors.AsType[smithy.APIError](err); ok {
+	if refused, ok := answerOf(err); ok {
 		if v, known := faults[refused.ErrorCode()]; !known || v.kind == fault.Transient {
 			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS gives the operator no credentials for now: "+refused.ErrorCode(), err)
 		}
@@ -250,9 +250,16 @@ func faultOf(kind fault.Kind, reason, text string, cause error) error {
 	return &fault.Error{Kind: kind, Reason: reason, Err: &sentence{text: text, cause: cause}}
 }
 
+// answerOf returns AWS's answer in err's chain, if there is one. What has no
+// code, to which the SDK gives this one, comes from something between AWS and us.
+func answerOf(err error) (smithy.APIError, bool) {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	return answer, ok && answer.ErrorCode() != "UnknownError"
+}
+
 // hasCode reports whether err is an answer of AWS with that code.
 func hasCode(err error, code string) bool {
-	refused, ok := errors.AsType[smithy.APIError](err)
+	refused, ok := answerOf(err)
 	return ok && refused.ErrorCode() == code
 }
 

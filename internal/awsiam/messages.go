@@ -182,15 +182,15 @@ func sayQuota(r refusal) string {
 		name = quota.key
 	}
 	if value != "" {
-		value = ", which is " + value
+		name += ": " + value
 	}
-	return fmt.Sprintf("the quota of %s (%s)%s, is used up; use less, or have it raised in AWS Service Quotas", quota.counts, name, value)
+	return fmt.Sprintf("the quota of %s (%s) is used up; use less, or have it raised in AWS Service Quotas", quota.counts, name)
 }
 
 // sayNoAnswer says why there is no answer of that service.
 func sayNoAnswer(service string, err error) string {
 	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
-		return fmt.Sprintf("AWS %s cannot be reached: something that is not AWS answers, with HTTP status %d; is there a proxy?", service, answer.HTTPStatusCode())
+		return fmt.Sprintf("AWS %s cannot be reached: the answer, of HTTP status %d, is none of AWS's; is there a proxy?", service, answer.HTTPStatusCode())
 	}
 	text := fmt.Sprintf("AWS %s cannot be reached", service)
 	if why := networkCause(err); why != "" {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	smithy "github.com/aws/smithy-go"
 )
 
 // Call is one attempt of a call to AWS.
@@ -38,7 +36,7 @@ func outcomeOf(err error) string {
 	if _, ok := errors.AsType[*credentialsError](err); ok {
 		return OutcomeNoCredentials
 	}
-	refused, ok := errors.AsType[smithy.APIError](err)
+	refused, ok := answerOf(err)
 	if !ok {
 		return OutcomeNoAnswer
 	}
