@@ -118,7 +118,7 @@ func (out element) covers(in element) bool {
 	case out.is != nil && in.is != nil:
 		return every(in.is, func(p string) bool { return out.includes(out.is, in, p) })
 	case out.is != nil:
-		return slices.Contains(out.is, "*")
+		return out.includes(out.is, in, "*") // in may match anything
 	case out.not != nil && in.is != nil:
 		return every(in.is, func(p string) bool { return out.excludesAll(in, p) })
 	default:

@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	awspolicy "github.com/hashicorp/awspolicyequivalence"
+	"pgregory.net/rapid"
+)
+
+// awspolicyequivalence is what Terraform compares policies with: ten years of
+// AWS rewriting documents went into it. Where it and Document disagree, one of
+// them is wrong; these are the places where it is.
+func TestKnownDifferencesToOracle(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		a, b   string
+		ours   bool // what == of the Documents says; the oracle says the opposite
+	}{
+		"CaseOfAction":    {"IAM is blind to it.", inStatement(`"Action":"S3:Get"`), inStatement(`"Action":"s3:get"`), true},
+		"CaseOfKey":       {"Here too.", inStatement(`"Condition":{"Bool":{"aws:A":"true"}}`), inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), true},
+		"CaseOfOperator":  {"IAM takes one spelling only, which is the one we write.", inStatement(`"Condition":{"bool":{"aws:a":"true"}}`), inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), true},
+		"EmptyCondition":  {"It tests nothing.", inStatement(`"Condition":{}`), inStatement(``), true},
+		"EmptyOperator":   {"Nor does this.", inStatement(`"Condition":{"Bool":{}}`), inStatement(``), true},
+		"Everybody":       {"Two ways to say everybody.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{"AWS":"*"}`), true},
+		"MissingVersion":  {"The default is 2008-10-17.", `{"Statement":[{}]}`, `{"Version":"2008-10-17","Statement":[{}]}`, true},
+		"RepeatedAction":  {"A set is a set.", inStatement(`"Action":["a:b","a:b"]`), inStatement(`"Action":"a:b"`), true},
+		"RepeatedPair":    {"In principals too.", inStatement(`"Principal":{"AWS":["x","x"]}`), inStatement(`"Principal":{"AWS":"x"}`), true},
+		"RepeatedAccount": {"An account and its root are one.", inStatement(`"Principal":{"AWS":["123456789012","arn:aws:iam::123456789012:root"]}`), inStatement(`"Principal":{"AWS":"123456789012"}`), true},
+		"RepeatedWhole":   {"A statement said twice is said once.", `{"Statement":[{},{}]}`, `{"Statement":[{}]}`, true},
+		"EmptyAction":     {"An element without values matches nothing.", inStatement(`"Action":[]`), inStatement(``), false},
+		"EmptyResource":   {"The same.", inStatement(`"Resource":[]`), inStatement(``), false},
+		"EmptyPrincipal":  {"Nobody is not nothing said.", inStatement(`"Principal":{}`), inStatement(``), false},
+		"EverybodyNobody": {"Everybody is not nobody.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{}`), false},
+		"Number":          {"Text is kept as it is.", inStatement(`"Condition":{"NumericEquals":{"aws:a":1.50}}`), inStatement(`"Condition":{"NumericEquals":{"aws:a":1.5}}`), false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := mustParse(t, tc.a) == mustParse(t, tc.b); got != tc.ours {
+				t.Errorf("%s\nequal: %t", tc.reason, got)
+			}
+			if oracle, err := awspolicy.PoliciesAreEquivalent(tc.a, tc.b); err != nil || oracle == tc.ours {
+				t.Errorf("The oracle says %t, %v: it has learned, so take this case off the list.", oracle, err)
+			}
+		})
+	}
+}
+
+// spelling draws a JSON text of p out of all that say the same, as far as the
+// oracle knows. p is canonical and has nothing of the list above.
+func spelling(t *rapid.T, p Policy) string {
+	statements := []any{}
+	for _, s := range shuffled(t, p.Statements) {
+		statements = append(statements, spellStatement(t, s))
+	}
+	doc := map[string]any{"Version": p.Version, "Statement": statements}
+	if len(statements) == 1 && rapid.Bool().Draw(t, "bare statement") {
+		doc["Statement"] = statements[0]
+	}
+	if p.ID != "" || rapid.Bool().Draw(t, "empty id") {
+		doc["Id"] = p.ID
+	}
+	text, _ := json.MarshalIndent(doc, "", rapid.SampledFrom([]string{"", " ", "\t"}).Draw(t, "indent"))
+	return string(text)
+}
+
+func spellStatement(t *rapid.T, s Statement) map[string]any {
+	out := map[string]any{"Effect": s.Effect}
+	if s.SID != "" || rapid.Bool().Draw(t, "empty sid") {
+		out["Sid"] = s.SID
+	}
+	for name, list := range map[string][]string{"Action": s.Actions, "NotAction": s.NotActions, "Resource": s.Resources, "NotResource": s.NotResources} {
+		if list != nil {
+			out[name] = spellList(t, list)
+		}
+	}
+	for name, list := range map[string][]Principal{"Principal": s.Principals, "NotPrincipal": s.NotPrincipals} {
+		types := map[string][]string{}
+		for _, p := range list {
+			if isAccount(p.ID) && rapid.Bool().Draw(t, "root") {
+				p.ID = "arn:aws:iam::" + p.ID + ":root"
+			}
+			types[p.Type] = append(types[p.Type], p.ID)
+		}
+		lists := map[string]any{}
+		for name, ids := range types {
+			lists[name] = spellList(t, ids)
+		}
+		if list != nil {
+			out[name] = lists
+		}
+	}
+	conditions := map[string]map[string]any{}
+	for _, c := range s.Conditions {
+		if conditions[c.Operator] == nil {
+			conditions[c.Operator] = map[string]any{}
+		}
+		conditions[c.Operator][c.Key] = spellList(t, c.Values)
+	}
+	if len(conditions) > 0 {
+		out["Condition"] = conditions
+	}
+	return out
+}
+
+func spellList(t *rapid.T, list []string) any {
+	if len(list) == 1 && rapid.Bool().Draw(t, "bare") {
+		switch {
+		case list[0] == "true" && rapid.Bool().Draw(t, "bool"):
+			return true
+		case list[0] == "10" && rapid.Bool().Draw(t, "number"):
+			return 10
+		}
+		return list[0]
+	}
+	return shuffled(t, list)
+}
+
+func shuffled[T any](t *rapid.T, list []T) []T {
+	return append([]T{}, rapid.Permutation(list).Draw(t, "order")...)
+}
+
+// withoutDifferences takes out of p what is on the list of known differences.
+func withoutDifferences(p Policy) Policy {
+	p = p.Document().Policy()
+	for i := range p.Statements {
+		s := &p.Statements[i]
+		for _, list := range []*[]string{&s.Actions, &s.NotActions, &s.Resources, &s.NotResources} {
+			if len(*list) == 0 {
+				*list = nil
+			}
+		}
+		for _, list := range []*[]Principal{&s.Principals, &s.NotPrincipals} {
+			if len(*list) == 0 {
+				*list = nil
+			}
+		}
+		s.Conditions = slices.DeleteFunc(s.Conditions, func(c Condition) bool { return len(c.Values) == 0 })
+	}
+	return p.Document().Policy()
+}
+
+// equivalence draws two policies, the same or nearly so, writes each in one of
+// its spellings, and asks both judges.
+func equivalence(t *rapid.T) {
+	trusts := rapid.Bool().Draw(t, "trusts")
+	a := withoutDifferences(genPolicy(trusts).Draw(t, "a"))
+	b := a
+	switch rapid.IntRange(0, 3).Draw(t, "b is") {
+	case 0:
+		b = withoutDifferences(genPolicy(trusts).Draw(t, "b"))
+	case 1:
+		b = withoutDifferences(genWider(a).Draw(t, "b"))
+	}
+	one, other := spelling(t, a), spelling(t, b)
+	x, err := Parse([]byte(one))
+	if err != nil {
+		t.Fatalf("Parse(%s): %v", one, err)
+	}
+	y, err := Parse([]byte(other))
+	if err != nil {
+		t.Fatalf("Parse(%s): %v", other, err)
+	}
+	want, err := awspolicy.PoliciesAreEquivalent(one, other)
+	if err != nil {
+		t.Fatalf("oracle: %v", err)
+	}
+	if got := x == y; got != want {
+		t.Fatalf("equal: %t; the oracle says %t\n%s\n%s", got, want, one, other)
+	}
+}
+
+func TestEquivalence(t *testing.T) { rapid.Check(t, equivalence) }
+
+func FuzzEquivalence(f *testing.F) { f.Fuzz(rapid.MakeFuzz(equivalence)) }
