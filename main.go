@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	ctrl.SetLogger(zap.New(zap.UseDevMode(false), logging(o)))
 
-	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{Version: version, OnCall: controllers.ObserveAWSCall})
+	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{Version: version, OnCall: func(c awsiam.Call) { controllers.ObserveAWSCall(c.Operation, c.Outcome, c.Duration) }})
 	if err != nil {
 		return err
 	}

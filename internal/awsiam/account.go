@@ -2,7 +2,6 @@ package awsiam
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,15 +12,8 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 )
-
-// Caller is who the operator is to AWS.
-type Caller struct {
-	Partition string // aws, aws-cn, aws-us-gov, …
-	AccountID string // twelve digits
-	// ARN of the session; it changes with every start, so it is for logs only.
-	ARN string
-}
 
 // Account tells about the AWS account that the operator works in.
 type Account struct{ api STS }
@@ -31,16 +23,16 @@ func NewAccount(api STS) *Account { return &Account{api: api} }
 
 // Caller returns who the operator is to AWS. No permission is needed to ask, so
 // a failure is one of credentials or of the network.
-func (a *Account) Caller(ctx context.Context) (Caller, error) {
+func (a *Account) Caller(ctx context.Context) (plan.Account, error) {
 	out, err := a.api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return Caller{}, classify(call{operation: "GetCallerIdentity"}, err, unknownQuota)
+		return plan.Account{}, classify(call{operation: "GetCallerIdentity"}, err, unknownQuota)
 	}
 	parsed, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil {
-		return Caller{}, &fault.Error{Kind: fault.Transient, Reason: v1alpha1.ReasonAWSUnavailable, Err: fmt.Errorf("AWS STS says that the operator is %q, which is no ARN: %w", aws.ToString(out.Arn), err)}
+		return plan.Account{}, fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS STS says that the operator is %q, which is no ARN", aws.ToString(out.Arn))
 	}
-	return Caller{Partition: parsed.Partition, AccountID: aws.ToString(out.Account), ARN: parsed.String()}, nil
+	return plan.Account{Partition: parsed.Partition, ID: aws.ToString(out.Account), CallerARN: parsed.String()}, nil
 }
 
 // quotasFor is how long the account's quotas are taken to stay as they are.

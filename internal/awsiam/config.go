@@ -39,6 +39,9 @@ type ClientOptions struct {
 	// OnCall is told of every attempt of a call to AWS, after it. It must be fast
 	// and safe for concurrent use; nil means that nobody wants to know.
 	OnCall func(Call)
+	// Load are settings that go before those of the environment: a program that
+	// works in several accounts at once cannot tell them apart by variables.
+	Load []func(*config.LoadOptions) error
 }
 
 // Clients are the SDK's clients for one AWS account. They share connections,
@@ -56,14 +59,14 @@ type Clients struct {
 // AWS_CA_BUNDLE, AWS_REGION, AWS_RETRY_MODE and AWS_MAX_ATTEMPTS are honoured. It
 // makes no call: whether there are credentials shows in the first one.
 func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
-	cfg, err := config.LoadDefaultConfig(ctx,
+	cfg, err := config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
 		config.WithDefaultRegion(fallbackRegion),
-		config.WithAppID(userAgent+"/"+o.Version),
+		config.WithAppID(userAgent + "/" + o.Version),
 		// Not a plain *http.Client, which AWS_CA_BUNDLE could not be added to.
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(attemptTimeout).
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })),
-	)
+	}, o.Load...)...)
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}

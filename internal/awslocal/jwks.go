@@ -109,7 +109,7 @@ func (k *keySets) get(ctx context.Context, url string, into any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", "*/*") // an API server serves keys as application/jwk-set+json only
 	resp, err := k.client.Do(req)
 	if err != nil {
 		return err

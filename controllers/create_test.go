@@ -1,0 +1,166 @@
+package controllers_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+const checkout = `
+metadata:
+  name: checkout
+spec:
+  role:
+    description: Reads the shop's bucket
+    maxSessionDurationSeconds: 7200
+    tags: {team: payments}
+  policies:
+    managed: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+    inline:
+    - name: bucket
+      statements:
+      - sid: Read
+        effect: Allow
+        actions: ["s3:GetObject"]
+        resources: ["arn:aws:s3:::shop/*"]
+    - name: queue
+      document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:eu-west-1:123456789012:orders"}}'
+`
+
+// An app team applies one YAML and gets a role, its policies and a ServiceAccount
+// that carries it, at the least number of calls that this can cost.
+func TestCreate(t *testing.T) {
+	s := begin(t)
+	s.eventually("the operator to know its cluster", func() bool { return s.account.Calls()["GetOpenIDConnectProvider"] == 1 })
+	before := s.account.Calls()
+
+	s.apply(checkout)
+	pi := s.awaitReady("checkout")
+
+	want := map[string]int{"CreateRole": 1, "AttachRolePolicy": 1, "PutRolePolicy": 2}
+	if diff := cmp.Diff(want, since(before, s.account.Calls())); diff != "" {
+		t.Errorf("A create costs 1 + managed + inline AWS calls.\ncalls: -want, +got:\n%s", diff)
+	}
+	if writes := s.writes.all(); len(writes) > 4 {
+		t.Errorf("A create costs at most 4 writes to the API server, not %d: %q", len(writes), writes)
+	}
+	role := s.role(pi.Status.Role.Name)
+	wantRole := roleView{
+		Path:        "/podidentity/test/",
+		Description: "Reads the shop's bucket",
+		MaxSession:  7200,
+		Managed:     []string{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"},
+		Inline: map[string]string{
+			"bucket": `{"Version":"2012-10-17","Statement":[{"Sid":"Read","Effect":"Allow","Action":"s3:getobject","Resource":"arn:aws:s3:::shop/*"}]}`,
+			"queue":  `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:sendmessage","Resource":"arn:aws:sqs:eu-west-1:123456789012:orders"}]}`,
+		},
+		Tags: map[string]string{
+			"team":                          "payments",
+			"iam.podidentity.io/managed-by": "podidentity-operator",
+			"iam.podidentity.io/cluster":    "test",
+			"iam.podidentity.io/namespace":  s.namespace,
+			"iam.podidentity.io/name":       "checkout",
+			"iam.podidentity.io/uid":        string(pi.UID),
+		},
+	}
+	if diff := cmp.Diff(wantRole, role); diff != "" {
+		t.Errorf("role: -want, +got:\n%s", diff)
+	}
+	if got := s.assume("checkout", pi.Status.Role.ARN); got != nil {
+		t.Errorf("The ServiceAccount cannot assume its role: %v", got)
+	}
+	if s.assume("default", pi.Status.Role.ARN) == nil {
+		t.Error("Another ServiceAccount can assume the role.")
+	}
+	s.checkServiceAccount("checkout", map[string]string{
+		"eks.amazonaws.com/role-arn":               pi.Status.Role.ARN,
+		"eks.amazonaws.com/sts-regional-endpoints": "true",
+	})
+}
+
+// An identity in sync costs nothing: no AWS write and no API-server write.
+func TestInSyncCostsNothing(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	pi := s.awaitReady("checkout")
+	calls := s.account.Calls()
+	s.writes.reset()
+
+	s.touchServiceAccount("checkout") // brings on a visit
+	s.request("checkout", "look")     // and one that looks at AWS
+	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "look" })
+
+	for action := range since(calls, s.account.Calls()) {
+		if !isRead(action) {
+			t.Errorf("A visit to an identity in sync wrote to AWS: %s", action)
+		}
+	}
+	status := "PATCH /apis/iam.podidentity.io/v1alpha1/namespaces/" + s.namespace + "/podidentities/checkout/status"
+	if diff := cmp.Diff([]string{status}, s.writes.all()); diff != "" {
+		t.Errorf("Only that the request was handled is worth a write.\nwrites: -want, +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(pi.Status.Conditions, s.get("checkout").Status.Conditions); diff != "" {
+		t.Errorf("conditions: -before, +after:\n%s", diff)
+	}
+}
+
+// A restarted operator finds everything in sync and writes nothing.
+func TestRestartCostsNoWrite(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	s.awaitReady("checkout")
+	s.stop()
+	s.writes.reset()
+	before := s.account.Calls()
+
+	s.start()
+	s.eventually("the operator to look at the role", func() bool {
+		return since(before, s.account.Calls())["GetRole"] > 0
+	})
+	s.request("checkout", "after restart")
+	s.eventually("the request to be handled", func() bool {
+		return s.get("checkout").Status.LastHandledReconcileAt == "after restart"
+	})
+	for action := range since(before, s.account.Calls()) {
+		if !isRead(action) {
+			t.Errorf("A restart wrote to AWS: %s", action)
+		}
+	}
+	if writes := s.writes.all(); len(writes) != 1 {
+		t.Errorf("A restart wrote to the API server, beside the answer to the request: %q", writes)
+	}
+}
+
+// The empty spec is an identity without rights, for the ServiceAccount of the
+// object's own name.
+func TestEmptySpec(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: nothing}
+		spec: {}
+	`)
+	pi := s.awaitReady("nothing")
+	if got := s.role(pi.Status.Role.Name); len(got.Managed)+len(got.Inline) != 0 {
+		t.Errorf("The role has rights: %+v", got)
+	}
+	if diff := cmp.Diff(&v1alpha1.ServiceAccountStatus{Name: "nothing", Provenance: v1alpha1.ProvenanceCreated}, pi.Status.ServiceAccount); diff != "" {
+		t.Errorf("status.serviceAccount: -want, +got:\n%s", diff)
+	}
+}
+
+// A ServiceAccount is made after its role, so no pod starts without credentials.
+func TestServiceAccountComesAfterRole(t *testing.T) {
+	s := begin(t)
+	s.fail("AttachRolePolicy", "AccessDenied")
+	s.apply(checkout)
+	s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
+	err := user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: "checkout"}, &corev1.ServiceAccount{})
+	if client.IgnoreNotFound(err) != nil || err == nil {
+		t.Errorf("There is a ServiceAccount before its role is ready (%v).", err)
+	}
+}
