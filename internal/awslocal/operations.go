@@ -74,5 +74,16 @@ func stsOperations() map[string]operation {
 }
 
 func eksOperations() map[string]operation {
-	return map[string]operation{}
+	return map[string]operation{
+		"CreateCluster":   write(createCluster),
+		"DescribeCluster": read(describeCluster),
+		"ListClusters":    read(listClusters),
+		"DeleteCluster":   write(deleteCluster),
+
+		"CreatePodIdentityAssociation":   write(createPodIdentityAssociation),
+		"DescribePodIdentityAssociation": read(describePodIdentityAssociation),
+		"ListPodIdentityAssociations":    read(listPodIdentityAssociations),
+		"UpdatePodIdentityAssociation":   write(updatePodIdentityAssociation),
+		"DeletePodIdentityAssociation":   write(deletePodIdentityAssociation),
+	}
 }

@@ -34,7 +34,7 @@ func createOpenIDConnectProvider(c *call) (model.Struct, error) {
 		url:         hostPath,
 		created:     c.now,
 		clientIDs:   unique(clientIDs),
-		thumbprints: thumbprints,
+		thumbprints: lower(thumbprints),
 		tags:        tags,
 	}
 	if c.st.providers[p.arn] != nil {
@@ -105,7 +105,7 @@ func removeClientIDFromOpenIDConnectProvider(c *call) (model.Struct, error) {
 
 func updateOpenIDConnectProviderThumbprint(c *call) (model.Struct, error) {
 	return nil, c.editProvider(func(p *oidcProvider) error {
-		p.thumbprints = c.in.Strings("ThumbprintList")
+		p.thumbprints = lower(c.in.Strings("ThumbprintList"))
 		return checkThumbprints(p.thumbprints)
 	})
 }
@@ -168,13 +168,28 @@ func noProvider(arn string) error {
 }
 
 // issuerHostPath returns the URL of an issuer without its scheme and without
-// a slash at its end, as it stands in the provider's ARN.
+// a slash at its end, as it stands in the provider's ARN. AWS takes no port
+// numbers; this endpoint does, because issuers on a developer's machine have one.
 func issuerHostPath(raw string) (string, error) {
+	const invalid = "Invalid Open ID Connect Provider URL"
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", model.Errorf("ValidationError", "Invalid Open ID Connect Provider URL")
+	switch {
+	case err != nil || u.Scheme == "" || u.Host == "":
+		return "", model.Errorf("ValidationError", invalid)
+	case u.Scheme != "https":
+		return "", model.Errorf("InvalidInput", invalid+". The URL must begin with https://.")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", model.Errorf("InvalidInput", invalid+".")
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(raw, "https://"), "/"), nil
+}
+
+func lower(values []string) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.ToLower(v)
+	}
+	return out
 }
 
 func checkThumbprints(thumbprints []string) error {

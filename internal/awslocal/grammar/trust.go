@@ -31,6 +31,9 @@ func CheckTrust(document string, who Principals) error {
 		return refuse("Missing required field Statement")
 	}
 	statements, ok := listStatements(policy.values["Statement"])
+	if list, isList := policy.values["Statement"].([]any); isList && len(list) == 0 {
+		return refuse("Could not parse the policy: Statement is empty!")
+	}
 	if !ok {
 		return refuse(syntaxErrors)
 	}
@@ -69,12 +72,13 @@ func checkTrustFields(s *object) error {
 			return refuse("Unknown field " + key)
 		}
 	}
-	for _, key := range []string{"Resource", "NotResource"} {
-		if s.has(key) {
-			return refuse("Has prohibited field " + key)
-		}
-	}
 	switch {
+	case s.has("Resource"):
+		return refuse("Has prohibited field Resource")
+	case s.has("NotResource"):
+		return refuse("AssumeRole policy must not contain resources.")
+	case s.has("NotPrincipal") && s.values["Effect"] == "Allow":
+		return refuse("Allow with NotPrincipal is not allowed.")
 	case !s.has("Effect"):
 		return refuse("Missing required field Effect")
 	case !s.has("Principal") && !s.has("NotPrincipal"):
@@ -109,10 +113,7 @@ var (
 
 func checkPrincipal(v any, who Principals) error {
 	if s, ok := v.(string); ok {
-		if s != anyone {
-			return invalidPrincipal("STAR", s)
-		}
-		return nil
+		return refuse(`AssumeRolepolicy contained an invalid principal: "STAR":"` + s + `".`)
 	}
 	kinds, ok := v.(*object)
 	if !ok {

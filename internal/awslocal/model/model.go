@@ -86,6 +86,7 @@ type Shape struct {
 	Exception bool   `json:"exception,omitempty"`
 	Fault     bool   `json:"fault,omitempty"`
 
+	name    string
 	pattern *regexp.Regexp
 }
 
@@ -124,6 +125,7 @@ func Load() map[string]*Service {
 
 func (s *Service) compile() error {
 	for name, shape := range s.Shapes {
+		shape.name = name
 		if shape.Pattern == "" {
 			continue
 		}

@@ -10,7 +10,8 @@ import (
 // Validate checks an input against the constraints of the model: required
 // members, lengths, ranges, patterns and enumerations. All that is wrong is
 // told in one ValidationError with AWS's words, by name of the member. STS
-// repeats the values, IAM does not.
+// repeats the values, IAM does not; and IAM looks at the characters of names,
+// paths and documents later than at the rest, with words of their own.
 func (s *Service) Validate(operation string, in Struct) error {
 	input := s.Operations[operation].Input
 	if input == "" {
@@ -18,7 +19,7 @@ func (s *Service) Validate(operation string, in Struct) error {
 	}
 	failures := s.check(input, in, "")
 	if len(failures) == 0 {
-		return nil
+		return s.checkCharacters(input, in)
 	}
 	noun := "errors"
 	if len(failures) == 1 {
@@ -84,6 +85,29 @@ func (s *Service) checkList(name string, shape *Shape, list []any, path string) 
 	return failures
 }
 
+// iamCharacters are IAM's words for values with characters that it does not
+// take, by shape; the shapes without are told by their patterns.
+var iamCharacters = map[string]string{
+	"instanceProfileNameType": "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+	"policyNameType":          "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+	"roleNameType":            "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+	"pathType":                "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+	"policyPathType":          "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+	"pathPrefixType":          "It must begin with / and contain only alphanumeric characters and/or / characters.",
+	"policyDocumentType":      "It must contain only printable ASCII characters.",
+}
+
+func (s *Service) checkCharacters(input string, in Struct) error {
+	for _, m := range s.Shapes[input].Members {
+		shape := s.Shapes[m.Shape]
+		v, ok := in[m.Name].(string)
+		if words := iamCharacters[m.Shape]; ok && words != "" && !shape.pattern.MatchString(v) {
+			return Errorf("ValidationError", "The specified value for %s is invalid. %s", lowerFirst(m.Name), words)
+		}
+	}
+	return nil
+}
+
 const notNull = "Member must not be null"
 
 func (s *Service) failure(v any, path, constraint string) string {
@@ -117,7 +141,7 @@ func (s *Service) violated(shape *Shape, v any) []string {
 		return []string{notNull}
 	case string:
 		length = lengthConstraints(shape, len(utf16.Encode([]rune(v))))
-		if shape.pattern != nil && !shape.pattern.MatchString(v) {
+		if shape.pattern != nil && !shape.pattern.MatchString(v) && iamCharacters[shape.name] == "" {
 			pattern = append(pattern, mustMatch(shape))
 		}
 		if shape.Enum != nil && !slices.Contains(shape.Enum, v) {
