@@ -164,6 +164,11 @@ func TestNoAnswer(t *testing.T) {
 			answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
 			want:   "role r: AWS IAM cannot be reached: the answer, of HTTP status 503, is none of AWS's; is there a proxy?",
 		},
+		"NotAsked": {
+			reason:   "What is wrong here is our own configuration.",
+			endpoint: "http://[::1",
+			want:     "role r: AWS IAM cannot be asked for GetRole: failed to resolve service endpoint, Failed to parse uri: http://[::1",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

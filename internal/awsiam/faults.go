@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
@@ -178,8 +179,11 @@ func classify(c call, err error, quota func(string) (int32, bool)) error {
 		return classifyCredentials(err)
 	}
 	refused, ok := answerOf(err)
-	if !ok {
+	switch {
+	case !ok && wasAsked(err):
 		return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, sayNoAnswer(c.service(), err), err)
+	case !ok:
+		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, sayNotAsked(c, err), err)
 	}
 	r := refusal{call: c, code: refused.ErrorCode(), text: scrub(refused.ErrorMessage()), quota: quota}
 	v := judge(r)
@@ -255,6 +259,14 @@ func faultOf(kind fault.Kind, reason, text string, cause error) error {
 func answerOf(err error) (smithy.APIError, bool) {
 	answer, ok := errors.AsType[smithy.APIError](err)
 	return answer, ok && answer.ErrorCode() != "UnknownError"
+}
+
+// wasAsked reports whether err came of sending a request or of reading the
+// answer, not of making the request.
+func wasAsked(err error) bool {
+	_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
+	_, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	return sent || answered || networkCause(err) != ""
 }
 
 // hasCode reports whether err is an answer of AWS with that code.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -118,7 +119,7 @@ func sayDenied(r refusal) string {
 		}
 	}
 	see := "see " + operatorPolicy
-	if r.onProvider() {
+	if r.onProvider() && r.operation != "GetOpenIDConnectProvider" {
 		see = "see " + providerPolicy
 	}
 	var how, policy string
@@ -197,6 +198,14 @@ func sayNoAnswer(service string, err error) string {
 		text += ": " + why
 	}
 	return text
+}
+
+// sayNotAsked says why a request could not be made.
+func sayNotAsked(c call, err error) string {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		err = op.Err // without the names of service and operation
+	}
+	return fmt.Sprintf("AWS %s cannot be asked for %s: %s", c.service(), c.operation, scrub(err.Error()))
 }
 
 // networkCause returns why a connection failed, without the addresses and ports

@@ -1,0 +1,161 @@
+package awsiam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+func TestCaller(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		in     awslocal.Options
+		want   plan.Account
+	}{
+		"User": {
+			reason: "Somebody tries the operator on a desk.",
+			want:   plan.Account{Partition: "aws", ID: "123456789012", CallerARN: "arn:aws:iam::123456789012:user/awslocal"},
+		},
+		"China": {
+			reason: "The partition is that of the caller's own ARN.",
+			in:     awslocal.Options{Partition: "aws-cn", Region: "cn-north-1", Account: "210987654321", CallerARN: "arn:aws-cn:sts::210987654321:assumed-role/operator/session"},
+			want:   plan.Account{Partition: "aws-cn", ID: "210987654321", CallerARN: "arn:aws-cn:sts::210987654321:assumed-role/operator/session"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, _, c := account(t, tc.in)
+			got, err := NewAccount(c.STS).Caller(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nCaller(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestCallerFails(t *testing.T) {
+	cases := map[string]struct {
+		reason     string
+		answer     http.HandlerFunc
+		wantKind   fault.Kind
+		wantReason string
+		want       string
+	}{
+		"Refused": {
+			reason: "The credentials are wrong.",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				refuse(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+			},
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "AWS STS does not accept the operator's credentials (InvalidClientTokenId): they are wrong, expired or not active, or the node's clock is wrong; see config/aws/README.md",
+		},
+		"Denied": {
+			reason: "An organization can forbid even this.",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				refuse(w, 403, "AccessDenied", denial+"sts:GetCallerIdentity with an explicit deny in a service control policy")
+			},
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "the operator may not do sts:GetCallerIdentity: there is an explicit deny in a service control policy that applies to it; see config/aws/operator-policy.json",
+		},
+		"Nonsense": {
+			reason: "Whatever this is, it is not STS.",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte("<R><GetCallerIdentityResult><Arn>me</Arn></GetCallerIdentityResult></R>"))
+			},
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
+			want: `AWS STS says that the operator is "me", which is no ARN`,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, tc.answer, ClientOptions{})
+			_, err := NewAccount(c.STS).Caller(t.Context())
+			if got := fault.KindOf(err); got != tc.wantKind {
+				t.Errorf("%s\nkind = %v, want %v", tc.reason, got, tc.wantKind)
+			}
+			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
+				t.Errorf("%s\nreason = %q, want %q", tc.reason, got, tc.wantReason)
+			}
+			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
+				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// summaries is an account whose quotas can be read, or not.
+type summaries struct {
+	calls int
+	roles int32
+	err   error
+}
+
+func (s *summaries) GetAccountSummary(context.Context, *iam.GetAccountSummaryInput, ...func(*iam.Options)) (*iam.GetAccountSummaryOutput, error) {
+	s.calls++
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &iam.GetAccountSummaryOutput{SummaryMap: map[string]int32{"RolesQuota": s.roles}}, nil
+}
+
+// Quotas are asked for rarely, and what was known stays known: else a message
+// would change with the weather.
+func TestQuotas(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	api := &summaries{roles: 1000}
+	q := &quotas{api: api, now: func() time.Time { return now }}
+	expect := func(reason string, wantValue int32, wantKnown bool, wantCalls int) {
+		t.Helper()
+		value, known := q.value(t.Context(), "RolesQuota")
+		if value != wantValue || known != wantKnown || api.calls != wantCalls {
+			t.Errorf("%s: value = %d, %v after %d calls; want %d, %v after %d", reason, value, known, api.calls, wantValue, wantKnown, wantCalls)
+		}
+	}
+
+	expect("first", 1000, true, 1)
+	api.roles = 5000
+	expect("cached", 1000, true, 1)
+	now = now.Add(quotasFor)
+	expect("outdated", 5000, true, 2)
+	now, api.err = now.Add(quotasFor), errors.New("denied")
+	expect("failed, and still known", 5000, true, 3)
+	expect("failed, and not asked again", 5000, true, 3)
+	if _, known := q.value(t.Context(), "Other"); known {
+		t.Error("a quota is known that nobody told")
+	}
+
+	q = &quotas{api: api, now: time.Now}
+	expect("never known", 0, false, 4)
+}
+
+// identity is an STS that says who the caller is.
+type identity struct{ arn string }
+
+func (i identity) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
+	return &sts.GetCallerIdentityOutput{Arn: aws.String(i.arn), Account: aws.String("123456789012")}, nil
+}
+
+func TestCallerOfEveryPartition(t *testing.T) {
+	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b"} {
+		got, err := NewAccount(identity{"arn:" + partition + ":sts::123456789012:assumed-role/r/s"}).Caller(t.Context())
+		if err != nil || got.Partition != partition {
+			t.Errorf("Caller(...) = %+v, %v; want partition %s", got, err, partition)
+		}
+	}
+}

@@ -1,0 +1,555 @@
+package awsiam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+// account returns an AWS account and a client of it.
+func account(t *testing.T, o awslocal.Options) (*awslocal.Server, *iam.Client, *Clients) {
+	t.Helper()
+	aws := awslocal.New(o)
+	server := httptest.NewServer(aws)
+	t.Cleanup(server.Close)
+	configureAWS(t, server.URL)
+	c := clients(t, ClientOptions{Version: "test"})
+	client, ok := c.IAM.(*iam.Client)
+	if !ok {
+		t.Fatalf("Clients.IAM is a %T", c.IAM)
+	}
+	return aws, client, c
+}
+
+const (
+	readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+	viewOnly = "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"
+)
+
+// parsed returns the canonical form of a policy.
+func parsed(t *testing.T, raw string) policy.Document {
+	t.Helper()
+	d, err := policy.Parse([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func trust(t *testing.T) policy.Document {
+	t.Helper()
+	return parsed(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com"},
+		"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example.com:aud":"sts.amazonaws.com","oidc.example.com:sub":"system:serviceaccount:shop:checkout"}}}]}`)
+}
+
+// allow returns a policy that allows one action; its text needs encoding.
+func allow(t *testing.T, action string) policy.Document {
+	t.Helper()
+	return parsed(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"`+action+`","Resource":"arn:aws:s3:::a+b%20c/${aws:username} é*"}]}`)
+}
+
+// bare is a role as CreateRole makes it, full one with its policies.
+func bare(t *testing.T) plan.Role {
+	return plan.Role{
+		Name:        "prod_shop_checkout_0f0f0f0f",
+		Path:        "/podidentity/prod/",
+		Description: "For checkout",
+		MaxSession:  7200,
+		Boundary:    viewOnly,
+		Trust:       trust(t),
+		Tags:        map[string]string{plan.TagManagedBy: plan.ManagedBy, plan.TagUID: "uid-1", "team": "shop"},
+		Inline:      map[string]policy.Document{},
+	}
+}
+
+func full(t *testing.T) plan.Role {
+	role := bare(t)
+	role.Managed = []string{readOnly, viewOnly}
+	role.Inline = map[string]policy.Document{"bucket": allow(t, "s3:GetObject"), "queue": allow(t, "sqs:SendMessage")}
+	return role
+}
+
+func fullChanges(t *testing.T) []plan.Change {
+	return []plan.Change{
+		plan.CreateRole{Role: bare(t)},
+		plan.PutInline{Name: "bucket", Document: allow(t, "s3:GetObject")},
+		plan.PutInline{Name: "queue", Document: allow(t, "sqs:SendMessage")},
+		plan.Attach{ARN: viewOnly},
+		plan.Attach{ARN: readOnly},
+	}
+}
+
+// must applies changes that have to succeed.
+func must(t *testing.T, roles *Roles, name string, changes ...plan.Change) plan.Applied {
+	t.Helper()
+	applied, err := roles.Apply(t.Context(), name, changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return applied
+}
+
+// What is applied is observed, and costs no more calls than it has to.
+func TestCreateAndObserve(t *testing.T) {
+	aws, _, c := account(t, awslocal.Options{})
+	roles := New(c.IAM)
+	want := full(t)
+
+	applied := must(t, roles, want.Name, fullChanges(t)...)
+	if diff := cmp.Diff(map[string]int{"CreateRole": 1, "PutRolePolicy": 2, "AttachRolePolicy": 2}, aws.Calls()); diff != "" {
+		t.Errorf("calls to create: -want, +got:\n%s", diff)
+	}
+	got, err := roles.Observe(t.Context(), want.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if diff := cmp.Diff(fullChanges(t), applied.Done); diff != "" {
+		t.Errorf("done: -want, +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(want, got.Role); diff != "" {
+		t.Errorf("role: -want, +got:\n%s", diff)
+	}
+	if wantARN := "arn:aws:iam::123456789012:role/podidentity/prod/" + want.Name; got.ARN != wantARN || applied.ARN != wantARN {
+		t.Errorf("ARN: observed %q, applied %q, want %q", got.ARN, applied.ARN, wantARN)
+	}
+	if !strings.HasPrefix(got.ID, "AROA") || applied.ID != got.ID || got.CreatedAt.IsZero() || !applied.CreatedAt.Equal(got.CreatedAt) {
+		t.Errorf("observed %q of %v, applied %q of %v", got.ID, got.CreatedAt, applied.ID, applied.CreatedAt)
+	}
+	if changes := plan.Diff(&got.Role, want); len(changes) != 0 {
+		t.Errorf("Diff(observed, desired) = %v, want nothing", plan.Summary(changes))
+	}
+}
+
+func TestCreateBarest(t *testing.T) {
+	_, _, c := account(t, awslocal.Options{})
+	roles := New(c.IAM)
+
+	must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: trust(t)}})
+	got, err := roles.Observe(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := plan.Role{Name: "r", Path: "/", MaxSession: 3600, Trust: trust(t), Tags: map[string]string{}, Inline: map[string]policy.Document{}}
+	if diff := cmp.Diff(want, got.Role); diff != "" {
+		t.Errorf("role: -want, +got:\n%s", diff)
+	}
+}
+
+// Each kind of change does what it says, and may be repeated.
+func TestApplyChanges(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		change plan.Change
+		edit   func(*plan.Role) // of the full role, to what is wanted
+	}{
+		"UpdateTrust": {
+			reason: "The trust policy is replaced as a whole.",
+			change: plan.UpdateTrust{Trust: policy.Nobody()},
+			edit:   func(r *plan.Role) { r.Trust = policy.Nobody() },
+		},
+		"UpdateRole": {
+			reason: "Description and session duration are always set together.",
+			change: plan.UpdateRole{Description: "For nobody", MaxSession: 3600},
+			edit:   func(r *plan.Role) { r.Description, r.MaxSession = "For nobody", 3600 },
+		},
+		"UpdateRoleWithoutDescription": {
+			reason: "A description is taken away by an empty one.",
+			change: plan.UpdateRole{MaxSession: 7200},
+			edit:   func(r *plan.Role) { r.Description = "" },
+		},
+		"PutBoundary": {
+			reason: "A boundary replaces another.",
+			change: plan.PutBoundary{ARN: readOnly},
+			edit:   func(r *plan.Role) { r.Boundary = readOnly },
+		},
+		"DeleteBoundary": {
+			reason: "A boundary that is gone stays gone.",
+			change: plan.DeleteBoundary{},
+			edit:   func(r *plan.Role) { r.Boundary = "" },
+		},
+		"TagRole": {
+			reason: "Other tags stay.",
+			change: plan.TagRole{Tags: map[string]string{"team": "till", "stage": "prod"}},
+			edit:   func(r *plan.Role) { r.Tags["team"], r.Tags["stage"] = "till", "prod" },
+		},
+		"UntagRole": {
+			reason: "Other tags stay.",
+			change: plan.UntagRole{Keys: []string{"team"}},
+			edit:   func(r *plan.Role) { delete(r.Tags, "team") },
+		},
+		"PutInline": {
+			reason: "A policy of the same name is replaced.",
+			change: plan.PutInline{Name: "queue", Document: allow(t, "sqs:ReceiveMessage")},
+			edit:   func(r *plan.Role) { r.Inline["queue"] = allow(t, "sqs:ReceiveMessage") },
+		},
+		"DeleteInline": {
+			reason: "A policy that is gone stays gone.",
+			change: plan.DeleteInline{Name: "queue"},
+			edit:   func(r *plan.Role) { delete(r.Inline, "queue") },
+		},
+		"Attach": {
+			reason: "What is attached stays attached.",
+			change: plan.Attach{ARN: readOnly},
+			edit:   func(*plan.Role) {},
+		},
+		"Detach": {
+			reason: "What is detached stays detached.",
+			change: plan.Detach{ARN: readOnly},
+			edit:   func(r *plan.Role) { r.Managed = []string{viewOnly} },
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, _, c := account(t, awslocal.Options{})
+			roles := New(c.IAM)
+			want := full(t)
+			must(t, roles, want.Name, fullChanges(t)...)
+			tc.edit(&want)
+
+			applied := must(t, roles, want.Name, tc.change, tc.change)
+
+			if diff := cmp.Diff([]plan.Change{tc.change, tc.change}, applied.Done); diff != "" {
+				t.Errorf("%s\ndone: -want, +got:\n%s", tc.reason, diff)
+			}
+			got, err := roles.Observe(t.Context(), want.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got.Role); diff != "" {
+				t.Errorf("%s\nrole: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A role is taken down with all that hangs on it, whoever hung it there, and
+// each step may be repeated.
+func TestTeardown(t *testing.T) {
+	_, client, c := account(t, awslocal.Options{})
+	roles := New(c.IAM)
+	role := full(t)
+	must(t, roles, role.Name, fullChanges(t)...)
+	addProfile(t, client, "p", role.Name)
+
+	observed, err := roles.ObserveForTeardown(t.Context(), role.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := full(t)
+	want.Inline = map[string]policy.Document{"bucket": "", "queue": ""}
+	if diff := cmp.Diff(want, observed.Role); diff != "" {
+		t.Errorf("ObserveForTeardown(...): -want, +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"p"}, observed.InstanceProfiles); diff != "" {
+		t.Errorf("instance profiles: -want, +got:\n%s", diff)
+	}
+
+	changes := plan.Teardown(observed)
+	must(t, roles, role.Name, changes...)
+	must(t, roles, role.Name, changes[1:]...) // all but the trust, which has no role any more
+	must(t, roles, role.Name, plan.DeleteBoundary{})
+	for _, observe := range []string{"Observe", "ObserveForTeardown"} {
+		if got, err := observations(roles)[observe](t.Context(), role.Name); got != nil || err != nil {
+			t.Errorf("%s(...) = %v, %v; want nothing", observe, got, err)
+		}
+	}
+}
+
+func TestRoleExists(t *testing.T) {
+	_, _, c := account(t, awslocal.Options{})
+	roles := New(c.IAM)
+	create := plan.CreateRole{Role: bare(t)}
+	must(t, roles, "Checkout", create)
+
+	applied, err := roles.Apply(t.Context(), "checkout", []plan.Change{create, plan.Attach{ARN: readOnly}})
+
+	if !errors.Is(err, plan.ErrRoleExists) || fault.KindOf(err) != fault.Transient {
+		t.Errorf("Apply(...): %v (%v), want a transient ErrRoleExists", err, fault.KindOf(err))
+	}
+	if diff := cmp.Diff(plan.Applied{}, applied); diff != "" {
+		t.Errorf("applied: -want, +got:\n%s", diff)
+	}
+}
+
+func TestApplyStopsAtFirstFailure(t *testing.T) {
+	aws, _, c := account(t, awslocal.Options{})
+	roles := New(c.IAM)
+	changes := []plan.Change{
+		plan.CreateRole{Role: bare(t)},
+		plan.Attach{ARN: "arn:aws:iam::123456789012:policy/missing"},
+		plan.Attach{ARN: readOnly},
+	}
+
+	applied, err := roles.Apply(t.Context(), "r", changes)
+
+	if fault.ReasonOf(err, "") != v1alpha1.ReasonPolicyNotFound {
+		t.Errorf("Apply(...): %v, want %s", err, v1alpha1.ReasonPolicyNotFound)
+	}
+	if diff := cmp.Diff(changes[:1], applied.Done); diff != "" {
+		t.Errorf("done: -want, +got:\n%s", diff)
+	}
+	if applied.ARN == "" {
+		t.Error("the ARN of the role that was made is lost")
+	}
+	if diff := cmp.Diff(map[string]int{"CreateRole": 1, "AttachRolePolicy": 1}, aws.Calls()); diff != "" {
+		t.Errorf("calls: -want, +got:\n%s", diff)
+	}
+}
+
+// AWS's refusals, as the endpoint that models them words them.
+func TestRefusalsOfTheEndpoint(t *testing.T) {
+	cases := map[string]struct {
+		reason     string
+		change     plan.Change
+		quotas     map[string]int
+		wantReason string
+		want       string
+	}{
+		"Boundary": {
+			reason:     "A boundary that is not there.",
+			change:     plan.PutBoundary{ARN: boundaryARN},
+			wantReason: v1alpha1.ReasonBoundaryNotFound,
+			want:       "role r: the permissions boundary " + boundaryARN + " does not exist or cannot be a boundary: create that policy, or name another",
+		},
+		"Quota": {
+			reason:     "A quota that the account has lower than others.",
+			change:     plan.Attach{ARN: readOnly},
+			quotas:     map[string]int{"AttachedPoliciesPerRoleQuota": 0},
+			wantReason: v1alpha1.ReasonQuotaExceeded,
+			want:       "role r: the quota of managed policies attached to a role (AttachedPoliciesPerRoleQuota: 0) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"TrustSize": {
+			reason:     "A trust policy that is too long.",
+			change:     plan.UpdateTrust{Trust: trust(t)},
+			quotas:     map[string]int{"AssumeRolePolicySizeQuota": 300},
+			wantReason: v1alpha1.ReasonQuotaExceeded,
+			want:       "role r: the quota of characters in the trust policy of a role (AssumeRolePolicySizeQuota: 300) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"InlineSize": {
+			reason:     "An inline policy that is too long.",
+			change:     plan.PutInline{Name: "p", Document: allow(t, "s3:GetObject")},
+			quotas:     map[string]int{"RolePolicySizeQuota": 10},
+			wantReason: v1alpha1.ReasonQuotaExceeded,
+			want:       "role r: the quota of characters in all inline policies of a role (RolePolicySizeQuota: 10) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, _, c := account(t, awslocal.Options{Quotas: tc.quotas})
+			roles := New(c.IAM)
+			must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: policy.Nobody()}})
+
+			_, err := roles.Apply(t.Context(), "r", []plan.Change{tc.change})
+
+			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
+				t.Errorf("%s\nreason = %q, want %q", tc.reason, got, tc.wantReason)
+			}
+			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
+				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestObservePages(t *testing.T) {
+	aws, client, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
+	roles := New(c.IAM)
+	role := full(t)
+	must(t, roles, role.Name, fullChanges(t)...)
+	for _, name := range []string{"p2", "p1"} {
+		addProfile(t, client, name, role.Name)
+	}
+
+	got, err := roles.Observe(t.Context(), role.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(role, got.Role); diff != "" {
+		t.Errorf("Observe(...): -want, +got:\n%s", diff)
+	}
+	doomed, err := roles.ObserveForTeardown(t.Context(), role.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"p1", "p2"}, doomed.InstanceProfiles); diff != "" {
+		t.Errorf("instance profiles: -want, +got:\n%s", diff)
+	}
+	if n := aws.Calls()["ListAttachedRolePolicies"]; n < 4 {
+		t.Errorf("ListAttachedRolePolicies was called %d times: there were no pages to turn", n)
+	}
+}
+
+func addProfile(t *testing.T, client *iam.Client, profile, role string) {
+	t.Helper()
+	if _, err := client.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String(profile)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: aws.String(profile), RoleName: aws.String(role)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// observations returns the two ways to look at a role, by name.
+func observations(roles *Roles) map[string]func(context.Context, string) (*plan.Observed, error) {
+	return map[string]func(context.Context, string) (*plan.Observed, error){
+		"Observe":            roles.Observe,
+		"ObserveForTeardown": roles.ObserveForTeardown,
+	}
+}
+
+// What vanishes between two reads counts as absent.
+func TestObserveWhatVanishes(t *testing.T) {
+	bucketGone := func(r *plan.Role) { r.Inline = map[string]policy.Document{} }
+	cases := map[string]struct {
+		reason  string
+		observe string
+		vanish  string
+		edit    func(*plan.Role) // of the full role, to what is observed; nil if no role is
+	}{
+		"BeforeManaged":      {reason: "The role vanished.", observe: "Observe", vanish: "ListAttachedRolePolicies"},
+		"BeforeInline":       {reason: "The role vanished.", observe: "Observe", vanish: "ListRolePolicies"},
+		"BeforeDocuments":    {reason: "The policies vanished, perhaps with the role; the next Observe will tell.", observe: "Observe", vanish: "GetRolePolicy", edit: bucketGone},
+		"BeforeTornManaged":  {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListAttachedRolePolicies"},
+		"BeforeTornInline":   {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListRolePolicies"},
+		"BeforeTornProfiles": {reason: "The role vanished, or not; deleting it will tell.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]policy.Document{"bucket": "", "queue": ""} }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			aws, _, c := account(t, awslocal.Options{})
+			roles := New(c.IAM)
+			role := full(t)
+			must(t, roles, role.Name, fullChanges(t)...)
+			aws.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: tc.vanish, Error: "NoSuchEntity"}}})
+
+			got, err := observations(roles)[tc.observe](t.Context(), role.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if tc.edit == nil {
+				if got != nil {
+					t.Errorf("%s\n%s(...) = %v, want nothing", tc.reason, tc.observe, got)
+				}
+				return
+			}
+			tc.edit(&role)
+			if diff := cmp.Diff(role, got.Role); diff != "" {
+				t.Errorf("%s\n%s(...): -want, +got:\n%s", tc.reason, tc.observe, diff)
+			}
+		})
+	}
+}
+
+// Every read that fails names the permission that it needs.
+func TestObserveFails(t *testing.T) {
+	for observe, reads := range map[string][]string{
+		"Observe":            {"GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"},
+		"ObserveForTeardown": {"GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"},
+	} {
+		for _, read := range reads {
+			t.Run(observe+"/"+read, func(t *testing.T) {
+				aws, _, c := account(t, awslocal.Options{})
+				roles := New(c.IAM)
+				role := full(t)
+				must(t, roles, role.Name, fullChanges(t)...)
+				aws.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: read, Error: "AccessDenied", Message: "no"}}})
+
+				got, err := observations(roles)[observe](t.Context(), role.Name)
+
+				want := "role " + role.Name + ": the operator's IAM policy does not allow iam:" + read + "; see config/aws/operator-policy.json"
+				if err == nil || err.Error() != want || fault.KindOf(err) != fault.Blocked {
+					t.Errorf("%s(...) = %v, %v (%v); want %s", observe, got, err, fault.KindOf(err), want)
+				}
+			})
+		}
+	}
+}
+
+// Reads of IAM lag behind writes: a role that was just made may not be there yet.
+func TestObserveTooEarly(t *testing.T) {
+	_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{ReadDelay: awslocal.Duration(1 << 50)}})
+	roles := New(c.IAM)
+	must(t, roles, "r", plan.CreateRole{Role: bare(t)})
+	if got, err := roles.Observe(t.Context(), "r"); got != nil || err != nil {
+		t.Errorf("Observe(...) = %v, %v; want nothing", got, err)
+	}
+}
+
+func TestDocument(t *testing.T) {
+	cases := map[string]struct {
+		reason, encoded string
+		want            policy.Document
+	}{
+		"Encoded": {
+			reason:  "IAM encodes by RFC 3986: a blank is %20, and + stands for itself.",
+			encoded: "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22s3%3AGetObject%22%2C%22Resource%22%3A%22arn%3Aaws%3As3%3A%3A%3Aa+b%2520c%2F%24%7Baws%3Ausername%7D%20%C3%A9%2A%22%7D%5D%7D",
+			want:    allow(t, "s3:GetObject"),
+		},
+		"Plain": {
+			reason:  "An endpoint that does not encode is understood too.",
+			encoded: string(policy.Nobody()),
+			want:    policy.Nobody(),
+		},
+		"NotAPolicy": {
+			reason:  "What is no policy is told as it is, and equals no desired one.",
+			encoded: "%7B%22Version%22%3A%221999%22%7D",
+			want:    `{"Version":"1999"}`,
+		},
+		"NotEncoded": {
+			reason:  "What cannot be decoded is told as it is.",
+			encoded: "100%",
+			want:    "100%",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, document(tc.encoded)); diff != "" {
+				t.Errorf("%s\ndocument(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestTags(t *testing.T) {
+	list := tagList(map[string]string{"b": "2", "a": "1", "c": ""})
+	want := []iamtypes.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("c"), Value: aws.String("")}}
+	if diff := cmp.Diff(want, list, cmpopts.IgnoreUnexported(iamtypes.Tag{})); diff != "" {
+		t.Errorf("tagList(...): -want, +got:\n%s", diff)
+	}
+
+	// The tags of CloudFormation cannot be taken away, so they are not there.
+	got := tagMap(append(slices.Clone(list), iamtypes.Tag{Key: aws.String("aws:cloudformation:stack-name"), Value: aws.String("x")}))
+	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2", "c": ""}, got); diff != "" {
+		t.Errorf("tagMap(...): -want, +got:\n%s", diff)
+	}
+}
+
+// unknownChange is a change that somebody forgot to teach Apply.
+type unknownChange struct{ plan.Change }
+
+func TestUnknownChange(t *testing.T) {
+	_, _, c := account(t, awslocal.Options{})
+	_, err := New(c.IAM).Apply(t.Context(), "r", []plan.Change{unknownChange{plan.DeleteRole{}}})
+	want := "role r: AWS IAM cannot be asked for DeleteRole: unknown change awsiam.unknownChange"
+	if err == nil || err.Error() != want {
+		t.Errorf("Apply(...): %v, want %s", err, want)
+	}
+}
