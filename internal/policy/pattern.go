@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // token is one step of a wildcard pattern.
 type token struct {
@@ -89,22 +92,41 @@ func (s syntax) token(r rune, segment int, endOfSegment bool) token {
 	}
 }
 
-// normalize gives runs of wildcards that mean the same one form: the single
-// characters first, then at most one star. covers relies on it to see that
-// "*?" and "?*" are the same.
+// normalize writes a run of wildcards with a star in it, which means "at least
+// so many characters", with stars all around: ?* and *? become *?*. covers
+// relies on it, since it matches token by token and has to see that each star
+// and each single character of another pattern finds its counterpart.
 func normalize(in []token) []token {
-	out := in[:0:0]
-	for _, t := range in {
-		last := len(out) - 1
-		switch {
-		case last >= 0 && out[last] == t && t.isStar():
-		case last >= 0 && (t.kind == one && out[last].kind == many || t.kind == oneInSeg && out[last].kind == manyInSeg):
-			out = append(out[:last], t, out[last])
-		default:
-			out = append(out, t)
+	out := make([]token, 0, len(in))
+	for len(in) > 0 {
+		single, star := in[0].wildcards()
+		run := 0
+		for run < len(in) && (in[run] == single || in[run] == star) {
+			run++
 		}
+		if !slices.Contains(in[:run], star) {
+			run = max(run, 1) // a token that is no wildcard is a run by itself
+			out = append(out, in[:run]...)
+			in = in[run:]
+			continue
+		}
+		out = append(out, star)
+		for _, t := range in[:run] {
+			if t == single {
+				out = append(out, single, star)
+			}
+		}
+		in = in[run:]
 	}
 	return out
+}
+
+// wildcards returns the two wildcards that reach as far as t.
+func (t token) wildcards() (single, star token) {
+	if t.inSegment() {
+		return token{kind: oneInSeg}, token{kind: manyInSeg}
+	}
+	return token{kind: one}, token{kind: many}
 }
 
 func literals(s string) []token {
