@@ -1,0 +1,234 @@
+package options
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// defaults are the Options of a cluster named prod.
+func defaults() Options {
+	return Options{
+		ClusterName:             "prod",
+		RolePath:                "/podidentity/prod/",
+		OIDCProvider:            Require,
+		Audience:                "sts.amazonaws.com",
+		DriftInterval:           10 * time.Minute,
+		PropagationGrace:        10 * time.Second,
+		MaxConcurrentReconciles: 10,
+		LeaderElect:             true,
+		HealthProbeBindAddress:  ":8081",
+		MetricsBindAddress:      ":8443",
+		MetricsSecure:           true,
+		LogFormat:               "json",
+		LogLevel:                "info",
+	}
+}
+
+func TestParse(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		args   []string
+		env    map[string]string
+		want   func(*Options)
+	}{
+		"Defaults": {
+			reason: "Only the cluster's name has no default.",
+			args:   []string{"--cluster-name=prod"},
+			want:   func(*Options) {},
+		},
+		"Everything": {
+			reason: "Each flag reaches its option.",
+			args: []string{
+				"--cluster-name", "prod.eu-1", "--role-path=/platform/eu/", "--permissions-boundary=arn:aws-cn:iam::123456789012:policy/team/b",
+				"--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
+				"--drift-interval=1s", "--propagation-grace=0", "--max-concurrent-reconciles=100",
+				"--leader-elect=false", "--leader-election-namespace=podidentity-system",
+				"--health-probe-bind-address=0", "--metrics-bind-address=127.0.0.1:0", "--metrics-secure=false",
+				"--log-format=text", "--log-level=debug",
+			},
+			want: func(o *Options) {
+				*o = Options{
+					ClusterName: "prod.eu-1", RolePath: "/platform/eu/", PermissionsBoundary: "arn:aws-cn:iam::123456789012:policy/team/b",
+					OIDCProvider: Create, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
+					DriftInterval: time.Second, MaxConcurrentReconciles: 100,
+					LeaderElectionNamespace: "podidentity-system",
+					HealthProbeBindAddress:  "0", MetricsBindAddress: "127.0.0.1:0",
+					LogFormat: "text", LogLevel: "debug",
+				}
+			},
+		},
+		"Environment": {
+			reason: "A flag falls back on its environment variable.",
+			env:    map[string]string{"PODIDENTITY_CLUSTER_NAME": "prod", "PODIDENTITY_METRICS_BIND_ADDRESS": "0", "PODIDENTITY_LEADER_ELECT": "false"},
+			want:   func(o *Options) { o.MetricsBindAddress, o.LeaderElect = "0", false },
+		},
+		"FlagBeforeEnvironment": {
+			reason: "Who gives a flag means it.",
+			args:   []string{"--cluster-name=prod", "--leader-elect"},
+			env:    map[string]string{"PODIDENTITY_CLUSTER_NAME": "test", "PODIDENTITY_LEADER_ELECT": "false"},
+			want:   func(*Options) {},
+		},
+		"EmptyEnvironment": {
+			reason: "A variable that is set to nothing is not set.",
+			args:   []string{"--cluster-name=prod"},
+			env:    map[string]string{"PODIDENTITY_AUDIENCE": ""},
+			want:   func(*Options) {},
+		},
+		"EmptyOptional": {
+			reason: "A template may leave the value of an optional flag empty.",
+			args:   []string{"--cluster-name=prod", "--permissions-boundary=", "--oidc-issuer=", "--role-path="},
+			want:   func(*Options) {},
+		},
+		"OneDash": {
+			reason: "Package flag has always taken one dash.",
+			args:   []string{"-cluster-name", "prod"},
+			want:   func(*Options) {},
+		},
+		"LastOneCounts": {
+			reason: "What is appended to a command overrides it.",
+			args:   []string{"--cluster-name=test", "--cluster-name=prod"},
+			want:   func(*Options) {},
+		},
+		"Version": {
+			reason: "Who asks for the version need not configure anything.",
+			args:   []string{"--version", "--drift-interval=x"},
+			want:   func(o *Options) { *o = Options{Version: true} },
+		},
+		"NotTheVersion": {
+			reason: "A variable of that name may be there for other ends.",
+			args:   []string{"--cluster-name=prod", "--version=false"},
+			env:    map[string]string{"PODIDENTITY_VERSION": "true"},
+			want:   func(*Options) {},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse(tc.args, func(name string) string { return tc.env[name] })
+			if err != nil {
+				t.Fatalf("%s\nParse(...): %v", tc.reason, err)
+			}
+			want := defaults()
+			tc.want(&want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s\nParse(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	const (
+		name   = `1 to 40 lower-case letters, digits, '-' and '.', with a letter or digit at both ends, such as prod-eu`
+		path   = `one or more names of letters, digits and _+=,.@- between slashes, with a slash at both ends and at most 512 characters, such as /podidentity/prod-eu/`
+		issuer = `an https URL of at most 255 characters without user, query and fragment, such as https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF`
+		arn    = `the ARN of an IAM policy, such as arn:aws:iam::123456789012:policy/podidentity-boundary`
+	)
+	refused := func(flag, value, allowed string) string {
+		return fmt.Sprintf("--%s: %q is not allowed: must be %s", flag, value, allowed)
+	}
+	long := strings.Repeat("a", 600)
+
+	cases := map[string]struct {
+		reason string
+		args   []string // after --cluster-name=prod
+		env    map[string]string
+		want   []string
+	}{
+		"NoClusterName":     {reason: "It has no default.", args: []string{"--cluster-name="}, want: []string{"--cluster-name: must be set, to " + name}},
+		"UpperCase":         {reason: "IAM does not tell cases apart.", args: []string{"--cluster-name=Prod"}, want: []string{refused("cluster-name", "Prod", name)}},
+		"Underscore":        {reason: "It divides the parts of a role's name.", args: []string{"--cluster-name=a_b"}, want: []string{refused("cluster-name", "a_b", name)}},
+		"LongName":          {reason: "It would leave no room in a role's name.", args: []string{"--cluster-name=" + long[:41]}, want: []string{refused("cluster-name", long[:41], name)}},
+		"DashAtEnd":         {reason: "It would not be readable in a name.", args: []string{"--cluster-name=a-"}, want: []string{refused("cluster-name", "a-", name)}},
+		"PathOpen":          {reason: "IAM wants a slash at both ends.", args: []string{"--role-path=/a"}, want: []string{refused("role-path", "/a", path)}},
+		"PathRoot":          {reason: "The operator's own role is outside of its path.", args: []string{"--role-path=/"}, want: []string{refused("role-path", "/", path)}},
+		"PathWildcard":      {reason: "It ends up in the operator's policy.", args: []string{"--role-path=/*/"}, want: []string{refused("role-path", "/*/", path)}},
+		"PathLong":          {reason: "IAM takes no more.", args: []string{"--role-path=/" + long + "/"}, want: []string{refused("role-path", "/"+long+"/", path)}},
+		"BoundaryName":      {reason: "A name is not an ARN.", args: []string{"--permissions-boundary=b"}, want: []string{refused("permissions-boundary", "b", arn)}},
+		"BoundaryRole":      {reason: "A role is not a policy.", args: []string{"--permissions-boundary=arn:aws:iam::123456789012:role/b"}, want: []string{refused("permissions-boundary", "arn:aws:iam::123456789012:role/b", arn)}},
+		"Provider":          {reason: "There are two policies.", args: []string{"--oidc-provider=create"}, want: []string{refused("oidc-provider", "create", "Require or Create")}},
+		"IssuerHTTP":        {reason: "IAM wants https.", args: []string{"--oidc-issuer=http://a"}, want: []string{refused("oidc-issuer", "http://a", issuer)}},
+		"IssuerHost":        {reason: "A host is not a URL.", args: []string{"--oidc-issuer=a.example.com"}, want: []string{refused("oidc-issuer", "a.example.com", issuer)}},
+		"IssuerNoHost":      {reason: "A URL needs a host.", args: []string{"--oidc-issuer=https:///a"}, want: []string{refused("oidc-issuer", "https:///a", issuer)}},
+		"IssuerQuery":       {reason: "IAM takes no query.", args: []string{"--oidc-issuer=https://a?"}, want: []string{refused("oidc-issuer", "https://a?", issuer)}},
+		"IssuerFragment":    {reason: "Nor a fragment.", args: []string{"--oidc-issuer=https://a#b"}, want: []string{refused("oidc-issuer", "https://a#b", issuer)}},
+		"IssuerUser":        {reason: "Nor a user.", args: []string{"--oidc-issuer=https://u@a"}, want: []string{refused("oidc-issuer", "https://u@a", issuer)}},
+		"IssuerLong":        {reason: "Nor more than this.", args: []string{"--oidc-issuer=https://a/" + long}, want: []string{refused("oidc-issuer", "https://a/"+long, issuer)}},
+		"Audience":          {reason: "Blanks are a mistake.", args: []string{"--audience=a b"}, want: []string{refused("audience", "a b", "1 to 255 characters without blanks, such as sts.amazonaws.com")}},
+		"EmptyAudience":     {reason: "An audience is needed.", args: []string{"--audience="}, want: []string{refused("audience", "", "1 to 255 characters without blanks, such as sts.amazonaws.com")}},
+		"IntervalShort":     {reason: "AWS would throttle the account.", args: []string{"--drift-interval=999ms"}, want: []string{refused("drift-interval", "999ms", "a duration of at least 1s, such as 10m")}},
+		"IntervalUnit":      {reason: "Ten of what?", args: []string{"--drift-interval=10"}, want: []string{refused("drift-interval", "10", "a duration of at least 1s, such as 10m")}},
+		"Grace":             {reason: "Time does not run backwards.", args: []string{"--propagation-grace=-1s"}, want: []string{refused("propagation-grace", "-1s", "a duration of at most 1h, such as 10s; 0 gives no time")}},
+		"ReconcilesNone":    {reason: "Somebody has to work.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{refused("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
+		"ReconcilesWord":    {reason: "A word is no number.", args: []string{"--max-concurrent-reconciles=many"}, want: []string{refused("max-concurrent-reconciles", "many", "a number from 1 to 100")}},
+		"Boolean":           {reason: "Yes is not true.", args: []string{"--leader-elect=yes"}, want: []string{refused("leader-elect", "yes", "true or false")}},
+		"Namespace":         {reason: "Kubernetes takes no such name.", args: []string{"--leader-election-namespace=A"}, want: []string{refused("leader-election-namespace", "A", "the name of a namespace")}},
+		"Address":           {reason: "A port alone is no address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{refused("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0 for nowhere")}},
+		"Port":              {reason: "There are no more ports.", args: []string{"--metrics-bind-address=:65536"}, want: []string{refused("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0 for nowhere")}},
+		"Format":            {reason: "There are two.", args: []string{"--log-format=xml"}, want: []string{refused("log-format", "xml", "json or text")}},
+		"Level":             {reason: "There are three.", args: []string{"--log-level=warn"}, want: []string{refused("log-level", "warn", "debug, info or error")}},
+		"UnknownFlag":       {reason: "It may be a slip.", args: []string{"--cluster=x"}, want: []string{"--cluster=x: there is no such flag; see --help"}},
+		"Argument":          {reason: "It may be the value of a flag that takes none.", args: []string{"--leader-elect", "false"}, want: []string{`"false": not a flag; all that the operator takes are flags, see --help`}},
+		"NoValue":           {reason: "The value was forgotten.", args: []string{"--audience"}, want: []string{"--audience: needs a value: 1 to 255 characters without blanks, such as sts.amazonaws.com"}},
+		"NotEvenAFlag":      {reason: "It has no name.", args: []string{"--=x", "--log-level=x"}, want: []string{"--=x: there is no such flag; see --help", refused("log-level", "x", "debug, info or error")}},
+		"WrongInEnviroment": {reason: "The message says where the value comes from.", env: map[string]string{"PODIDENTITY_LOG_LEVEL": "x"}, want: []string{`--log-level (from PODIDENTITY_LOG_LEVEL): "x" is not allowed: must be debug, info or error`}},
+		"Several": {
+			reason: "All mistakes are told at once, in the order of the help.",
+			args:   []string{"--nonsense", "--log-level=x", "--audience", "a b", "--cluster-name=A", "word"},
+			want: []string{
+				"--nonsense: there is no such flag; see --help",
+				`"word": not a flag; all that the operator takes are flags, see --help`,
+				refused("cluster-name", "A", name),
+				refused("audience", "a b", "1 to 255 characters without blanks, such as sts.amazonaws.com"),
+				refused("log-level", "x", "debug, info or error"),
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse(append([]string{"--cluster-name=prod"}, tc.args...), func(name string) string { return tc.env[name] })
+			if diff := cmp.Diff(strings.Join(tc.want, "\n"), fmt.Sprint(err)); diff != "" {
+				t.Errorf("%s\nParse(...): -want, +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(Options{}, got); diff != "" {
+				t.Errorf("%s\nParse(...): nothing may be half-configured: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"--nonsense", "--help"}} {
+		if _, err := Parse(args, func(string) string { return "" }); !errors.Is(err, flag.ErrHelp) {
+			t.Errorf("Parse(%q): %v, want flag.ErrHelp", args, err)
+		}
+	}
+	usage := Usage()
+	for _, s := range settings() {
+		for _, want := range []string{"--" + s.name, s.usage, s.allowed, s.initial, s.defaultText, s.env()} {
+			if !strings.Contains(usage, want) {
+				t.Errorf("the help on --%s lacks %q", s.name, want)
+			}
+		}
+	}
+}
+
+// What the help gives as an example has to work.
+func TestExamplesAreAllowed(t *testing.T) {
+	for _, s := range settings() {
+		_, example, ok := strings.Cut(s.allowed, "such as ")
+		if !ok {
+			continue
+		}
+		example, _, _ = strings.Cut(example, ";")
+		example, _, _ = strings.Cut(example, ", or")
+		if !s.set(&Options{}, example) {
+			t.Errorf("--%s: its own example %q is not allowed", s.name, example)
+		}
+	}
+}
