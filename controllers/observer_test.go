@@ -17,7 +17,8 @@ func unstructuredOf(content map[string]any, namespace string) *unstructured.Unst
 	return u
 }
 
-// writeCounter counts the operator's writes to the API server, events aside.
+// writeCounter counts the operator's writes to the API server, events aside, and
+// those aside that the API server refused because of a conflict.
 type writeCounter struct {
 	mu     sync.Mutex
 	writes []string // method and path
@@ -26,12 +27,14 @@ type writeCounter struct {
 // count wraps the transport of the operator's client.
 func (w *writeCounter) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
+		response, err := next.RoundTrip(r)
+		refused := err == nil && response.StatusCode == http.StatusConflict
+		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") && !refused {
 			w.mu.Lock()
 			w.writes = append(w.writes, r.Method+" "+r.URL.Path)
 			w.mu.Unlock()
 		}
-		return next.RoundTrip(r)
+		return response, err
 	})
 }
 

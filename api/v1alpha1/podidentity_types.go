@@ -34,9 +34,12 @@ type PodIdentity struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is the identity as declared.
-	// +required
-	Spec PodIdentitySpec `json:"spec"`
+	// spec is the identity as declared. It may be left out. The default also
+	// serves whoever applies an object and then the same without any field left:
+	// server-side apply makes null of such a spec.
+	// +optional
+	// +kubebuilder:default:={}
+	Spec PodIdentitySpec `json:"spec,omitzero"`
 
 	// status is what the operator last found to be true. It is output: the
 	// operator never takes its own status for a fact.

@@ -1,0 +1,114 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+// Create refuses a ServiceAccount that exists and is somebody else's, before a
+// role is made for it.
+func TestCreateRefusesServiceAccountOfOthers(t *testing.T) {
+	s := begin(t)
+	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
+	s.apply(checkout)
+	pi := s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, "spec.serviceAccount.mode to Annotate") {
+		t.Errorf("The message does not say what to do: %q", got)
+	}
+	s.checkServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
+	if s.roleExists(roleName(s, "checkout")) {
+		t.Error("A role was made.")
+	}
+}
+
+// Annotate waits for a ServiceAccount that somebody else makes, applies one
+// annotation to it, puts it back, and takes it away in the end.
+func TestAnnotate(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {serviceAccount: {mode: Annotate}}
+	`)
+	s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionUnknown, v1alpha1.ReasonServiceAccountNotFound)
+	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
+	pi := s.awaitReady("checkout")
+	if got := pi.Status.ServiceAccount.Provenance; got != v1alpha1.ProvenanceAnnotated {
+		t.Errorf("provenance = %s", got)
+	}
+	want := map[string]string{"example.com/owner": "helm", "eks.amazonaws.com/role-arn": pi.Status.Role.ARN}
+	s.checkServiceAccount("checkout", want)
+
+	s.annotateServiceAccount("checkout", "eks.amazonaws.com/role-arn", "") // as a Helm upgrade may do
+	s.eventually("the annotation to be put back", func() bool {
+		return s.serviceAccount("checkout").Annotations["eks.amazonaws.com/role-arn"] == pi.Status.Role.ARN
+	})
+	s.checkServiceAccount("checkout", want)
+
+	s.delete("checkout")
+	s.awaitGone("checkout")
+	s.checkServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
+}
+
+// Another manager's value is reported and never overwritten.
+func TestAnnotateConflict(t *testing.T) {
+	s := begin(t)
+	others := map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/by-hand"}
+	s.createServiceAccount("checkout", others)
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {serviceAccount: {mode: Annotate}}
+	`)
+	pi := s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, `field manager "somebody"`) {
+		t.Errorf("The message does not say who: %q", got)
+	}
+	s.checkServiceAccount("checkout", others)
+
+	s.delete("checkout")
+	s.awaitGone("checkout")
+	s.checkServiceAccount("checkout", others)
+}
+
+// What the token's lifetime is, and that it is taken back when it is not declared
+// any more.
+func TestTokenExpiration(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {serviceAccount: {tokenExpirationSeconds: 3600}}
+	`)
+	pi := s.awaitReady("checkout")
+	want := map[string]string{
+		"eks.amazonaws.com/role-arn":               pi.Status.Role.ARN,
+		"eks.amazonaws.com/sts-regional-endpoints": "true",
+		"eks.amazonaws.com/token-expiration":       "3600",
+	}
+	s.checkServiceAccount("checkout", want)
+
+	s.apply("metadata: {name: checkout}\nspec: {}")
+	s.awaitReady("checkout")
+	delete(want, "eks.amazonaws.com/token-expiration")
+	s.checkServiceAccount("checkout", want)
+}
+
+// A ServiceAccount that the operator made can be handed over.
+func TestHandOver(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	s.awaitReady("checkout")
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {serviceAccount: {mode: Annotate}}
+	`)
+	pi := s.awaitReady("checkout")
+	if metav1.IsControlledBy(s.serviceAccount("checkout"), pi) {
+		t.Error("The ServiceAccount is still the identity's own.")
+	}
+	s.delete("checkout")
+	s.awaitGone("checkout")
+	s.checkServiceAccount("checkout", nil)
+}

@@ -1,0 +1,133 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/controllers"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+)
+
+// An operator that AWS denies something says which permission is missing, goes
+// on when it is granted, and does not ask again and again meanwhile.
+func TestAWSDenies(t *testing.T) {
+	s := begin(t)
+	s.fail("CreateRole", "AccessDenied")
+	s.apply(checkout)
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
+	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "iam:CreateRole") {
+		t.Errorf("The message does not name the missing action: %q", message)
+	}
+	s.awaitEvent("checkout", "AccessDenied", "")
+	if n := s.account.Calls()["CreateRole"]; n != 1 {
+		t.Errorf("CreateRole was tried %d times.", n)
+	}
+	s.heal()
+	s.request("checkout", "granted")
+	s.awaitReady("checkout")
+}
+
+// Throttling passes by itself: the identity becomes ready, and one that was ready
+// stays so.
+func TestAWSThrottles(t *testing.T) {
+	s := begin(t)
+	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Error: "Throttling", Count: 5}}})
+	s.apply(checkout)
+	ready := s.awaitReady("checkout")
+
+	s.fail("*", "Throttling")
+	s.request("checkout", "again")
+	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
+	if diff := cmp.Diff(ready.Status.Conditions, s.get("checkout").Status.Conditions); diff != "" {
+		t.Errorf("A ready identity flapped: -before, +after:\n%s", diff)
+	}
+}
+
+// A throttled identity that has not been ready says that it is being worked on.
+func TestAWSThrottlesBeforeFirstSuccess(t *testing.T) {
+	s := begin(t)
+	s.fail("CreateRole", "Throttling")
+	s.apply(checkout)
+	s.await("checkout", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressingWithRetry)
+	s.heal()
+	s.awaitReady("checkout")
+}
+
+// A quota that is used up is named, with its number.
+func TestAWSQuota(t *testing.T) {
+	s := begin(t)
+	for i := range 11 {
+		s.createPolicy("p" + string(rune('a'+i)))
+	}
+	arns := make([]string, 11)
+	for i := range arns {
+		arns[i] = `"arn:aws:iam::123456789012:policy/p` + string(rune('a'+i)) + `"`
+	}
+	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ",") + "]}}")
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
+	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "10") {
+		t.Errorf("The message does not name the quota: %q", message)
+	}
+}
+
+// A policy or boundary that does not exist is named.
+func TestAWSPolicyNotFound(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: policy}
+		spec: {policies: {managed: ["arn:aws:iam::123456789012:policy/none"]}}
+	`)
+	s.apply(`
+		metadata: {name: boundary}
+		spec: {role: {permissionsBoundary: "arn:aws:iam::123456789012:policy/none"}}
+	`)
+	s.await("policy", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonPolicyNotFound)
+	s.await("boundary", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonBoundaryNotFound)
+
+	s.createPolicy("none")
+	s.request("policy", "made")
+	s.request("boundary", "made")
+	s.awaitReady("policy")
+	s.awaitReady("boundary")
+}
+
+// An operator that is stopped in mid-create, between any two calls, goes on
+// where it was: one role, with all its policies.
+func TestRestartInMidCreate(t *testing.T) {
+	for _, action := range []string{"CreateRole", "AttachRolePolicy", "PutRolePolicy"} {
+		t.Run(action, func(t *testing.T) {
+			s := begin(t)
+			// The call has its effect, and its answer is lost; so are all that follow.
+			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{
+				{Action: action, Error: awslocal.ConnectionReset, After: true},
+				{Action: "GetRole", Error: awslocal.ConnectionReset},
+			}})
+			s.apply(checkout)
+			s.eventually(action, func() bool { return s.account.Calls()[action] > 0 })
+			s.stop()
+			s.heal()
+			s.start()
+
+			pi := s.awaitReady("checkout")
+			role := s.role(pi.Status.Role.Name)
+			if len(role.Managed) != 1 || len(role.Inline) != 2 {
+				t.Errorf("The role is not whole: %+v", role)
+			}
+		})
+	}
+}
+
+// A new role is not ready, and has no ServiceAccount, before pods can rely on it.
+func TestPropagation(t *testing.T) {
+	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 1500 * 1e6 })
+	s.apply(checkout)
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating)
+	if pi.Status.ServiceAccount != nil {
+		t.Error("The ServiceAccount is there before its role can be used.")
+	}
+	s.awaitReady("checkout")
+}

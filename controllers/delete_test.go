@@ -1,0 +1,162 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+// A deletion takes down the ServiceAccount and the role, with all that was put
+// on the role out of band.
+func TestDelete(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	s.must(s.putPolicy(name, "backdoor"))
+	_, err := s.iam.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &name, PolicyArn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")})
+	s.must(err)
+	s.putInInstanceProfile(name)
+
+	s.delete("checkout")
+	s.awaitGone("checkout")
+
+	if s.roleExists(name) {
+		t.Error("The role is left.")
+	}
+	err = user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: "checkout"}, &corev1.ServiceAccount{})
+	if client.IgnoreNotFound(err) != nil || err == nil {
+		t.Errorf("The ServiceAccount is left (%v).", err)
+	}
+}
+
+// Retain leaves the role in AWS, whatever AWS is like, and takes down what is in
+// the cluster.
+func TestDeleteRetain(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {deletionPolicy: Retain}
+	`)
+	name := s.awaitReady("checkout").Status.Role.Name
+	s.fail("*", "ConnectionReset")
+
+	s.delete("checkout")
+	s.awaitGone("checkout")
+
+	s.heal()
+	if !s.roleExists(name) {
+		t.Error("The role is gone.")
+	}
+}
+
+// A deletion that AWS does not allow says what is missing, and goes on when it is
+// there.
+func TestDeleteDenied(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	s.fail("DetachRolePolicy", "AccessDenied")
+
+	s.delete("checkout")
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
+	message := condition(pi, v1alpha1.ConditionReady).Message
+	for _, want := range []string{"iam:DetachRolePolicy", "spec.deletionPolicy to Retain"} {
+		if !strings.Contains(message, want) {
+			t.Errorf("message = %q, want it to name %s", message, want)
+		}
+	}
+
+	s.heal()
+	s.request("checkout", "granted")
+	s.awaitGone("checkout")
+	if s.roleExists(name) {
+		t.Error("The role is left.")
+	}
+}
+
+// Whoever cannot wait for AWS can let the object go by turning to Retain.
+func TestDeleteUnreachableThenRetain(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	s.awaitReady("checkout")
+	s.fail("*", "ConnectionReset")
+
+	s.delete("checkout")
+	s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonDeleting)
+	pi := s.get("checkout")
+	before := pi.DeepCopy()
+	pi.Spec.DeletionPolicy = v1alpha1.DeletionRetain
+	s.must(user.Patch(s.ctx, pi, client.MergeFrom(before)))
+	s.awaitGone("checkout")
+}
+
+// A role that is gone already is no obstacle, nor is one that is somebody else's
+// by now: that one is left.
+func TestDeleteRoleGoneOrForeign(t *testing.T) {
+	s := begin(t)
+	for _, name := range []string{"gone", "foreign"} {
+		s.apply("metadata: {name: " + name + "}\nspec: {}")
+		role := s.awaitReady(name).Status.Role.Name
+		_, err := s.iam.DeleteRole(s.ctx, &iam.DeleteRoleInput{RoleName: &role})
+		s.must(err)
+	}
+	foreign := roleName(s, "foreign")
+	s.createRole(foreign, "/", ownerNone)
+
+	s.delete("gone")
+	s.delete("foreign")
+	s.awaitGone("gone")
+	s.awaitGone("foreign")
+	if !s.roleExists(foreign) {
+		t.Error("A role of somebody else's was deleted.")
+	}
+	s.awaitEvent("foreign", "LeftRole", "Role "+foreign+" is left alone")
+}
+
+// An object whose spec is refused, and which never had a role, can be deleted.
+func TestDeleteInvalid(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {policies: {inline: [{name: a, document: "{}"}]}}
+	`)
+	s.await("checkout", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
+	s.delete("checkout")
+	s.awaitGone("checkout")
+}
+
+// A namespace that is deleted takes its identities along.
+func TestDeleteNamespace(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	s.apply("metadata: {name: other}\nspec: {}")
+	names := []string{s.awaitReady("checkout").Status.Role.Name, s.awaitReady("other").Status.Role.Name}
+
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+	s.must(user.Delete(s.ctx, namespace))
+	s.eventually("the namespace to be gone", func() bool {
+		return client.IgnoreNotFound(user.Get(s.ctx, client.ObjectKeyFromObject(namespace), namespace)) == nil &&
+			user.Get(s.ctx, client.ObjectKeyFromObject(namespace), namespace) != nil
+	})
+	for _, name := range names {
+		if s.roleExists(name) {
+			t.Errorf("Role %s is left.", name)
+		}
+	}
+}
+
+func (s *story) putInInstanceProfile(role string) {
+	s.t.Helper()
+	name := aws.String("nodes")
+	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name})
+	s.must(err)
+	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: &role})
+	s.must(err)
+}

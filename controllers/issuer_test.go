@@ -1,0 +1,77 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/controllers"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+var ownerNone plan.Owner
+
+// Without an IAM OIDC provider nothing is made; the condition has the command
+// that makes one.
+func TestProviderMissing(t *testing.T) {
+	t.Parallel()
+	s := prepare(t)
+	s.start()
+	s.apply(checkout)
+	pi := s.await("checkout", v1alpha1.ConditionIssuerReady, metav1.ConditionFalse, v1alpha1.ReasonProviderNotFound)
+	want := "aws iam create-open-id-connect-provider --url " + cluster.Issuer + " --client-id-list sts.amazonaws.com"
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, want) {
+		t.Errorf("message = %q, want it to hold %q", got, want)
+	}
+	if s.account.Calls()["CreateRole"] != 0 || len(pi.Finalizers) != 0 {
+		t.Error("Something was made that nobody can use.")
+	}
+
+	s.createProvider()
+	s.request("checkout", "made")
+	s.awaitReady("checkout")
+}
+
+// A provider that does not list the audience is as good as none.
+func TestAudienceMissing(t *testing.T) {
+	t.Parallel()
+	s := prepare(t)
+	out, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: &cluster.Issuer, ClientIDList: []string{"other"}})
+	s.must(err)
+	s.start()
+	s.apply(checkout)
+	pi := s.await("checkout", v1alpha1.ConditionIssuerReady, metav1.ConditionFalse, v1alpha1.ReasonAudienceMissing)
+	want := "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + aws.ToString(out.OpenIDConnectProviderArn) + " --client-id sts.amazonaws.com"
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, want) {
+		t.Errorf("message = %q, want it to hold %q", got, want)
+	}
+}
+
+// Told to, the operator makes the provider, with tags that say so, and adds the
+// audience to one that lacks it.
+func TestProviderCreated(t *testing.T) {
+	t.Parallel()
+	for name, arrange := range map[string]func(*story){
+		"None": func(*story) {},
+		"WithoutAudience": func(s *story) {
+			_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: &cluster.Issuer, ClientIDList: []string{"other"}})
+			s.must(err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := prepare(t, func(c *controllers.Config) { c.CreateProvider = true })
+			arrange(s)
+			s.start()
+			s.apply(checkout)
+			pi := s.awaitReady("checkout")
+			if err := s.assume("checkout", pi.Status.Role.ARN); err != nil {
+				t.Errorf("The ServiceAccount cannot assume its role: %v", err)
+			}
+		})
+	}
+}

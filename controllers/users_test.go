@@ -1,0 +1,81 @@
+package controllers_test
+
+import (
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+func hasPrefix(s, prefix string) bool { return strings.HasPrefix(s, prefix) }
+
+// roleName returns the name that the operator generates.
+func roleName(s *story, name string) string { return plan.RoleName("test", s.namespace, name) }
+
+// written returns the calls since before that changed something.
+func written(before, after map[string]int) map[string]int {
+	delta := since(before, after)
+	for action := range delta {
+		if isRead(action) {
+			delete(delta, action)
+		}
+	}
+	return delta
+}
+
+// createServiceAccount makes a ServiceAccount as somebody else would.
+func (s *story) createServiceAccount(name string, annotations map[string]string) *corev1.ServiceAccount {
+	s.t.Helper()
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name, Annotations: annotations}}
+	s.must(user.Create(s.ctx, sa, client.FieldOwner("somebody")))
+	return sa
+}
+
+// annotateServiceAccount sets an annotation, or removes it if value is empty.
+func (s *story) annotateServiceAccount(name, key, value string) {
+	s.t.Helper()
+	sa := s.serviceAccount(name)
+	before := sa.DeepCopy()
+	if value == "" {
+		delete(sa.Annotations, key)
+	} else {
+		metav1.SetMetaDataAnnotation(&sa.ObjectMeta, key, value)
+	}
+	s.must(user.Patch(s.ctx, sa, client.MergeFrom(before), client.FieldOwner("somebody")))
+}
+
+// createPolicy makes a managed policy in the account.
+func (s *story) createPolicy(name string) {
+	s.t.Helper()
+	_, err := s.iam.CreatePolicy(s.ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: aws.String(allowAll)})
+	s.must(err)
+}
+
+const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
+
+// putPolicy puts a policy on a role that allows everything.
+func (s *story) putPolicy(role, name string) error {
+	_, err := s.iam.PutRolePolicy(s.ctx, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: aws.String(allowAll)})
+	return err
+}
+
+// awaitEvent waits for an event about the object.
+func (s *story) awaitEvent(name, reason, note string) {
+	s.t.Helper()
+	s.eventually("event "+reason+" that says "+note, func() bool {
+		var list eventsv1.EventList
+		s.must(user.List(s.ctx, &list, client.InNamespace(s.namespace)))
+		for _, e := range list.Items {
+			if e.Regarding.Name == name && e.Reason == reason && strings.HasPrefix(e.Note, note) {
+				return true
+			}
+		}
+		return false
+	})
+}
