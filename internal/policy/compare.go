@@ -74,7 +74,7 @@ func ordered[T any](op, want string, read func(string) (T, bool), compare func(a
 // number reads an integer or decimal. Exponents are refused: the number they
 // make can be larger than memory.
 func number(s string) (*big.Rat, bool) {
-	if len(s) > 64 || s == "" || strings.Trim(s, "+-.0123456789") != "" {
+	if strings.Trim(s, "+-.0123456789") != "" {
 		return nil, false
 	}
 	return new(big.Rat).SetString(s)

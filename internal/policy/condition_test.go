@@ -43,12 +43,13 @@ func TestConditionOperators(t *testing.T) {
 		{"IpAddress", "all", nil, []string{"1.2.3.4"}},
 		{"NotIpAddress", "10.0.0.0/8", []string{"11.0.0.1"}, []string{"10.1.2.3"}},
 		{"ArnEquals", "arn:aws:sns:*:1:t*", []string{"arn:aws:sns:eu:1:topic", "arn:aws:sns::1:t:u"}, []string{"arn:aws:sns:eu:2:topic", "arn:aws:sns:eu:9:1:topic"}},
+		{"ArnLike", "arn:aws:sns:eu:1*1:t", []string{"arn:aws:sns:eu:121:t"}, []string{"arn:aws:sns:eu:1:1:t"}},
 		{"ArnLike", "*", []string{"arn:aws:sns:eu:1:topic"}, nil},
 		{"ArnNotEquals", "arn:aws:iam::1:role/*", []string{"arn:aws:iam::2:role/x"}, []string{"arn:aws:iam::1:role/x"}},
 		{"ArnNotLike", "arn:aws:iam::1:role/*", []string{"arn:aws:iam::1:user/x"}, []string{"arn:aws:iam::1:role/x/y"}},
 		{"Strings", "x", nil, []string{"x", "y"}},
-		{"NullIfExists", "true", nil, []string{"x"}},
-		{"ForAllValues:Null", "true", nil, []string{"x"}},
+		{"NullIfExists", "false", nil, []string{"x"}},
+		{"ForAllValues:Null", "false", nil, []string{"x"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.operator+" "+tc.want, func(t *testing.T) {

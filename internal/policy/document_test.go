@@ -165,6 +165,7 @@ func TestParseDifferent(t *testing.T) {
 		"EmptyPrincipal":  {"Nobody is somebody else than no element.", inStatement(`"Principal":{}`), inStatement(``)},
 		"EmptyValues":     {"No values match nothing.", inStatement(`"Condition":{"Bool":{"aws:a":[]}}`), inStatement(``)},
 		"TypeOfPrincipal": {"The type is part of the name.", inStatement(`"Principal":{"AWS":"x"}`), inStatement(`"Principal":{"Service":"x"}`)},
+		"NoRoot":          {"An ARN with a region is no account's.", inStatement(`"Principal":{"AWS":"arn:aws:iam:eu:123456789012:root"}`), inStatement(`"Principal":{"AWS":"123456789012"}`)},
 		"Kelvin":          {"Only ASCII letters fold.", inStatement(`"Action":"\u212a:x"`), inStatement(`"Action":"k:x"`)},
 		"EncodedTwice":    {"Percent signs inside JSON are text.", inStatement(`"Resource":"%41"`), inStatement(`"Resource":"A"`)},
 		"Operator":        {"IfExists is another operator.", inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), inStatement(`"Condition":{"BoolIfExists":{"aws:a":"true"}}`)},
@@ -270,6 +271,13 @@ func TestDocumentPolicy(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, d.Policy()); diff != "" {
 		t.Errorf("Policy(): -want, +got:\n%s", diff)
+	}
+}
+
+func TestPolicyOfOtherText(t *testing.T) {
+	want := Policy{Version: Version2008, Statements: []Statement{{Actions: []string{"s3:x"}}}}
+	if diff := cmp.Diff(want, Document(`{"Statement":{"Action":["S3:X"]}}`).Policy()); diff != "" {
+		t.Errorf("A text that is not canonical becomes so.\n-want, +got:\n%s", diff)
 	}
 }
 

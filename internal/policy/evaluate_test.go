@@ -81,6 +81,7 @@ func TestEvaluateResource(t *testing.T) {
 		"ColonInName":     {"The sixth segment is the resource's own.", "arn:aws:logs:*:1:log-group:*:x", "arn:aws:logs:eu:1:log-group:a:b:x", true},
 		"QuestionInName":  {"There ? matches a colon too.", "arn:aws:logs:eu:1:a?b", "arn:aws:logs:eu:1:a:b", true},
 		"Inner":           {"A star inside a segment stays there.", "arn:aws:ec2:eu-*-1:1:i/x", "arn:aws:ec2:eu-a:1:b-1:1:i/x", false},
+		"InnerAccount":    {"In the fifth segment as well.", "arn:aws:sqs:eu:1*1:q", "arn:aws:sqs:eu:1:x1:q", false},
 		"InnerMatch":      {"And matches there.", "arn:aws:ec2:eu-*-1:1:i/x", "arn:aws:ec2:eu-west-1:1:i/x", true},
 		"LastOfSegment":   {"At the end of a segment it expands, as documented.", "arn:aws:ec2:*:i/x", "arn:aws:ec2:eu:1:i/x", true},
 		"QuestionSegment": {"? never leaves a segment.", "arn:aws:ec2:eu?1:i/x", "arn:aws:ec2:eu:1:i/x", false},
