@@ -110,10 +110,12 @@ func actions(s Statement) element {
 	return element{is: folded(s.Actions), not: folded(s.NotActions), syntax: glob}
 }
 
-// covers reports whether whatever in matches, out matches.
+// covers reports whether whatever in matches, out matches. If in has both
+// elements, it does not match more than what the first says; if it has none,
+// it may match anything.
 func (out element) covers(in element) bool {
 	switch {
-	case (out.is == nil) == (out.not == nil) || (in.is == nil) == (in.not == nil):
+	case (out.is == nil) == (out.not == nil):
 		return false // both or neither: AWS takes no such statement
 	case out.is != nil && in.is != nil:
 		return every(in.is, func(p string) bool { return out.includes(out.is, in, p) })
