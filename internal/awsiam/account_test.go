@@ -71,7 +71,7 @@ func TestCallerFails(t *testing.T) {
 				refuse(w, 403, "AccessDenied", denial+"sts:GetCallerIdentity with an explicit deny in a service control policy")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
-			want: "the operator may not do sts:GetCallerIdentity: there is an explicit deny in a service control policy that applies to it; see config/aws/operator-policy.json",
+			want: "an explicit deny in a service control policy keeps the operator from sts:GetCallerIdentity; see config/aws/operator-policy.json",
 		},
 		"Nonsense": {
 			reason: "Whatever this is, it is not STS.",

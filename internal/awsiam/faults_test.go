@@ -253,7 +253,13 @@ func TestRefusals(t *testing.T) {
 			reason: "An explicit deny is mended by taking it away, not by allowing more.",
 			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r with an explicit deny in an identity-based policy: arn:aws:iam::123456789012:policy/no",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
-			want: "role r: the operator may not do iam:PutRolePolicy on role r: there is an explicit deny in an identity-based policy that applies to it; see config/aws/operator-policy.json",
+			want: "role r: an explicit deny in an identity-based policy keeps the operator from iam:PutRolePolicy on role r; see config/aws/operator-policy.json",
+		},
+		"DeniedExplicitlyByWhat": {
+			reason: "AWS does not always say in which policy the deny is.",
+			change: create, status: 403, code: "AccessDenied", message: denial + "iam:CreateRole on resource: " + roleARN + " with an explicit deny",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: an explicit deny in a policy keeps the operator from iam:CreateRole on " + roleARN + "; see config/aws/operator-policy.json",
 		},
 		"DeniedByOrganization": {
 			reason: "No policy of the operator can mend a service control policy.",

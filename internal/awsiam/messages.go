@@ -1,6 +1,7 @@
 package awsiam
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -73,11 +74,7 @@ func sayNoPolicy(r refusal) string {
 }
 
 func sayPolicyRefused(r refusal) string {
-	document := r.document
-	if document == "" {
-		document = "a policy"
-	}
-	return fmt.Sprintf("%s: AWS refuses the policy: %s", document, r.text)
+	return fmt.Sprintf("%s: AWS refuses the policy: %s", cmp.Or(r.document, "a policy"), r.text)
 }
 
 func sayIssuerUnreachable(r refusal) string {
@@ -104,7 +101,7 @@ func sayNoCredentials(code, text string) string {
 // What AWS says of a call that is not allowed.
 var (
 	deniedAction = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)(?: on resource: (.+?))?(?: (?:because|with) .*)?$`)
-	deniedBy     = regexp.MustCompile(`(explicit deny in an?|because no) (identity-based policy|permissions boundary|service control policy|resource control policy|resource-based policy|session policy|VPC endpoint policy)`)
+	deniedBy     = regexp.MustCompile(`(explicit deny|because no)(?: in)? ?((?:an? )?(?:identity-based policy|permissions boundary|service control policy|resource control policy|resource-based policy|session policy|VPC endpoint policy))?`)
 )
 
 // sayDenied names the missing action. AWS knows better than the operation which
@@ -127,8 +124,8 @@ func sayDenied(r refusal) string {
 		how, policy = m[1], m[2]
 	}
 	switch {
-	case strings.HasPrefix(how, "explicit"):
-		return fmt.Sprintf("the operator may not do %s: there is an %s %s that applies to it; %s", what, how, policy, see)
+	case how == "explicit deny":
+		return fmt.Sprintf("an explicit deny in %s keeps the operator from %s; %s", cmp.Or(policy, "a policy"), what, see)
 	case policy == "" || policy == "identity-based policy":
 		return fmt.Sprintf("the operator's IAM policy does not allow %s; %s", what, see)
 	default:
