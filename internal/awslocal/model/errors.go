@@ -39,7 +39,7 @@ var commonErrors = map[string]int{
 	"ServiceUnavailable":          http.StatusServiceUnavailable,
 	"SignatureDoesNotMatch":       http.StatusForbidden,
 	"Throttling":                  http.StatusBadRequest,
-	"ThrottlingException":         http.StatusTooManyRequests,
+	"ThrottlingException":         http.StatusBadRequest,
 	"UnknownOperationException":   http.StatusNotFound,
 	"UnrecognizedClientException": http.StatusForbidden,
 	"ValidationError":             http.StatusBadRequest,
