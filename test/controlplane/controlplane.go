@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -169,8 +170,8 @@ func (c *ControlPlane) installCRDs(_ context.Context, o Options) error {
 // The processes are killed: nothing of what they hold is kept, and so there is
 // nothing to wait for.
 func (c *ControlPlane) Stop() error {
-	for i := len(c.procs) - 1; i >= 0; i-- {
-		c.procs[i].kill()
+	for _, p := range slices.Backward(c.procs) {
+		p.kill()
 	}
 	c.procs = nil
 	if c.dir == "" {

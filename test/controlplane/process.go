@@ -33,7 +33,7 @@ func (c *ControlPlane) run(name string, args ...string) (*process, error) {
 	}
 	defer out.Close() //nolint:errcheck // the child has its own descriptor
 
-	p.cmd = exec.Command(filepath.Join(c.AssetsDir, name), args...) //nolint:gosec,noctx // it lives until Stop, not as long as a context
+	p.cmd = exec.Command(filepath.Join(c.AssetsDir, name), args...) //nolint:noctx // it lives until Stop, not as long as a context
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = c.dir, out, out
 	p.cmd.SysProcAttr = procAttr()
 

@@ -118,6 +118,7 @@ func (c *ControlPlane) startControllerManager(context.Context, Options) error {
 			"root-ca-certificate-publisher-controller",
 			"garbage-collector-controller",
 			"namespace-controller",
+			"clusterrole-aggregation-controller",
 		}, ","),
 	)
 	return err

@@ -105,7 +105,7 @@ func (r Recipe) tempDir() (string, error) {
 		return "", err
 	}
 	// MkdirTemp makes it for the owner alone, but caches may be shared.
-	return tmp, os.Chmod(tmp, 0o755) //nolint:gosec // programs are for everybody to run
+	return tmp, os.Chmod(tmp, 0o755)
 }
 
 // list downloads the modules and returns the packages that are still to be

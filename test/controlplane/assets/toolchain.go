@@ -58,7 +58,7 @@ func compiles(ctx context.Context, compiler string) error {
 		return errors.New("CC is empty")
 	}
 	args := append(fields[1:], "-E", "-x", "c", "-o", os.DevNull, "-")
-	cmd := exec.CommandContext(ctx, fields[0], args...) //nolint:gosec // the user's own compiler, as go build runs it
+	cmd := exec.CommandContext(ctx, fields[0], args...)
 	cmd.Stdin = strings.NewReader("#include <stdlib.h>\n#include <pthread.h>\n")
 	said, err := cmd.CombinedOutput()
 	if first, _, _ := strings.Cut(string(said), "\n"); err != nil && first != "" {
