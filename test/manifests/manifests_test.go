@@ -1,0 +1,76 @@
+// Package manifests_test proves that what config/ renders is accepted by a real
+// API server, and what it lets whom do.
+package manifests_test
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/podidentity/podidentity-operator/test/controlplane"
+)
+
+const (
+	root      = "../.."
+	namespace = "podidentity-system"
+	operator  = "podidentity-controller-manager"
+)
+
+// a cluster has config/default and config/samples applied to it.
+type cluster struct {
+	*controlplane.ControlPlane
+
+	client kubernetes.Interface
+}
+
+func TestManifests(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a control plane")
+	}
+	cp, err := controlplane.Start(t.Context(), controlplane.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cp.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{ControlPlane: cp, client: client}
+	c.apply(t, "config/default")
+	c.kubectl(t, nil, "wait", "--for=condition=Established", "--timeout=60s", "crd", "podidentities.iam.podidentity.io")
+	c.apply(t, "config/samples")
+
+	t.Run("DeploymentIsRestricted", c.deploymentIsRestricted)
+	t.Run("OperatorMayDoItsWork", c.operatorMayDoItsWork)
+	t.Run("OperatorMayDoNoMore", c.operatorMayDoNoMore)
+	t.Run("PeopleMayDoWhatTheirRolesSay", c.peopleMayDoWhatTheirRolesSay)
+}
+
+// apply renders a directory as a user would, and applies what comes out. An
+// unknown field is an error.
+func (c *cluster) apply(t *testing.T, dir string) {
+	t.Helper()
+	rendered := c.kubectl(t, nil, "kustomize", filepath.Join(root, dir))
+	c.kubectl(t, rendered, "apply", "--server-side", "--validate=strict", "--filename=-")
+}
+
+func (c *cluster) kubectl(t *testing.T, stdin []byte, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(c.AssetsDir, "kubectl"), append([]string{"--kubeconfig=" + c.KubeconfigPath}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &stderr
+	stdout, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout
+}
