@@ -1,0 +1,110 @@
+# PodIdentity operator. `make` alone lists what there is to do.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMG ?= ghcr.io/podidentity/podidentity-operator:$(VERSION)
+LDFLAGS := -X main.version=$(VERSION)
+
+CONTAINER_TOOL ?= docker
+KUBECTL ?= kubectl
+TOOL := go tool -modfile=go.tools.mod
+
+# The race detector needs a C compiler; RACE= does without both.
+RACE ?= -race
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ See it work
+
+.PHONY: demo
+demo: assets build ## Run it all on this machine: control plane, AWS endpoint, operator. ONCE=1 ends after the story.
+	@go build -o bin/demo ./hack/demo
+	@exec bin/demo $(if $(ONCE),--once)
+
+##@ Develop
+
+.PHONY: generate
+generate: ## Generate Go code.
+	$(TOOL) controller-gen object paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate config/crd/bases and config/rbac/role.yaml from the markers in the code.
+	$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: ## Format the Go code.
+	$(TOOL) golangci-lint fmt
+
+.PHONY: lint
+lint: ## Lint the Go code.
+	$(TOOL) golangci-lint run
+
+.PHONY: tidy
+tidy: ## Tidy the three modules.
+	hack/tidy
+
+.PHONY: verify
+verify: ## Fail if anything generated, tidied or formatted is not up to date, or lint finds something.
+	hack/verify
+	$(MAKE) --no-print-directory lint
+
+##@ Test
+
+.PHONY: assets
+assets: ## Build the control plane of tests and demo into the cache directory, unless it is there.
+	@go run ./hack/assets
+
+.PHONY: test
+test: ## Run all tests, with the race detector, on a real control plane.
+	@hack/check-race $(RACE)
+	@assets=$$(go run ./hack/assets) && \
+		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane.
+	go test -short -shuffle=on $(TESTFLAGS) ./...
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/manager and bin/awslocal.
+	@echo 'Compiling the operator and the AWS endpoint: minutes the first time, seconds from then on.' >&2
+	go build -ldflags '$(LDFLAGS)' -o bin/manager .
+	go build -o bin/awslocal ./cmd/awslocal
+
+.PHONY: image
+image: ## Build the container image IMG.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+##@ Deploy to the cluster of your kubeconfig
+
+.PHONY: install
+install: ## Install the CustomResourceDefinitions.
+	$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CustomResourceDefinitions, and with them every PodIdentity.
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: ## Deploy the operator: CLUSTER_NAME=, ROLE_ARN= of the operator's own role, IMG=.
+	@hack/overlay '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
+	$(KUBECTL) apply --server-side -k dist/deploy
+
+.PHONY: undeploy
+undeploy: ## Remove the operator and its CustomResourceDefinitions. Delete the PodIdentities first.
+	$(KUBECTL) delete --ignore-not-found -k config/default
+
+.PHONY: clean
+clean: ## Remove what was built here. The control plane stays in the cache directory.
+	rm -rf bin dist
