@@ -95,32 +95,6 @@ func TestAWSPolicyNotFound(t *testing.T) {
 	s.awaitReady("boundary")
 }
 
-// An operator that is stopped in mid-create, between any two calls, goes on
-// where it was: one role, with all its policies.
-func TestRestartInMidCreate(t *testing.T) {
-	for _, action := range []string{"CreateRole", "AttachRolePolicy", "PutRolePolicy"} {
-		t.Run(action, func(t *testing.T) {
-			s := begin(t)
-			// The call has its effect, and its answer is lost; so are all that follow.
-			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{
-				{Action: action, Error: awslocal.ConnectionReset, After: true},
-				{Action: "GetRole", Error: awslocal.ConnectionReset},
-			}})
-			s.apply(checkout)
-			s.eventually(action, func() bool { return s.account.Calls()[action] > 0 })
-			s.stop()
-			s.heal()
-			s.start()
-
-			pi := s.awaitReady("checkout")
-			role := s.role(pi.Status.Role.Name)
-			if len(role.Managed) != 1 || len(role.Inline) != 2 {
-				t.Errorf("The role is not whole: %+v", role)
-			}
-		})
-	}
-}
-
 // A new role is not ready, and has no ServiceAccount, before pods can rely on it.
 func TestPropagation(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 1500 * 1e6 })
