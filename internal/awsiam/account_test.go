@@ -3,7 +3,6 @@ package awsiam
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -86,14 +85,8 @@ func TestCallerFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, tc.answer, ClientOptions{})
 			_, err := NewAccount(c.STS).Caller(t.Context())
-			if got := fault.KindOf(err); got != tc.wantKind {
-				t.Errorf("%s\nkind = %v, want %v", tc.reason, got, tc.wantKind)
-			}
-			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
-				t.Errorf("%s\nreason = %q, want %q", tc.reason, got, tc.wantReason)
-			}
-			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			if diff := cmp.Diff(told{tc.wantKind, tc.wantReason, tc.want}, toldBy(err)); diff != "" {
+				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -21,7 +21,7 @@ type API interface {
 }
 
 // rolesAPI is about the role itself.
-type rolesAPI interface {
+type rolesAPI interface { //nolint:interfacebloat // it lists the calls that we make
 	GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error)
 	CreateRole(context.Context, *iam.CreateRoleInput, ...func(*iam.Options)) (*iam.CreateRoleOutput, error)
 	UpdateRole(context.Context, *iam.UpdateRoleInput, ...func(*iam.Options)) (*iam.UpdateRoleOutput, error)
@@ -36,7 +36,7 @@ type rolesAPI interface {
 }
 
 // policiesAPI is about the policies of a role.
-type policiesAPI interface {
+type policiesAPI interface { //nolint:interfacebloat // it lists the calls that we make
 	ListRolePolicies(context.Context, *iam.ListRolePoliciesInput, ...func(*iam.Options)) (*iam.ListRolePoliciesOutput, error)
 	GetRolePolicy(context.Context, *iam.GetRolePolicyInput, ...func(*iam.Options)) (*iam.GetRolePolicyOutput, error)
 	PutRolePolicy(context.Context, *iam.PutRolePolicyInput, ...func(*iam.Options)) (*iam.PutRolePolicyOutput, error)

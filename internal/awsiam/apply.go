@@ -116,6 +116,7 @@ func (r *Roles) explainChange(ctx context.Context, change plan.Change, err error
 		c.document = "spec.policies.inline[" + change.Name + "]"
 	case plan.Attach:
 		c.policy = change.ARN
+	default: // the others name nothing that their failure could be about
 	}
 	return r.explain(ctx, c, err)
 }

@@ -56,7 +56,7 @@ type Clients struct {
 // NewClients returns clients that are configured as every AWS tool is: by
 // environment variables, shared files, the ServiceAccount's token or the
 // machine. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_STS,
-// AWS_CA_BUNDLE, AWS_REGION, AWS_RETRY_MODE and AWS_MAX_ATTEMPTS are honoured. It
+// AWS_CA_BUNDLE, AWS_REGION, AWS_RETRY_MODE and AWS_MAX_ATTEMPTS are honored. It
 // makes no call: whether there are credentials shows in the first one.
 func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{

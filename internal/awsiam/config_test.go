@@ -221,9 +221,6 @@ func TestNetworkCause(t *testing.T) {
 // Errors of getting credentials are not mistaken for those of the call that the
 // credentials are for, though the SDK nests them alike.
 func TestCredentials(t *testing.T) {
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
-
 	cases := map[string]struct {
 		reason     string
 		sts        http.HandlerFunc // nil if nobody listens
@@ -278,42 +275,43 @@ func TestCredentials(t *testing.T) {
 			configureAWS(t, "")
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-			// For the credentials, the SDK looks at no other endpoint than this one.
-			t.Setenv("AWS_ENDPOINT_URL_STS", closed.URL)
-			if tc.sts != nil {
-				server := httptest.NewServer(tc.sts)
-				t.Cleanup(server.Close)
-				t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
-			}
 			if !tc.nothing {
-				token := filepath.Join(t.TempDir(), "token")
-				if err := os.WriteFile(token, []byte("a.b.c"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/podidentity-operator")
-				t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
-				if tc.noToken {
-					t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token+".missing")
-				}
+				configureToken(t, !tc.noToken)
+			}
+			// For the credentials, the SDK looks at no other endpoint than this one.
+			server := httptest.NewServer(tc.sts)
+			t.Cleanup(server.Close)
+			t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+			if tc.sts == nil {
+				server.Close()
 			}
 			var outcomes []string
 			c := clients(t, ClientOptions{OnCall: func(c Call) { outcomes = append(outcomes, c.Operation+" "+c.Outcome) }})
 
 			_, err := New(c.IAM).Observe(t.Context(), "r")
 
-			if got := fault.KindOf(err); got != tc.wantKind {
-				t.Errorf("%s\nkind = %v, want %v", tc.reason, got, tc.wantKind)
-			}
-			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
-				t.Errorf("%s\nreason = %v, want %v", tc.reason, got, tc.wantReason)
-			}
-			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			if diff := cmp.Diff(told{tc.wantKind, tc.wantReason, tc.want}, toldBy(err)); diff != "" {
+				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff([]string{"GetRole " + OutcomeNoCredentials}, outcomes); diff != "" {
 				t.Errorf("%s\noutcomes: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// configureToken makes the SDK look for credentials as in a pod whose
+// ServiceAccount has a role.
+func configureToken(t *testing.T, mounted bool) {
+	t.Helper()
+	token := filepath.Join(t.TempDir(), "token")
+	t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/podidentity-operator")
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
+	if !mounted {
+		return
+	}
+	if err := os.WriteFile(token, []byte("a.b.c"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	smithy "github.com/aws/smithy-go"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -42,14 +42,19 @@ func TestEveryDocumentedCodeIsClassified(t *testing.T) {
 				t.Errorf("%s: found nothing about the errors of %s: has the SDK changed its form?", module, operation)
 			}
 			for _, code := range codes {
-				if !slices.Contains(defined, code) {
-					t.Errorf("%s: %s documents %s, which types/errors.go does not define", module, operation, code)
-				}
-				if _, ok := faults[code]; !ok {
-					t.Errorf("%s: %s may fail with %s, which is not in faults", module, operation, code)
-				}
+				expectClassified(t, operation, code, defined)
 			}
 		}
+	}
+}
+
+func expectClassified(t *testing.T, operation, code string, defined []string) {
+	t.Helper()
+	if !slices.Contains(defined, code) {
+		t.Errorf("%s documents %s, which types/errors.go does not define", operation, code)
+	}
+	if _, ok := faults[code]; !ok {
+		t.Errorf("%s may fail with %s, which is not in faults", operation, code)
 	}
 }
 
@@ -397,40 +402,36 @@ func TestRefusals(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.FormValue("Action") != "GetAccountSummary" {
-					refuse(w, tc.status, tc.code, tc.message)
-					return
-				}
-				if tc.summary == "" {
-					refuse(w, http.StatusForbidden, "AccessDenied", "not today")
-					return
-				}
-				_, _ = w.Write([]byte(tc.summary))
-			}, ClientOptions{})
+			c := serve(t, refusing(tc.status, tc.code, tc.message, tc.summary), ClientOptions{})
 			roles := New(c.IAM)
 
 			applied, err := roles.Apply(t.Context(), "r", []plan.Change{tc.change})
 
-			if len(applied.Done) != 0 {
-				t.Errorf("%s\nApply(...): done = %v, want nothing", tc.reason, applied.Done)
+			if diff := cmp.Diff(plan.Applied{}, applied); diff != "" {
+				t.Errorf("%s\napplied: -want, +got:\n%s", tc.reason, diff)
 			}
-			if got := fault.KindOf(err); got != tc.wantKind {
-				t.Errorf("%s\nApply(...): kind = %v, want %v", tc.reason, got, tc.wantKind)
+			if diff := cmp.Diff(told{tc.wantKind, tc.wantReason, tc.want}, toldBy(err)); diff != "" {
+				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
 			}
-			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
-				t.Errorf("%s\nApply(...): reason = %v, want %v", tc.reason, got, tc.wantReason)
-			}
-			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
-				t.Errorf("%s\nApply(...): message: -want, +got:\n%s", tc.reason, diff)
-			}
-			if refused, ok := errors.AsType[smithy.APIError](err); !ok || refused.ErrorCode() != tc.code {
+			if !hasCode(err, tc.code) {
 				t.Errorf("%s\nApply(...): AWS's own error is not in the chain", tc.reason)
 			}
 			if _, again := roles.Apply(t.Context(), "r", []plan.Change{tc.change}); again.Error() != err.Error() {
 				t.Errorf("%s\nApply(...) again: %q, first %q", tc.reason, again, err)
 			}
 		})
+	}
+}
+
+// refusing refuses all calls, except to tell a summary of the account if there
+// is one.
+func refusing(status int, code, message, summary string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if summary != "" && r.FormValue("Action") == "GetAccountSummary" {
+			_, _ = io.WriteString(w, summary)
+			return
+		}
+		refuse(w, status, code, message)
 	}
 }
 

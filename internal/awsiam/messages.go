@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -58,7 +59,7 @@ func sayRefused(r refusal) string {
 }
 
 func sayUnmodifiable(r refusal) string {
-	return fmt.Sprintf("IAM does not let this role be changed, which is so of roles that belong to an AWS service: %s", r.text)
+	return "IAM does not let this role be changed, which is so of roles that belong to an AWS service: " + r.text
 }
 
 func sayNoBoundary(r refusal) string {
@@ -175,7 +176,7 @@ func sayQuota(r refusal) string {
 	}
 	if quota.key != "" {
 		if v, ok := r.quota(quota.key); ok {
-			value = fmt.Sprint(v)
+			value = strconv.Itoa(int(v))
 		}
 		name = quota.key
 	}

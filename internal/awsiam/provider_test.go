@@ -2,7 +2,6 @@ package awsiam
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -115,14 +114,8 @@ func TestProviderFails(t *testing.T) {
 
 			err := tc.do(t.Context(), NewProviders(c.IAM))
 
-			if got := fault.KindOf(err); got != tc.wantKind {
-				t.Errorf("%s\nkind = %v, want %v", tc.reason, got, tc.wantKind)
-			}
-			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
-				t.Errorf("%s\nreason = %q, want %q", tc.reason, got, tc.wantReason)
-			}
-			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			if diff := cmp.Diff(told{tc.wantKind, tc.wantReason, tc.want}, toldBy(err)); diff != "" {
+				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

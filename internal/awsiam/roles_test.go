@@ -25,8 +25,8 @@ import (
 // account returns an AWS account and a client of it.
 func account(t *testing.T, o awslocal.Options) (*awslocal.Server, *iam.Client, *Clients) {
 	t.Helper()
-	aws := awslocal.New(o)
-	server := httptest.NewServer(aws)
+	local := awslocal.New(o)
+	server := httptest.NewServer(local)
 	t.Cleanup(server.Close)
 	configureAWS(t, server.URL)
 	c := clients(t, ClientOptions{Version: "test"})
@@ -34,7 +34,7 @@ func account(t *testing.T, o awslocal.Options) (*awslocal.Server, *iam.Client, *
 	if !ok {
 		t.Fatalf("Clients.IAM is a %T", c.IAM)
 	}
-	return aws, client, c
+	return local, client, c
 }
 
 const (
@@ -107,12 +107,12 @@ func must(t *testing.T, roles *Roles, name string, changes ...plan.Change) plan.
 
 // What is applied is observed, and costs no more calls than it has to.
 func TestCreateAndObserve(t *testing.T) {
-	aws, _, c := account(t, awslocal.Options{})
+	local, _, c := account(t, awslocal.Options{})
 	roles := New(c.IAM)
 	want := full(t)
 
 	applied := must(t, roles, want.Name, fullChanges(t)...)
-	if diff := cmp.Diff(map[string]int{"CreateRole": 1, "PutRolePolicy": 2, "AttachRolePolicy": 2}, aws.Calls()); diff != "" {
+	if diff := cmp.Diff(map[string]int{"CreateRole": 1, "PutRolePolicy": 2, "AttachRolePolicy": 2}, local.Calls()); diff != "" {
 		t.Errorf("calls to create: -want, +got:\n%s", diff)
 	}
 	got, err := roles.Observe(t.Context(), want.Name)
@@ -290,7 +290,7 @@ func TestRoleExists(t *testing.T) {
 }
 
 func TestApplyStopsAtFirstFailure(t *testing.T) {
-	aws, _, c := account(t, awslocal.Options{})
+	local, _, c := account(t, awslocal.Options{})
 	roles := New(c.IAM)
 	changes := []plan.Change{
 		plan.CreateRole{Role: bare(t)},
@@ -309,7 +309,7 @@ func TestApplyStopsAtFirstFailure(t *testing.T) {
 	if applied.ARN == "" {
 		t.Error("the ARN of the role that was made is lost")
 	}
-	if diff := cmp.Diff(map[string]int{"CreateRole": 1, "AttachRolePolicy": 1}, aws.Calls()); diff != "" {
+	if diff := cmp.Diff(map[string]int{"CreateRole": 1, "AttachRolePolicy": 1}, local.Calls()); diff != "" {
 		t.Errorf("calls: -want, +got:\n%s", diff)
 	}
 }
@@ -370,7 +370,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 }
 
 func TestObservePages(t *testing.T) {
-	aws, client, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
+	local, client, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
 	roles := New(c.IAM)
 	role := full(t)
 	must(t, roles, role.Name, fullChanges(t)...)
@@ -392,7 +392,7 @@ func TestObservePages(t *testing.T) {
 	if diff := cmp.Diff([]string{"p1", "p2"}, doomed.InstanceProfiles); diff != "" {
 		t.Errorf("instance profiles: -want, +got:\n%s", diff)
 	}
-	if n := aws.Calls()["ListAttachedRolePolicies"]; n < 4 {
+	if n := local.Calls()["ListAttachedRolePolicies"]; n < 4 {
 		t.Errorf("ListAttachedRolePolicies was called %d times: there were no pages to turn", n)
 	}
 }
@@ -433,11 +433,11 @@ func TestObserveWhatVanishes(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			aws, _, c := account(t, awslocal.Options{})
+			local, _, c := account(t, awslocal.Options{})
 			roles := New(c.IAM)
 			role := full(t)
 			must(t, roles, role.Name, fullChanges(t)...)
-			aws.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: tc.vanish, Error: "NoSuchEntity"}}})
+			local.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: tc.vanish, Error: "NoSuchEntity"}}})
 
 			got, err := observations(roles)[tc.observe](t.Context(), role.Name)
 			if err != nil {
@@ -466,11 +466,11 @@ func TestObserveFails(t *testing.T) {
 	} {
 		for _, read := range reads {
 			t.Run(observe+"/"+read, func(t *testing.T) {
-				aws, _, c := account(t, awslocal.Options{})
+				local, _, c := account(t, awslocal.Options{})
 				roles := New(c.IAM)
 				role := full(t)
 				must(t, roles, role.Name, fullChanges(t)...)
-				aws.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: read, Error: "AccessDenied", Message: "no"}}})
+				local.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: read, Error: "AccessDenied", Message: "no"}}})
 
 				got, err := observations(roles)[observe](t.Context(), role.Name)
 

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
+
+	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
 // configureAWS gives the SDK an environment in which nothing of the machine's
@@ -65,4 +67,15 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
 		code, html.EscapeString(message), id)
+}
+
+// told is what the rest of the operator, and its users, learn of an error.
+type told struct {
+	Kind   fault.Kind
+	Reason string
+	Text   string
+}
+
+func toldBy(err error) told {
+	return told{fault.KindOf(err), fault.ReasonOf(err, ""), fmt.Sprint(err)}
 }

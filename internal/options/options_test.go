@@ -129,8 +129,8 @@ func TestParseRefuses(t *testing.T) {
 		issuer = `an https URL of at most 255 characters without user, query and fragment, such as https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF`
 		arn    = `the ARN of an IAM policy, such as arn:aws:iam::123456789012:policy/podidentity-boundary`
 	)
-	refused := func(flag, value, allowed string) string {
-		return fmt.Sprintf("--%s: %q is not allowed: must be %s", flag, value, allowed)
+	refused := func(name, value, allowed string) string {
+		return fmt.Sprintf("--%s: %q is not allowed: must be %s", name, value, allowed)
 	}
 	long := strings.Repeat("a", 600)
 
