@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -85,6 +86,9 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 takes a random one")
 	log := flags.Bool("log", false, "log each call as JSON to standard error")
 	faults := flags.String("faults", "", "faults from the start, in the JSON of POST /_awslocal/faults")
+	flags.Func("quota", "`NAME=NUMBER` replaces a quota, by its name in GetAccountSummary, such as RolesQuota=5000; repeatable", func(text string) error {
+		return setQuota(&o, text)
+	})
 	flags.Func("oidc-ca", "PEM `file` with certificates that may vouch for OIDC issuers; repeatable; the system's are trusted too", func(file string) error {
 		return trust(&o, file)
 	})
@@ -103,6 +107,19 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 		o.Log = slog.New(slog.NewJSONHandler(diagnostics, nil))
 	}
 	return listen, o, o.Check()
+}
+
+func setQuota(o *awslocal.Options, text string) error {
+	name, value, _ := strings.Cut(text, "=")
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return errors.New("want NAME=NUMBER, such as RolesQuota=5000")
+	}
+	if o.Quotas == nil {
+		o.Quotas = map[string]int{}
+	}
+	o.Quotas[name] = n
+	return nil
 }
 
 func trust(o *awslocal.Options, file string) error {

@@ -49,10 +49,13 @@ func getAccountAuthorizationDetails(c *call) (model.Struct, error) {
 
 // entityKey tells entities of all kinds apart.
 func entityKey(e any) string {
-	if r, ok := e.(*role); ok {
-		return r.arn
+	switch e := e.(type) {
+	case *role:
+		return e.arn
+	case *managedPolicy:
+		return e.arn
 	}
-	return e.(*managedPolicy).arn
+	return ""
 }
 
 func (c *call) roleDetail(r *role) model.Struct {

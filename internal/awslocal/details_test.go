@@ -6,7 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
@@ -22,7 +22,7 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 	readOnly := "arn:aws:iam::aws:policy/ReadOnlyAccess"
 	role := e.createRole(t, "r", func(in *iam.CreateRoleInput) {
 		in.Path, in.Description, in.PermissionsBoundary = aws.String("/p/"), aws.String("not shown"), &own
-		in.Tags = []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}
+		in.Tags = []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}}
 	}).Role
 	for _, arn := range []string{own, readOnly} {
 		must(e.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String("r"), PolicyArn: &arn}))(t)
@@ -31,24 +31,24 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 	profile := must(e.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("i")}))(t).InstanceProfile
 	must(e.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: aws.String("i"), RoleName: aws.String("r")}))(t)
 
-	summary := types.Role{
+	summary := iamtypes.Role{
 		Arn: role.Arn, AssumeRolePolicyDocument: aws.String(encodedTrust), CreateDate: aws.Time(clock.at),
 		Path: aws.String("/p/"), RoleId: role.RoleId, RoleName: aws.String("r"),
 	}
-	profile.Roles = []types.Role{summary}
-	want := []types.RoleDetail{{
+	profile.Roles = []iamtypes.Role{summary}
+	want := []iamtypes.RoleDetail{{
 		Arn: role.Arn, AssumeRolePolicyDocument: aws.String(encodedTrust), CreateDate: aws.Time(clock.at),
 		Path: aws.String("/p/"), RoleId: role.RoleId, RoleName: aws.String("r"),
-		AttachedManagedPolicies: []types.AttachedPolicy{
+		AttachedManagedPolicies: []iamtypes.AttachedPolicy{
 			{PolicyArn: &own, PolicyName: aws.String("own")}, {PolicyArn: &readOnly, PolicyName: aws.String("ReadOnlyAccess")},
 		},
-		InstanceProfileList: []types.InstanceProfile{*profile},
-		PermissionsBoundary: &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: &own, PermissionsBoundaryType: "Policy"},
-		RoleLastUsed:        &types.RoleLastUsed{},
-		RolePolicyList:      []types.PolicyDetail{{PolicyName: aws.String("in"), PolicyDocument: aws.String(encoded(readS3))}},
-		Tags:                []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+		InstanceProfileList: []iamtypes.InstanceProfile{*profile},
+		PermissionsBoundary: &iamtypes.AttachedPermissionsBoundary{PermissionsBoundaryArn: &own, PermissionsBoundaryType: "Policy"},
+		RoleLastUsed:        &iamtypes.RoleLastUsed{},
+		RolePolicyList:      []iamtypes.PolicyDetail{{PolicyName: aws.String("in"), PolicyDocument: aws.String(encoded(readS3))}},
+		Tags:                []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
 	}}
-	got := must(e.iam.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{"Role"}}))(t)
+	got := must(e.iam.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{"Role"}}))(t)
 	if diff := cmp.Diff(want, got.RoleDetailList, ignoreUnexported); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
@@ -58,13 +58,13 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 
 	for name, tc := range map[string]struct {
 		reason string
-		filter []types.EntityType
+		filter []iamtypes.EntityType
 		want   []string
 	}{
 		"All":   {"The account's policies and those of AWS's that are in use.", nil, []string{"own", "ReadOnlyAccess"}},
-		"Local": {"", []types.EntityType{"LocalManagedPolicy"}, []string{"own"}},
-		"AWS":   {"", []types.EntityType{"AWSManagedPolicy"}, []string{"ReadOnlyAccess"}},
-		"User":  {"", []types.EntityType{"User", "Group"}, nil},
+		"Local": {"", []iamtypes.EntityType{"LocalManagedPolicy"}, []string{"own"}},
+		"AWS":   {"", []iamtypes.EntityType{"AWSManagedPolicy"}, []string{"ReadOnlyAccess"}},
+		"User":  {"", []iamtypes.EntityType{"User", "Group"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

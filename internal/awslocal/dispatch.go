@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -72,9 +73,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	}
 	form := r.URL.Query()
 	if posted, err := url.ParseQuery(string(body)); err == nil {
-		for name, values := range posted {
-			form[name] = values
-		}
+		maps.Copy(form, posted)
 	}
 	s.serveQuery(w, r, form, service, request{id: id, accessKey: key, body: body})
 }

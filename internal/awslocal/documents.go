@@ -32,6 +32,7 @@ func malformed(err error) error {
 // of other accounts it knows nothing, so these pass if they are well formed.
 type principals struct{ *call }
 
+// KnownAWS says whether the account, user, role or session may exist.
 func (p principals) KnownAWS(id string) bool {
 	if accountID.MatchString(id) {
 		return true

@@ -3,7 +3,11 @@ package awslocal_test
 import (
 	"context"
 	"errors"
+	"io"
+	"maps"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,9 +83,9 @@ func failureOf(t *testing.T, err error) failure {
 		t.Fatalf("want an API error, got %v", err)
 	}
 	var f failure
-	if http, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		f.Status = http.HTTPStatusCode()
-		if http.ServiceRequestID() == "" {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		f.Status = answer.HTTPStatusCode()
+		if answer.ServiceRequestID() == "" {
 			t.Errorf("the answer has no request ID: %v", err)
 		}
 	}
@@ -140,6 +144,20 @@ func (e *endpoint) createPolicy(t *testing.T, name string) string {
 	t.Helper()
 	out := must(e.iam.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: aws.String(readS3)}))(t)
 	return *out.Policy.Arn
+}
+
+// send makes a plain HTTP request.
+func send(t *testing.T, method, url, body string, header http.Header) (answered http.Header, status int, answer string) {
+	t.Helper()
+	req := must(http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body)))(t)
+	maps.Copy(req.Header, header)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	raw := must(io.ReadAll(resp.Body))(t)
+	return resp.Header, resp.StatusCode, string(raw)
 }
 
 // fakeClock stands still until it is moved.

@@ -94,23 +94,37 @@ func (f Faults) check() error {
 		return errors.New("faults: durations and pageSize must not be negative")
 	}
 	for i, t := range f.Throttles {
-		if _, err := path.Match(t.Action, ""); err != nil {
-			return fmt.Errorf("faults: throttles[%d].action %q: %w", i, t.Action, err)
-		}
-		if t.Rate <= 0 || t.Burst < 0 {
-			return fmt.Errorf("faults: throttles[%d]: rate must be positive, burst not negative", i)
+		if err := t.check(); err != nil {
+			return fmt.Errorf("faults: throttles[%d]%w", i, err)
 		}
 	}
 	for i, r := range f.Rules {
-		if _, err := path.Match(r.Action, ""); err != nil {
-			return fmt.Errorf("faults: rules[%d].action %q: %w", i, r.Action, err)
+		if err := r.check(); err != nil {
+			return fmt.Errorf("faults: rules[%d]%w", i, err)
 		}
-		if r.Error == "" {
-			return fmt.Errorf("faults: rules[%d].error: want the code of an AWS error, %s or %s", i, ConnectionReset, Timeout)
-		}
-		if r.Probability < 0 || r.Probability > 1 || r.Skip < 0 || r.Count < 0 || r.Hold < 0 {
-			return fmt.Errorf("faults: rules[%d]: probability must be within 0 and 1, skip, count and hold not negative", i)
-		}
+	}
+	return nil
+}
+
+func (t Throttle) check() error {
+	if _, err := path.Match(t.Action, ""); err != nil {
+		return fmt.Errorf(".action %q: %w", t.Action, err)
+	}
+	if t.Rate <= 0 || t.Burst < 0 {
+		return errors.New(": rate must be positive, burst not negative")
+	}
+	return nil
+}
+
+func (r Rule) check() error {
+	if _, err := path.Match(r.Action, ""); err != nil {
+		return fmt.Errorf(".action %q: %w", r.Action, err)
+	}
+	if r.Error == "" {
+		return fmt.Errorf(".error: want the code of an AWS error, %s or %s", ConnectionReset, Timeout)
+	}
+	if r.Probability < 0 || r.Probability > 1 || min(r.Skip, r.Count, int(r.Hold)) < 0 {
+		return errors.New(": probability must be within 0 and 1, skip, count and hold not negative")
 	}
 	return nil
 }

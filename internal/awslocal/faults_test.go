@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -160,8 +159,8 @@ func TestVisibility(t *testing.T) {
 	e.createRole(t, "r", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
 
 	state := func() string {
-		read, sts := getRole(ctx, e) == nil, ignore(assume(roleARN("r"), "session")(ctx, e)) == nil
-		return fmt.Sprintf("read %v, assume %v", read, sts)
+		seen, assumed := getRole(ctx, e) == nil, ignore(assume(roleARN("r"), "session")(ctx, e)) == nil
+		return fmt.Sprintf("read %v, assume %v", seen, assumed)
 	}
 	step := func(when, want string) {
 		t.Helper()
@@ -198,10 +197,8 @@ func TestControl(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	do := func(method, path, body string) (int, string) {
 		t.Helper()
-		req := must(http.NewRequestWithContext(t.Context(), method, e.url+"/_awslocal/"+path, strings.NewReader(body)))(t)
-		resp := must(http.DefaultClient.Do(req))(t)
-		defer resp.Body.Close() //nolint:errcheck // read only
-		return resp.StatusCode, strings.TrimSpace(string(must(io.ReadAll(resp.Body))(t)))
+		_, status, answer := send(t, method, e.url+"/_awslocal/"+path, body, nil)
+		return status, strings.TrimSpace(answer)
 	}
 	e.createRole(t, "r")
 	_ = getRole(t.Context(), e)
@@ -239,17 +236,7 @@ func TestDocumentedErrors(t *testing.T) {
 	for service, client := range map[string]any{"iam": e.iam, "sts": e.sts, "eks": e.eks} {
 		m := model.Load()[service]
 		for _, operation := range m.OperationNames() {
-			for _, name := range append(m.Operations[operation].Errors, "") {
-				code, status := "Throttling", http.StatusBadRequest
-				if service == "eks" {
-					code = "ThrottlingException"
-				}
-				if name != "" {
-					code, status = name, m.Shapes[name].Error.HTTPStatusCode
-					if m.Shapes[name].Error.Code != "" {
-						code = m.Shapes[name].Error.Code
-					}
-				}
+			for code, status := range documented(m, operation) {
 				t.Run(operation+"/"+code, func(t *testing.T) {
 					e.SetFaults(rules(awslocal.Rule{Error: code, Action: operation}))
 					got := failureOf(t, invoke(t, client, operation))
@@ -262,13 +249,30 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 }
 
+// documented are the statuses of an action's errors by code.
+func documented(m *model.Service, operation string) map[string]int {
+	throttling := "Throttling"
+	if m.Metadata.Protocol != "query" {
+		throttling = "ThrottlingException"
+	}
+	codes := map[string]int{throttling: http.StatusBadRequest}
+	for _, name := range m.Operations[operation].Errors {
+		code := m.Shapes[name].Error.Code
+		if code == "" {
+			code = name
+		}
+		codes[code] = m.Shapes[name].Error.HTTPStatusCode
+	}
+	return codes
+}
+
 // invoke calls an operation of an SDK's client with whatever its input requires.
 func invoke(t *testing.T, client any, operation string) error {
 	t.Helper()
 	method := reflect.ValueOf(client).MethodByName(operation)
 	in := reflect.New(method.Type().In(1).Elem())
 	fill(in.Elem())
-	err, _ := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})[1].Interface().(error)
+	err, _ := reflect.TypeAssert[error](method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})[1])
 	return err
 }
 

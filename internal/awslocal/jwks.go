@@ -50,6 +50,12 @@ func newKeySets(o Options) *keySets {
 	return &keySets{client: client, clock: o.Clock, sets: map[string]keySet{}}
 }
 
+func (k *keySets) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.sets)
+}
+
 // of returns the issuer's keys of that ID, or all of them if the ID is empty.
 // Keys that it does not know, and keys that it has known for long, it fetches.
 func (k *keySets) of(ctx context.Context, issuer, keyID string) ([]any, error) {

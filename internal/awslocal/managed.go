@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -17,7 +16,7 @@ import (
 var managedJSON []byte
 
 // awsPolicies returns the policies that AWS manages, by name.
-func (s *Server) awsPolicies() []*managedPolicy { return loadManaged(s.options.Partition) }
+func (s *Server) awsPolicies() []*managedPolicy { return s.managed }
 
 // awsPolicy returns the AWS-managed policy of an ARN, or nil.
 func (s *Server) awsPolicy(arn string) *managedPolicy {
@@ -29,12 +28,9 @@ func (s *Server) awsPolicy(arn string) *managedPolicy {
 	return policies[i]
 }
 
-var managedByPartition sync.Map // []*managedPolicy by partition
-
+// loadManaged makes the policies of a partition out of managed.json. It panics
+// if that makes no sense, which only a faulty build can bring about.
 func loadManaged(partition string) []*managedPolicy {
-	if v, ok := managedByPartition.Load(partition); ok {
-		return v.([]*managedPolicy)
-	}
 	var files []struct {
 		Name, Path, Description, Version string
 		Created, Updated                 time.Time
@@ -62,6 +58,5 @@ func loadManaged(partition string) []*managedPolicy {
 		})
 	}
 	slices.SortFunc(out, func(a, b *managedPolicy) int { return strings.Compare(a.name, b.name) })
-	managedByPartition.Store(partition, out)
 	return out
 }

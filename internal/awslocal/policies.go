@@ -171,8 +171,8 @@ func (c *call) checkManaged(document string) error {
 	return c.srv.within(policy.Size(document), "PolicySizeQuota", "PolicySize")
 }
 
-// policyARN says whether an ARN is of the form of a managed policy's.
-func (c *call) policyARN(s string) bool {
+// isPolicyARN says whether an ARN is of the form of a managed policy's.
+func isPolicyARN(s string) bool {
 	a, ok := parseARN(s)
 	return ok && a.service == "iam" && a.region == "" && a.account != "" &&
 		strings.HasPrefix(a.resource, "policy/") && !strings.HasSuffix(a.resource, "/")
@@ -189,7 +189,7 @@ func (c *call) findPolicy(arn string) *managedPolicy {
 // policy returns the policy that a call names, or the error for a missing one.
 func (c *call) policy(missing func(string) error) (*managedPolicy, error) {
 	arn := c.in.Str("PolicyArn")
-	if !c.policyARN(arn) {
+	if !isPolicyARN(arn) {
 		return nil, model.Errorf("ValidationError", "ARN %s is not valid.", arn)
 	}
 	p := c.findPolicy(arn)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
@@ -27,7 +27,7 @@ func TestRolePolicies(t *testing.T) {
 	}
 
 	attached := must(e.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: name}))(t)
-	want := []types.AttachedPolicy{
+	want := []iamtypes.AttachedPolicy{
 		{PolicyArn: &readOnly, PolicyName: aws.String("ViewOnlyAccess")},
 		{PolicyArn: &own, PolicyName: aws.String("own")},
 	}
@@ -160,6 +160,14 @@ func TestPolicyUse(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPolicyCounts(t *testing.T) {
+	e := newEndpoint(t, awslocal.Options{})
+	ctx := t.Context()
+	used, limit := e.createPolicy(t, "used"), e.createPolicy(t, "limit")
+	e.createRole(t, "r", func(in *iam.CreateRoleInput) { in.PermissionsBoundary = &limit })
+	must(e.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String("r"), PolicyArn: &used}))(t)
 
 	got := must(e.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &used}))(t).Policy
 	if *got.AttachmentCount != 1 || *got.PermissionsBoundaryUsageCount != 0 || !got.IsAttachable || got.Tags == nil {
@@ -180,9 +188,9 @@ func TestPolicyTags(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	arn := e.createPolicy(t, "p")
-	var tags []types.Tag
+	var tags []iamtypes.Tag
 	for _, k := range []string{"abc", "b", "z", "a", "A"} {
-		tags = append(tags, types.Tag{Key: &k, Value: aws.String("v")})
+		tags = append(tags, iamtypes.Tag{Key: &k, Value: aws.String("v")})
 	}
 	must(e.iam.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: &arn, Tags: tags}))(t)
 	must(e.iam.UntagPolicy(ctx, &iam.UntagPolicyInput{PolicyArn: &arn, TagKeys: []string{"z"}}))(t)
@@ -251,14 +259,14 @@ func TestPolicyErrors(t *testing.T) {
 		},
 		"TagMissing": {
 			call: func(ctx context.Context, e *endpoint) error {
-				return ignore(e.iam.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: &none, Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("")}}}))
+				return ignore(e.iam.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: &none, Tags: []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("")}}}))
 			},
 			want: failure{404, "NoSuchEntity", "Policy " + none + " was not found."},
 		},
 		"DuplicateTags": {
 			call: func(ctx context.Context, e *endpoint) error {
-				k := types.Tag{Key: aws.String("k"), Value: aws.String("")}
-				return ignore(e.iam.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: aws.String(policyARN("used")), Tags: []types.Tag{k, k}}))
+				k := iamtypes.Tag{Key: aws.String("k"), Value: aws.String("")}
+				return ignore(e.iam.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: aws.String(policyARN("used")), Tags: []iamtypes.Tag{k, k}}))
 			},
 			want: failure{400, "InvalidInput", "Duplicate tag keys found."},
 		},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
 )
@@ -17,13 +17,13 @@ func TestInstanceProfiles(t *testing.T) {
 	e.createRole(t, "r")
 	name := aws.String("i")
 	created := must(e.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{
-		InstanceProfileName: name, Path: aws.String("/x/"), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+		InstanceProfileName: name, Path: aws.String("/x/"), Tags: []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
 	}))(t).InstanceProfile
 	if *created.Arn != "arn:aws:iam::123456789012:instance-profile/x/i" || len(created.Tags) != 1 || created.Roles == nil {
 		t.Errorf("CreateInstanceProfile answers %+v", created)
 	}
 	must(e.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: aws.String("R")}))(t)
-	must(e.iam.TagInstanceProfile(ctx, &iam.TagInstanceProfileInput{InstanceProfileName: name, Tags: []types.Tag{{Key: aws.String("l"), Value: aws.String("")}}}))(t)
+	must(e.iam.TagInstanceProfile(ctx, &iam.TagInstanceProfileInput{InstanceProfileName: name, Tags: []iamtypes.Tag{{Key: aws.String("l"), Value: aws.String("")}}}))(t)
 	must(e.iam.UntagInstanceProfile(ctx, &iam.UntagInstanceProfileInput{InstanceProfileName: name, TagKeys: []string{"k"}}))(t)
 	if tags := must(e.iam.ListInstanceProfileTags(ctx, &iam.ListInstanceProfileTagsInput{InstanceProfileName: name}))(t).Tags; len(tags) != 1 || *tags[0].Key != "l" {
 		t.Errorf("tags: %v", tags)

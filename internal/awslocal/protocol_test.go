@@ -1,7 +1,6 @@
 package awslocal_test
 
 import (
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -88,29 +87,23 @@ func TestProtocol(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
-			prepared := must(http.PostForm(e.url, url.Values{
-				"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"r"}, "AssumeRolePolicyDocument": {ec2Trust},
-			}))(t)
-			_ = prepared.Body.Close()
+			e.createRole(t, "r")
 			target, body := e.url, tc.form
 			if tc.method == http.MethodGet {
 				target, body = e.url+"/?"+tc.form, ""
 			}
-			req := must(http.NewRequestWithContext(t.Context(), tc.method, target, strings.NewReader(body)))(t)
-			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 			if tc.authorization != "" {
-				req.Header.Set("Authorization", tc.authorization)
+				header.Set("Authorization", tc.authorization)
 			}
-			resp := must(http.DefaultClient.Do(req))(t)
-			defer resp.Body.Close() //nolint:errcheck // read only
-			raw := string(must(io.ReadAll(resp.Body))(t))
-			id := resp.Header.Get("X-Amzn-Requestid")
+			answered, status, raw := send(t, tc.method, target, body, header)
+			id := answered.Get("X-Amzn-Requestid")
 			if !requestID.MatchString(id) || !strings.Contains(raw, id) {
 				t.Errorf("request ID %q is not in the answer", id)
 			}
 			got := strings.ReplaceAll(raw, id, "ID")
-			if resp.StatusCode != tc.status || got != tc.want || resp.Header.Get("Content-Type") != "text/xml" {
-				t.Errorf("%s\ngot:  %d %s\nwant: %d %s", tc.reason, resp.StatusCode, got, tc.status, tc.want)
+			if status != tc.status || got != tc.want || answered.Get("Content-Type") != "text/xml" {
+				t.Errorf("%s\ngot:  %d %s\nwant: %d %s", tc.reason, status, got, tc.status, tc.want)
 			}
 		})
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
@@ -53,7 +53,7 @@ func TestProvider(t *testing.T) {
 	must(e.iam.UpdateOpenIDConnectProviderThumbprint(ctx, &iam.UpdateOpenIDConnectProviderThumbprintInput{
 		OpenIDConnectProviderArn: arn, ThumbprintList: []string{strings.Repeat("c", 40), strings.Repeat("d", 40)},
 	}))(t)
-	must(e.iam.TagOpenIDConnectProvider(ctx, &iam.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, Tags: []types.Tag{
+	must(e.iam.TagOpenIDConnectProvider(ctx, &iam.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, Tags: []iamtypes.Tag{
 		{Key: aws.String("k1"), Value: aws.String("v1")}, {Key: aws.String("k2"), Value: aws.String("v2")},
 	}}))(t)
 	must(e.iam.UntagOpenIDConnectProvider(ctx, &iam.UntagOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, TagKeys: []string{"k1"}}))(t)
@@ -149,7 +149,7 @@ func TestProviderErrors(t *testing.T) {
 		"TooManyTags": {
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.TagOpenIDConnectProvider(ctx, &iam.TagOpenIDConnectProviderInput{
-					OpenIDConnectProviderArn: aws.String(providerARN("known.example")), Tags: []types.Tag{{Key: aws.String("one-more"), Value: aws.String("")}},
+					OpenIDConnectProviderArn: aws.String(providerARN("known.example")), Tags: []iamtypes.Tag{{Key: aws.String("one-more"), Value: aws.String("")}},
 				}))
 			},
 			want: failure{409, "LimitExceeded", "The number of tags has reached the maximum limit."},
@@ -158,7 +158,7 @@ func TestProviderErrors(t *testing.T) {
 		t.Helper()
 		in := &iam.CreateOpenIDConnectProviderInput{Url: aws.String("https://known.example")}
 		for i := range 50 {
-			in.Tags = append(in.Tags, types.Tag{Key: aws.String(fmt.Sprint(i)), Value: aws.String("")})
+			in.Tags = append(in.Tags, iamtypes.Tag{Key: aws.String(fmt.Sprint(i)), Value: aws.String("")})
 		}
 		must(e.iam.CreateOpenIDConnectProvider(t.Context(), in))(t)
 	}, awslocal.Options{})

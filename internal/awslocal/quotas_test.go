@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
 )
@@ -32,21 +32,21 @@ func sizedTrust(n int) *string {
 	return aws.String(fmt.Sprintf(frame, strings.Repeat("i", n-bare)))
 }
 
-func TestQuotas(t *testing.T) {
-	type call = func(context.Context, *endpoint) error
-	repeat := func(n int, f func(i int) call) call {
-		return func(ctx context.Context, e *endpoint) error {
-			for i := range n {
-				if err := f(i)(ctx, e); err != nil {
-					if i < n-1 {
-						return fmt.Errorf("too early, at %d: %w", i, err)
-					}
-					return err
-				}
+type call = func(context.Context, *endpoint) error
+
+// repeat makes n calls, of which the last alone may fail.
+func repeat(n int, f func(i int) call) call {
+	return func(ctx context.Context, e *endpoint) error {
+		for i := range n - 1 {
+			if err := f(i)(ctx, e); err != nil {
+				return fmt.Errorf("too early, at %d: %w", i, err)
 			}
-			return nil
 		}
+		return f(n-1)(ctx, e)
 	}
+}
+
+func TestQuotas(t *testing.T) {
 	role := func(name string, trust *string) call {
 		return func(ctx context.Context, e *endpoint) error {
 			return ignore(e.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: trust}))
@@ -122,7 +122,7 @@ func TestQuotas(t *testing.T) {
 			reason: "A tag that is replaced does not count.",
 			call: repeat(52, func(i int) call {
 				return func(ctx context.Context, e *endpoint) error {
-					return ignore(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: aws.String("r"), Tags: []types.Tag{{Key: aws.String(fmt.Sprint("k", max(i, 1))), Value: aws.String("")}}}))
+					return ignore(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: aws.String("r"), Tags: []iamtypes.Tag{{Key: aws.String(fmt.Sprint("k", max(i, 1))), Value: aws.String("")}}}))
 				}
 			}),
 			want: limit("The number of tags has reached the maximum limit."),

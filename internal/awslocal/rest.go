@@ -27,11 +27,11 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, m *model.Serv
 			e = &model.APIError{Code: "InvalidParameterException", Message: e.Message}
 		}
 		w.Header().Set("X-Amzn-Errortype", e.Code)
-		status, body = m.Status(e.Code), m.EncodeRESTError(e)
+		status, body = m.Status(e.Code), model.EncodeRESTError(e)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the caller may have gone
+	_, _ = w.Write(body) //nolint:gosec // JSON to a program, not HTML to a browser; the caller may have gone
 	s.logCall(m.Metadata.EndpointPrefix, action, status, err)
 }
 

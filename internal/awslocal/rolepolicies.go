@@ -14,7 +14,7 @@ import (
 func attachRolePolicy(c *call) (model.Struct, error) {
 	arn := c.in.Str("PolicyArn")
 	return nil, c.editRole(func(r *role) error {
-		if !c.policyARN(arn) {
+		if !isPolicyARN(arn) {
 			return model.Errorf("ValidationError", "ARN %s is not valid.", arn)
 		}
 		p := c.findPolicy(arn)
@@ -34,7 +34,7 @@ func attachRolePolicy(c *call) (model.Struct, error) {
 func detachRolePolicy(c *call) (model.Struct, error) {
 	arn := c.in.Str("PolicyArn")
 	return nil, c.editRole(func(r *role) error {
-		if !c.policyARN(arn) {
+		if !isPolicyARN(arn) {
 			return model.Errorf("ValidationError", "ARN %s is not valid.", arn)
 		}
 		i := slices.Index(r.attached, arn)

@@ -224,7 +224,7 @@ func (r *role) modifiable() error {
 
 // boundary returns the ARN of a managed policy that may serve as a boundary.
 func (c *call) boundary(arn string) (string, error) {
-	if !c.policyARN(arn) {
+	if !isPolicyARN(arn) {
 		return "", model.Errorf("InvalidInput", "ARN %s is not valid.", arn)
 	}
 	if c.findPolicy(arn) == nil {

@@ -10,16 +10,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
 )
 
-var ignoreUnexported = cmpopts.IgnoreUnexported(types.Role{}, types.Tag{}, types.AttachedPermissionsBoundary{}, types.RoleLastUsed{},
-	types.AttachedPolicy{}, types.RoleDetail{}, types.PolicyDetail{}, types.InstanceProfile{}, types.ManagedPolicyDetail{},
-	types.PolicyVersion{}, types.Policy{}, types.PolicyRole{})
+var ignoreUnexported = cmpopts.IgnoreUnexported(iamtypes.Role{}, iamtypes.Tag{}, iamtypes.AttachedPermissionsBoundary{}, iamtypes.RoleLastUsed{},
+	iamtypes.AttachedPolicy{}, iamtypes.RoleDetail{}, iamtypes.PolicyDetail{}, iamtypes.InstanceProfile{}, iamtypes.ManagedPolicyDetail{},
+	iamtypes.PolicyVersion{}, iamtypes.Policy{}, iamtypes.PolicyRole{})
 
 const encodedTrust = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B" +
 	"%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D"
@@ -34,14 +34,14 @@ func TestRoleShapes(t *testing.T) {
 		in.Description = aws.String("what it is for")
 		in.MaxSessionDuration = aws.Int32(7200)
 		in.PermissionsBoundary = &boundary
-		in.Tags = []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("a"), Value: aws.String("")}}
+		in.Tags = []iamtypes.Tag{{Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("a"), Value: aws.String("")}}
 	}).Role
 	if !regexp.MustCompile(`^AROA[A-Z2-7]{17}$`).MatchString(*created.RoleId) {
 		t.Errorf("RoleId = %s", *created.RoleId)
 	}
 
-	role := func(edit func(*types.Role)) *types.Role {
-		r := &types.Role{
+	role := func(edit func(*iamtypes.Role)) *iamtypes.Role {
+		r := &iamtypes.Role{
 			Arn:                      aws.String("arn:aws:iam::123456789012:role/team/App"),
 			AssumeRolePolicyDocument: aws.String(encodedTrust),
 			CreateDate:               aws.Time(clock.at),
@@ -52,11 +52,11 @@ func TestRoleShapes(t *testing.T) {
 		edit(r)
 		return r
 	}
-	withAll := func(r *types.Role) {
-		r.PermissionsBoundary = &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: &boundary, PermissionsBoundaryType: "Policy"}
-		r.Tags = []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("a"), Value: aws.String("")}}
+	withAll := func(r *iamtypes.Role) {
+		r.PermissionsBoundary = &iamtypes.AttachedPermissionsBoundary{PermissionsBoundaryArn: &boundary, PermissionsBoundaryType: "Policy"}
+		r.Tags = []iamtypes.Tag{{Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("a"), Value: aws.String("")}}
 	}
-	inList := func(r *types.Role) {
+	inList := func(r *iamtypes.Role) {
 		r.Description, r.MaxSessionDuration = aws.String("what it is for"), aws.Int32(7200)
 	}
 
@@ -68,7 +68,7 @@ func TestRoleShapes(t *testing.T) {
 
 	for name, tc := range map[string]struct {
 		reason    string
-		got, want *types.Role
+		got, want *iamtypes.Role
 	}{
 		"CreateRole": {
 			reason: "CreateRole shows neither description nor session duration.",
@@ -76,7 +76,7 @@ func TestRoleShapes(t *testing.T) {
 		},
 		"GetRole": {
 			reason: "GetRole shows everything, whatever the case of the name.",
-			got:    got, want: role(func(r *types.Role) { withAll(r); inList(r); r.RoleLastUsed = &types.RoleLastUsed{} }),
+			got:    got, want: role(func(r *iamtypes.Role) { withAll(r); inList(r); r.RoleLastUsed = &iamtypes.RoleLastUsed{} }),
 		},
 		"ListRoles": {
 			reason: "ListRoles shows no boundary, tags and last use.",
@@ -84,7 +84,7 @@ func TestRoleShapes(t *testing.T) {
 		},
 		"UpdateRoleDescription": {
 			reason: "UpdateRoleDescription shows the description, not the session duration.",
-			got:    described, want: role(func(r *types.Role) { r.Description = aws.String("new") }),
+			got:    described, want: role(func(r *iamtypes.Role) { r.Description = aws.String("new") }),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,23 +101,23 @@ func TestRoleUpdates(t *testing.T) {
 	e.createRole(t, "r")
 	boundary := e.createPolicy(t, "limit")
 	name := aws.String("r")
-	tag := func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+	tag := func(k, v string) iamtypes.Tag { return iamtypes.Tag{Key: &k, Value: &v} }
 
 	must(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, Description: aws.String("d"), MaxSessionDuration: aws.Int32(43200)}))(t)
 	must(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name}))(t) // changes nothing
 	must(e.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: aws.String(anyTrust)}))(t)
 	must(e.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: name, PermissionsBoundary: &boundary}))(t)
-	must(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: name, Tags: []types.Tag{tag("Team", "a"), tag("x", "1"), tag("y", "2")}}))(t)
-	must(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: name, Tags: []types.Tag{tag("team", "b")}}))(t) // keys have no case
+	must(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: name, Tags: []iamtypes.Tag{tag("Team", "a"), tag("x", "1"), tag("y", "2")}}))(t)
+	must(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: name, Tags: []iamtypes.Tag{tag("team", "b")}}))(t) // keys have no case
 	must(e.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: name, TagKeys: []string{"X", "nothing"}}))(t)
 
 	got := must(e.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name}))(t).Role
-	want := &types.Role{
+	want := &iamtypes.Role{
 		Arn: aws.String(roleARN("r")), AssumeRolePolicyDocument: got.AssumeRolePolicyDocument, CreateDate: got.CreateDate,
 		Description: aws.String("d"), MaxSessionDuration: aws.Int32(43200), Path: aws.String("/"), RoleId: got.RoleId, RoleName: name,
-		PermissionsBoundary: &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: &boundary, PermissionsBoundaryType: "Policy"},
-		RoleLastUsed:        &types.RoleLastUsed{},
-		Tags:                []types.Tag{tag("team", "b"), tag("y", "2")},
+		PermissionsBoundary: &iamtypes.AttachedPermissionsBoundary{PermissionsBoundaryArn: &boundary, PermissionsBoundaryType: "Policy"},
+		RoleLastUsed:        &iamtypes.RoleLastUsed{},
+		Tags:                []iamtypes.Tag{tag("team", "b"), tag("y", "2")},
 	}
 	if diff := cmp.Diff(want, got, ignoreUnexported); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
@@ -208,9 +208,9 @@ func TestPagesWhileRolesChange(t *testing.T) {
 func TestRoleErrors(t *testing.T) {
 	none := failure{404, "NoSuchEntity", "The role with name nobody cannot be found."}
 	nobody := aws.String("nobody")
-	tags := func(keys ...string) (out []types.Tag) {
+	tags := func(keys ...string) (out []iamtypes.Tag) {
 		for _, k := range keys {
-			out = append(out, types.Tag{Key: &k, Value: aws.String("v")})
+			out = append(out, iamtypes.Tag{Key: &k, Value: aws.String("v")})
 		}
 		return out
 	}

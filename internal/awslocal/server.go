@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -49,6 +50,7 @@ type Options struct {
 type Server struct {
 	options  Options
 	services map[string]*model.Service
+	managed  []*managedPolicy // AWS's own
 	keys     *keySets
 	random   *random
 	faults   *injector
@@ -77,6 +79,7 @@ func New(o Options) *Server {
 	s := &Server{
 		options:  o,
 		services: model.Load(),
+		managed:  loadManaged(o.Partition),
 		keys:     newKeySets(o),
 		random:   newRandom(o.Seed),
 	}
@@ -127,14 +130,15 @@ func (o Options) Check() error {
 	return o.Faults.check()
 }
 
-// Reset empties the account, forgets all sessions and counts, and brings the
-// faults back to those of the options.
+// Reset empties the account, forgets all sessions, issuers' keys and counts,
+// and brings the faults back to those of the options.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.history = []version{{state: newState()}}
 	s.sessions = map[string]*session{}
 	s.calls = map[string]int{}
+	s.keys.forget()
 	s.faults.set(s.options.Faults)
 }
 
@@ -143,11 +147,7 @@ func (s *Server) Reset() {
 func (s *Server) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := make(map[string]int, len(s.calls))
-	for action, n := range s.calls {
-		calls[action] = n
-	}
-	return calls
+	return maps.Clone(s.calls)
 }
 
 // Faults returns the faults in force.

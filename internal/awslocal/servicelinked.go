@@ -16,10 +16,11 @@ func createServiceLinkedRole(c *call) (model.Struct, error) {
 	if !ok || short == "" {
 		return nil, model.Errorf("InvalidInput", "Service role name %s is not valid.", service)
 	}
-	name := "AWSServiceRoleFor"
-	for part := range strings.FieldsFuncSeq(short, func(r rune) bool { return r == '.' || r == '-' }) {
-		name += strings.ToUpper(part[:1]) + part[1:]
+	parts := strings.FieldsFunc(short, func(r rune) bool { return r == '.' || r == '-' })
+	for i, part := range parts {
+		parts[i] = strings.ToUpper(part[:1]) + part[1:]
 	}
+	name := "AWSServiceRoleFor" + strings.Join(parts, "")
 	if suffix := c.in.Str("CustomSuffix"); suffix != "" {
 		name += "_" + suffix
 	}

@@ -49,10 +49,10 @@ func assumeRole(c *call) (model.Struct, error) {
 		keys["sts:ExternalId"] = []string{in.Str("ExternalId")}
 	}
 	tags.addKeys(keys)
-	if !c.trusted(r, "sts:AssumeRole", c.caller.principals(), keys) {
+	if !r.trusts("sts:AssumeRole", c.caller.principals(), keys) {
 		return nil, denied("sts:AssumeRole")
 	}
-	if len(tags.given) > 0 && !c.trusted(r, "sts:TagSession", c.caller.principals(), keys) {
+	if len(tags.given) > 0 && !r.trusts("sts:TagSession", c.caller.principals(), keys) {
 		return nil, denied("sts:TagSession")
 	}
 	duration, err := c.duration(r)
@@ -92,8 +92,8 @@ func (c *call) roleToAssume() (*role, error) {
 	return r, nil
 }
 
-// trusted evaluates the trust policy of a role.
-func (c *call) trusted(r *role, action string, who []policy.Principal, keys map[string][]string) bool {
+// trusts evaluates the trust policy of a role.
+func (r *role) trusts(action string, who []policy.Principal, keys map[string][]string) bool {
 	document, err := policy.Parse([]byte(r.trust))
 	if err != nil {
 		return false

@@ -44,13 +44,13 @@ func (t tagRules) given(in model.Struct) ([]tag, error) {
 
 // put adds tags or replaces those of the same key, up to the quota.
 func (t tagRules) put(to, tags []tag) ([]tag, error) {
-	for _, new := range tags {
-		i := slices.IndexFunc(to, func(old tag) bool { return t.same(old.key, new.key) })
-		if i >= 0 {
-			to[i] = new
-		} else {
-			to = append(to, new)
+	for _, add := range tags {
+		i := slices.IndexFunc(to, func(old tag) bool { return t.same(old.key, add.key) })
+		if i < 0 {
+			to = append(to, add)
+			continue
 		}
+		to[i] = add
 	}
 	if len(to) > maxTags {
 		return nil, model.Errorf("LimitExceeded", "The number of tags has reached the maximum limit.")

@@ -44,7 +44,7 @@ func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	}
 	federated := []policy.Principal{{Type: policy.Federated, ID: p.arn}}
 	keys := t.keys(c.requestKeys(), p, audience)
-	if r == nil || !c.trusted(r, "sts:AssumeRoleWithWebIdentity", federated, keys) {
+	if r == nil || !r.trusts("sts:AssumeRoleWithWebIdentity", federated, keys) {
 		return nil, model.Errorf("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 	}
 	duration, err := c.duration(r)
@@ -84,6 +84,7 @@ type token struct {
 // audience is one string or several.
 type audience []string
 
+// UnmarshalJSON reads a string or a list of strings.
 func (a *audience) UnmarshalJSON(raw []byte) error {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {

@@ -18,20 +18,23 @@ func legacy(statements []*object) (resourceError, err error) {
 			return nil, refuse(failedLegacy)
 		}
 	}
-	for _, s := range statements {
-		for _, resource := range append(texts(s.values["Resource"]), texts(s.values["NotResource"])...) {
-			if e := checkResource(resource); e != nil {
-				if resourceError == nil {
-					resourceError = e
-				}
-				continue
-			}
-			if resource != anyone && !hasParts(resource) {
-				return nil, refuse(failedLegacy)
-			}
+	for _, resource := range resources(statements) {
+		switch e := checkResource(resource); {
+		case e != nil && resourceError == nil:
+			resourceError = e
+		case e == nil && resource != anyone && !hasParts(resource):
+			return nil, refuse(failedLegacy)
 		}
 	}
 	return resourceError, nil
+}
+
+// resources returns all resources that the statements name.
+func resources(statements []*object) (out []string) {
+	for _, s := range statements {
+		out = slices.Concat(out, texts(s.values["Resource"]), texts(s.values["NotResource"]))
+	}
+	return out
 }
 
 func hasParts(resource string) bool {

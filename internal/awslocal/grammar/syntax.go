@@ -68,15 +68,11 @@ func listStatements(v any) ([]*object, bool) {
 // wellTyped says whether the elements of a statement are known, of the right
 // types, and do not exclude each other.
 func wellTyped(s *object) bool {
-	for _, key := range s.keys {
-		if !slices.Contains(statementElements, key) {
-			return false
-		}
+	if slices.ContainsFunc(s.keys, func(key string) bool { return !slices.Contains(statementElements, key) }) {
+		return false
 	}
-	for _, pair := range []string{"Action", "Resource", "Principal"} {
-		if s.has(pair) && s.has("Not"+pair) {
-			return false
-		}
+	if slices.ContainsFunc([]string{"Action", "Resource", "Principal"}, func(key string) bool { return s.has(key) && s.has("Not"+key) }) {
+		return false
 	}
 	for _, key := range []string{"Action", "NotAction", "Resource", "NotResource"} {
 		if v, has := s.values[key]; has && !isTexts(v) {

@@ -14,52 +14,71 @@ type Principals interface {
 
 // CheckTrust refuses what cannot be the trust policy of a role.
 func CheckTrust(document string, who Principals) error {
+	statements, err := parseTrust(document)
+	if err != nil {
+		return err
+	}
+	for _, check := range []func(*object) error{
+		checkTrustFields,
+		checkTrustValues,
+		func(s *object) error { return checkPrincipals(s, who) },
+	} {
+		for _, s := range statements {
+			if err := check(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parseTrust returns the statements of a trust policy, not yet checked.
+func parseTrust(document string) ([]*object, error) {
 	v, err := decode(document)
 	policy, ok := v.(*object)
 	if err != nil || !ok {
-		return refuse(invalidJSON)
+		return nil, refuse(invalidJSON)
 	}
 	for _, key := range policy.keys {
 		if !slices.Contains(policyElements, key) {
-			return refuse("Unknown field " + key)
+			return nil, refuse("Unknown field " + key)
 		}
 	}
 	if version, has := policy.values["Version"]; has && version != version2012 && version != version2008 {
-		return refuse(syntaxErrors)
+		return nil, refuse(syntaxErrors)
 	}
 	if !policy.has("Statement") {
-		return refuse("Missing required field Statement")
+		return nil, refuse("Missing required field Statement")
+	}
+	if list, isList := policy.values["Statement"].([]any); isList && len(list) == 0 {
+		return nil, refuse("Could not parse the policy: Statement is empty!")
 	}
 	statements, ok := listStatements(policy.values["Statement"])
-	if list, isList := policy.values["Statement"].([]any); isList && len(list) == 0 {
-		return refuse("Could not parse the policy: Statement is empty!")
-	}
 	if !ok {
+		return nil, refuse(syntaxErrors)
+	}
+	return statements, nil
+}
+
+func checkTrustValues(s *object) error {
+	if !wellTyped(s) {
 		return refuse(syntaxErrors)
 	}
-	for _, s := range statements {
-		if err := checkTrustFields(s); err != nil {
-			return err
-		}
+	effect, _ := s.values["Effect"].(string)
+	if !slices.Contains(strings.Fields(allowedEffects), effect) || !datesParse(s.values["Condition"]) {
+		return refuse(failedLegacy)
 	}
-	for _, s := range statements {
-		if !wellTyped(s) {
-			return refuse(syntaxErrors)
-		}
-		effect, _ := s.values["Effect"].(string)
-		if !slices.Contains(strings.Fields(allowedEffects), effect) || !datesParse(s.values["Condition"]) {
-			return refuse(failedLegacy)
-		}
-		if slices.ContainsFunc(texts(s.values["Action"]), func(a string) bool { return !isTrustAction(a) }) {
-			return refuse(notAssumeRole)
-		}
+	if slices.ContainsFunc(texts(s.values["Action"]), func(a string) bool { return !isTrustAction(a) }) {
+		return refuse(notAssumeRole)
 	}
-	for _, s := range statements {
-		for _, key := range []string{"Principal", "NotPrincipal"} {
-			if v, has := s.values[key]; has {
-				if err := checkPrincipal(v, who); err != nil {
-					return err
-				}
+	return nil
+}
+
+func checkPrincipals(s *object, who Principals) error {
+	for _, key := range []string{"Principal", "NotPrincipal"} {
+		if v, has := s.values[key]; has {
+			if err := checkPrincipal(v, who); err != nil {
+				return err
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func (s *Service) OperationNames() []string {
 	return slices.Sorted(maps.Keys(s.Operations))
 }
 
-// ErrorByCode returns the modelled error of that code, or nil.
+// ErrorByCode returns the error in the model of that code, or nil.
 func (s *Service) ErrorByCode(code string) *Error {
 	for name, shape := range s.Shapes {
 		if !shape.Exception {

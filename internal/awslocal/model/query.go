@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -157,7 +158,7 @@ func parseScalar(shape *Shape, raw string) (any, error) {
 	switch shape.Type {
 	case "integer", "long":
 		n, err := strconv.ParseInt(raw, 10, 64)
-		if err != nil || shape.Type == "integer" && n != int64(int32(n)) {
+		if err != nil || shape.Type == "integer" && (n < math.MinInt32 || n > math.MaxInt32) {
 			return nil, Errorf("MalformedInput", "Unable to parse %q as a number", raw)
 		}
 		return n, nil

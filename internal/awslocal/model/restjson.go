@@ -169,9 +169,12 @@ func (s *Service) EncodeREST(operation string, out Struct) ([]byte, error) {
 }
 
 // EncodeRESTError prints the body of an error; its code goes into a header.
-func (s *Service) EncodeRESTError(e *APIError) []byte {
-	raw, _ := json.Marshal(map[string]string{"message": e.Message}) // strings do not fail
-	return raw
+func EncodeRESTError(e *APIError) []byte {
+	message, err := json.Marshal(e.Message)
+	if err != nil {
+		message = []byte(`""`)
+	}
+	return slices.Concat([]byte(`{"message":`), message, []byte("}"))
 }
 
 func (s *Service) encodeJSON(name string, v any) (any, error) {

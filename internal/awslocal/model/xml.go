@@ -1,7 +1,6 @@
 package model
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,7 +25,7 @@ func (s *Service) EncodeQuery(operation string, out Struct, requestID string) ([
 	w.text("RequestId", requestID)
 	w.close("ResponseMetadata")
 	w.close(operation + "Response")
-	return w.Bytes(), nil
+	return w.out, nil
 }
 
 // EncodeQueryError prints an error answer of the awsQuery protocol.
@@ -44,29 +43,32 @@ func (s *Service) EncodeQueryError(e *APIError, requestID string) []byte {
 	w.close("Error")
 	w.text("RequestId", requestID)
 	w.close("ErrorResponse")
-	return w.Bytes()
+	return w.out
 }
 
+// xmlWriter writes to memory, which does not fail.
 type xmlWriter struct {
-	bytes.Buffer
+	out     []byte
 	service *Service
 }
 
+func (w *xmlWriter) put(s string) { w.out = append(w.out, s...) }
+
 func (w *xmlWriter) open(name, namespace string) {
-	w.WriteByte('<')
-	w.WriteString(name)
+	w.put("<")
+	w.put(name)
 	if namespace != "" {
-		w.WriteString(` xmlns="`)
+		w.put(` xmlns="`)
 		w.escape(namespace)
-		w.WriteByte('"')
+		w.put(`"`)
 	}
-	w.WriteByte('>')
+	w.put(">")
 }
 
 func (w *xmlWriter) close(name string) {
-	w.WriteString("</")
-	w.WriteString(name)
-	w.WriteByte('>')
+	w.put("</")
+	w.put(name)
+	w.put(">")
 }
 
 func (w *xmlWriter) text(name, value string) {
@@ -80,17 +82,17 @@ func (w *xmlWriter) escape(value string) {
 	for _, r := range value {
 		switch {
 		case r == '&':
-			w.WriteString("&amp;")
+			w.put("&amp;")
 		case r == '<':
-			w.WriteString("&lt;")
+			w.put("&lt;")
 		case r == '>':
-			w.WriteString("&gt;")
+			w.put("&gt;")
 		case r == '\r':
-			w.WriteString("&#xD;")
+			w.put("&#xD;")
 		case r < ' ' && r != '\t' && r != '\n', r == 0xFFFE, r == 0xFFFF:
-			w.WriteRune('\uFFFD')
+			w.put("\uFFFD")
 		default:
-			w.WriteRune(r)
+			w.put(string(r))
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (m *members) UnmarshalJSON(raw []byte) error {
 		if err := dec.Decode(&member); err != nil {
 			return err
 		}
-		member.Name = name.(string)
+		member.Name = fmt.Sprint(name)
 		*m = append(*m, member)
 	}
 	return nil
