@@ -167,8 +167,8 @@ func noProvider(arn string) error {
 	return model.Errorf("NoSuchEntity", "OpenId connect Provider %s cannot be found.", arn)
 }
 
-// issuerHostPath returns the URL of an issuer without its scheme and without
-// a slash at its end, as it stands in the provider's ARN. AWS takes no port
+// issuerHostPath returns the URL of an issuer without its scheme, as it stands
+// in the provider's ARN; a slash at its end is part of it. AWS takes no port
 // numbers; this endpoint does, because issuers on a developer's machine have one.
 func issuerHostPath(raw string) (string, error) {
 	const invalid = "Invalid Open ID Connect Provider URL"
@@ -181,7 +181,7 @@ func issuerHostPath(raw string) (string, error) {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", model.Errorf("InvalidInput", invalid+".")
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(raw, "https://"), "/"), nil
+	return strings.TrimPrefix(raw, "https://"), nil
 }
 
 func lower(values []string) []string {

@@ -130,7 +130,7 @@ func invalidToken(message string) error { return model.Errorf("InvalidIdentityTo
 // issuerOf returns the provider that stands for the token's issuer.
 func (c *call) issuerOf(t *token) (*oidcProvider, error) {
 	hostPath, ok := strings.CutPrefix(t.claims.Issuer, "https://")
-	p := c.st.providers[c.srv.iamARN("oidc-provider", "/", strings.TrimSuffix(hostPath, "/"))]
+	p := c.st.providers[c.srv.iamARN("oidc-provider", "/", hostPath)]
 	if !ok || p == nil {
 		return nil, invalidToken("No OpenIDConnect provider found in your account for " + t.claims.Issuer)
 	}

@@ -234,6 +234,11 @@ func TestWebIdentityErrors(t *testing.T) {
 			token:  token(t, k, "https://elsewhere.example", now, nil),
 			want:   failure{400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://elsewhere.example"},
 		},
+		"IssuerWithSlash": {
+			reason: "A slash at the end makes another issuer.",
+			token:  token(t, k, i.URL+"/", now, nil),
+			want:   failure{400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + i.URL + "/"},
+		},
 		"Expired": {
 			token: token(t, k, i.URL, now, map[string]any{"exp": now.Unix() - 1}),
 			want: failure{400, "ExpiredTokenException", fmt.Sprintf(
