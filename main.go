@@ -24,6 +24,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awsiam"
+	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/options"
 )
 
@@ -53,7 +54,12 @@ func run(ctx context.Context, args []string) error {
 	}
 	ctrl.SetLogger(zap.New(zap.UseDevMode(false), logging(o)))
 
-	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{Version: version, OnCall: func(c awsiam.Call) { controllers.ObserveAWSCall(c.Operation, c.Outcome, c.Duration) }})
+	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{
+		Version: version,
+		Budget:  budget.New(o.AWSReadsPerSecond, o.AWSWritesPerSecond),
+		OnCall:  func(c awsiam.Call) { controllers.ObserveAWSCall(c.Operation, c.Outcome, c.Duration) },
+		OnWait:  controllers.ObserveBudgetWait,
+	})
 	if err != nil {
 		return err
 	}

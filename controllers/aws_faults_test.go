@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -97,7 +98,7 @@ func TestAWSPolicyNotFound(t *testing.T) {
 
 // A new role is not ready, and has no ServiceAccount, before pods can rely on it.
 func TestPropagation(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 1500 * 1e6 })
+	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 1500 * time.Millisecond })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating)
 	if pi.Status.ServiceAccount != nil {

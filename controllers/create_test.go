@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,30 +110,36 @@ func TestInSyncCostsNothing(t *testing.T) {
 	}
 }
 
-// A restarted operator finds everything in sync and writes nothing.
-func TestRestartCostsNoWrite(t *testing.T) {
+// A restarted operator finds everything in sync in one sweep: it looks at no role
+// by itself and writes nothing.
+func TestRestartCostsOneSweep(t *testing.T) {
 	s := begin(t)
-	s.apply(checkout)
-	s.awaitReady("checkout")
+	names := []string{"a", "b", "c", "d", "e"}
+	for _, name := range names {
+		s.apply("metadata: {name: " + name + "}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]}}")
+	}
+	for _, name := range names {
+		s.awaitReady(name)
+	}
 	s.stop()
 	s.writes.reset()
 	before := s.account.Calls()
 
 	s.start()
-	s.eventually("the operator to look at the role", func() bool {
-		return since(before, s.account.Calls())["GetRole"] > 0
-	})
-	s.request("checkout", "after restart")
-	s.eventually("the request to be handled", func() bool {
-		return s.get("checkout").Status.LastHandledReconcileAt == "after restart"
-	})
-	for action := range since(before, s.account.Calls()) {
-		if !isRead(action) {
-			t.Errorf("A restart wrote to AWS: %s", action)
-		}
+	s.eventually("the sweep", func() bool { return since(before, s.account.Calls())["ListRoles"] > 0 })
+	s.apply("metadata: {name: late}\nspec: {}") // which is visited after all others
+	s.awaitReady("late")
+	want := map[string]int{
+		"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 1, "ListRoles": 1,
+		"CreateRole": 1, // of the late one
 	}
-	if writes := s.writes.all(); len(writes) != 1 {
-		t.Errorf("A restart wrote to the API server, beside the answer to the request: %q", writes)
+	if diff := cmp.Diff(want, since(before, s.account.Calls())); diff != "" {
+		t.Errorf("calls: -want, +got:\n%s", diff)
+	}
+	for _, write := range s.writes.all() {
+		if !strings.HasSuffix(write, "/late") && !strings.HasSuffix(write, "/late/status") {
+			t.Errorf("A restart wrote to the API server: %s", write)
+		}
 	}
 }
 

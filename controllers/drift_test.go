@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -104,7 +105,7 @@ func TestDriftRoleDeleted(t *testing.T) {
 
 // AWS is compared with the spec from time to time, without being asked to.
 func TestDriftInterval(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftInterval = 300 * 1e6 })
+	s := begin(t, func(c *controllers.Config) { c.DriftInterval = 300 * time.Millisecond })
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.must(s.putPolicy(name, "backdoor"))

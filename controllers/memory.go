@@ -46,3 +46,9 @@ func (m *memory) forget(uid types.UID) {
 	defer m.mu.Unlock()
 	delete(m.roles, uid)
 }
+
+// judged reports whether the object's role was seen or made after that time.
+func (m *memory) judged(uid types.UID, after time.Time) bool {
+	known, ok := m.of(uid)
+	return ok && known.seenAt.After(after)
+}

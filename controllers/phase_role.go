@@ -26,10 +26,18 @@ type roles interface {
 	Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error)
 }
 
+// sweepsMissed is after how many drift intervals without a sweep an identity looks
+// at its role by itself.
+const sweepsMissed = 3
+
 // reconcileRole brings the IAM role in line with the plan, and waits until pods
 // may rely on it. It refuses to touch a role that is not this object's.
 func (r *Reconciler) reconcileRole(ctx context.Context, s *scope) error {
 	known, ok := r.memory.of(s.obj.UID)
+	if !ok && s.settled && s.requested == "" && s.obj.Status.Role != nil && r.sweeper.pending() {
+		s.role = s.obj.Status.Role // the first sweep looks at it, with all others
+		return nil
+	}
 	if !ok || !r.fresh(known, s) {
 		var err error
 		if known, err = r.converge(ctx, s); err != nil {
@@ -47,10 +55,11 @@ func (r *Reconciler) reconcileRole(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// fresh reports whether what is remembered makes a look at AWS needless.
+// fresh reports whether what is remembered makes a look at AWS needless. It is the
+// sweeper that keeps it young; if that fails for long, visits look for themselves.
 func (r *Reconciler) fresh(known remembered, s *scope) bool {
 	return s.requested == "" &&
-		r.clock.Since(known.seenAt) < r.config.DriftInterval &&
+		r.clock.Since(known.seenAt) < sweepsMissed*r.config.DriftInterval &&
 		equality.Semantic.DeepEqual(known.desired, s.desired.Role)
 }
 

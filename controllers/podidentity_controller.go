@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/budget"
 )
 
 // FieldManager owns what the operator applies to ServiceAccounts. It is API:
@@ -51,6 +52,7 @@ type Reconciler struct {
 	events      events.EventRecorder
 	roles       roles
 	environment *environment
+	sweeper     *sweeper
 	memory      *memory
 	clock       clock.PassiveClock
 }
@@ -65,6 +67,7 @@ type Reconciler struct {
 // Reconcile brings obj's role and ServiceAccounts in line with its spec, and
 // writes its status once, at the end.
 func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
+	ctx = budget.WithPriority(ctx, urgency(obj))
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)
 	}

@@ -8,6 +8,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
@@ -20,7 +21,7 @@ const (
 // result says when to look again after err.
 func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	if err == nil {
-		return ctrl.Result{RequeueAfter: jitter(r.nextCheck(s))}, nil
+		return ctrl.Result{RequeueAfter: jitter(sweepsMissed * r.config.DriftInterval), Priority: queuePriority(budget.Check)}, nil
 	}
 	switch fault.KindOf(err) {
 	case fault.Terminal:
@@ -32,15 +33,6 @@ func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	default:
 		return ctrl.Result{}, err
 	}
-}
-
-// nextCheck returns how long the role may go without a look at AWS.
-func (r *Reconciler) nextCheck(s *scope) time.Duration {
-	known, ok := r.memory.of(s.obj.UID)
-	if !ok {
-		return r.config.DriftInterval
-	}
-	return max(r.config.DriftInterval-r.clock.Since(known.seenAt), time.Second)
 }
 
 // jitter spreads what would come at once: up to a tenth later.

@@ -45,10 +45,17 @@ func (r *Reconciler) newScope(obj *v1alpha1.PodIdentity) *scope {
 		settled: readyAt(obj, obj.Generation),
 		owner:   plan.Owner{Cluster: r.config.ClusterName, Namespace: obj.Namespace, Name: obj.Name, UID: string(obj.UID)},
 	}
-	if at := obj.Annotations[v1alpha1.RequestedAtAnnotation]; at != obj.Status.LastHandledReconcileAt {
-		s.requested = at
-	}
+	s.requested = requested(obj)
 	return s
+}
+
+// requested returns the value of the annotation that asks for a full check, empty
+// if there is none or if it has been acted on.
+func requested(obj *v1alpha1.PodIdentity) string {
+	if at := obj.Annotations[v1alpha1.RequestedAtAnnotation]; at != obj.Status.LastHandledReconcileAt {
+		return at
+	}
+	return ""
 }
 
 // phase is one step of a visit. It stands for a condition, which is true when all

@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
@@ -24,7 +24,10 @@ import (
 
 // AWS is what the controller needs of AWS.
 type AWS struct {
-	Roles     roles
+	Roles interface {
+		roles
+		fleets
+	}
 	Providers providers
 	Account   account
 }
@@ -41,21 +44,29 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	if err != nil {
 		return err
 	}
+	shared := &environment{
+		config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, clock: clock.RealClock{},
+	}
+	known := newMemory()
+	s := &sweeper{
+		config: config, client: mgr.GetClient(), fleets: aws.Roles, environment: shared, memory: known,
+		clock: clock.RealClock{}, suspects: make(chan event.GenericEvent),
+	}
 	r := &Reconciler{
-		config: config,
-		client: mgr.GetClient(),
-		live:   mgr.GetAPIReader(),
-		events: mgr.GetEventRecorder("podidentity-operator"),
-		roles:  aws.Roles,
-		environment: &environment{
-			config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, clock: clock.RealClock{},
-		},
-		memory: newMemory(),
-		clock:  clock.RealClock{},
+		config:      config,
+		client:      mgr.GetClient(),
+		live:        mgr.GetAPIReader(),
+		events:      mgr.GetEventRecorder("podidentity-operator"),
+		roles:       aws.Roles,
+		environment: shared,
+		sweeper:     s,
+		memory:      known,
+		clock:       clock.RealClock{},
 	}
 	return errors.Join(
 		index(ctx, mgr.GetFieldIndexer()),
 		mgr.Add(manager.RunnableFunc(r.warm)),
+		mgr.Add(s),
 		r.watch(mgr),
 	)
 }
@@ -89,11 +100,18 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 }
 
 func (r *Reconciler) watch(mgr ctrl.Manager) error {
+	warm := true
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.PodIdentity{}, builder.WithPredicates(wanted)).
-		Watches(&v1alpha1.PodIdentity{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(gone)).
-		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.identitiesOf)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.config.MaxConcurrentReconciles}).
+		Named("podidentity").
+		Watches(&v1alpha1.PodIdentity{}, visits(), builder.WithPredicates(wanted)).
+		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals), builder.WithPredicates(gone)).
+		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf)).
+		WatchesRawSource(source.Channel(r.sweeper.suspects, visits())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
+			RateLimiter:             retryLimiter(),
+			EnableWarmup:            &warm, // a standby takes over with full caches
+		}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/middleware"
+
+	"github.com/podidentity/podidentity-operator/internal/budget"
 )
 
 // userAgent is the operator's name in CloudTrail, before its version.
@@ -39,6 +40,11 @@ type ClientOptions struct {
 	// OnCall is told of every attempt of a call to AWS, after it. It must be fast
 	// and safe for concurrent use; nil means that nobody wants to know.
 	OnCall func(Call)
+	// Budget bounds the attempts of calls to IAM; nil means that nothing does.
+	Budget *budget.Budget
+	// OnWait is told how long a call had to wait for the budget, and how urgent it
+	// was; nil means that nobody wants to know.
+	OnWait func(budget.Priority, time.Duration)
 	// Load are settings that go before those of the environment: a program that
 	// works in several accounts at once cannot tell them apart by variables.
 	Load []func(*config.LoadOptions) error
@@ -78,14 +84,23 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	if o.OnCall != nil {
 		cfg.APIOptions = append(cfg.APIOptions, attemptRecorder(o.OnCall))
 	}
-	return &Clients{IAM: iam.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), Region: cfg.Region}, nil
+	budgeted := func(io *iam.Options) {
+		if o.Budget != nil {
+			io.APIOptions = append(io.APIOptions, attemptBudget(o.Budget, o.OnWait))
+		}
+	}
+	return &Clients{IAM: iam.NewFromConfig(cfg, budgeted), STS: sts.NewFromConfig(cfg), Region: cfg.Region}, nil
 }
 
 // newRetryer returns the SDK's retryer, standard or adaptive, which also retries
 // when two callers change one thing at the same moment. IAM's LimitExceeded, a
 // quota, is not retried, though it sounds like throttling.
+//
+// The SDK's own allowance of retries is off: once it is used up, it turns every
+// passing failure into a final one, for all callers at once. The budget bounds
+// retries as it does first attempts.
 func newRetryer(mode aws.RetryMode) aws.Retryer {
-	var retryer aws.Retryer = retry.NewStandard()
+	var retryer aws.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.None })
 	if mode == aws.RetryModeAdaptive {
 		retryer = retry.NewAdaptiveMode()
 	}
@@ -103,22 +118,4 @@ func (m markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error
 		return aws.Credentials{}, &credentialsError{err}
 	}
 	return c, nil
-}
-
-// attemptRecorder returns an option that tells onCall of every attempt.
-func attemptRecorder(onCall func(Call)) func(*middleware.Stack) error {
-	return func(stack *middleware.Stack) error {
-		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("PodIdentityRecordAttempt",
-			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-				start := time.Now()
-				out, metadata, err := next.HandleFinalize(ctx, in)
-				onCall(Call{
-					Service:   awsmiddleware.GetServiceID(ctx),
-					Operation: awsmiddleware.GetOperationName(ctx),
-					Outcome:   outcomeOf(err),
-					Duration:  time.Since(start),
-				})
-				return out, metadata, err
-			}), "Retry", middleware.After)
-	}
 }

@@ -59,6 +59,16 @@ func document(encoded string) policy.Document {
 	return parsed
 }
 
+// attachedARNs returns the sorted ARNs of attached policies.
+func attachedARNs(attached []iamtypes.AttachedPolicy) []string {
+	var arns []string
+	for _, p := range attached {
+		arns = append(arns, aws.ToString(p.PolicyArn))
+	}
+	slices.Sort(arns)
+	return arns
+}
+
 // tagMap returns tags without those of AWS itself, which nobody can change.
 func tagMap(tags []iamtypes.Tag) map[string]string {
 	m := make(map[string]string, len(tags))

@@ -79,9 +79,7 @@ func (r *Roles) managedPolicies(ctx context.Context, name string) ([]string, err
 		if err != nil {
 			return nil, r.explain(ctx, call{operation: "ListAttachedRolePolicies"}, err)
 		}
-		for _, p := range page.AttachedPolicies {
-			arns = append(arns, aws.ToString(p.PolicyArn))
-		}
+		arns = append(arns, attachedARNs(page.AttachedPolicies)...)
 	}
 	slices.Sort(arns)
 	return arns, nil

@@ -27,12 +27,15 @@ type Options struct {
 	// Audience of the tokens that AWS is to accept.
 	Audience string
 
-	// DriftInterval is how often an identity that is in sync is checked in AWS.
+	// DriftInterval is how often all identities are compared with AWS.
 	DriftInterval time.Duration
 	// PropagationGrace is how long a new role is given to be known everywhere.
 	PropagationGrace time.Duration
 	// MaxConcurrentReconciles is how many identities are worked on at once.
 	MaxConcurrentReconciles int
+	// AWSReadsPerSecond and AWSWritesPerSecond bound the calls to IAM of all
+	// workers together; 0 means no bound.
+	AWSReadsPerSecond, AWSWritesPerSecond float64
 
 	LeaderElect bool
 	// LeaderElectionNamespace holds the lease; if empty, the pod's own does.

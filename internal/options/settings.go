@@ -104,7 +104,7 @@ func workSettings() []setting {
 	return []setting{
 		{
 			name: "drift-interval", initial: "10m",
-			usage:   "How often an identity that is in sync is compared with AWS.",
+			usage:   "How often all identities are compared with AWS.",
 			allowed: "a duration of at least 1s, such as 10m",
 			set: duration(func(o *Options) *time.Duration { return &o.DriftInterval }, func(d time.Duration) bool {
 				return d >= minInterval
@@ -127,6 +127,22 @@ func workSettings() []setting {
 				o.MaxConcurrentReconciles = n
 				return err == nil && n >= 1 && n <= maxReconciles
 			},
+		},
+		rate("aws-reads-per-second", "10", "reads of", func(o *Options) *float64 { return &o.AWSReadsPerSecond }),
+		rate("aws-writes-per-second", "5", "writes to", func(o *Options) *float64 { return &o.AWSWritesPerSecond }),
+	}
+}
+
+// rate returns the setting of a bound on calls to IAM.
+func rate(name, initial, calls string, field func(*Options) *float64) setting {
+	return setting{
+		name: name, initial: initial,
+		usage:   "How many " + calls + " IAM all workers together may make a second. IAM throttles the account as a whole: what the operator takes is missing to others.",
+		allowed: "a number from 0.1 to 1000, or 0 for no bound",
+		set: func(o *Options, v string) bool {
+			n, err := strconv.ParseFloat(v, 64)
+			*field(o) = n
+			return err == nil && (n == 0 || n >= 0.1 && n <= 1000)
 		},
 	}
 }

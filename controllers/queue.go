@@ -1,0 +1,92 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/budget"
+)
+
+// The queue of visits and the budget of AWS calls go by the same priorities, so
+// that what is urgent waits for neither a worker nor a call.
+
+// urgency returns how urgent a visit to obj is.
+func urgency(obj *v1alpha1.PodIdentity) budget.Priority {
+	switch {
+	case !obj.DeletionTimestamp.IsZero() || requested(obj) != "":
+		return budget.Edit
+	case obj.Status.Role == nil:
+		return budget.Create
+	case !readyAt(obj, obj.Generation):
+		return budget.Edit
+	default:
+		return budget.Check
+	}
+}
+
+// How long an object that failed waits for the next attempt: twice as long each
+// time.
+const (
+	retryFirst = 200 * time.Millisecond
+	retryMost  = time.Minute
+)
+
+func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryMost)
+}
+
+// queuePriority returns a priority as the queue has it, where higher goes first.
+func queuePriority(p budget.Priority) *int { q := -int(p); return &q }
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// enqueue puts a visit in the queue, or moves it forward if it is there already.
+func enqueue(q queue, p budget.Priority, requests ...reconcile.Request) {
+	if prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: queuePriority(p)}, requests...)
+		return
+	}
+	for _, r := range requests {
+		q.Add(r)
+	}
+}
+
+func requestFor(obj client.Object) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
+}
+
+// visits puts PodIdentities in the queue as urgently as they are.
+func visits() handler.EventHandler {
+	visit := func(obj client.Object, q queue) {
+		if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
+			enqueue(q, urgency(pi), requestFor(pi))
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { visit(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { visit(e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { visit(e.Object, q) },
+		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue) {
+			enqueue(q, budget.Repair, requestFor(e.Object))
+		},
+	}
+}
+
+// mapped puts the PodIdentities that have to do with an object in the queue. None
+// of these visits has to look at AWS.
+func mapped(to handler.MapFunc) handler.EventHandler {
+	visit := func(ctx context.Context, obj client.Object, q queue) { enqueue(q, budget.Repair, to(ctx, obj)...) }
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { visit(ctx, e.Object, q) },
+	}
+}
