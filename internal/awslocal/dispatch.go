@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
@@ -102,9 +103,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Val
 		e := asAPIError(err)
 		status, body = m.Status(e.Code), m.EncodeQueryError(e, req.id)
 	}
-	w.Header().Set("Content-Type", "text/xml")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the caller may have gone
+	writeAnswer(r.Context(), w, "text/xml", status, body)
 	s.logCall(m.Metadata.EndpointPrefix, form.Get("Action"), status, err)
 }
 
@@ -169,6 +168,26 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 		return nil, err
 	}
 	return out, s.faults.after(c)
+}
+
+// An answer that is longer than a client reads at once takes as long as it
+// would from the nearest region, roughly. Without that, some of them lose it:
+// smithy-go up to 1.28 closes the request's body when the answer begins, and if
+// the HTTP transport has not seen the end of that body yet, it gives up the
+// connection with the rest of the answer.
+const (
+	readAtOnce = 3 << 10
+	nearby     = time.Millisecond
+)
+
+func writeAnswer(ctx context.Context, w http.ResponseWriter, contentType string, status int, body []byte) {
+	if len(body) > readAtOnce {
+		_ = sleep(ctx, nearby) // who has gone will not read it anyway
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // for programs, not for a browser; the caller may have gone
 }
 
 func asAPIError(err error) *model.APIError {

@@ -29,9 +29,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, m *model.Serv
 		w.Header().Set("X-Amzn-Errortype", e.Code)
 		status, body = m.Status(e.Code), model.EncodeRESTError(e)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // JSON to a program, not HTML to a browser; the caller may have gone
+	writeAnswer(r.Context(), w, "application/json", status, body)
 	s.logCall(m.Metadata.EndpointPrefix, action, status, err)
 }
 
