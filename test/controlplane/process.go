@@ -24,17 +24,46 @@ type process struct {
 	ended chan struct{} // closed when the process has ended
 }
 
-// run starts a program of the assets. Its output goes to a log file.
+// A Program is run beside the control plane and ends with it.
+type Program struct {
+	Name string // of its log file, without .log
+	Path string
+	Args []string
+	Env  []string // the whole of it; nil means that of this process
+	// Ready says that the program is of use; nil means at once.
+	Ready func(context.Context) error
+}
+
+// Run starts a program, and returns when it is ready. Its output goes to a log
+// file beside those of the control plane; an error holds the end of it.
+func (c *ControlPlane) Run(ctx context.Context, program Program) error {
+	cmd := exec.Command(program.Path, program.Args...) //nolint:noctx // it lives until Stop, not as long as a context
+	cmd.Env = program.Env
+	p, err := c.spawn(program.Name, cmd)
+	if err != nil || program.Ready == nil {
+		return err
+	}
+	return p.await(ctx, program.Ready)
+}
+
+// run starts a program of the assets.
 func (c *ControlPlane) run(name string, args ...string) (*process, error) {
-	p := &process{name: name, log: filepath.Join(c.logs, name+".log"), ended: make(chan struct{})}
+	cmd := exec.Command(filepath.Join(c.AssetsDir, name), args...) //nolint:noctx // it lives until Stop, not as long as a context
+	cmd.Dir = c.dir
+	return c.spawn(name, cmd)
+}
+
+// spawn starts cmd as a child that ends with this process. Its output goes to a
+// log file.
+func (c *ControlPlane) spawn(name string, cmd *exec.Cmd) (*process, error) {
+	p := &process{name: name, log: filepath.Join(c.logs, name+".log"), cmd: cmd, ended: make(chan struct{})}
 	out, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer out.Close() //nolint:errcheck // the child has its own descriptor
 
-	p.cmd = exec.Command(filepath.Join(c.AssetsDir, name), args...) //nolint:noctx // it lives until Stop, not as long as a context
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = c.dir, out, out
+	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = procAttr()
 
 	started := make(chan error, 1)

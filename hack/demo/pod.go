@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// callAsPod does what any workload does that uses the AWS SDK: it knows nothing of
+// identities, and asks AWS who it is.
+func callAsPod(ctx context.Context, out io.Writer) error {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		if refused, ok := errors.AsType[smithy.APIError](err); ok {
+			return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
+		}
+		return err
+	}
+	_, err = fmt.Fprintln(out, aws.ToString(identity.Arn))
+	return err
+}
+
+// prove uses the identity as a pod of the ServiceAccount would.
+func prove(ctx context.Context, w *world) error {
+	w.out.chapter("A pod of ServiceAccount %s uses it", checkout.Name)
+	before, err := w.calls(ctx)
+	if err != nil {
+		return err
+	}
+	arn, err := w.pod(ctx, checkout.Name)
+	if err != nil {
+		return err
+	}
+	w.out.done("its token in a file, AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE set,\n    and the AWS SDK does the rest; aws sts get-caller-identity says")
+	w.out.show(arn)
+	if !strings.Contains(arn, ":assumed-role/"+w.role+"/") {
+		return fmt.Errorf("the pod is %s, not a session of role %s", arn, w.role)
+	}
+	_, err = w.costSince(ctx, before)
+	return err
+}
+
+// refuse shows that nobody else can use the identity.
+func refuse(ctx context.Context, w *world) error {
+	w.out.chapter("A pod of another ServiceAccount tries the same")
+	arn, err := w.pod(ctx, "default")
+	if err == nil {
+		return fmt.Errorf("ServiceAccount default could assume the role, as %s", arn)
+	}
+	if !strings.Contains(err.Error(), "AccessDenied") {
+		return fmt.Errorf("ServiceAccount default was to be denied, and got another error: %w", err)
+	}
+	w.out.done("AWS refuses it:")
+	w.out.show(err.Error())
+	w.out.line("    The role trusts system:serviceaccount:%s:%s and no other subject;\n    this token's is system:serviceaccount:%s:default.", checkout.Namespace, checkout.Name, checkout.Namespace)
+	return nil
+}
+
+// pod runs a process with the token of a ServiceAccount and with the environment
+// that AWS's webhook gives to pods, and returns who AWS says that it is.
+func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) {
+	var annotated corev1.ServiceAccount
+	if err := w.user.Get(ctx, checkout, &annotated); err != nil {
+		return "", err
+	}
+	token := filepath.Join(w.logs, serviceAccount+".token")
+	if err := w.writeToken(ctx, serviceAccount, token); err != nil {
+		return "", err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, self, asPod)
+	cmd.Env = environment(map[string]string{
+		"AWS_ROLE_ARN":                annotated.Annotations[plan.AnnotationRoleARN],
+		"AWS_WEB_IDENTITY_TOKEN_FILE": token,
+		"AWS_REGION":                  region,
+		"AWS_ENDPOINT_URL":            w.endpoint,
+		"AWS_ENDPOINT_URL_STS":        w.endpoint,
+	})
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", errors.New(strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
+
+// writeToken writes a token as the kubelet projects it into a pod.
+func (w *world) writeToken(ctx context.Context, serviceAccount, path string) error {
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: checkout.Namespace, Name: serviceAccount}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}}}
+	if err := w.user.SubResource("token").Create(ctx, sa, request); err != nil {
+		return fmt.Errorf("requesting a token of ServiceAccount %s: %w", serviceAccount, err)
+	}
+	return os.WriteFile(path, []byte(request.Status.Token), 0o600)
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/test/controlplane"
+)
+
+const (
+	account  = "123456789012"
+	region   = "us-east-1"
+	audience = "sts.amazonaws.com"
+	sample   = "config/samples/iam_v1alpha1_podidentity.yaml"
+
+	// operator is the user that config/rbac gives the operator's rights to.
+	operatorNamespace = "podidentity-system"
+	operatorAccount   = "podidentity-controller-manager"
+)
+
+// world is everything that runs.
+type world struct {
+	out        *teller
+	logs       string
+	cluster    *controlplane.ControlPlane
+	kubeconfig string // of an administrator
+	user       client.Client
+	endpoint   string // of AWS
+	iam        *iam.Client
+	health     string // of the operator
+
+	manifest string         // the sample
+	role     string         // the name of its role
+	own      map[string]int // AWS calls of the story itself
+}
+
+// open starts everything but the operator. What it returns is to be closed, also
+// if it failed.
+func open(ctx context.Context, out *teller, logs string) (*world, error) {
+	w := &world{out: out, logs: logs, own: map[string]int{}}
+	manifest, err := os.ReadFile(sample)
+	if err != nil {
+		return w, fmt.Errorf("run this by `make demo` in the project's root: %w", err)
+	}
+	w.manifest = string(manifest)
+
+	out.chapter("A Kubernetes control plane and an AWS account on this machine")
+	began := time.Now()
+	w.cluster, err = controlplane.Start(ctx, controlplane.Options{LogDir: logs})
+	if err != nil {
+		return w, err
+	}
+	w.kubeconfig = w.cluster.KubeconfigPath
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return w, err
+		}
+	}
+	if w.user, err = client.New(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
+		return w, err
+	}
+	out.done("etcd, kube-apiserver and kube-controller-manager, after %s", seconds(time.Since(began)))
+	return w, w.startAWS(ctx)
+}
+
+// close ends every process.
+func (w *world) close() error {
+	if w.cluster == nil {
+		return nil
+	}
+	return w.cluster.Stop()
+}
+
+// startAWS starts the AWS endpoint, which trusts the API server's certificate.
+func (w *world) startAWS(ctx context.Context) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	w.endpoint = "http://" + address
+	err = w.cluster.Run(ctx, controlplane.Program{
+		Name:  "awslocal",
+		Path:  "bin/awslocal",
+		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile},
+		Ready: func(ctx context.Context) error { return get(ctx, w.endpoint+"/_awslocal/calls", nil) },
+	})
+	if err != nil {
+		return err
+	}
+	w.iam = iam.NewFromConfig(aws.Config{
+		Region:       region,
+		BaseEndpoint: &w.endpoint,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
+	})
+	w.out.done("AWS account %s at %s", account, w.endpoint)
+	return nil
+}
+
+// startOperator starts the operator's binary as the user, and with the rights,
+// that config/rbac gives it.
+func (w *world) startOperator(ctx context.Context) error {
+	kubeconfig := filepath.Join(w.logs, "operator.kubeconfig")
+	err := w.cluster.WriteKubeconfig(kubeconfig, controlplane.User{
+		Name:   "system:serviceaccount:" + operatorNamespace + ":" + operatorAccount,
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace, "system:authenticated"},
+	})
+	if err != nil {
+		return err
+	}
+	if w.health, err = freeAddress(); err != nil {
+		return err
+	}
+	return w.cluster.Run(ctx, controlplane.Program{
+		Name: "operator",
+		Path: "bin/manager",
+		Args: []string{
+			"--cluster-name=demo", "--leader-election-namespace=" + operatorNamespace,
+			"--propagation-grace=1s", // this AWS knows a new role at once
+			"--health-probe-bind-address=" + w.health, "--metrics-bind-address=0", "--log-format=text",
+		},
+		Env: environment(map[string]string{
+			"KUBECONFIG": kubeconfig, "AWS_ENDPOINT_URL": w.endpoint, "AWS_REGION": region,
+			"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+		}),
+		Ready: func(ctx context.Context) error { return get(ctx, "http://"+w.health+"/readyz", nil) },
+	})
+}
+
+// environment returns that of this process without all that is about AWS, and
+// with what is given: nothing of this machine's AWS accounts is ever used.
+func environment(with map[string]string) []string {
+	var env []string
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "AWS_") && !strings.HasPrefix(variable, "PODIDENTITY_") {
+			env = append(env, variable)
+		}
+	}
+	env = append(env, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+	for name, value := range with {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// kubectl runs the control plane's own kubectl, and returns what it prints.
+func (w *world) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(w.cluster.AssetsDir, "kubectl"), append([]string{"--kubeconfig", w.kubeconfig}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+func (w *world) apply(ctx context.Context, manifest string) error {
+	_, err := w.kubectl(ctx, manifest, "apply", "--filename", "-")
+	return err
+}
+
+// calls returns the AWS calls so far, by action, without the story's own.
+func (w *world) calls(ctx context.Context) (map[string]int, error) {
+	calls := map[string]int{}
+	err := get(ctx, w.endpoint+"/_awslocal/calls", &calls)
+	return since(w.own, calls), err
+}
+
+// get asks a URL on this machine, and decodes the answer's JSON if into is given.
+func get(ctx context.Context, url string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // read only
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(into)
+}
+
+// freeAddress returns an address on this machine that nobody listens on.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
