@@ -87,11 +87,13 @@ func TestCheckConditions(t *testing.T) {
 		want   *Error
 	}{
 		"CaseOfOperator": {"The document gets the right case.", condition("forallvalues:stringlikeifexists", "aws:a", "x"), nil},
-		"Operator": {"A misspelled Deny would be a hole.", condition("StringEqual", "aws:a", "x"), &Error{path + "StringEqual",
+		"Operator": {"A misspelled Deny would be a hole.", condition("StringEqual", "aws:a", "x"), &Error{
+			path + "StringEqual",
 			"is no condition operator; those are ArnEquals, ArnLike, ArnNotEquals, ArnNotLike, BinaryEquals, Bool, DateEquals, DateGreaterThan, " +
 				"DateGreaterThanEquals, DateLessThan, DateLessThanEquals, DateNotEquals, IpAddress, NotIpAddress, Null, NumericEquals, NumericGreaterThan, " +
 				"NumericGreaterThanEquals, NumericLessThan, NumericLessThanEquals, NumericNotEquals, StringEquals, StringEqualsIgnoreCase, StringLike, " +
-				"StringNotEquals, StringNotEqualsIgnoreCase, StringNotLike, with ForAllValues: or ForAnyValue: before and IfExists after them (but not Null)"}},
+				"StringNotEquals, StringNotEqualsIgnoreCase, StringNotLike, with ForAllValues: or ForAnyValue: before and IfExists after them (but not Null)",
+		}},
 		"Key":        {"Keys have a prefix.", condition("Bool", "SourceIp", "true"), &Error{path + "Bool.SourceIp", "must be a condition key with its prefix, such as aws:SourceIp"}},
 		"Twice":      {"JSON has no room.", append(condition("Bool", "aws:a", "true"), condition("bool", "AWS:a", "false")...), &Error{path + `bool["AWS:a"]`, "occurs twice with this operator; JSON has room for one"}},
 		"NoValues":   {"They could never match.", condition("Bool", "aws:a"), &Error{path + `Bool["aws:a"]`, "must have at least one value"}},

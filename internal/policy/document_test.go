@@ -154,8 +154,10 @@ func TestParseDifferent(t *testing.T) {
 		"CaseOfPrincipal": {"So have names of users.", inStatement(`"Principal":{"AWS":"arn:aws:iam::1:user/A"}`), inStatement(`"Principal":{"AWS":"arn:aws:iam::1:user/a"}`)},
 		"CaseOfValue":     {"StringEquals sees it.", inStatement(`"Condition":{"StringEquals":{"aws:a":"X"}}`), inStatement(`"Condition":{"StringEquals":{"aws:a":"x"}}`)},
 		"CaseOfIssuer":    {"A URL's path has a case, and a cluster's ID is in it.", inStatement(`"Condition":{"StringEquals":{"a.b/id/X:sub":"x"}}`), inStatement(`"Condition":{"StringEquals":{"a.b/id/x:sub":"x"}}`)},
-		"CaseOfIssuerWithPort": {"The same behind a port.", inStatement(`"Condition":{"StringEquals":{"localhost:8443/X:sub":"x"}}`),
-			inStatement(`"Condition":{"StringEquals":{"localhost:8443/x:sub":"x"}}`)},
+		"CaseOfIssuerWithPort": {
+			"The same behind a port.", inStatement(`"Condition":{"StringEquals":{"localhost:8443/X:sub":"x"}}`),
+			inStatement(`"Condition":{"StringEquals":{"localhost:8443/x:sub":"x"}}`),
+		},
 		"Version":         {"Only the newer one has variables.", `{"Version":"2012-10-17"}`, `{}`},
 		"Sid":             {"A Sid is part of the document.", inStatement(`"Sid":"A"`), inStatement(`"Sid":"B"`)},
 		"Id":              {"So is an Id.", `{"Id":"A"}`, `{"Id":"B"}`},

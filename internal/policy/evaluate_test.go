@@ -42,8 +42,11 @@ func TestEvaluate(t *testing.T) {
 		"NotAction":     {"Everything else.", get, []Policy{policyOf(Statement{Effect: Allow, NotActions: []string{"iam:*"}, Resources: all})}, Allowed},
 		"NotThisAction": {"But not this.", get, []Policy{policyOf(Statement{Effect: Allow, NotActions: []string{"iam:*", "S3:*"}, Resources: all})}, ImplicitDeny},
 		"BothActions":   {"Both elements hold.", get, []Policy{policyOf(Statement{Effect: Allow, Actions: all, NotActions: []string{"s3:*"}, Resources: all})}, ImplicitDeny},
-		"CaseOfResource": {"Resources have a case.", get,
-			[]Policy{policyOf(allow(all, "arn:aws:s3:::SHOP/*"))}, ImplicitDeny},
+		"CaseOfResource": {
+			"Resources have a case.", get,
+			[]Policy{policyOf(allow(all, "arn:aws:s3:::SHOP/*"))},
+			ImplicitDeny,
+		},
 		"NoResource":    {"An identity policy says on what.", get, []Policy{policyOf(Statement{Effect: Allow, Actions: all})}, ImplicitDeny},
 		"NotResource":   {"Everything else.", get, []Policy{policyOf(Statement{Effect: Allow, Actions: all, NotResources: []string{"arn:aws:s3:::other/*"}})}, Allowed},
 		"NotThis":       {"But not this.", get, []Policy{policyOf(Statement{Effect: Allow, Actions: all, NotResources: []string{"arn:aws:s3:::other/*", "arn:aws:s3:::shop/*"}})}, ImplicitDeny},

@@ -23,8 +23,16 @@ var (
 	genKey       = rapid.SampledFrom([]string{"aws:username", "aws:UserName", "aws:a", "s3:prefix", "example.com/A:sub"})
 	genValue     = rapid.SampledFrom([]string{"shop", "SHOP", "s*", "?hop", "*", "", "${aws:username}", "${aws:a, 'shop'}", "true", "false", "10", "arn:aws:iam::1:role/*"})
 	genPrincipal = rapid.SampledFrom([]Principal{
-		{AWS, "*"}, {Anyone, "*"}, {AWS, testAccount}, {AWS, "arn:aws:iam::111111111111:root"}, {AWS, "arn:aws:iam::222222222222:root"},
-		{AWS, testRole}, {AWS, testSession}, {Federated, testProvider}, {Service, "ec2.amazonaws.com"}, {CanonicalUser, "c"},
+		{AWS, "*"},
+		{Anyone, "*"},
+		{AWS, testAccount},
+		{AWS, "arn:aws:iam::111111111111:root"},
+		{AWS, "arn:aws:iam::222222222222:root"},
+		{AWS, testRole},
+		{AWS, testSession},
+		{Federated, testProvider},
+		{Service, "ec2.amazonaws.com"},
+		{CanonicalUser, "c"},
 	})
 	genCaller = rapid.SampledFrom([][]Principal{session, session[1:2], {{Federated, testProvider}}, {{Service, "ec2.amazonaws.com"}}, {{AWS, "222222222222"}}})
 )
