@@ -36,4 +36,4 @@ func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 }
 
 // jitter spreads what would come at once: up to a tenth later.
-func jitter(d time.Duration) time.Duration { return d + rand.N(d/10+1) }
+func jitter(d time.Duration) time.Duration { return d + rand.N(d/10+1) } //nolint:gosec // it only spreads load

@@ -3,8 +3,10 @@ package controllers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -186,10 +188,10 @@ func classifyServiceAccount(name string, err error) error {
 
 // conflictOf names the field managers that a server-side apply conflicts with.
 func conflictOf(err error) string {
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // the client returns it bare
-	if !ok || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
 		return "another field manager"
 	}
 	message := status.Status().Details.Causes[0].Message // conflict with "helm" using v1
-	return "field manager " + message[len("conflict with "):]
+	return "field manager " + strings.TrimPrefix(message, "conflict with ")
 }

@@ -88,7 +88,10 @@ func (r *Reconciler) warm(ctx context.Context) error {
 func index(ctx context.Context, indexer client.FieldIndexer) error {
 	return errors.Join(
 		indexer.IndexField(ctx, &v1alpha1.PodIdentity{}, indexServiceAccounts, func(o client.Object) []string {
-			return plan.ServiceAccountsOf(o.(*v1alpha1.PodIdentity))
+			if pi, ok := o.(*v1alpha1.PodIdentity); ok {
+				return plan.ServiceAccountsOf(pi)
+			}
+			return nil
 		}),
 		indexer.IndexField(ctx, &corev1.ServiceAccount{}, indexRoleARN, func(o client.Object) []string {
 			if arn := o.GetAnnotations()[plan.AnnotationRoleARN]; arn != "" {
@@ -135,8 +138,12 @@ var gone = predicate.Funcs{
 // rivals returns the PodIdentities that may have waited for a ServiceAccount of
 // obj's.
 func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []reconcile.Request {
+	pi, ok := obj.(*v1alpha1.PodIdentity)
+	if !ok {
+		return nil
+	}
 	var requests []reconcile.Request
-	for _, name := range plan.ServiceAccountsOf(obj.(*v1alpha1.PodIdentity)) {
+	for _, name := range plan.ServiceAccountsOf(pi) {
 		requests = append(requests, r.naming(ctx, obj.GetNamespace(), name)...)
 	}
 	return requests

@@ -1,9 +1,10 @@
 package budget
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -30,7 +31,7 @@ type bucket struct {
 	tokens   float64
 	at       time.Time // of tokens and rate
 	slowedAt time.Time
-	waiters  waiters
+	waiters  []*waiter // the next first
 	order    uint64
 	timer    *time.Timer
 }
@@ -47,7 +48,7 @@ func (b *bucket) acquire(ctx context.Context, p Priority) error {
 	b.mu.Lock()
 	b.order++
 	w := &waiter{priority: p, order: b.order, ready: make(chan struct{})}
-	heap.Push(&b.waiters, w)
+	b.enqueue(w)
 	b.serve()
 	b.mu.Unlock()
 
@@ -59,16 +60,28 @@ func (b *bucket) acquire(ctx context.Context, p Priority) error {
 	}
 }
 
+// enqueue puts a waiter in its place. There are never more of them than workers,
+// so a sorted list does.
+func (b *bucket) enqueue(w *waiter) {
+	at, _ := slices.BinarySearchFunc(b.waiters, w, func(o, w *waiter) int {
+		if o.before(w) {
+			return -1
+		}
+		return 1
+	})
+	b.waiters = slices.Insert(b.waiters, at, w)
+}
+
 // leave takes a waiter that has given up out of the queue. One that got its token
 // in the same moment hands it back.
 func (b *bucket) leave(ctx context.Context, w *waiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if w.index < 0 {
+	if w.served {
 		b.tokens = min(b.size, b.tokens+1)
 		b.serve()
 	} else {
-		heap.Remove(&b.waiters, w.index)
+		b.waiters = slices.DeleteFunc(b.waiters, func(o *waiter) bool { return o == w })
 	}
 	return ctx.Err()
 }
@@ -79,7 +92,10 @@ func (b *bucket) serve() {
 	b.refill()
 	for len(b.waiters) > 0 && b.tokens >= 1 {
 		b.tokens--
-		close(heap.Pop(&b.waiters).(*waiter).ready)
+		next := b.waiters[0]
+		b.waiters = slices.Delete(b.waiters, 0, 1)
+		next.served = true
+		close(next.ready)
 	}
 	if len(b.waiters) == 0 {
 		return
@@ -134,39 +150,11 @@ type waiter struct {
 	priority Priority
 	order    uint64
 	ready    chan struct{}
-	index    int // in the heap; -1 once served
+	served   bool
 }
 
-// waiters is a heap: the most urgent first, and of these the one that came first.
-type waiters []*waiter
-
-func (w waiters) Len() int { return len(w) }
-
-func (w waiters) Less(i, j int) bool {
-	if w[i].priority != w[j].priority {
-		return w[i].priority < w[j].priority
-	}
-	return w[i].order < w[j].order
-}
-
-func (w waiters) Swap(i, j int) {
-	w[i], w[j] = w[j], w[i]
-	w[i].index, w[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (w *waiters) Push(x any) {
-	added := x.(*waiter)
-	added.index = len(*w)
-	*w = append(*w, added)
-}
-
-// Pop implements heap.Interface.
-func (w *waiters) Pop() any {
-	last := len(*w) - 1
-	popped := (*w)[last]
-	popped.index = -1
-	(*w)[last] = nil
-	*w = (*w)[:last]
-	return popped
+// before reports whether w goes before o: the more urgent, and of two that are as
+// urgent the one that came first.
+func (w *waiter) before(o *waiter) bool {
+	return cmp.Or(cmp.Compare(w.priority, o.priority), cmp.Compare(w.order, o.order)) < 0
 }

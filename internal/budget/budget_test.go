@@ -111,12 +111,12 @@ func TestThrottled(t *testing.T) {
 		}
 		for range 100 {
 			b.Throttled(Write)
-			time.Sleep(lull)
+			<-time.After(lull)
 		}
 		if got := b.Rate(Write); got < 8*floor || got > 1 {
 			t.Errorf("rate = %v after a long storm", got)
 		}
-		time.Sleep(recovery)
+		<-time.After(recovery)
 		if got := b.Rate(Write); got != 8 {
 			t.Errorf("rate = %v after the recovery, want 8", got)
 		}

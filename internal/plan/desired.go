@@ -18,7 +18,7 @@ import (
 // (https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough).
 const (
 	AnnotationRoleARN              = "eks.amazonaws.com/role-arn"
-	AnnotationTokenExpiration      = "eks.amazonaws.com/token-expiration"
+	AnnotationTokenExpiration      = "eks.amazonaws.com/token-expiration" //nolint:gosec // a name, no credential
 	AnnotationSTSRegionalEndpoints = "eks.amazonaws.com/sts-regional-endpoints"
 	AnnotationAudience             = "eks.amazonaws.com/audience"
 )
@@ -169,7 +169,7 @@ func checkPartition(field, arn string, cluster Cluster) error {
 		return nil
 	}
 	if partition := strings.SplitN(arn+"::", ":", 3)[1]; partition != cluster.Partition {
-		return fmt.Errorf("%s: %s is in partition %s; this cluster's AWS account is in partition %s, so it must begin with arn:%s:",
+		return fmt.Errorf("%s: %s is in partition %s; this cluster's AWS account is in partition %s, so the ARN begins with arn:%s:…",
 			field, arn, partition, cluster.Partition, cluster.Partition)
 	}
 	return nil

@@ -2,8 +2,8 @@
 // lead there. It is pure: no clock, no network, no logger, no SDK types.
 //
 //	spec ──Desired──▶ State ─┐
-//	                         ├──Diff──▶ []Change ──(awsiam.Apply)──▶ AWS
-//	AWS ──(Observe)──▶ Observed ─┘
+//	                         ├──Diff──▶ []Change ──(awsiam.Apply)──▶ IAM
+//	role ──(Observe)──▶ Observed ─┘
 //
 // Desired says what should be, Observed what is, Diff which changes turn the
 // one into the other, in an order in which no interruption leaves more rights

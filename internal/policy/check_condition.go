@@ -50,6 +50,7 @@ func operatorNames() map[string]bool {
 func (o operator) valueProblem(v string) string {
 	ok, want := true, ""
 	switch o.family {
+	case familyString, familyARN: // any text
 	case familyNumeric:
 		want = "must be a number"
 		_, ok = number(v)

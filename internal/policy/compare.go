@@ -40,6 +40,7 @@ func (o operator) test(tokens []token) test {
 		return sameBytes(literalText(tokens))
 	case familyIP:
 		return inNetwork(literalText(tokens))
+	default: // text, ARNs among it
 	}
 	if strings.HasSuffix(o.base, "IgnoreCase") {
 		return func(value string) bool { return strings.EqualFold(value, literalText(tokens)) }

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Request is what a caller asks of AWS.
 type Request struct {
@@ -101,12 +104,7 @@ func (e evaluation) action(s Statement) bool {
 // contains reports whether f holds for an item of list, or absent if there is
 // no list.
 func contains[T any](list []T, f func(T) bool, absent bool) bool {
-	for _, item := range list {
-		if f(item) {
-			return true
-		}
-	}
-	return list == nil && absent
+	return slices.ContainsFunc(list, f) || list == nil && absent
 }
 
 // resource matches the request's resource. A variable that stands for nothing

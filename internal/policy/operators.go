@@ -47,7 +47,7 @@ var operators = func() map[string]operator {
 	}
 	all := map[string]operator{}
 	for f, names := range byFamily {
-		for _, name := range strings.Fields(names) {
+		for name := range strings.FieldsSeq(names) {
 			all[lower(name)] = operator{base: name, family: f, negated: strings.Contains(name, "Not")}
 		}
 	}

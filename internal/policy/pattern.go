@@ -56,16 +56,14 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	text := []rune(pattern)
 	segment := 1
 	for i := 0; i < len(text); i++ {
-		if vars != nil && text[i] == '$' {
-			if ref, length, ok := readVariable(text[i:]); ok {
-				value, found := vars(ref)
-				if !found {
-					return nil, false
-				}
-				out = append(out, value...)
-				i += length - 1
-				continue
+		if ref, length, ok := variableAt(text[i:], vars); ok {
+			value, found := vars(ref)
+			if !found {
+				return nil, false
 			}
+			out = append(out, value...)
+			i += length - 1
+			continue
 		}
 		if text[i] == ':' {
 			segment++
@@ -74,6 +72,14 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 		out = append(out, s.token(text[i], segment, endOfSegment))
 	}
 	return normalize(out), true
+}
+
+// variableAt reads the variable that text begins with, if vars are looked up.
+func variableAt(text []rune, vars lookup) (ref variableRef, length int, ok bool) {
+	if vars == nil || text[0] != '$' {
+		return ref, 0, false
+	}
+	return readVariable(text)
 }
 
 func (s syntax) token(r rune, segment int, endOfSegment bool) token {

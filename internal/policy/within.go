@@ -124,7 +124,7 @@ func (out element) covers(in element) bool {
 	case out.not != nil && in.is != nil:
 		return every(in.is, func(p string) bool { return out.excludesAll(in, p) })
 	default:
-		return every(out.not, func(p string) bool { return in.leavesOut(out, p) })
+		return every(out.not, func(p string) bool { return out.leavesOut(in, p) })
 	}
 }
 
@@ -146,18 +146,18 @@ func (out element) excludesAll(in element, p string) bool {
 // leavesOut reports whether in leaves out all that p, left out by out, matches.
 // With a variable p must be there as it is: when it stands for nothing, both
 // statements have to be void.
-func (in element) leavesOut(out element, p string) bool {
+func (out element) leavesOut(in element, p string) bool {
 	if out.variables && hasVariable(p) {
 		return in.variables && slices.Contains(in.not, p)
 	}
 	return in.includes(in.not, out, p)
 }
 
-func (e element) compile(pattern string, vars lookup) []token {
-	if !e.variables {
+func (out element) compile(pattern string, vars lookup) []token {
+	if !out.variables {
 		vars = nil
 	}
-	tokens, _ := compile(pattern, e.syntax, vars)
+	tokens, _ := compile(pattern, out.syntax, vars)
 	return tokens
 }
 

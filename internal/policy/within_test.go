@@ -11,7 +11,7 @@ func TestWithin(t *testing.T) {
 	}
 	const (
 		read = `"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"arn:aws:s3:::shop/*"`
-		any  = `"Effect":"Allow","Action":"*","Resource":"*"`
+		all  = `"Effect":"Allow","Action":"*","Resource":"*"`
 		who  = `"Effect":"Allow","Action":"sts:AssumeRole",`
 	)
 	cases := map[string]struct {
@@ -20,8 +20,8 @@ func TestWithin(t *testing.T) {
 		want         bool
 	}{
 		"Itself":           {"A policy is within itself.", one(read), one(read), true},
-		"Admin":            {"Anything is within everything.", one(read), one(any), true},
-		"AdminNot":         {"Not the other way.", one(any), one(read), false},
+		"Admin":            {"Anything is within everything.", one(read), one(all), true},
+		"AdminNot":         {"Not the other way.", one(all), one(read), false},
 		"Nothing":          {"Nothing is within anything.", Policy{}.Document(), one(read), true},
 		"NothingWide":      {"Something is not within nothing.", one(read), Policy{}.Document(), false},
 		"FewerActions":     {"Fewer actions.", one(`"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::shop/*"`), one(read), true},
@@ -53,7 +53,7 @@ func TestWithin(t *testing.T) {
 		"ActionInNot":       {"An action that is not left out.", one(read), one(`"Effect":"Allow","NotAction":"iam:*","Resource":"*"`), true},
 		"ActionNotInNot":    {"One that may be.", one(read), one(`"Effect":"Allow","NotAction":"*Object","Resource":"*"`), false},
 		"NotInAction":       {"All but some are not within some.", one(`"Effect":"Allow","NotAction":"iam:*","Resource":"*"`), one(read), false},
-		"NotInAny":          {"But within all.", one(`"Effect":"Allow","NotAction":"iam:*","NotResource":"arn:aws:s3:::x"`), one(any), true},
+		"NotInAny":          {"But within all.", one(`"Effect":"Allow","NotAction":"iam:*","NotResource":"arn:aws:s3:::x"`), one(all), true},
 		"NeitherAction":     {"No action at all proves nothing.", one(`"Effect":"Allow","Action":"s3:*","Resource":"*"`), one(`"Effect":"Allow","Resource":"*"`), false},
 		"BothActions":       {"Nor do both.", one(`"Effect":"Allow","Action":"s3:*","Resource":"*"`), one(`"Effect":"Allow","Action":"*","NotAction":"s3:*","Resource":"*"`), false},
 		"NotResource":       {"Left out by both.", one(`"Effect":"Allow","Action":"*","NotResource":"arn:aws:s3:::*"`), one(`"Effect":"Allow","Action":"*","NotResource":"arn:aws:s3:::a*"`), true},
@@ -86,7 +86,7 @@ func TestWithin(t *testing.T) {
 		"NoPrincipal":     {"An identity policy is of another kind.", one(`"Effect":"Allow","Action":"sts:AssumeRole"`), one(who + `"Principal":"*"`), false},
 		"NoPrincipalWide": {"On either side.", one(who + `"Principal":{"Service":"a"}`), one(`"Effect":"Allow","Action":"sts:AssumeRole"`), false},
 
-		"Garbage":     {"Of what is no policy nothing is proved.", "x", one(any), false},
+		"Garbage":     {"Of what is no policy nothing is proved.", "x", one(all), false},
 		"GarbageWide": {"On either side.", Policy{}.Document(), "x", false},
 
 		"TrustFewer":     {"A ServiceAccount less.", Trust(spec()), Trust(spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "x"} })), true},
