@@ -289,7 +289,7 @@ func total(calls map[string]int) int {
 // withoutWorkloads drops from manifests what needs nodes.
 func withoutWorkloads(manifests string) string {
 	var kept []string
-	for _, document := range strings.SplitSeq(manifests, "\n---\n") {
+	for document := range strings.SplitSeq(manifests, "\n---\n") {
 		var head struct {
 			Kind string `json:"kind"`
 		}
