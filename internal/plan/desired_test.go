@@ -1,0 +1,241 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+var testCluster = Cluster{
+	Name: "prod", Partition: "aws", AccountID: "123456789012", Issuer: "https://oidc.example.com/id/0A1B",
+	Audience: DefaultAudience, RolePath: "/podidentity/prod/",
+}
+
+func identity(edit func(*v1alpha1.PodIdentitySpec)) *v1alpha1.PodIdentity {
+	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "uid-1"}}
+	edit(&pi.Spec)
+	return pi
+}
+
+// The empty spec: what every identity has.
+func emptyState() State {
+	return State{
+		Role: Role{
+			Name: "prod_shop_checkout_1286e5f6", Path: "/podidentity/prod/", MaxSession: 3600,
+			Trust: policy.Document(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/0A1B"},` +
+				`"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example.com/id/0A1B:aud":"sts.amazonaws.com","oidc.example.com/id/0A1B:sub":"system:serviceaccount:shop:checkout"}}}]}`),
+			Tags: map[string]string{
+				TagManagedBy: ManagedBy, TagCluster: "prod", TagNamespace: "shop", TagName: "checkout", TagUID: "uid-1",
+			},
+			Inline: map[string]policy.Document{},
+		},
+		ServiceAccount: ServiceAccount{Name: "checkout", Create: true, Annotations: map[string]string{
+			AnnotationRoleARN:              "arn:aws:iam::123456789012:role/podidentity/prod/prod_shop_checkout_1286e5f6",
+			AnnotationSTSRegionalEndpoints: "true",
+		}},
+	}
+}
+
+func TestDesired(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		spec    func(*v1alpha1.PodIdentitySpec)
+		cluster func(*Cluster)
+		want    func(*State)
+	}{
+		"Empty": {reason: "A role without rights for the ServiceAccount of the object's name."},
+		"ServiceAccount": {
+			reason: "Another name is trusted and annotated; somebody else's gets no more than it must.",
+			spec: func(s *v1alpha1.PodIdentitySpec) {
+				s.ServiceAccount = v1alpha1.ServiceAccountSpec{Name: "web", Mode: v1alpha1.ServiceAccountAnnotate, TokenExpirationSeconds: 3600}
+			},
+			want: func(s *State) {
+				s.Role.Trust = policy.Document(strings.ReplaceAll(string(s.Role.Trust), "shop:checkout", "shop:web"))
+				s.ServiceAccount = ServiceAccount{Name: "web", Annotations: map[string]string{
+					AnnotationRoleARN: s.ServiceAccount.Annotations[AnnotationRoleARN], AnnotationTokenExpiration: "3600",
+				}}
+			},
+		},
+		"Additional": {
+			reason: "Each is trusted by its exact name, once.",
+			spec: func(s *v1alpha1.PodIdentitySpec) {
+				s.AdditionalServiceAccounts = []v1alpha1.ServiceAccountName{"b", "a", "checkout"}
+			},
+			want: func(s *State) {
+				s.Role.Trust = policy.Document(strings.Replace(string(s.Role.Trust), `"system:serviceaccount:shop:checkout"`,
+					`["system:serviceaccount:shop:a","system:serviceaccount:shop:b","system:serviceaccount:shop:checkout"]`, 1))
+				s.Additional = []string{"a", "b"}
+			},
+		},
+		"Namespace": {
+			reason: "StringLike on the whole namespace, StringEquals on the audience.",
+			spec:   func(s *v1alpha1.PodIdentitySpec) { s.Trust.Scope = v1alpha1.TrustNamespace },
+			want: func(s *State) {
+				s.Role.Trust = policy.Document(strings.Replace(string(s.Role.Trust), `,"oidc.example.com/id/0A1B:sub":"system:serviceaccount:shop:checkout"}`,
+					`},"StringLike":{"oidc.example.com/id/0A1B:sub":"system:serviceaccount:shop:*"}`, 1))
+			},
+		},
+		"Role": {
+			reason: "Name, description, session, boundary and tags; no tag of the user's is over the owner's.",
+			spec: func(s *v1alpha1.PodIdentitySpec) {
+				s.Role = v1alpha1.RoleSpec{
+					Name: "Mine", Description: "d", MaxSessionDurationSeconds: 7200, PermissionsBoundary: "arn:aws:iam::aws:policy/B",
+					Tags: map[string]v1alpha1.TagValue{"Team": "shop"},
+				}
+			},
+			want: func(s *State) {
+				s.Role.Name, s.Role.Description, s.Role.MaxSession, s.Role.Boundary = "Mine", "d", 7200, "arn:aws:iam::aws:policy/B"
+				s.Role.Tags["Team"] = "shop"
+				s.ServiceAccount.Annotations[AnnotationRoleARN] = "arn:aws:iam::123456789012:role/podidentity/prod/Mine"
+			},
+		},
+		"ForcedBoundary": {
+			reason:  "The boundary that the operator forces wins.",
+			spec:    func(s *v1alpha1.PodIdentitySpec) { s.Role.PermissionsBoundary = "arn:aws:iam::aws:policy/B" },
+			cluster: func(c *Cluster) { c.Boundary = "arn:aws:iam::aws:policy/Forced" },
+			want:    func(s *State) { s.Role.Boundary = "arn:aws:iam::aws:policy/Forced" },
+		},
+		"Managed": {
+			reason: "The order in which policies are declared does not matter.",
+			spec: func(s *v1alpha1.PodIdentitySpec) {
+				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/B", "arn:aws:iam::aws:policy/A"}
+			},
+			want: func(s *State) {
+				s.Role.Managed = []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"}
+			},
+		},
+		"Inline": {
+			reason: "Statements and a document that say the same are the same.",
+			spec: func(s *v1alpha1.PodIdentitySpec) {
+				s.Policies.Inline = []v1alpha1.InlinePolicy{
+					{Name: "typed", Statements: []v1alpha1.Statement{{
+						SID: "A", Effect: "Allow", Actions: []v1alpha1.Action{"s3:GetObject"}, Resources: []v1alpha1.Resource{"*"},
+						Conditions: []v1alpha1.Condition{{Operator: "Bool", Key: "aws:SecureTransport", Values: []v1alpha1.ConditionValue{"true"}}},
+					}}},
+					{Name: "json", Document: `{"Statement":{"Sid":"A","Effect":"Allow","Action":["s3:GetObject"],"Resource":["*"],"Condition":{"Bool":{"aws:SecureTransport":true}}},"Version":"2012-10-17"}`},
+				}
+			},
+			want: func(s *State) {
+				const same = `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":"s3:getobject","Resource":"*","Condition":{"Bool":{"aws:securetransport":"true"}}}]}`
+				s.Role.Inline = map[string]policy.Document{"typed": same, "json": same}
+			},
+		},
+		"OtherPartitionAndPort": {
+			reason:  "Nothing is taken for granted of partition, issuer or audience.",
+			cluster: func(c *Cluster) { c.Partition, c.Issuer, c.Audience = "aws-cn", "https://10.0.0.1:6443/x", "aud" },
+			want: func(s *State) {
+				s.Role.Trust = policy.Document(strings.NewReplacer("arn:aws:", "arn:aws-cn:", "oidc.example.com/id/0A1B", "10.0.0.1:6443/x", "sts.amazonaws.com", "aud").Replace(string(s.Role.Trust)))
+				s.ServiceAccount.Annotations[AnnotationRoleARN] = "arn:aws-cn:iam::123456789012:role/podidentity/prod/prod_shop_checkout_1286e5f6"
+				s.ServiceAccount.Annotations[AnnotationAudience] = "aud"
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			cluster, want := testCluster, emptyState()
+			for _, edit := range []func(){
+				func() { call(tc.cluster, &cluster) }, func() { call(tc.want, &want) },
+			} {
+				edit()
+			}
+			got, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) { call(tc.spec, s) }), cluster)
+			if err != nil {
+				t.Fatalf("%s\nDesired(...): %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s\nDesired(...): -want, +got:\n%s", tc.reason, diff)
+			}
+			if _, err := policy.Parse([]byte(got.Role.Trust)); err != nil || got.Role.Trust.Policy().CheckTrust() != nil {
+				t.Errorf("%s\nThe trust policy is none: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+func call[T any](edit func(*T), value *T) {
+	if edit != nil {
+		edit(value)
+	}
+}
+
+func TestDesiredRefuses(t *testing.T) {
+	statement := v1alpha1.Statement{Effect: "Allow", Actions: []v1alpha1.Action{"s3:GetObject"}, Resources: []v1alpha1.Resource{"*"}}
+	twice := statement
+	twice.Conditions = []v1alpha1.Condition{{Operator: "StringEquals", Key: "aws:a", Values: []v1alpha1.ConditionValue{"1"}}, {Operator: "stringEquals", Key: "AWS:A", Values: []v1alpha1.ConditionValue{"2"}}}
+	inline := func(p v1alpha1.InlinePolicy) func(*v1alpha1.PodIdentitySpec) {
+		p.Name = "p"
+		return func(s *v1alpha1.PodIdentitySpec) { s.Policies.Inline = []v1alpha1.InlinePolicy{p} }
+	}
+	cases := map[string]struct {
+		reason string
+		spec   func(*v1alpha1.PodIdentitySpec)
+		want   []string
+	}{
+		"Neither":  {"A policy says something.", inline(v1alpha1.InlinePolicy{}), []string{"spec.policies.inline[p].statements: exactly one of statements and document must be set"}},
+		"Both":     {"And says it once.", inline(v1alpha1.InlinePolicy{Document: "{}", Statements: []v1alpha1.Statement{statement}}), []string{"spec.policies.inline[p].statements: exactly one"}},
+		"JSON":     {"The document is JSON.", inline(v1alpha1.InlinePolicy{Document: `{"Version":`}), []string{"spec.policies.inline[p].document: policy document: "}},
+		"Grammar":  {"The document is a policy.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*"}}`}), []string{"spec.policies.inline[p].document: policy document: Statement[0]"}},
+		"Twice":    {"Two lists of values for one key would be an or.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: stringEquals on AWS:A stands in conditions[0] already"}},
+		"Operator": {"IAM knows no such operator.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{{Effect: "Allow", Actions: statement.Actions, Resources: statement.Resources, Conditions: []v1alpha1.Condition{{Operator: "Equals", Key: "a:b", Values: []v1alpha1.ConditionValue{"1"}}}}}}), []string{"spec.policies.inline[p].statements: "}},
+		"Several": {
+			"All that is wrong is told at once.",
+			func(s *v1alpha1.PodIdentitySpec) {
+				s.Role.PermissionsBoundary = "arn:aws-cn:iam::aws:policy/B"
+				s.Role.Tags = map[string]v1alpha1.TagValue{"Team": "a", "team": "b", "IAM.podidentity.io/uid": "c"}
+				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws-us-gov:iam::aws:policy/B"}
+			},
+			[]string{
+				"spec.role.permissionsBoundary: arn:aws-cn:iam::aws:policy/B is in partition aws-cn; this cluster's AWS account is in partition aws",
+				"spec.role.tags[team]: differs from Team only in case",
+				"spec.role.tags[IAM.podidentity.io/uid]: keys must not begin with aws: or iam.podidentity.io/",
+				"spec.policies.managed[0]: arn:aws-us-gov:iam::aws:policy/B is in partition aws-us-gov",
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := Desired(identity(tc.spec), testCluster)
+			if err == nil || fault.KindOf(err) != fault.Terminal || fault.ReasonOf(err, "") != v1alpha1.ReasonInvalidSpec {
+				t.Fatalf("%s\nDesired(...): %v, want it terminal", tc.reason, err)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s\nmessage = %q, want it to say %q", tc.reason, err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestServiceAccounts(t *testing.T) {
+	state := emptyState()
+	state.Additional = []string{"migrate"}
+	state.ServiceAccount.Annotations[AnnotationTokenExpiration] = "600"
+	want := []ServiceAccount{state.ServiceAccount, {Name: "migrate", Annotations: map[string]string{
+		AnnotationRoleARN: state.ServiceAccount.Annotations[AnnotationRoleARN],
+	}}}
+	if diff := cmp.Diff(want, state.ServiceAccounts()); diff != "" {
+		t.Errorf("Others get the role, and nothing else.\nServiceAccounts(): -want, +got:\n%s", diff)
+	}
+}
+
+// No document that somebody types makes the planner panic, and what it refuses it
+// refuses for good.
+func FuzzDesired(f *testing.F) {
+	f.Add(`{"Version":"2012-10-17","Statement":[]}`)
+	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
+	f.Fuzz(func(t *testing.T, document string) {
+		_, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
+			s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Document: document}}
+		}), testCluster)
+		if err != nil && fault.KindOf(err) != fault.Terminal {
+			t.Errorf("refused, and not for good: %v", err)
+		}
+	})
+}

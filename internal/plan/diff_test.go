@@ -1,0 +1,234 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+func TestDiff(t *testing.T) {
+	const readOnly, admin = "arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/AdministratorAccess"
+	queue := allowing("sqs:SendMessage", "*")
+	role := func(edits ...func(*Role)) Role {
+		r := Role{
+			Name: "r", Path: "/p/", MaxSession: 3600, Trust: trusting("a"), Tags: map[string]string{"owner": "1"},
+			Managed: []string{readOnly}, Inline: map[string]policy.Document{"queue": queue},
+		}
+		for _, edit := range edits {
+			edit(&r)
+		}
+		return r
+	}
+	bare := role(func(r *Role) { r.Managed, r.Inline = nil, nil })
+	cases := map[string]struct {
+		reason   string
+		observed *Role
+		desired  Role
+		want     []Change
+	}{
+		"InSync": {"A role as desired needs no call.", ptr(role()), role(), nil},
+		"Absent": {
+			"One call makes the role, one each grants a policy.", nil, role(),
+			[]Change{CreateRole{Role: bare}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
+		},
+		"Trust": {
+			"A trust policy edited by hand is put back.", ptr(role(func(r *Role) { r.Trust = trusting("b") })), role(),
+			[]Change{UpdateTrust{Trust: trusting("a")}},
+		},
+		"Settings": {
+			"One call sets both, and says which differed.", ptr(role(func(r *Role) { r.Description, r.MaxSession = "x", 7200 })), role(),
+			[]Change{UpdateRole{MaxSession: 3600, Differs: "description+sessionDuration"}},
+		},
+		"Boundary": {
+			"A boundary that was taken away is put back.", ptr(role()), role(func(r *Role) { r.Boundary = admin }),
+			[]Change{PutBoundary{ARN: admin}},
+		},
+		"BoundaryGone": {
+			"One that is not declared is taken away.", ptr(role(func(r *Role) { r.Boundary = admin })), role(),
+			[]Change{DeleteBoundary{}},
+		},
+		"Tags": {
+			"Only what differs is sent.", ptr(role(func(r *Role) { r.Tags = map[string]string{"owner": "0", "stray": "x"} })), role(),
+			[]Change{UntagRole{Keys: []string{"stray"}}, TagRole{Tags: map[string]string{"owner": "1"}}},
+		},
+		"Swap": {
+			"Rights are taken before they are given.",
+			ptr(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]policy.Document{"old": queue} })), role(),
+			[]Change{DeleteInline{Name: "old"}, Detach{ARN: admin}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
+		},
+		"TrustedMoreMayLess": {
+			"Who is trusted anew never has the old rights.",
+			ptr(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), nil }),
+			[]Change{Detach{ARN: readOnly}, UpdateTrust{Trust: trusting("a", "b")}},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Diff(tc.observed, tc.desired)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nDiff(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func ptr(r Role) *Role { return &r }
+
+// A role that is as desired needs nothing.
+func TestDiffOfSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		role := rolesOf.Draw(t, "role")
+		if got := Diff(&role, role.Clone()); len(got) > 0 {
+			t.Fatalf("Diff(x, x) = %v", got)
+		}
+	})
+}
+
+// The changes lead from one role to the other, and no interruption on the way
+// leaves a role that grants what neither of the two does.
+func TestDiffLeadsSafely(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var from *Role
+		if rapid.IntRange(0, 5).Draw(t, "from") > 0 {
+			r := rolesOf.Draw(t, "a")
+			from = &r
+		}
+		to := rolesOf.Draw(t, "b")
+		changes := Diff(from, to)
+		allowed := grantsOf(from)
+		maps.Copy(allowed, grantsOf(&to))
+		at := from
+		for i, c := range changes {
+			at = applyTo(at, c)
+			for g := range grantsOf(at) {
+				if !allowed[g] {
+					t.Fatalf("after change %d of %s the role grants %v, which neither of the two does", i, Summary(changes), g)
+				}
+			}
+		}
+		if diff := cmp.Diff(to, *at, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("the changes %s do not lead there: -want, +got:\n%s", Summary(changes), diff)
+		}
+		if again := Diff(from, to); !cmp.Equal(changes, again) {
+			t.Fatal("the order of changes is left to chance")
+		}
+	})
+}
+
+// From nothing a plan costs one call for the role and one for each policy, unless
+// two policies deny what the other allows.
+func TestCreateCosts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		to := rolesOf.Draw(t, "role")
+		least, circular := 1+len(to.Managed)+len(to.Inline), false
+		for a, x := range to.Inline {
+			for b, y := range to.Inline {
+				circular = circular || a != b && mayDeny(x, y)
+			}
+		}
+		if got := len(Diff(nil, to)); got != least && !circular {
+			t.Fatalf("a create costs %d calls, not %d", got, least)
+		}
+	})
+}
+
+// An edit of one part costs one call.
+func TestEditCosts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from := rolesOf.Draw(t, "role")
+		to := from.Clone()
+		switch other := rolesOf.Draw(t, "other"); rapid.IntRange(0, 4).Draw(t, "part") {
+		case 0:
+			to.Trust = other.Trust
+		case 1:
+			to.Boundary = other.Boundary
+		case 2:
+			to.Description, to.MaxSession = other.Description, other.MaxSession
+		case 3:
+			to.Inline["p"] = documents.Draw(t, "p")
+		case 4:
+			delete(to.Inline, "p")
+		}
+		if got := Diff(&from, to); len(got) > 1 {
+			t.Fatalf("one edit costs %d calls: %s", len(got), Summary(got))
+		}
+	})
+}
+
+func TestTeardown(t *testing.T) {
+	observed := &Observed{
+		Role:             Role{Name: "r", Trust: trusting("a"), Managed: []string{"arn:1", "arn:2"}, Inline: map[string]policy.Document{"q": "", "p": ""}},
+		InstanceProfiles: []string{"nodes"},
+	}
+	want := []Change{
+		UpdateTrust{Trust: policy.Nobody()}, Detach{ARN: "arn:1"}, Detach{ARN: "arn:2"},
+		DeleteInline{Name: "p"}, DeleteInline{Name: "q"}, LeaveInstanceProfile{Name: "nodes"}, DeleteRole{},
+	}
+	if diff := cmp.Diff(want, Teardown(observed)); diff != "" {
+		t.Errorf("Trust is cut first, and the role goes last.\nTeardown(...): -want, +got:\n%s", diff)
+	}
+	half := &Observed{Role: Role{Name: "r", Trust: policy.Nobody()}}
+	if diff := cmp.Diff([]Change{DeleteRole{}}, Teardown(half)); diff != "" {
+		t.Errorf("What is done is not done again.\nTeardown(...): -want, +got:\n%s", diff)
+	}
+	if got := Teardown(nil); got != nil {
+		t.Errorf("Teardown(nil) = %v", got)
+	}
+}
+
+func TestFleet(t *testing.T) {
+	owner := Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "1"}
+	role := Role{Name: "Role", Path: "/p/", Trust: trusting("a"), Tags: owner.Tags(), Boundary: "arn:b"}
+	fleet := Fleet{Roles: map[string]*Observed{}}
+	fleet.Add(&Observed{Role: role.Clone()})
+	if fleet.InSync(owner, role) == nil {
+		t.Error("A role as desired is not found in sync.")
+	}
+	other := role.Clone()
+	other.Boundary = ""
+	if fleet.InSync(owner, other) != nil {
+		t.Error("A role that differs is found in sync.")
+	}
+	if fleet.InSync(Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "2"}, role) != nil {
+		t.Error("Somebody else's role is found in sync.")
+	}
+	absent := role.Clone()
+	absent.Name = "none"
+	if fleet.InSync(owner, absent) != nil {
+		t.Error("A role that is not there is found in sync.")
+	}
+	if got := LookCost(role, Role{Inline: map[string]policy.Document{"p": "", "q": ""}}); got != 8 {
+		t.Errorf("LookCost(...) = %d, want 3 + 5", got)
+	}
+}
+
+// Every change names its action, and the part that metrics and events name.
+func TestChanges(t *testing.T) {
+	changes := []Change{
+		CreateRole{Role: Role{Name: "r"}}, UpdateTrust{}, UpdateRole{Differs: "description"}, PutBoundary{ARN: "b"}, DeleteBoundary{},
+		TagRole{Tags: map[string]string{"k": "", "a": ""}}, UntagRole{Keys: []string{"x", "y"}}, PutInline{Name: "p"}, DeleteInline{Name: "p"},
+		Attach{ARN: "m"}, Detach{ARN: "m"}, LeaveInstanceProfile{Name: "i"}, DeleteRole{},
+	}
+	var got []string
+	for _, c := range changes {
+		c.change()
+		got = append(got, c.Action()+"|"+c.Target()+"|"+c.Part())
+	}
+	want := []string{
+		"CreateRole|r|role", "UpdateAssumeRolePolicy||trust", "UpdateRole||description", "PutRolePermissionsBoundary|b|boundary", "DeleteRolePermissionsBoundary||boundary",
+		"TagRole|a,k|tags", "UntagRole|x,y|tags", "PutRolePolicy|p|inlinePolicy", "DeleteRolePolicy|p|inlinePolicy",
+		"AttachRolePolicy|m|managedPolicy", "DetachRolePolicy|m|managedPolicy", "RemoveRoleFromInstanceProfile|i|instanceProfile", "DeleteRole||role",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+	if got := Summary(slices.Clone(changes[:2])); got != "CreateRole,UpdateAssumeRolePolicy" {
+		t.Errorf("Summary(...) = %q", got)
+	}
+}

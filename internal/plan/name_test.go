@@ -1,0 +1,68 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// dnsName draws a name that Kubernetes allows.
+func dnsName(most int) *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		name := rapid.StringMatching(`[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?`).Draw(t, "name")
+		return strings.Trim(name[:min(len(name), most)], "-.") + "x"
+	})
+}
+
+func TestRoleName(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		parts  [3]string
+		want   string
+	}{
+		"Short": {"All parts can be read.", [3]string{"prod", "shop", "checkout"}, "prod_shop_checkout_1286e5f6"},
+		"Long":  {"What does not fit is cut, and the hash still tells it apart.", [3]string{"prod", "shop", strings.Repeat("a", 200)}, "prod_shop_" + strings.Repeat("a", 45) + "_"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := RoleName(tc.parts[0], tc.parts[1], tc.parts[2])
+			if !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%s\nRoleName(...) = %q, want it to begin with %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// Names fit, and differ, without regard to case, whenever the identities do.
+func TestRoleNamesDiffer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) [3]string {
+			return [3]string{dnsName(40).Draw(t, label+" cluster"), dnsName(63).Draw(t, label+" namespace"), dnsName(253).Draw(t, label+" name")}
+		}
+		a, b := draw("a"), draw("b")
+		if rapid.Bool().Draw(t, "alike but for the end") {
+			b = a
+			b[2] += "x"
+		}
+		x, y := RoleName(a[0], a[1], a[2]), RoleName(b[0], b[1], b[2])
+		if len(x) > maxRoleName || len(y) > maxRoleName {
+			t.Fatalf("%q or %q is too long", x, y)
+		}
+		if (a == b) != strings.EqualFold(x, y) {
+			t.Fatalf("%v and %v have the names %q and %q", a, b, x, y)
+		}
+	})
+}
+
+// Parts that are joined alike are told apart.
+func TestRoleNamesOfShiftedParts(t *testing.T) {
+	seen := map[string][3]string{}
+	for _, parts := range [][3]string{{"a-b", "c", "d"}, {"a", "b-c", "d"}, {"a", "b", "c-d"}, {"a.b", "c", "d"}, {"a", "b", "c.d"}} {
+		name := RoleName(parts[0], parts[1], parts[2])
+		if other, taken := seen[name]; taken {
+			t.Errorf("%v and %v share the name %q", parts, other, name)
+		}
+		seen[name] = parts
+	}
+}
