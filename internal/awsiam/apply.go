@@ -1,6 +1,7 @@
 package awsiam
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -53,7 +54,7 @@ func (r *Roles) apply(ctx context.Context, name string, change plan.Change, appl
 		_, err := r.api.UntagRole(ctx, &iam.UntagRoleInput{RoleName: role, TagKeys: c.Keys})
 		return err
 	case plan.PutInline:
-		_, err := r.api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name), PolicyDocument: aws.String(string(c.Document))})
+		_, err := r.api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name), PolicyDocument: aws.String(cmp.Or(c.Text, string(c.Document)))})
 		return err
 	case plan.DeleteInline:
 		_, err := r.api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name)})

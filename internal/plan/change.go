@@ -45,10 +45,12 @@ type (
 	TagRole struct{ Tags map[string]string }
 	// UntagRole removes tags.
 	UntagRole struct{ Keys []string }
-	// PutInline sets an inline policy.
+	// PutInline sets an inline policy. Text is the document as it was declared;
+	// if it is empty, Document is what there is to write.
 	PutInline struct {
 		Name     string
 		Document policy.Document
+		Text     string
 	}
 	// DeleteInline removes an inline policy.
 	DeleteInline struct{ Name string }

@@ -177,13 +177,16 @@ func checkPartition(field, arn string, cluster Cluster) error {
 
 func desireInline(role *Role, pi *v1alpha1.PodIdentity, _ Cluster) error {
 	var problems []error
-	role.Inline = map[string]policy.Document{}
+	role.Inline, role.Written = map[string]policy.Document{}, map[string]string{}
 	for _, in := range pi.Spec.Policies.Inline {
 		document, err := inlineDocument(in)
+		if err == nil {
+			role.Inline[in.Name] = document
+			role.Written[in.Name], err = written(in)
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("spec.policies.inline[%s].%w", in.Name, err))
 		}
-		role.Inline[in.Name] = document
 	}
 	return errors.Join(problems...)
 }

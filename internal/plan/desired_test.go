@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -148,7 +149,7 @@ func TestDesired(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s\nDesired(...): %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Role{}, "Written")); diff != "" {
 				t.Errorf("%s\nDesired(...): -want, +got:\n%s", tc.reason, diff)
 			}
 			if _, err := policy.Parse([]byte(got.Role.Trust)); err != nil || got.Role.Trust.Policy().CheckTrust() != nil {
@@ -225,17 +226,60 @@ func TestServiceAccounts(t *testing.T) {
 	}
 }
 
+// What is written to AWS is as it was declared, and means what is compared.
+func TestWritten(t *testing.T) {
+	state, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
+		s.Policies.Inline = []v1alpha1.InlinePolicy{
+			{Name: "typed", Statements: []v1alpha1.Statement{{
+				SID: "A", Effect: "Deny", NotActions: []v1alpha1.Action{"s3:GetObject"}, NotResources: []v1alpha1.Resource{"arn:aws:s3:::ж<&>"},
+				Conditions: []v1alpha1.Condition{{Operator: "Bool", Key: "aws:SecureTransport", Values: []v1alpha1.ConditionValue{"true"}}},
+			}}},
+			{Name: "json", Document: "{ \"Version\": \"2012-10-17\",\n \"Statement\": {\"Effect\": \"Allow\", \"Action\": \"S3:GetObject\", \"Resource\": \"*\"}}"},
+		}
+	}), testCluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"typed": `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Deny","NotAction":["s3:GetObject"],"NotResource":["arn:aws:s3:::\u0436<&>"],"Condition":{"Bool":{"aws:SecureTransport":["true"]}}}]}`,
+		"json":  `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"S3:GetObject","Resource":"*"}}`,
+	}
+	if diff := cmp.Diff(want, state.Role.Written); diff != "" {
+		t.Errorf("Written: -want, +got:\n%s", diff)
+	}
+	for name, text := range state.Role.Written {
+		if back, err := policy.Parse([]byte(text)); err != nil || back != state.Role.Inline[name] {
+			t.Errorf("%s is compared as %s (%v)", text, state.Role.Inline[name], err)
+		}
+	}
+	var put []string
+	for _, c := range Diff(nil, state.Role) {
+		if c, ok := c.(PutInline); ok {
+			put = append(put, c.Text)
+		}
+	}
+	if len(put) != 2 || put[0] == "" || put[1] == "" {
+		t.Errorf("Diff does not carry what is to be written: %q", put)
+	}
+}
+
 // No document that somebody types makes the planner panic, and what it refuses it
 // refuses for good.
 func FuzzDesired(f *testing.F) {
 	f.Add(`{"Version":"2012-10-17","Statement":[]}`)
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
 	f.Fuzz(func(t *testing.T, document string) {
-		_, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
+		state, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
 			s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Document: document}}
 		}), testCluster)
-		if err != nil && fault.KindOf(err) != fault.Terminal {
-			t.Errorf("refused, and not for good: %v", err)
+		if err != nil {
+			if fault.KindOf(err) != fault.Terminal {
+				t.Errorf("refused, and not for good: %v", err)
+			}
+			return
+		}
+		if back, err := policy.Parse([]byte(state.Role.Written["p"])); err != nil || back != state.Role.Inline["p"] {
+			t.Errorf("what is written, %s, is not what is compared, %s (%v)", state.Role.Written["p"], state.Role.Inline["p"], err)
 		}
 	})
 }

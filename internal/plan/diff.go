@@ -21,7 +21,7 @@ import (
 func Diff(observed *Role, desired Role) []Change {
 	if observed == nil {
 		bare := desired.Clone()
-		bare.Managed, bare.Inline = nil, nil
+		bare.Managed, bare.Inline, bare.Written = nil, nil, nil
 		return append([]Change{CreateRole{Role: bare}}, grants(bare, desired).ordered()...)
 	}
 	s := grants(*observed, desired)

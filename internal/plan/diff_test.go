@@ -167,8 +167,13 @@ func TestTeardown(t *testing.T) {
 		InstanceProfiles: []string{"nodes"},
 	}
 	want := []Change{
-		UpdateTrust{Trust: policy.Nobody()}, Detach{ARN: "arn:1"}, Detach{ARN: "arn:2"},
-		DeleteInline{Name: "p"}, DeleteInline{Name: "q"}, LeaveInstanceProfile{Name: "nodes"}, DeleteRole{},
+		UpdateTrust{Trust: policy.Nobody()},
+		Detach{ARN: "arn:1"},
+		Detach{ARN: "arn:2"},
+		DeleteInline{Name: "p"},
+		DeleteInline{Name: "q"},
+		LeaveInstanceProfile{Name: "nodes"},
+		DeleteRole{},
 	}
 	if diff := cmp.Diff(want, Teardown(observed)); diff != "" {
 		t.Errorf("Trust is cut first, and the role goes last.\nTeardown(...): -want, +got:\n%s", diff)
@@ -211,9 +216,19 @@ func TestFleet(t *testing.T) {
 // Every change names its action, and the part that metrics and events name.
 func TestChanges(t *testing.T) {
 	changes := []Change{
-		CreateRole{Role: Role{Name: "r"}}, UpdateTrust{}, UpdateRole{Differs: "description"}, PutBoundary{ARN: "b"}, DeleteBoundary{},
-		TagRole{Tags: map[string]string{"k": "", "a": ""}}, UntagRole{Keys: []string{"x", "y"}}, PutInline{Name: "p"}, DeleteInline{Name: "p"},
-		Attach{ARN: "m"}, Detach{ARN: "m"}, LeaveInstanceProfile{Name: "i"}, DeleteRole{},
+		CreateRole{Role: Role{Name: "r"}},
+		UpdateTrust{},
+		UpdateRole{Differs: "description"},
+		PutBoundary{ARN: "b"},
+		DeleteBoundary{},
+		TagRole{Tags: map[string]string{"k": "", "a": ""}},
+		UntagRole{Keys: []string{"x", "y"}},
+		PutInline{Name: "p"},
+		DeleteInline{Name: "p"},
+		Attach{ARN: "m"},
+		Detach{ARN: "m"},
+		LeaveInstanceProfile{Name: "i"},
+		DeleteRole{},
 	}
 	var got []string
 	for _, c := range changes {

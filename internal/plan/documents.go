@@ -11,7 +11,7 @@ func (c inlineChange) whole() Change {
 	if c.to == "" {
 		return DeleteInline{Name: c.name}
 	}
-	return PutInline{Name: c.name, Document: c.to}
+	return PutInline{Name: c.name, Document: c.to, Text: c.text}
 }
 
 // narrows reports whether the change only takes rights away, whatever else is on

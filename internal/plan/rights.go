@@ -36,7 +36,7 @@ func (s *sequence) ordered() []Change {
 // grants returns the changes of rights from one role to another.
 func grants(from, to Role) *sequence {
 	s := &sequence{}
-	inline := inlineChanges(from.Inline, to.Inline)
+	inline := inlineChanges(from.Inline, to)
 	trust, boundary := from.Trust != to.Trust, from.Boundary != to.Boundary
 
 	// The boundary cannot be split: there is no policy that is the meet of two.
@@ -160,9 +160,11 @@ func orderFresh(fresh []inlineChange, pivots bool) (narrow, widen []Change) {
 type inlineChange struct {
 	name     string
 	from, to policy.Document
+	text     string // of to, as it was declared
 }
 
-func inlineChanges(from, to map[string]policy.Document) []inlineChange {
+func inlineChanges(from map[string]policy.Document, desired Role) []inlineChange {
+	to := desired.Inline
 	names := slices.Sorted(maps.Keys(from))
 	for name := range to {
 		if _, ok := from[name]; !ok {
@@ -173,7 +175,7 @@ func inlineChanges(from, to map[string]policy.Document) []inlineChange {
 	var changes []inlineChange
 	for _, name := range names {
 		if from[name] != to[name] {
-			changes = append(changes, inlineChange{name: name, from: from[name], to: to[name]})
+			changes = append(changes, inlineChange{name: name, from: from[name], to: to[name], text: desired.Written[name]})
 		}
 	}
 	return changes

@@ -78,6 +78,9 @@ type Role struct {
 	Tags        map[string]string
 	Managed     []string                   // ARNs, sorted
 	Inline      map[string]policy.Document // by policy name
+	// Written are the inline policies as they were declared, by name. Only a
+	// desired role has them; they say nothing that Inline does not.
+	Written map[string]string
 }
 
 // Clone returns a deep copy of r.
@@ -85,6 +88,7 @@ func (r Role) Clone() Role {
 	r.Tags = maps.Clone(r.Tags)
 	r.Managed = slices.Clone(r.Managed)
 	r.Inline = maps.Clone(r.Inline)
+	r.Written = maps.Clone(r.Written)
 	return r
 }
 

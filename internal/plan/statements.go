@@ -9,10 +9,13 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
+// versionOfStatements is the version of the language that typed statements are in.
+const versionOfStatements = policy.Version2012
+
 // policyOf returns the policy that typed statements declare. Its error begins
 // with the index of the statement that is wrong.
 func policyOf(statements []v1alpha1.Statement) (policy.Policy, error) {
-	p := policy.Policy{Version: policy.Version2012}
+	p := policy.Policy{Version: versionOfStatements}
 	var problems []error
 	for i, s := range statements {
 		declared, err := conditions(s.Conditions)
