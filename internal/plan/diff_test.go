@@ -32,39 +32,39 @@ func TestDiff(t *testing.T) {
 		desired  Role
 		want     []Change
 	}{
-		"InSync": {"A role as desired needs no call.", ptr(role()), role(), nil},
+		"InSync": {"A role as desired needs no call.", new(role()), role(), nil},
 		"Absent": {
 			"One call makes the role, one each grants a policy.", nil, role(),
 			[]Change{CreateRole{Role: bare}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
 		},
 		"Trust": {
-			"A trust policy edited by hand is put back.", ptr(role(func(r *Role) { r.Trust = trusting("b") })), role(),
+			"A trust policy edited by hand is put back.", new(role(func(r *Role) { r.Trust = trusting("b") })), role(),
 			[]Change{UpdateTrust{Trust: trusting("a")}},
 		},
 		"Settings": {
-			"One call sets both, and says which differed.", ptr(role(func(r *Role) { r.Description, r.MaxSession = "x", 7200 })), role(),
+			"One call sets both, and says which differed.", new(role(func(r *Role) { r.Description, r.MaxSession = "x", 7200 })), role(),
 			[]Change{UpdateRole{MaxSession: 3600, Differs: "description+sessionDuration"}},
 		},
 		"Boundary": {
-			"A boundary that was taken away is put back.", ptr(role()), role(func(r *Role) { r.Boundary = admin }),
+			"A boundary that was taken away is put back.", new(role()), role(func(r *Role) { r.Boundary = admin }),
 			[]Change{PutBoundary{ARN: admin}},
 		},
 		"BoundaryGone": {
-			"One that is not declared is taken away.", ptr(role(func(r *Role) { r.Boundary = admin })), role(),
+			"One that is not declared is taken away.", new(role(func(r *Role) { r.Boundary = admin })), role(),
 			[]Change{DeleteBoundary{}},
 		},
 		"Tags": {
-			"Only what differs is sent.", ptr(role(func(r *Role) { r.Tags = map[string]string{"owner": "0", "stray": "x"} })), role(),
+			"Only what differs is sent.", new(role(func(r *Role) { r.Tags = map[string]string{"owner": "0", "stray": "x"} })), role(),
 			[]Change{UntagRole{Keys: []string{"stray"}}, TagRole{Tags: map[string]string{"owner": "1"}}},
 		},
 		"Swap": {
 			"Rights are taken before they are given.",
-			ptr(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]policy.Document{"old": queue} })), role(),
+			new(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]policy.Document{"old": queue} })), role(),
 			[]Change{DeleteInline{Name: "old"}, Detach{ARN: admin}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
 		},
 		"TrustedMoreMayLess": {
 			"Who is trusted anew never has the old rights.",
-			ptr(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), nil }),
+			new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), nil }),
 			[]Change{Detach{ARN: readOnly}, UpdateTrust{Trust: trusting("a", "b")}},
 		},
 	}
@@ -77,8 +77,6 @@ func TestDiff(t *testing.T) {
 		})
 	}
 }
-
-func ptr(r Role) *Role { return &r }
 
 // A role that is as desired needs nothing.
 func TestDiffOfSame(t *testing.T) {

@@ -87,13 +87,17 @@ var rolesOf = rapid.Custom(func(t *rapid.T) Role {
 
 // applyTo makes a change to a model of AWS; nil is no role.
 func applyTo(role *Role, change Change) *Role {
-	if c, ok := change.(CreateRole); ok {
-		made := c.Role.Clone()
-		made.Inline = map[string]policy.Document{}
-		return &made
+	var next Role
+	if role != nil {
+		next = role.Clone()
 	}
-	next := role.Clone()
 	switch c := change.(type) {
+	case CreateRole:
+		next = c.Role.Clone()
+		next.Inline = map[string]policy.Document{}
+	case DeleteRole:
+		return nil
+	case LeaveInstanceProfile: // grants nothing to anybody here
 	case UpdateTrust:
 		next.Trust = c.Trust
 	case UpdateRole:
