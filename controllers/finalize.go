@@ -25,6 +25,14 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		r.memory.forget(obj.UID)
 		return ctrl.Result{}, nil
 	}
+	// The cache may not know yet that the object is gone, or that it is to be
+	// retained after all; to ask the API server costs less than to ask AWS.
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if obj.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
+		return ctrl.Result{}, nil
+	}
 	before := obj.DeepCopy()
 	s := r.newScope(obj)
 	err := run(ctx, s,

@@ -69,7 +69,7 @@ func announce(out io.Writer, url string, o awslocal.Options) {
 	_, _ = fmt.Fprintf(out, `awslocal listens at %[1]s as account %[2]s
 
   export AWS_ENDPOINT_URL=%[1]s
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=%[3]s
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=%[3]s
 
 Calls by action: %[1]s/_awslocal/calls
 `, url, o.Account, o.Region)

@@ -102,7 +102,7 @@ It stays up until Ctrl-C. In another terminal:
 
   export PATH=%s:$PATH
   export KUBECONFIG=%s
-  export AWS_ENDPOINT_URL=%s AWS_REGION=%s
+  export AWS_ENDPOINT_URL=%s AWS_DEFAULT_REGION=%s
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
 Three things to try:
