@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // A policy is compared in canonical form, in which the case of actions is folded,
@@ -25,28 +26,33 @@ type statementJSON struct {
 	Condition   map[string]map[string][]string `json:",omitempty"`
 }
 
-// written returns the text of an inline policy that is valid.
+// written returns the text of an inline policy that is valid, empty if only the
+// canonical form will do: IAM knows operators of conditions in its own spelling
+// alone, and is not as lenient about it as we are.
 func written(in v1alpha1.InlinePolicy) (string, error) {
 	var out bytes.Buffer
 	if in.Document != "" {
+		if !speltAsIAM([]byte(in.Document)) {
+			return "", nil
+		}
 		if err := json.Compact(&out, []byte(in.Document)); err != nil {
 			return "", err
 		}
 		return latin1(out.String()), nil
 	}
-	policy := struct {
+	document := struct {
 		Version   string
 		Statement []statementJSON
 	}{Version: versionOfStatements}
 	for _, s := range in.Statements {
-		policy.Statement = append(policy.Statement, statementJSON{
+		document.Statement = append(document.Statement, statementJSON{
 			Sid: s.SID, Effect: s.Effect, Action: s.Actions, NotAction: s.NotActions,
 			Resource: s.Resources, NotResource: s.NotResources, Condition: conditionJSON(s.Conditions),
 		})
 	}
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(policy); err != nil {
+	if err := encoder.Encode(document); err != nil {
 		return "", err
 	}
 	return latin1(strings.TrimSpace(out.String())), nil
@@ -58,12 +64,34 @@ func conditionJSON(declared []v1alpha1.Condition) map[string]map[string][]string
 	}
 	all := map[string]map[string][]string{}
 	for _, c := range declared {
-		if all[c.Operator] == nil {
-			all[c.Operator] = map[string][]string{}
+		operator := policy.CanonicalOperator(c.Operator)
+		if all[operator] == nil {
+			all[operator] = map[string][]string{}
 		}
-		all[c.Operator][c.Key] = plain(c.Values)
+		all[operator][c.Key] = plain(c.Values)
 	}
 	return all
+}
+
+// speltAsIAM reports whether a document has all operators in IAM's spelling.
+func speltAsIAM(document []byte) bool {
+	type statement struct{ Condition map[string]any }
+	var one struct{ Statement statement }
+	var several struct{ Statement []statement }
+	if json.Unmarshal(document, &several) != nil {
+		if json.Unmarshal(document, &one) != nil {
+			return false
+		}
+		several.Statement = []statement{one.Statement}
+	}
+	for _, s := range several.Statement {
+		for operator := range s.Condition {
+			if operator != policy.CanonicalOperator(operator) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // latin1 escapes, in JSON, the characters that IAM takes in no other form: those

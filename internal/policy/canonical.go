@@ -134,7 +134,7 @@ func canonicalCondition(c Condition) Condition {
 		values = []string{}
 	}
 	return Condition{
-		Operator: canonicalOperator(c.Operator),
+		Operator: CanonicalOperator(c.Operator),
 		Key:      foldKey(c.Key),
 		Values:   set(values, asIs, strings.Compare),
 	}

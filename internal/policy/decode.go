@@ -133,7 +133,7 @@ func conditions(n node, path string) ([]Condition, error) {
 			if err != nil {
 				return nil, err
 			}
-			same := canonicalOperator(op.name) + "\x00" + foldKey(key.name)
+			same := CanonicalOperator(op.name) + "\x00" + foldKey(key.name)
 			if seen[same] {
 				return nil, errorAt(path, "occurs twice, in different case; keep one")
 			}

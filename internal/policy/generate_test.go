@@ -87,7 +87,7 @@ var genCondition = rapid.Custom(func(t *rapid.T) Condition {
 	return Condition{genOperator.Draw(t, "operator"), genKey.Draw(t, "key"), rapid.SliceOfN(genValue, 0, 3).Draw(t, "values")}
 })
 
-func sameCondition(c Condition) string { return canonicalOperator(c.Operator) + foldKey(c.Key) }
+func sameCondition(c Condition) string { return CanonicalOperator(c.Operator) + foldKey(c.Key) }
 
 // genRequest draws a request, of a caller with faces if it is for trusts.
 func genRequest(trusts bool) *rapid.Generator[Request] {

@@ -81,10 +81,10 @@ func (o operator) String() string {
 	return o.quantifier + o.base
 }
 
-// canonicalOperator returns an operator's name in AWS's spelling, the only one
+// CanonicalOperator returns an operator's name in AWS's spelling, the only one
 // that IAM takes ("Invalid Condition type : stringEquals"), and one that does
 // not exist unchanged.
-func canonicalOperator(name string) string {
+func CanonicalOperator(name string) string {
 	if op, ok := parseOperator(name); ok {
 		return op.String()
 	}
