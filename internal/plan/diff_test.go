@@ -62,6 +62,58 @@ func TestDiff(t *testing.T) {
 			new(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]policy.Document{"old": queue} })), role(),
 			[]Change{DeleteInline{Name: "old"}, Detach{ARN: admin}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
 		},
+		"BoundaryReplaced": {
+			"What both boundaries would let pass must not be old and new at once.",
+			new(role(func(r *Role) { r.Boundary = admin })), role(func(r *Role) { r.Boundary, r.Managed = readOnly, nil }),
+			[]Change{Detach{ARN: readOnly}, PutBoundary{ARN: readOnly}},
+		},
+		"TrustWidened": {
+			"More subjects come when all else is done.", new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), []string{admin, readOnly} }),
+			[]Change{UpdateTrust{Trust: trusting("a", "b")}, Attach{ARN: admin}},
+		},
+		"TrustNarrowed": {
+			"Fewer subjects go before anything is given.", new(role(func(r *Role) { r.Trust = trusting("a", "b") })), role(func(r *Role) { r.Managed = []string{admin, readOnly} }),
+			[]Change{UpdateTrust{Trust: trusting("a")}, Attach{ARN: admin}},
+		},
+		"TrustReplacedWithPolicy": {
+			"Only one of two changes that give and take may be one call.",
+			new(role(func(r *Role) {
+				r.Trust, r.Inline = trusting("a", "b"), map[string]policy.Document{"queue": allowing("s3:*", "*")}
+			})),
+			role(func(r *Role) { r.Trust = trusting("b", "c") }),
+			[]Change{UpdateTrust{Trust: trusting("b")}, PutInline{Name: "queue", Document: queue}, UpdateTrust{Trust: trusting("b", "c")}},
+		},
+		"DenialsFirst": {
+			"Two new policies that deny what the other allows begin with their denials.",
+			nil, role(func(r *Role) {
+				r.Managed, r.Inline = nil, map[string]policy.Document{"a": allowAndDeny("s3:*", "sqs:*"), "b": allowAndDeny("sqs:*", "s3:*")}
+			}),
+			[]Change{
+				CreateRole{Role: bare},
+				PutInline{Name: "a", Document: denials(allowAndDeny("s3:*", "sqs:*"))}, PutInline{Name: "b", Document: denials(allowAndDeny("sqs:*", "s3:*"))},
+				PutInline{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")}, PutInline{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
+			},
+		},
+		"VersionsApart": {
+			"A variable in the one version is a plain text in the other: nothing is common to both.",
+			new(role(func(r *Role) {
+				r.Boundary, r.Inline = admin, map[string]policy.Document{"queue": toUsers(policy.Version2012)}
+			})),
+			role(func(r *Role) {
+				r.Boundary, r.Inline = readOnly, map[string]policy.Document{"queue": toUsers(policy.Version2008)}
+			}),
+			[]Change{PutInline{Name: "queue", Document: nothing}, PutBoundary{ARN: readOnly}, PutInline{Name: "queue", Document: toUsers(policy.Version2008)}},
+		},
+		"Unreadable": {
+			"A policy that somebody broke may allow and deny anything: it is replaced in one call.",
+			new(role(func(r *Role) { r.Inline = map[string]policy.Document{"queue": "{}x"} })), role(),
+			[]Change{PutInline{Name: "queue", Document: queue}},
+		},
+		"Written": {
+			"What is sent is what was declared; what is compared is not.",
+			new(role(func(r *Role) { r.Inline = nil })), role(func(r *Role) { r.Written = map[string]string{"queue": "as declared", "other": "x"} }),
+			[]Change{PutInline{Name: "queue", Document: queue, Text: "as declared"}},
+		},
 		"TrustedMoreMayLess": {
 			"Who is trusted anew never has the old rights.",
 			new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), nil }),
@@ -76,6 +128,19 @@ func TestDiff(t *testing.T) {
 			}
 		})
 	}
+}
+
+func allowAndDeny(allow, deny string) policy.Document {
+	return policy.Policy{Version: policy.Version2012, Statements: []policy.Statement{
+		{Effect: policy.Allow, Actions: []string{allow}, Resources: []string{"*"}},
+		{Effect: policy.Deny, Actions: []string{deny}, Resources: []string{"*"}},
+	}}.Document()
+}
+
+func toUsers(version string) policy.Document {
+	return policy.Policy{Version: version, Statements: []policy.Statement{
+		{Effect: policy.Allow, Actions: []string{"s3:*"}, Resources: []string{"arn:aws:s3:::${aws:username}"}},
+	}}.Document()
 }
 
 // A role that is as desired needs nothing.

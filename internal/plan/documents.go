@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
@@ -55,8 +56,12 @@ func (c inlineChange) split() (narrow, widen Change) {
 	return PutInline{Name: c.name, Document: common}, c.whole()
 }
 
-// meetInline returns a policy within both a and b, empty if there is none.
+// meetInline returns a policy within both a and b, empty if they have nothing in
+// common and deny nothing.
 func meetInline(a, b policy.Document) policy.Document {
+	if speakApart(a, b) {
+		return nothing
+	}
 	var meet policy.Policy
 	meet.Version = version(a, b)
 	for _, s := range statements(a) {
@@ -73,6 +78,19 @@ func meetInline(a, b policy.Document) policy.Document {
 		return ""
 	}
 	return meet.Document()
+}
+
+// nothing is a policy within every other.
+var nothing = policy.Policy{Version: policy.Version2012, Statements: []policy.Statement{
+	{Effect: policy.Deny, Actions: []string{"*"}, Resources: []string{"*"}},
+}}.Document()
+
+// speakApart reports whether the same words may mean different things in a and
+// b: ${aws:username} is a variable in one version of the language and a plain
+// text in the other, so no document can hold statements of both.
+func speakApart(a, b policy.Document) bool {
+	return a != "" && b != "" && a.Policy().Version != b.Policy().Version &&
+		strings.Contains(string(a+b), "${")
 }
 
 // denials returns the part of d that denies.
