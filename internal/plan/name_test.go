@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -65,4 +66,28 @@ func TestRoleNamesOfShiftedParts(t *testing.T) {
 		}
 		seen[name] = parts
 	}
+}
+
+// Names never change: a role that is there is found by its name.
+func TestRoleNameIsGolden(t *testing.T) {
+	long := RoleName("prod", strings.Repeat("n", 63), strings.Repeat("a", 253))
+	// The digits are those of sha256sum over prod/nnn…/aaa….
+	if want := "prod_" + strings.Repeat("n", 50) + "_d5aab9ab"; long != want {
+		t.Errorf("RoleName(...) = %q, want %q", long, want)
+	}
+}
+
+func FuzzRoleName(f *testing.F) {
+	f.Add("prod", "shop", "checkout")
+	f.Add("a-b", "c", strings.Repeat("d", 253))
+	form := regexp.MustCompile(`(?s)^.{0,55}_[0-9a-f]{8}$`)
+	f.Fuzz(func(t *testing.T, cluster, namespace, name string) {
+		got := RoleName(cluster, namespace, name)
+		if len(got) > maxRoleName || !form.MatchString(got) {
+			t.Errorf("RoleName(%q, %q, %q) = %q", cluster, namespace, name, got)
+		}
+		if got != RoleName(cluster, namespace, name) {
+			t.Error("the name is left to chance")
+		}
+	})
 }

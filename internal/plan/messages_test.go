@@ -1,0 +1,68 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+)
+
+// The messages of refusals are what users read, so they stand here to the letter.
+func TestDesiredMessages(t *testing.T) {
+	document := func(text string) func(*v1alpha1.PodIdentitySpec) {
+		return func(s *v1alpha1.PodIdentitySpec) {
+			s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Document: text}}
+		}
+	}
+	tags := func(keys ...string) func(*v1alpha1.PodIdentitySpec) {
+		return func(s *v1alpha1.PodIdentitySpec) {
+			s.Role.Tags = map[string]v1alpha1.TagValue{}
+			for _, key := range keys {
+				s.Role.Tags[key] = "x"
+			}
+		}
+	}
+	const reserved = ": keys must not begin with aws: or iam.podidentity.io/, which are reserved"
+	cases := map[string]struct {
+		reason    string
+		partition string
+		spec      func(*v1alpha1.PodIdentitySpec)
+		want      string
+	}{
+		"BadJSON":     {"Where the JSON ends is told.", "aws", document(`{"Version":`), "spec.policies.inline[p].document: policy document: is not JSON: unexpected end of JSON input (at byte 11)"},
+		"ReservedTag": {"The owner's tags are the operator's.", "aws", tags(TagUID), "spec.role.tags[iam.podidentity.io/uid]" + reserved},
+		"AWSTag":      {"So are AWS's own AWS's, in any case.", "aws", tags("AWS:x"), "spec.role.tags[AWS:x]" + reserved},
+		"TagCase":     {"IAM knows one of two such keys.", "aws", tags("team", "Team"), "spec.role.tags[team]: differs from Team only in case; IAM tells tag keys apart without regard to case: keep one of the two"},
+		"Partition": {
+			"An ARN says which partition it is of, and where the account is.", "aws-us-gov",
+			func(s *v1alpha1.PodIdentitySpec) {
+				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws-us-gov:iam::aws:policy/A", "arn:aws:iam::aws:policy/A"}
+			},
+			"spec.policies.managed[1]: arn:aws:iam::aws:policy/A is in partition aws; this cluster's AWS account is in partition aws-us-gov, so the ARN begins with arn:aws-us-gov:…",
+		},
+		"Several": {
+			"All is told at once, in the order of the fields.", "aws-cn",
+			func(s *v1alpha1.PodIdentitySpec) {
+				s.Role.PermissionsBoundary = "arn:aws:iam::aws:policy/B"
+				tags("aws:a", "aws:b")(s)
+			},
+			"spec.role.permissionsBoundary: arn:aws:iam::aws:policy/B is in partition aws; this cluster's AWS account is in partition aws-cn, so the ARN begins with arn:aws-cn:…; " +
+				"spec.role.tags[aws:a]" + reserved + "; spec.role.tags[aws:b]" + reserved,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			cluster := testCluster
+			cluster.Partition = tc.partition
+			_, err := Desired(identity(tc.spec), cluster)
+			if fault.KindOf(err) != fault.Terminal || fault.ReasonOf(err, "") != v1alpha1.ReasonInvalidSpec {
+				t.Fatalf("%s\nDesired(...): %v, want it terminal", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
+				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
