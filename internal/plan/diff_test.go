@@ -266,6 +266,11 @@ func TestFleet(t *testing.T) {
 	if fleet.InSync(Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "2"}, role) != nil {
 		t.Error("Somebody else's role is found in sync.")
 	}
+	moved := role.Clone()
+	moved.Path = "/q/"
+	if fleet.InSync(owner, moved) != nil {
+		t.Error("A role in another path is found in sync: its ARN is not the one that is annotated.")
+	}
 	absent := role.Clone()
 	absent.Name = "none"
 	if fleet.InSync(owner, absent) != nil {
