@@ -71,8 +71,10 @@ test: ## Run all tests, with the race detector, on a real control plane.
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: test-unit
-test-unit: ## Run the tests that need no control plane.
-	go test -short -shuffle=on $(TESTFLAGS) ./...
+test-unit: ## Run the tests of the packages that need no control plane.
+	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | \
+		awk '!/\/test\/controlplane( |$$)/ { print $$1 }') && \
+		go test -shuffle=on $(TESTFLAGS) $$packages
 
 ##@ Build
 

@@ -49,7 +49,6 @@ func hold() int {
 // A start that fails half way, here by a custom resource that is not there,
 // leaves nothing behind.
 func TestStartFailsHalfWay(t *testing.T) {
-	needsControlPlane(t)
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{CRDPaths: []string{"testdata/no-such-file.yaml"}})
@@ -61,7 +60,6 @@ func TestStartFailsHalfWay(t *testing.T) {
 
 // A process that ends by itself is reported at once, with what it said.
 func TestStartReportsWhatAProcessSaid(t *testing.T) {
-	needsControlPlane(t)
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{Issuer: "https://%zz"})
@@ -75,7 +73,6 @@ func TestStartReportsWhatAProcessSaid(t *testing.T) {
 
 // A start that takes too long is given up.
 func TestStartTimesOut(t *testing.T) {
-	needsControlPlane(t)
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{StartTimeout: time.Millisecond})
@@ -98,7 +95,6 @@ func expectNothingLeft(t *testing.T, tmp string) {
 
 // Nothing survives a process that is killed before it can stop anything.
 func TestNothingSurvivesItsParent(t *testing.T) {
-	needsControlPlane(t)
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("only Linux ties a process to its parent")
 	}
@@ -138,14 +134,6 @@ func TestNothingSurvivesItsParent(t *testing.T) {
 		if err != nil {
 			t.Errorf("process %s survives its parent", pid)
 		}
-	}
-}
-
-// needsControlPlane skips a test where there may be no control plane.
-func needsControlPlane(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a control plane")
 	}
 }
 

@@ -28,9 +28,6 @@ type cluster struct {
 }
 
 func TestManifests(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a control plane")
-	}
 	cp, err := controlplane.Start(t.Context(), controlplane.Options{})
 	if err != nil {
 		t.Fatal(err)
