@@ -94,6 +94,14 @@ func TestDiff(t *testing.T) {
 				PutInline{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")}, PutInline{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
 			},
 		},
+		"DenialLifted": {
+			"What the one denied, the other must not allow any more when the denial goes.",
+			new(role(func(r *Role) {
+				r.Inline = map[string]policy.Document{"a": allowAndDeny("sqs:*", "s3:PutObject"), "b": allowing("s3:PutObject", "*")}
+			})),
+			role(func(r *Role) { r.Inline = map[string]policy.Document{"a": allowing("s3:GetObject", "*"), "b": queue} }),
+			[]Change{DeleteInline{Name: "b"}, PutInline{Name: "a", Document: allowing("s3:GetObject", "*")}, PutInline{Name: "b", Document: queue}},
+		},
 		"VersionsApart": {
 			"A variable in the one version is a plain text in the other: nothing is common to both.",
 			new(role(func(r *Role) {
