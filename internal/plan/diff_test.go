@@ -90,8 +90,10 @@ func TestDiff(t *testing.T) {
 			}),
 			[]Change{
 				CreateRole{Role: bare},
-				PutInline{Name: "a", Document: denials(allowAndDeny("s3:*", "sqs:*"))}, PutInline{Name: "b", Document: denials(allowAndDeny("sqs:*", "s3:*"))},
-				PutInline{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")}, PutInline{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
+				PutInline{Name: "a", Document: denials(allowAndDeny("s3:*", "sqs:*"))},
+				PutInline{Name: "b", Document: denials(allowAndDeny("sqs:*", "s3:*"))},
+				PutInline{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")},
+				PutInline{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
 			},
 		},
 		"DenialLifted": {
