@@ -99,7 +99,7 @@ type PodIdentitySpec struct {
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+// +kubebuilder:validation:XValidation:rule=`self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')`,message="the name of a ServiceAccount must hold only lower case letters, digits, - and ., and begin and end with a letter or digit"
 type ServiceAccountName string
 
 // ServiceAccountSpec names a ServiceAccount and says whose it is.
@@ -136,9 +136,9 @@ const (
 
 // PolicyARN is the ARN of an IAM managed policy.
 //
-// +kubebuilder:validation:MinLength=20
+// +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:Pattern=`^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]+$`
+// +kubebuilder:validation:XValidation:rule=`self.matches('^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]+$')`,message="must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name or arn:aws:iam::aws:policy/name"
 type PolicyARN string
 
 // RoleSpec declares the IAM role beside its policies.
@@ -152,13 +152,13 @@ type RoleSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_+=,.@-]+$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_+=,.@-]+$')`,message="the name of a role must hold only letters, digits and _ + = , . @ -; it has no path"
 	Name string `json:"name,omitempty"`
 
 	// description of the role, in Latin-1 characters.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1000
-	// +kubebuilder:validation:Pattern=`^[\x09\x0A\x0D\x20-\x7E\xA1-\xFF]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\x09\\x0A\\x0D\\x20-\\x7E\\xA1-\\xFF]*$')`,message="a description must hold only Latin-1 characters"
 	Description string `json:"description,omitempty"`
 
 	// maxSessionDurationSeconds is the longest session that a pod may ask for;
@@ -193,7 +193,7 @@ type RoleSpec struct {
 // TagValue is the value of an IAM tag.
 //
 // +kubebuilder:validation:MaxLength=256
-// +kubebuilder:validation:Pattern=`^[\p{L}\p{Z}\p{N}_.:/=+@-]*$`
+// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')`,message="a tag value must hold only letters, digits, spaces and _ . : / = + - @"
 type TagValue string
 
 // Adoption says which existing roles may be taken over.
@@ -236,7 +236,7 @@ type InlinePolicy struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_+=,.@-]+$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_+=,.@-]+$')`,message="the name of a policy must hold only letters, digits and _ + = , . @ -"
 	Name string `json:"name"`
 
 	// statements of the policy.
@@ -262,7 +262,7 @@ type Statement struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]+$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9]+$')`,message="a sid must hold only letters and digits"
 	SID string `json:"sid,omitempty"`
 
 	// effect is Allow or Deny.
@@ -310,24 +310,30 @@ type Statement struct {
 // +kubebuilder:validation:Enum=Allow;Deny
 type Effect string
 
+// The rule of an Action says in words what is missed most often, the service; the
+// pattern has no opinion on that, so that one mistake is one message. A rule with
+// the whole pattern would cost more than the API server allows.
+
 // Action is an IAM action, such as s3:GetObject; * and ? match.
 //
 // +kubebuilder:validation:MinLength=1
-// +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^(\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$`
+// +kubebuilder:validation:MaxLength=100
+// +kubebuilder:validation:Pattern=`^([A-Za-z0-9-]+:)?[A-Za-z0-9*?]+$`
+// +kubebuilder:validation:XValidation:rule=`self == '*' || self.contains(':')`,message="must be an action as service:Name, such as s3:GetObject, where * and ? match in the name, or * for all"
 type Action string
 
 // Resource is the ARN of an AWS resource; * and ? match.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:Pattern=`^(\*|arn:.+)$`
+// +kubebuilder:validation:XValidation:rule=`self == '*' || self.startsWith('arn:')`,message="must be an ARN, where * and ? match, or * for all"
 type Resource string
 
 // Condition of a statement: it holds if the operator is true of the key's value
 // in the request and one of the values.
 type Condition struct {
-	// operator of IAM, such as StringEquals or ForAllValues:StringLike.
+	// operator of IAM, such as StringEquals or ForAllValues:StringLike. YAML needs
+	// quotes around "Null".
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

@@ -1,0 +1,51 @@
+package v1alpha1_test
+
+import (
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// The names of ServiceAccount and role stay; all else can be edited.
+func TestUpdateRules(t *testing.T) {
+	const immutable = "is immutable"
+	cases := map[string]struct {
+		reason        string
+		before, after string
+		want          string // empty: it is let pass
+	}{
+		"ServiceAccountSet":     {"To name another is to move the identity.", `{}`, `{serviceAccount: {name: web}}`, "spec.serviceAccount.name " + immutable},
+		"ServiceAccountChanged": {"So is to change the name.", `{serviceAccount: {name: web}}`, `{serviceAccount: {name: api}}`, "spec.serviceAccount.name " + immutable},
+		"ServiceAccountRemoved": {"And to remove it.", `{serviceAccount: {name: web}}`, `{}`, "spec.serviceAccount.name " + immutable},
+		"ServiceAccountSaid":    {"To say what is true anyway moves nothing.", `{}`, `{serviceAccount: {name: serviceaccountsaid}}`, ""},
+		"ServiceAccountUnsaid":  {"Nor does not to say it any more.", `{serviceAccount: {name: serviceaccountunsaid}}`, `{}`, ""},
+		"RoleSet":               {"IAM cannot rename a role.", `{}`, `{role: {name: mine}}`, "spec.role.name " + immutable},
+		"RoleChanged":           {"To no other name.", `{role: {name: mine}}`, `{role: {name: yours}}`, "spec.role.name " + immutable},
+		"RoleKept":              {"To keep it is no change.", `{role: {name: mine}}`, `{role: {name: mine, description: d}}`, ""},
+		"RoleRemoved":           {"Nor give it the generated name.", `{role: {name: mine, description: d}}`, `{role: {description: d}}`, "spec.role.name " + immutable},
+		"EverythingElse": {
+			"The rest can be edited.",
+			`{role: {description: a, adoption: Never}, serviceAccount: {mode: Create}, deletionPolicy: Delete, policies: {managed: ["` + policyARN + `"]}}`,
+			`{role: {description: b, adoption: Tagged, tags: {a: b}}, serviceAccount: {mode: Annotate}, deletionPolicy: Retain, suspend: true, mode: Plan, trust: {scope: Namespace}}`,
+			"",
+		},
+		"Emptied": {"And be taken away.", `{role: {description: a}}`, `{}`, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			made := object(t, strings.ToLower(name), tc.before)
+			if err := user.Create(t.Context(), made); err != nil {
+				t.Fatal(err)
+			}
+			changed := object(t, strings.ToLower(name), tc.after)
+			changed.SetResourceVersion(made.GetResourceVersion())
+			switch err := user.Update(t.Context(), changed); {
+			case tc.want == "" && err != nil:
+				t.Errorf("%s\nrefused: %v", tc.reason, err)
+			case tc.want != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want)):
+				t.Errorf("%s\nerr = %v, want it to say %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
