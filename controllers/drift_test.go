@@ -109,7 +109,11 @@ func TestDriftInterval(t *testing.T) {
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.must(s.putPolicy(name, "backdoor"))
-	s.eventually("the policy to be removed", func() bool { return len(s.role(name).Inline) == 2 })
+	s.eventually("the policy to be removed", func() bool {
+		out, err := s.iam.ListRolePolicies(s.ctx, &iam.ListRolePoliciesInput{RoleName: &name})
+		s.must(err)
+		return len(out.PolicyNames) == 2
+	})
 }
 
 // A ServiceAccount that is changed or deleted is put back by watch.
