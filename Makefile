@@ -37,9 +37,10 @@ generate: ## Generate Go code.
 	$(TOOL) controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate config/crd/bases and config/rbac/role.yaml from the markers in the code.
+manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md from the code.
 	$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	go run ./hack/apidocs config/crd/bases docs/api.md
 
 .PHONY: fmt
 fmt: ## Format the Go code.

@@ -14,13 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every condition type and reason is explained to users, and no other.
+// Every condition type and reason, and every reason of an event, is explained to
+// users, and no other.
 func TestConditionsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/conditions.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _, _ := strings.Cut(string(page), "\n## Events\n")
+	text, events, _ := strings.Cut(string(page), "\n## Events\n")
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|").FindAllStringSubmatch(text, -1) {
 		documented = append(documented, row[1])
@@ -29,6 +30,32 @@ func TestConditionsAreDocumented(t *testing.T) {
 	if diff := cmp.Diff(constants(t, "condition_types.go"), documented); diff != "" {
 		t.Errorf("docs/conditions.md: -declared, +documented:\n%s", diff)
 	}
+
+	documented = nil
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(events, -1) {
+		for _, reason := range regexp.MustCompile("`([A-Za-z]+)`").FindAllStringSubmatch(row[1], -1) {
+			documented = append(documented, reason[1])
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(eventReasons(t), documented); diff != "" {
+		t.Errorf("docs/conditions.md, events: -declared, +documented:\n%s", diff)
+	}
+}
+
+// eventReasons returns the sorted values of the constants event… of the controllers.
+func eventReasons(t *testing.T) []string {
+	t.Helper()
+	source, err := os.ReadFile("../../controllers/events.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string
+	for _, declared := range regexp.MustCompile(`(?m)^\tevent\w+\s*= "(\w+)"$`).FindAllStringSubmatch(string(source), -1) {
+		reasons = append(reasons, declared[1])
+	}
+	slices.Sort(reasons)
+	return reasons
 }
 
 // constants returns the sorted values of all string constants of a file.
