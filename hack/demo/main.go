@@ -13,20 +13,31 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // asPod is the argument that has this program act as a workload.
 const asPod = "as-pod"
 
+// errInterrupted says that the story was not told to its end because somebody
+// stopped it.
+var errInterrupted = errors.New("interrupted: nothing runs any more, and nothing is left behind")
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGHUP is what a terminal sends that is closed.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if len(os.Args) == 2 && os.Args[1] == asPod {
 		exit(callAsPod(ctx, os.Stdout))
 	}
-	once := flag.Bool("once", false, "end after the story")
-	flag.Parse()
-	exit(run(ctx, *once))
+	once, err := parse(os.Args[1:], os.Getenv)
+	if errors.Is(err, flag.ErrHelp) {
+		exit(nil)
+	}
+	if err == nil {
+		err = run(ctx, once)
+	}
+	exit(err)
 }
 
 func exit(err error) {
@@ -37,38 +48,70 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// run tells the story, and then stays up unless it is told once only. If the
-// story fails, the logs are kept and named.
-func run(ctx context.Context, once bool) (err error) {
-	logs, err := os.MkdirTemp("", "podidentity-demo-")
+// parse returns whether to end after the story. The environment variable ONCE
+// asks for it, too, unless it is empty. The flags are its own set: a package of
+// the control plane puts others into flag.CommandLine.
+func parse(args []string, getenv func(string) string) (once bool, err error) {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.BoolVar(&once, "once", getenv("ONCE") != "", "end after the story")
+	if err := flags.Parse(args); err != nil {
+		return false, err
+	}
+	if flags.NArg() > 0 {
+		return false, fmt.Errorf("unexpected argument %q; see --help", flags.Arg(0))
+	}
+	return once, nil
+}
+
+// run tells the story, and then stays up unless it is told once only. Nothing is
+// left running; if the story fails, and only then, the logs are left.
+func run(ctx context.Context, once bool) error {
+	dir, err := os.MkdirTemp("", "podidentity-demo-")
 	if err != nil {
 		return err
 	}
-	out := newTeller(os.Stdout)
-	w, err := open(ctx, out, logs)
-	defer func() {
-		err = errors.Join(err, w.close())
-		if err == nil || ctx.Err() != nil {
-			err = errors.Join(ctx.Err(), os.RemoveAll(logs))
-		}
-		if errors.Is(err, context.Canceled) && !once {
-			err = nil // Ctrl-C is how it ends
-		}
-	}()
+	began := time.Now()
+	w, err := open(ctx, newTeller(os.Stdout), dir)
 	if err == nil {
 		err = tell(ctx, w)
 	}
-	if err != nil {
-		return fmt.Errorf("\n✗ %w\n\nThe logs are in %s\n%s", err, logs, tail(filepath.Join(logs, "operator.log"), 10))
+	if err == nil {
+		w.out.chapter("That was the whole life of an identity, told in %s.", seconds(time.Since(began)))
 	}
-	if once {
-		return nil
+	if err == nil && !once {
+		err = stay(ctx, w)
 	}
+	return end(ctx, w, err)
+}
+
+// stay has something to look at, tells how to, and waits until it is stopped.
+func stay(ctx context.Context, w *world) error {
 	if err := w.apply(ctx, w.manifest); err != nil {
 		return err
 	}
-	out.invite(w)
-	<-ctx.Done()
-	out.line("\nStopping every process.")
+	if _, err := w.awaitReady(ctx); err != nil {
+		return err
+	}
+	w.out.invite(w)
+	if err := w.watch(ctx); err != nil {
+		return err
+	}
+	w.out.line("\nStopping every process.")
 	return nil
+}
+
+// end stops everything, and returns what the user is to be told of the failure,
+// if there was one.
+func end(ctx context.Context, w *world, failure error) error {
+	log := tail(filepath.Join(w.logs, "operator.log"), 15)
+	stopped := w.close()
+	switch {
+	case failure != nil && ctx.Err() != nil:
+		return errors.Join(errInterrupted, stopped, os.RemoveAll(w.dir))
+	case failure != nil:
+		failure = errors.Join(failure, stopped, os.RemoveAll(w.private))
+		return fmt.Errorf("\n✗ %w\n\nThe logs are in %s\nThe operator's ends with:\n%s", failure, w.logs, log)
+	default:
+		return errors.Join(stopped, os.RemoveAll(w.dir))
+	}
 }

@@ -43,10 +43,6 @@ func callAsPod(ctx context.Context, out io.Writer) error {
 // prove uses the identity as a pod of the ServiceAccount would.
 func prove(ctx context.Context, w *world) error {
 	w.out.chapter("A pod of ServiceAccount %s uses it", checkout.Name)
-	before, err := w.calls(ctx)
-	if err != nil {
-		return err
-	}
 	arn, err := w.pod(ctx, checkout.Name)
 	if err != nil {
 		return err
@@ -56,7 +52,7 @@ func prove(ctx context.Context, w *world) error {
 	if !strings.Contains(arn, ":assumed-role/"+w.role+"/") {
 		return fmt.Errorf("the pod is %s, not a session of role %s", arn, w.role)
 	}
-	_, err = w.costSince(ctx, before)
+	_, err = w.costs(ctx)
 	return err
 }
 
@@ -72,8 +68,10 @@ func refuse(ctx context.Context, w *world) error {
 	}
 	w.out.done("AWS refuses it:")
 	w.out.show(err.Error())
-	w.out.line("    The role trusts system:serviceaccount:%s:%s and no other subject;\n    this token's is system:serviceaccount:%s:default.", checkout.Namespace, checkout.Name, checkout.Namespace)
-	return nil
+	w.out.say("", fmt.Sprintf("The role trusts system:serviceaccount:%s:%s and no other subject; this token's is system:serviceaccount:%s:default.",
+		checkout.Namespace, checkout.Name, checkout.Namespace))
+	_, err = w.costs(ctx)
+	return err
 }
 
 // pod runs a process with the token of a ServiceAccount and with the environment
@@ -83,7 +81,7 @@ func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) 
 	if err := w.user.Get(ctx, checkout, &annotated); err != nil {
 		return "", err
 	}
-	token := filepath.Join(w.logs, serviceAccount+".token")
+	token := filepath.Join(w.private, serviceAccount+".token")
 	if err := w.writeToken(ctx, serviceAccount, token); err != nil {
 		return "", err
 	}

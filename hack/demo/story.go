@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -25,7 +29,7 @@ import (
 var checkout = client.ObjectKey{Namespace: "shop", Name: "checkout"}
 
 // patience is how long the story waits for what must come; readyWithin is what it
-// promises for an identity.
+// promises for an identity that was applied.
 const (
 	patience    = 30 * time.Second
 	readyWithin = 5 * time.Second
@@ -40,7 +44,6 @@ func tell(ctx context.Context, w *world) error {
 			return err
 		}
 	}
-	w.out.chapter("That was the whole life of an identity.")
 	return nil
 }
 
@@ -55,8 +58,18 @@ func install(ctx context.Context, w *world) error {
 	if _, err := w.kubectl(ctx, withoutWorkloads(manifests), "apply", "--server-side", "--filename", "-"); err != nil {
 		return err
 	}
+	err = w.await(ctx, "the API of PodIdentities", func(ctx context.Context) (bool, error) {
+		return w.user.List(ctx, &v1alpha1.PodIdentityList{}) == nil, nil
+	})
+	if err != nil {
+		return err
+	}
 	w.out.done("kubectl apply -k config/default: the API, and RBAC for the operator")
+	return connect(ctx, w)
+}
 
+// connect has IAM trust the cluster, and starts the operator.
+func connect(ctx context.Context, w *world) error {
 	provider, err := w.iam.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
 		Url: &w.cluster.Issuer, ClientIDList: []string{audience},
 	})
@@ -64,7 +77,9 @@ func install(ctx context.Context, w *world) error {
 		return err
 	}
 	w.out.done("aws iam create-open-id-connect-provider: IAM trusts this cluster's tokens\n      %s", aws.ToString(provider.OpenIDConnectProviderArn))
-
+	if _, err := w.costs(ctx); err != nil {
+		return err
+	}
 	if err := w.startOperator(ctx); err != nil {
 		return err
 	}
@@ -72,7 +87,11 @@ func install(ctx context.Context, w *world) error {
 		calls, err := w.calls(ctx)
 		return calls["GetOpenIDConnectProvider"] > 0, err
 	})
+	if err != nil {
+		return err
+	}
 	w.out.done("the operator's own binary runs, with no more than these rights")
+	_, err = w.costs(ctx)
 	return err
 }
 
@@ -80,30 +99,32 @@ func install(ctx context.Context, w *world) error {
 func create(ctx context.Context, w *world) error {
 	w.out.chapter("A team applies one YAML, %s", sample)
 	w.out.show(specOf(w.manifest))
-	before, err := w.calls(ctx)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
 	if err := w.apply(ctx, w.manifest); err != nil {
 		return err
 	}
+	began := time.Now()
 	pi, err := w.awaitReady(ctx)
 	if err != nil {
 		return err
 	}
-	if took := time.Since(began); took > readyWithin {
+	took := time.Since(began)
+	if took > readyWithin {
 		return fmt.Errorf("the identity was ready after %s, which is more than %s", seconds(took), seconds(readyWithin))
 	}
 	w.role = pi.Status.Role.Name
-	w.out.done("Ready after %s (the role's second of grace included)", seconds(time.Since(began)))
+	w.out.done("Ready after %s (the role's second of grace included)", seconds(took))
 	table, err := w.kubectl(ctx, "", "get", "podid", "--namespace", checkout.Namespace)
 	if err != nil {
 		return err
 	}
 	w.out.show(table)
+	w.out.show(conditions(pi.Status.Conditions))
+	return leastCost(ctx, w, pi)
+}
 
-	cost, err := w.costSince(ctx, before)
+// leastCost tells what a new identity cost, which is to be no more than it must.
+func leastCost(ctx context.Context, w *world, pi *v1alpha1.PodIdentity) error {
+	cost, err := w.costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,16 +138,13 @@ func create(ctx context.Context, w *world) error {
 
 // edit changes the policy in the YAML and sees the role follow.
 func edit(ctx context.Context, w *world) error {
-	w.out.chapter("The team edits the YAML: it needs s3:DeleteObject, too")
-	before, err := w.calls(ctx)
-	if err != nil {
-		return err
-	}
-	changed := strings.Replace(w.manifest, "actions: [s3:PutObject,", "actions: [s3:PutObject, s3:DeleteObject,", 1)
+	const added = "s3:DeleteObject"
+	w.out.chapter("The team edits the YAML: it needs %s, too", added)
+	changed := strings.Replace(w.manifest, "actions: [s3:PutObject,", "actions: [s3:PutObject, "+added+",", 1)
 	if changed == w.manifest {
 		return errors.New("the sample does not have the action that the story edits")
 	}
-	old, err := w.inline(ctx, "receipts")
+	old, err := w.actions(ctx, "receipts")
 	if err != nil {
 		return err
 	}
@@ -136,56 +154,85 @@ func edit(ctx context.Context, w *world) error {
 	if _, err := w.awaitReady(ctx); err != nil {
 		return err
 	}
-	now, err := w.inline(ctx, "receipts")
+	now, err := w.actions(ctx, "receipts")
 	if err != nil {
 		return err
 	}
-	if strings.Contains(strings.ToLower(old), "s3:deleteobject") || !strings.Contains(strings.ToLower(now), "s3:deleteobject") {
-		return fmt.Errorf("the role did not follow; its policy is %s", now)
+	if strings.Contains(old, added) || !strings.Contains(now, added) {
+		return fmt.Errorf("the role did not follow; its policy allows %s", now)
 	}
 	w.out.done("the role has it: aws iam get-role-policy --policy-name receipts")
-	w.out.show(now)
-	_, err = w.costSince(ctx, before)
+	w.out.say("before: ", old)
+	w.out.say("after:  ", now)
+	_, err = w.costs(ctx)
 	return err
 }
 
 // tamper changes the role behind the operator's back.
 func tamper(ctx context.Context, w *world) error {
-	w.out.chapter("Somebody attaches AdministratorAccess to the role, behind the operator's back")
-	before, err := w.calls(ctx)
-	if err != nil {
-		return err
-	}
+	w.out.chapter("Somebody attaches AdministratorAccess to the role behind the operator's back")
 	w.own["AttachRolePolicy"]++
-	admin := aws.String("arn:aws:iam::aws:policy/AdministratorAccess")
-	if _, err := w.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &w.role, PolicyArn: admin}); err != nil {
+	const admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+	if _, err := w.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &w.role, PolicyArn: aws.String(admin)}); err != nil {
 		return err
 	}
 	if err := w.request(ctx, "demo"); err != nil {
 		return err
 	}
-	events, err := w.kubectl(ctx, "", "get", "events", "--namespace", checkout.Namespace, "--field-selector", "reason=CorrectedDrift",
-		"--output", `custom-columns=REASON:.reason,MESSAGE:.message`)
+	if err := w.withoutPolicy(ctx, admin); err != nil {
+		return err
+	}
+	said, err := w.awaitEvent(ctx, "CorrectedDrift")
 	if err != nil {
 		return err
 	}
 	w.out.done("the next check takes it away, and an event says so")
-	w.out.show(events)
-	_, err = w.costSince(ctx, before)
+	w.out.say("", said)
+	_, err = w.costs(ctx)
 	return err
+}
+
+// withoutPolicy returns an error if the role has a managed policy.
+func (w *world) withoutPolicy(ctx context.Context, arn string) error {
+	w.own["ListAttachedRolePolicies"]++
+	list, err := w.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &w.role})
+	if err != nil {
+		return err
+	}
+	for _, policy := range list.AttachedPolicies {
+		if aws.ToString(policy.PolicyArn) == arn {
+			return fmt.Errorf("the role still has %s", arn)
+		}
+	}
+	return nil
+}
+
+// awaitEvent waits for an event, which is written a moment after the status, and
+// returns what it says.
+func (w *world) awaitEvent(ctx context.Context, reason string) (said string, err error) {
+	err = w.await(ctx, "event "+reason, func(ctx context.Context) (bool, error) {
+		var list eventsv1.EventList
+		if err := w.user.List(ctx, &list, client.InNamespace(checkout.Namespace)); err != nil {
+			return false, err
+		}
+		for i := range list.Items {
+			if event := &list.Items[i]; event.Reason == reason && event.Regarding.Name == checkout.Name {
+				said = event.Reason + ": " + event.Note
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	return said, err
 }
 
 // check asks for a full check of an identity that is in sync.
 func check(ctx context.Context, w *world) error {
-	before, err := w.calls(ctx)
-	if err != nil {
-		return err
-	}
 	if err := w.request(ctx, "demo-2"); err != nil {
 		return err
 	}
 	w.out.done("one more check finds all in sync, and writes nothing")
-	cost, err := w.costSince(ctx, before)
+	cost, err := w.costs(ctx)
 	if err == nil && len(writes(cost)) > 0 {
 		err = fmt.Errorf("an identity in sync cost writes: %s", listed(writes(cost)))
 	}
@@ -195,23 +242,35 @@ func check(ctx context.Context, w *world) error {
 // remove deletes the identity and sees everything gone.
 func remove(ctx context.Context, w *world) error {
 	w.out.chapter("The team deletes it")
-	before, err := w.calls(ctx)
-	if err != nil {
-		return err
-	}
 	if _, err := w.kubectl(ctx, "", "delete", "podid", checkout.Name, "--namespace", checkout.Namespace); err != nil {
 		return err
 	}
-	if err := w.user.Get(ctx, checkout, &corev1.ServiceAccount{}); !apierrors.IsNotFound(err) {
-		return fmt.Errorf("the ServiceAccount is left (%w)", err)
+	err := w.user.Get(ctx, checkout, &corev1.ServiceAccount{})
+	if err := gone("ServiceAccount "+checkout.Name, err, apierrors.IsNotFound(err)); err != nil {
+		return err
 	}
 	w.own["GetRole"]++
-	if _, err := w.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.role}); !isGone(err) {
-		return fmt.Errorf("the role is left (%w)", err)
+	_, err = w.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.role})
+	_, notFound := errors.AsType[*iamtypes.NoSuchEntityException](err)
+	if err := gone("role "+w.role, err, notFound); err != nil {
+		return err
 	}
 	w.out.done("the role, its policies and the ServiceAccount are gone")
-	_, err = w.costSince(ctx, before)
+	_, err = w.costs(ctx)
 	return err
+}
+
+// gone returns an error unless a look, which ended with err, did not find what it
+// looked for.
+func gone(what string, err error, notFound bool) error {
+	switch {
+	case notFound:
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for %s: %w", what, err)
+	default:
+		return fmt.Errorf("%s is still there", what)
+	}
 }
 
 // awaitReady waits until the newest generation of the identity is ready.
@@ -226,7 +285,7 @@ func (w *world) awaitReady(ctx context.Context) (*v1alpha1.PodIdentity, error) {
 	})
 	if err != nil {
 		status, _ := yaml.Marshal(pi.Status)
-		return nil, fmt.Errorf("%w; its status is\n%s", err, status)
+		return nil, fmt.Errorf("%w; the PodIdentity's status is\n%s", err, strings.TrimSpace(string(status)))
 	}
 	return pi, nil
 }
@@ -244,46 +303,58 @@ func (w *world) request(ctx context.Context, token string) error {
 	})
 }
 
+// await waits until done says so, for as long as the operator runs.
 func (w *world) await(ctx context.Context, what string, done wait.ConditionWithContextFunc) error {
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, done)
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		if err := w.operatorRuns(ctx); err != nil {
+			return false, err
+		}
+		return done(ctx)
+	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		return fmt.Errorf("waited %s in vain for %s", seconds(patience), what)
 	}
 	return err
 }
 
-// costSince tells, and returns, which calls were made after before.
-func (w *world) costSince(ctx context.Context, before map[string]int) (map[string]int, error) {
-	after, err := w.calls(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cost := since(before, after)
-	w.out.cost(cost)
-	return cost, nil
-}
-
-// inline returns an inline policy of the role.
-func (w *world) inline(ctx context.Context, name string) (string, error) {
+// actions returns what an inline policy of the role allows.
+func (w *world) actions(ctx context.Context, name string) (string, error) {
 	w.own["GetRolePolicy"]++
 	out, err := w.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &w.role, PolicyName: &name})
 	if err != nil {
 		return "", err
 	}
-	return url.PathUnescape(aws.ToString(out.PolicyDocument))
-}
-
-func isGone(err error) bool {
-	_, gone := errors.AsType[*iamtypes.NoSuchEntityException](err)
-	return gone
-}
-
-func total(calls map[string]int) int {
-	sum := 0
-	for _, n := range calls {
-		sum += n
+	document, err := url.PathUnescape(aws.ToString(out.PolicyDocument))
+	if err != nil {
+		return "", err
 	}
-	return sum
+	return actionsOf(document)
+}
+
+// actionsOf returns the actions of a policy whose statements list them.
+func actionsOf(document string) (string, error) {
+	var policy struct {
+		Statement []struct{ Action []string }
+	}
+	if err := json.Unmarshal([]byte(document), &policy); err != nil {
+		return "", fmt.Errorf("reading the policy %s: %w", document, err)
+	}
+	var actions []string
+	for _, statement := range policy.Statement {
+		actions = append(actions, statement.Action...)
+	}
+	return strings.Join(actions, ", "), nil
+}
+
+// conditions returns a line for each condition.
+func conditions(all []metav1.Condition) string {
+	var b strings.Builder
+	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, c := range all {
+		fmt.Fprintf(columns, "%s=%s\t%s\n", c.Type, c.Status, c.Message)
+	}
+	_ = columns.Flush() // to memory
+	return b.String()
 }
 
 // withoutWorkloads drops from manifests what needs nodes.

@@ -9,7 +9,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
+
+// width is how many columns a line has that is not somebody else's.
+const width = 80
 
 // teller tells the story in plain lines.
 type teller struct {
@@ -19,7 +23,7 @@ type teller struct {
 
 func newTeller(out *os.File) *teller {
 	t := &teller{out: out, tick: "✓"}
-	if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" {
+	if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
 		t.tick = "\x1b[32m✓\x1b[0m"
 	}
 	return t
@@ -42,24 +46,46 @@ func (t *teller) show(text string) {
 	}
 }
 
+// say says a sentence, in as many lines as it takes. All but the first are
+// indented to below the end of its label.
+func (t *teller) say(label, sentence string) {
+	const margin = "    "
+	indent := margin + strings.Repeat(" ", utf8.RuneCountInString(label))
+	lines := wrap(sentence, width-len(indent))
+	t.line("%s%s%s", margin, label, strings.Join(lines, "\n"+indent))
+}
+
 // cost tells which AWS calls a step cost.
-func (t *teller) cost(calls map[string]int) { t.line("    AWS calls: %s", listed(calls)) }
+func (t *teller) cost(calls map[string]int) { t.say("AWS calls: ", listed(calls)) }
+
+// wrap breaks text between words into lines of at most so many characters. A
+// word that is longer is a line of its own.
+func wrap(text string, limit int) []string {
+	var lines []string
+	for word := range strings.FieldsSeq(text) {
+		last := len(lines) - 1
+		if last >= 0 && utf8.RuneCountInString(lines[last])+1+utf8.RuneCountInString(word) <= limit {
+			lines[last] += " " + word
+			continue
+		}
+		lines = append(lines, word)
+	}
+	return lines
+}
 
 // listed returns calls as text, in alphabetical order, with their sum.
 func listed(calls map[string]int) string {
 	if len(calls) == 0 {
 		return "none"
 	}
-	sum := 0
 	var parts []string
 	for _, action := range slices.Sorted(maps.Keys(calls)) {
-		sum += calls[action]
 		if n := calls[action]; n > 1 {
 			action = fmt.Sprintf("%s ×%d", action, n)
 		}
 		parts = append(parts, action)
 	}
-	return fmt.Sprintf("%d (%s)", sum, strings.Join(parts, ", "))
+	return fmt.Sprintf("%d (%s)", total(calls), strings.Join(parts, ", "))
 }
 
 // since returns the calls that were made after before.
@@ -82,14 +108,22 @@ func writes(calls map[string]int) map[string]int {
 	return left
 }
 
+func total(calls map[string]int) int {
+	sum := 0
+	for _, n := range calls {
+		sum += n
+	}
+	return sum
+}
+
 // seconds returns a duration as people say it.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// tail returns the last n lines of a file, empty if there is none.
+// tail returns the last n lines of a file, and says so if there is none.
 func tail(path string, n int) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return ""
+		return "(it was not started)"
 	}
 	lines := bytes.Split(bytes.TrimRight(text, "\n"), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-n):], []byte("\n")))
@@ -115,7 +149,8 @@ Three things to try:
   3. Tamper with the role in AWS, and ask for a check:
        aws iam attach-role-policy --role-name %s \
          --policy-arn arn:aws:iam::aws:policy/AdministratorAccess
-       kubectl annotate podid -n shop checkout iam.podidentity.io/requestedAt=1
+       kubectl annotate podid -n shop checkout --overwrite \
+         iam.podidentity.io/requestedAt=$(date +%%s)
        kubectl events -n shop --for podidentity/checkout`,
 		w.cluster.AssetsDir, w.kubeconfig, w.endpoint, region, w.role)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestListed(t *testing.T) {
@@ -35,6 +36,80 @@ func TestSinceAndWrites(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"TagRole": 1}, writes(delta)); diff != "" {
 		t.Errorf("writes(...): -want, +got:\n%s", diff)
+	}
+}
+
+func TestParse(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		args   []string
+		env    string
+		want   bool
+	}{
+		"Neither":     {"It stays up unless it is told otherwise.", nil, "", false},
+		"Flag":        {"The Makefile gives the flag.", []string{"--once"}, "", true},
+		"Environment": {"ONCE=1 is in the environment of `go run`, too.", nil, "1", true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := parse(tc.args, func(string) string { return tc.env })
+			if err != nil || got != tc.want {
+				t.Errorf("%s\nparse(%q) = %t, %v, want %t", tc.reason, tc.args, got, err, tc.want)
+			}
+		})
+	}
+}
+
+// A long list of calls goes on below its beginning, within the width of a terminal.
+func TestCost(t *testing.T) {
+	var out strings.Builder
+	tell := &teller{out: &out}
+	tell.cost(map[string]int{"DeleteRole": 1, "DeleteRolePolicy": 2, "DetachRolePolicy": 1, "ListInstanceProfilesForRole": 1})
+	want := `    AWS calls: 5 (DeleteRole, DeleteRolePolicy ×2, DetachRolePolicy,
+               ListInstanceProfilesForRole)
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("cost(...): -want, +got:\n%s", diff)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	cases := map[string]struct {
+		reason, text string
+		want         []string
+	}{
+		"Fits":     {"What fits is one line.", "one two", []string{"one two"}},
+		"Exactly":  {"The limit itself is within it.", "1234 6789", []string{"1234 6789"}},
+		"Breaks":   {"Lines break between words.", "1234 67890", []string{"1234", "67890"}},
+		"LongWord": {"An ARN that was broken could not be copied.", "a arn:aws:iam::aws:policy/x b", []string{"a", "arn:aws:iam::aws:policy/x", "b"}},
+		"Runes":    {"Characters count, not bytes.", "×××× ××××", []string{"×××× ××××"}},
+		"Nothing":  {"No words are no lines.", "", nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, wrap(tc.text, 9)); diff != "" {
+				t.Errorf("%s\nwrap(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestActionsOf(t *testing.T) {
+	const document = `{"Statement": [{"Action": ["s3:GetObject", "s3:PutObject"]}, {"Action": ["sqs:SendMessage"]}]}`
+	got, err := actionsOf(document)
+	if want := "s3:GetObject, s3:PutObject, sqs:SendMessage"; err != nil || got != want {
+		t.Errorf("actionsOf(...) = %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	got := conditions([]metav1.Condition{
+		{Type: "Ready", Status: metav1.ConditionTrue, Message: "All is well"},
+		{Type: "RoleReady", Status: metav1.ConditionUnknown, Message: "New"},
+	})
+	want := "Ready=True         All is well\nRoleReady=Unknown  New\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("conditions(...): -want, +got:\n%s", diff)
 	}
 }
 

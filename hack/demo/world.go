@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,6 +31,9 @@ const (
 	audience = "sts.amazonaws.com"
 	sample   = "config/samples/iam_v1alpha1_podidentity.yaml"
 
+	operatorBinary = "bin/manager"
+	endpointBinary = "bin/awslocal"
+
 	// operator is the user that config/rbac gives the operator's rights to.
 	operatorNamespace = "podidentity-system"
 	operatorAccount   = "podidentity-controller-manager"
@@ -37,7 +42,9 @@ const (
 // world is everything that runs.
 type world struct {
 	out        *teller
-	logs       string
+	dir        string // of all files, which are gone in the end
+	logs       string // in dir
+	private    string // in dir: what has keys, and what nobody needs later
 	cluster    *controlplane.ControlPlane
 	kubeconfig string // of an administrator
 	user       client.Client
@@ -47,37 +54,60 @@ type world struct {
 
 	manifest string         // the sample
 	role     string         // the name of its role
-	own      map[string]int // AWS calls of the story itself
+	own      map[string]int // AWS calls of the story itself, as opposed to those it tells of
+	told     map[string]int // AWS calls whose cost was told
 }
 
-// open starts everything but the operator. What it returns is to be closed, also
-// if it failed.
-func open(ctx context.Context, out *teller, logs string) (*world, error) {
-	w := &world{out: out, logs: logs, own: map[string]int{}}
+// open starts everything but the operator, with all files in dir. What it returns
+// is to be closed, also if it failed.
+func open(ctx context.Context, out *teller, dir string) (*world, error) {
+	w := &world{out: out, dir: dir, logs: filepath.Join(dir, "logs"), private: filepath.Join(dir, "private"), own: map[string]int{}}
+	if err := w.prepare(); err != nil {
+		return w, err
+	}
+	out.chapter("A Kubernetes control plane and an AWS account on this machine")
+	if err := w.startCluster(ctx); err != nil {
+		return w, err
+	}
+	return w, w.startAWS(ctx)
+}
+
+// prepare makes the directories, and sees that what `make demo` provides is there.
+func (w *world) prepare() error {
+	for _, dir := range []string{w.logs, w.private} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
 	manifest, err := os.ReadFile(sample)
+	for _, program := range []string{operatorBinary, endpointBinary} {
+		_, missing := os.Stat(program)
+		err = errors.Join(err, missing)
+	}
 	if err != nil {
-		return w, fmt.Errorf("run this by `make demo` in the project's root: %w", err)
+		return fmt.Errorf("run this by `make demo` in the project's root: %w", err)
 	}
 	w.manifest = string(manifest)
+	return nil
+}
 
-	out.chapter("A Kubernetes control plane and an AWS account on this machine")
+func (w *world) startCluster(ctx context.Context) error {
 	began := time.Now()
-	w.cluster, err = controlplane.Start(ctx, controlplane.Options{LogDir: logs})
+	var err error
+	w.cluster, err = controlplane.Start(ctx, controlplane.Options{LogDir: w.logs})
 	if err != nil {
-		return w, err
+		return err
 	}
 	w.kubeconfig = w.cluster.KubeconfigPath
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return w, err
-		}
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
 	}
 	if w.user, err = client.New(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
-		return w, err
+		return err
 	}
-	out.done("etcd, kube-apiserver and kube-controller-manager, after %s", seconds(time.Since(began)))
-	return w, w.startAWS(ctx)
+	w.out.done("etcd, kube-apiserver and kube-controller-manager, after %s", seconds(time.Since(began)))
+	return nil
 }
 
 // close ends every process.
@@ -97,8 +127,9 @@ func (w *world) startAWS(ctx context.Context) error {
 	w.endpoint = "http://" + address
 	err = w.cluster.Run(ctx, controlplane.Program{
 		Name:  "awslocal",
-		Path:  "bin/awslocal",
-		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile},
+		Path:  endpointBinary,
+		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile, "--log"},
+		Env:   environment(nil),
 		Ready: func(ctx context.Context) error { return get(ctx, w.endpoint+"/_awslocal/calls", nil) },
 	})
 	if err != nil {
@@ -118,7 +149,7 @@ func (w *world) startAWS(ctx context.Context) error {
 // startOperator starts the operator's binary as the user, and with the rights,
 // that config/rbac gives it.
 func (w *world) startOperator(ctx context.Context) error {
-	kubeconfig := filepath.Join(w.logs, "operator.kubeconfig")
+	kubeconfig := filepath.Join(w.private, "operator.kubeconfig")
 	err := w.cluster.WriteKubeconfig(kubeconfig, controlplane.User{
 		Name:   "system:serviceaccount:" + operatorNamespace + ":" + operatorAccount,
 		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace, "system:authenticated"},
@@ -131,7 +162,7 @@ func (w *world) startOperator(ctx context.Context) error {
 	}
 	return w.cluster.Run(ctx, controlplane.Program{
 		Name: "operator",
-		Path: "bin/manager",
+		Path: operatorBinary,
 		Args: []string{
 			"--cluster-name=demo", "--leader-election-namespace=" + operatorNamespace,
 			"--propagation-grace=1s", // this AWS knows a new role at once
@@ -164,6 +195,7 @@ func environment(with map[string]string) []string {
 // kubectl runs the control plane's own kubectl, and returns what it prints.
 func (w *world) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(w.cluster.AssetsDir, "kubectl"), append([]string{"--kubeconfig", w.kubeconfig}, args...)...)
+	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(w.private, "cache")) // not in the user's home
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -176,6 +208,45 @@ func (w *world) kubectl(ctx context.Context, stdin string, args ...string) (stri
 func (w *world) apply(ctx context.Context, manifest string) error {
 	_, err := w.kubectl(ctx, manifest, "apply", "--filename", "-")
 	return err
+}
+
+// watch returns when ctx ends, or with an error when the operator does.
+func (w *world) watch(ctx context.Context) error {
+	poll := time.NewTicker(time.Second)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-poll.C:
+			if err := w.operatorRuns(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// operatorRuns returns an error if the operator has been started and has ended.
+func (w *world) operatorRuns(ctx context.Context) error {
+	if w.health == "" {
+		return nil
+	}
+	if err := get(ctx, "http://"+w.health+"/healthz", nil); errors.Is(err, syscall.ECONNREFUSED) {
+		return errors.New("the operator has ended")
+	}
+	return nil
+}
+
+// costs tells, and returns, which AWS calls were made since it was last asked.
+func (w *world) costs(ctx context.Context) (map[string]int, error) {
+	calls, err := w.calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cost := since(w.told, calls)
+	w.told = calls
+	w.out.cost(cost)
+	return cost, nil
 }
 
 // calls returns the AWS calls so far, by action, without the story's own.
