@@ -119,13 +119,16 @@ func (s *story) fail(action, code string) {
 // heal ends what fail began.
 func (s *story) heal() { s.account.SetFaults(awslocal.Faults{}) }
 
-// request asks the operator for a full check.
+// request asks the operator for a full check. An object that is gone needs none.
 func (s *story) request(name, token string) {
 	s.t.Helper()
 	pi := s.get(name)
+	if pi == nil {
+		return
+	}
 	before := pi.DeepCopy()
 	metav1.SetMetaDataAnnotation(&pi.ObjectMeta, v1alpha1.RequestedAtAnnotation, token)
-	s.must(user.Patch(s.ctx, pi, client.MergeFrom(before)))
+	s.must(client.IgnoreNotFound(user.Patch(s.ctx, pi, client.MergeFrom(before))))
 }
 
 // serviceAccount returns a ServiceAccount, which must exist.
