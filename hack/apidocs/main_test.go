@@ -40,7 +40,7 @@ spec:
         description: Thing is.
         properties:
           spec:
-            description: spec says.
+            description: It says.
             required: [b]
             properties:
               a: {type: array, x-kubernetes-list-type: set, maxItems: 2, description: "a * is\nall.", items: {type: string, enum: [X, Z]}}
@@ -50,7 +50,7 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "\n## Thing\n\n`apiVersion: g.io/v1`, namespaced, short name `th`\n\nThing is.\n\nFields for `--field-selector`: `spec.b`\n\n### spec\n\nspec says.\n\n" +
+	want := "\n## Thing\n\n`apiVersion: g.io/v1`, namespaced, short name `th`\n\nThing is.\n\nFields for `--field-selector`: `spec.b`\n\n### spec\n\nIt says.\n\n" +
 		"| field | type | what it is | allowed |\n|---|---|---|---|\n" +
 		"| **`b`** | int32 |  | 1 to 2; must be |\n" +
 		"| `a` | []string, set | a \\* is all. | at most 2 items; each: `X`, `Z` |\n" +

@@ -72,12 +72,7 @@ func write(out *bytes.Buffer, raw []byte) error {
 			fmt.Fprintf(out, ", short name `%s`", strings.Join(names, "`, `"))
 		}
 		fmt.Fprintf(out, "\n\n%s\n", oneLine(root.Description))
-		for _, rule := range root.Validations {
-			fmt.Fprintf(out, "\n- %s", text(rule.Message))
-		}
-		if len(root.Validations) > 0 {
-			out.WriteString("\n")
-		}
+		rules(out, root)
 		if fields := version.SelectableFields; len(fields) > 0 {
 			out.WriteString("\nFields for `--field-selector`:")
 			for _, field := range fields {
@@ -94,15 +89,20 @@ func write(out *bytes.Buffer, raw []byte) error {
 	return nil
 }
 
-// section adds the table of one object's fields, and then of those below it.
-func section(out *bytes.Buffer, path string, s schema) {
-	fmt.Fprintf(out, "\n### %s\n\n%s\n", path, oneLine(s.Description))
+// rules adds the rules that an object as a whole must keep.
+func rules(out *bytes.Buffer, s schema) {
 	for _, rule := range s.Validations {
 		fmt.Fprintf(out, "\n- %s", text(rule.Message))
 	}
 	if len(s.Validations) > 0 {
 		out.WriteString("\n")
 	}
+}
+
+// section adds the table of one object's fields, and then of those below it.
+func section(out *bytes.Buffer, path string, s schema) {
+	fmt.Fprintf(out, "\n### %s\n\n%s\n", path, oneLine(s.Description))
+	rules(out, s)
 	out.WriteString("\n| field | type | what it is | allowed |\n|---|---|---|---|\n")
 	names := slices.SortedFunc(maps.Keys(s.Properties), func(a, b string) int {
 		required := func(name string) int { return slices.Index([]bool{true, false}, slices.Contains(s.Required, name)) }
@@ -147,22 +147,7 @@ func allowed(s schema) []string {
 	if len(s.Enum) > 0 {
 		add("`%s`", strings.Join(s.Enum, "`, `"))
 	}
-	between := func(low, high *int64, unit string) {
-		switch {
-		case low != nil && high != nil:
-			add("%d to %d%s", *low, *high, unit)
-		case low != nil && *low == 1:
-			add("at least 1%s", strings.TrimSuffix(unit, "s"))
-		case low != nil:
-			add("at least %d%s", *low, unit)
-		case high != nil:
-			add("at most %d%s", *high, unit)
-		}
-	}
-	between(s.Minimum, s.Maximum, "")
-	between(s.MinLength, s.MaxLength, " characters")
-	between(s.MinItems, s.MaxItems, " items")
-	between(s.MinProperties, s.MaxProperties, " fields")
+	rules = append(rules, bounds(s)...)
 	if s.Pattern != "" {
 		add("`%s`", strings.ReplaceAll(s.Pattern, "|", `\|`))
 	}
@@ -179,6 +164,28 @@ func allowed(s schema) []string {
 			add("each: %s", strings.Join(of, "; "))
 		}
 	}
+	return rules
+}
+
+// bounds says in words how little and how much of it there may be.
+func bounds(s schema) []string {
+	var rules []string
+	between := func(low, high *int64, unit string) {
+		switch {
+		case low != nil && high != nil:
+			rules = append(rules, fmt.Sprintf("%d to %d%s", *low, *high, unit))
+		case low != nil && *low == 1:
+			rules = append(rules, "at least 1"+strings.TrimSuffix(unit, "s"))
+		case low != nil:
+			rules = append(rules, fmt.Sprintf("at least %d%s", *low, unit))
+		case high != nil:
+			rules = append(rules, fmt.Sprintf("at most %d%s", *high, unit))
+		}
+	}
+	between(s.Minimum, s.Maximum, "")
+	between(s.MinLength, s.MaxLength, " characters")
+	between(s.MinItems, s.MaxItems, " items")
+	between(s.MinProperties, s.MaxProperties, " fields")
 	return rules
 }
 
