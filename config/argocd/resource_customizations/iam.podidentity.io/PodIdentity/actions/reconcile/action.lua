@@ -1,0 +1,7 @@
+-- Any new value has the operator compare everything with AWS now.
+local os = require("os")
+if obj.metadata.annotations == nil then
+  obj.metadata.annotations = {}
+end
+obj.metadata.annotations["iam.podidentity.io/requestedAt"] = os.date("!%Y-%m-%dT%H:%M:%SZ")
+return obj

@@ -1,0 +1,4 @@
+if obj.spec ~= nil and obj.spec.suspend then
+  obj.spec.suspend = false
+end
+return obj

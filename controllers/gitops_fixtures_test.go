@@ -1,0 +1,145 @@
+package controllers_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+var update = flag.Bool("update", false, "write the fixtures of config/argocd anew, from what the stories end in")
+
+// golden compares a file with what it should hold, or writes it anew.
+func golden(t *testing.T, path, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, string(readFile(t, path))); diff != "" {
+		t.Errorf("%s is not up to date; run: go test ./controllers -run GitOps -update\n-want, +file:\n%s", path, diff)
+	}
+}
+
+func toYAML(t *testing.T, value any) string {
+	t.Helper()
+	out, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// roleID is the ID of an IAM role.
+var roleID = regexp.MustCompile(`\bAROA[A-Z0-9]{17}\b`)
+
+// stable returns an object of the story with all that differs from one run to the
+// next replaced: names of this run, IDs, versions and times.
+func (s *story) stable(u *unstructured.Unstructured) *unstructured.Unstructured {
+	const issuer = "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+	names := strings.NewReplacer(
+		roleName(s, u.GetName()), plan.RoleName("test", "shop", u.GetName()),
+		strings.TrimPrefix(cluster.Issuer, "https://"), issuer,
+		s.namespace, "shop",
+		string(u.GetUID()), "0b5d3c1e-7f2a-4c36-9e58-d1a4f6b7c890",
+	)
+	replaced := walk("", u.Object, func(key, value string) string {
+		switch key {
+		case "creationTimestamp", "deletionTimestamp", "lastTransitionTime":
+			return "2026-01-02T15:04:05Z"
+		case "resourceVersion":
+			return "1"
+		default:
+			return roleID.ReplaceAllString(names.Replace(value), "AROAEXAMPLEEXAMPLE123")
+		}
+	})
+	return &unstructured.Unstructured{Object: replaced.(map[string]any)}
+}
+
+// walk returns a copy of value, which stands under key, with every string edited.
+func walk(key string, value any, edit func(key, value string) string) any {
+	switch v := value.(type) {
+	case string:
+		return edit(key, v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = walk(key, v[i], edit)
+		}
+		return list
+	case map[string]any:
+		content := make(map[string]any, len(v))
+		for k := range v {
+			content[k] = walk(k, v[k], edit)
+		}
+		return content
+	default:
+		return value
+	}
+}
+
+// dumps are the fixtures of health.lua, in the layout and format of Argo CD's
+// resource_customizations: one for each outcome of which Argo CD asks the script.
+type dumps struct {
+	mu    sync.Mutex
+	tests map[string]healthTest
+}
+
+// newDumps returns dumps that, once all subtests of t are through, write
+// health_test.yaml if they were told to.
+func newDumps(t *testing.T) *dumps {
+	t.Helper()
+	d := &dumps{tests: map[string]healthTest{}}
+	t.Cleanup(func() {
+		if *update && !t.Failed() && len(d.tests) == scripted() {
+			golden(t, filepath.Join(customizations, "health_test.yaml"), toYAML(t, d.file()))
+		}
+	})
+	return d
+}
+
+// add compares an outcome's fixture with what its story ended in.
+func (d *dumps) add(t *testing.T, name string, u *unstructured.Unstructured) {
+	t.Helper()
+	if u.GetDeletionTimestamp() != nil {
+		return
+	}
+	health := argoHealth(t, u)
+	path := "testdata/" + strings.ToLower(health.Status) + "_" + name + ".yaml"
+	golden(t, filepath.Join(customizations, path), toYAML(t, u.Object))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tests[path] = healthTest{HealthStatus: health, InputPath: path}
+}
+
+func (d *dumps) file() healthTests {
+	var file healthTests
+	for _, path := range slices.Sorted(maps.Keys(d.tests)) {
+		file.Tests = append(file.Tests, d.tests[path])
+	}
+	return file
+}
+
+// scripted returns the number of outcomes of which Argo CD asks the script.
+func scripted() int {
+	n := 0
+	for _, o := range outcomes {
+		if o.want.kstatus != deleting.kstatus {
+			n++
+		}
+	}
+	return n
+}

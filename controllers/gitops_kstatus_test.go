@@ -1,0 +1,76 @@
+package controllers_test
+
+import (
+	"testing"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+// What GitOps tools make of an identity follows from who has to act, for every
+// outcome that an identity can come to: by the libraries that the tools
+// themselves judge with, of objects as the API server has them.
+func TestGitOpsOutcomes(t *testing.T) {
+	t.Parallel()
+	judges := fluxJudges(t)
+	dumps := newDumps(t)
+	for name, o := range outcomes {
+		t.Run(name, func(t *testing.T) {
+			s := o.begin(t)
+			o.tell(s)
+			u := s.live("checkout")
+			got := conditionsOf(s.get("checkout"))
+			got.kstatus = kstatusOf(t, u)
+			got.argo = argoHealth(t, u).Status
+			got.flux = judges["healthcheck.yaml"].judge(t, u)
+			got.fluxFailFast = judges["healthcheck-failfast.yaml"].judge(t, u)
+
+			diff := cmp.Diff(o.want, got, cmp.AllowUnexported(verdict{}))
+			switch {
+			case diff != "" && o.bug == "":
+				t.Errorf("%s\nverdict: -want, +got:\n%s\n%s", o.reason, diff, describe(s.get("checkout")))
+			case diff == "" && o.bug != "":
+				t.Errorf("It is no longer so that %s: remove the note.", o.bug)
+			}
+			dumps.add(t, name, s.stable(u))
+		})
+	}
+}
+
+// live returns the PodIdentity as kubectl get -o yaml shows it.
+func (s *story) live(name string) *unstructured.Unstructured {
+	s.t.Helper()
+	u := s.liveWithOwners(name)
+	u.SetManagedFields(nil)
+	return u
+}
+
+// liveWithOwners returns the PodIdentity with all that the API server has of it.
+func (s *story) liveWithOwners(name string) *unstructured.Unstructured {
+	s.t.Helper()
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("PodIdentity"))
+	s.must(user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, u))
+	return u
+}
+
+func conditionsOf(pi *v1alpha1.PodIdentity) verdict {
+	return verdict{
+		ready:       abnormal(pi, v1alpha1.ConditionReady),
+		reconciling: abnormal(pi, v1alpha1.ConditionReconciling),
+		stalled:     abnormal(pi, v1alpha1.ConditionStalled),
+	}
+}
+
+func kstatusOf(t *testing.T, u *unstructured.Unstructured) status.Status {
+	t.Helper()
+	result, err := status.Compute(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Status
+}

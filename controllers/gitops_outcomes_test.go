@@ -1,0 +1,267 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/controllers"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+)
+
+// verdict is what GitOps tools make of an identity.
+type verdict struct {
+	ready, reconciling, stalled metav1.ConditionStatus // empty if the condition is not there
+	kstatus                     status.Status
+	argo                        string        // Argo CD's health
+	flux                        status.Status // by config/flux/healthcheck.yaml
+	fluxFailFast                status.Status // by config/flux/healthcheck-failfast.yaml
+}
+
+// verdicts are the promise that the operator makes to GitOps tools, a row each.
+var (
+	notSeen  = verdict{"", "", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
+	working  = verdict{"Unknown", "True", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
+	success  = verdict{"True", "", "", status.CurrentStatus, "Healthy", status.CurrentStatus, status.CurrentStatus}
+	blocked  = verdict{"False", "True", "", status.InProgressStatus, "Degraded", status.InProgressStatus, status.FailedStatus}
+	terminal = verdict{"False", "", "True", status.FailedStatus, "Degraded", status.FailedStatus, status.FailedStatus}
+	deleting = verdict{"Unknown", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
+	stuck    = verdict{"False", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.FailedStatus}
+)
+
+// changed is an identity of which the operator has not seen the latest change.
+func changed(before verdict) verdict {
+	before.kstatus, before.argo = status.InProgressStatus, "Progressing"
+	before.flux, before.fluxFailFast = status.InProgressStatus, status.InProgressStatus
+	return before
+}
+
+// suspended is an identity that was something before.
+func suspended(before verdict) verdict { before.argo = "Suspended"; return before }
+
+// outcome is a story about PodIdentity checkout that ends in a verdict.
+type outcome struct {
+	reason string
+	config func(*controllers.Config)
+	// unattended says that no operator runs.
+	unattended bool
+	tell       func(*story)
+	want       verdict
+	// bug says why the verdict is not what it should be yet.
+	bug string
+}
+
+// outcomes are by the name of the fixture that they end in.
+var outcomes = map[string]outcome{
+	"notSeen": {
+		reason:     "Before the first visit there is nothing to go by, and that must not read as success.",
+		unattended: true,
+		tell:       func(s *story) { s.apply(checkout) },
+		want:       notSeen,
+	},
+	"changeNotSeen": {
+		reason: "That the last generation was ready says nothing about this one.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.stop()
+			s.apply("metadata: {name: checkout}\nspec: {}")
+		},
+		want: changed(success),
+	},
+	"rolePropagating": {
+		reason: "A new role cannot be assumed everywhere at once.",
+		config: func(c *controllers.Config) { c.PropagationGrace = time.Hour },
+		tell:   awaits(checkout, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating),
+		want:   working,
+	},
+	"serviceAccountNotFound": {
+		reason: "The ServiceAccount that somebody else makes will come.",
+		tell: awaits("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}",
+			v1alpha1.ConditionServiceAccountReady, metav1.ConditionUnknown, v1alpha1.ReasonServiceAccountNotFound),
+		want: working,
+	},
+	"throttled": {
+		reason: "Throttling passes by itself: it is no failure, not even before the first success.",
+		tell: func(s *story) {
+			s.fail("CreateRole", "Throttling")
+			s.apply(checkout)
+			s.await("checkout", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressingWithRetry)
+		},
+		want: working,
+	},
+	"throttledAfterEdit": {
+		reason: "It was ready, but not as it is declared now.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.fail("*", "Throttling")
+			s.apply("metadata: {name: checkout}\nspec: {}")
+			s.await("checkout", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressingWithRetry)
+		},
+		want: working,
+	},
+	"planned": {
+		reason: "Mode Plan waits for somebody to agree.",
+		tell: awaits("metadata: {name: checkout}\nspec: {mode: Plan}",
+			v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonPlanned),
+		want: working,
+	},
+	"ready": {
+		reason: "The identity is as declared.",
+		tell:   (*story).readyCheckout,
+		want:   success,
+	},
+	"throttledWhileReady": {
+		reason: "Pods have their credentials all the same.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.fail("*", "Throttling")
+			s.request("checkout", "again")
+			s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
+		},
+		want: success,
+	},
+	"accessDenied": {
+		reason: "Somebody has to grant a permission.",
+		tell: func(s *story) {
+			s.fail("CreateRole", "AccessDenied")
+			s.apply(checkout)
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
+		},
+		want: blocked,
+	},
+	"accessDeniedWhileReady": {
+		reason: "It was ready, and the operator can no longer tell or keep it so.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.fail("GetRole", "AccessDenied")
+			s.request("checkout", "again")
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
+		},
+		want: blocked,
+	},
+	"quotaExceeded": {
+		reason: "Somebody has to raise a quota.",
+		tell: func(s *story) {
+			var arns []string
+			for _, name := range strings.Split("abcdefghijk", "") { // IAM attaches ten
+				s.createPolicy(name)
+				arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
+			}
+			s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ", ") + "]}}")
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
+		},
+		want: blocked,
+	},
+	"roleNotOwned": {
+		reason: "Somebody has to choose another name, or remove the role.",
+		tell: func(s *story) {
+			s.createRole("Shared-Role", "/", ownerNone)
+			s.apply("metadata: {name: checkout}\nspec: {role: {name: Shared-Role}}")
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRoleNotOwned)
+		},
+		want: blocked,
+	},
+	"serviceAccountConflict": {
+		reason: "Somebody has to decide whose ServiceAccount it is.",
+		tell: func(s *story) {
+			s.createServiceAccount("checkout", nil)
+			s.apply(checkout)
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+		},
+		want: blocked,
+	},
+	"invalidSpec": {
+		reason: "Only another spec can help.",
+		tell: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {inline: [{name: bucket, document: "{}"}]}}`,
+			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec),
+		want: terminal,
+	},
+	"policyMalformed": {
+		reason: "AWS refuses the policy, and would again.",
+		tell: func(s *story) {
+			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{
+				{Action: "PutRolePolicy", Error: "MalformedPolicyDocument", Message: "Syntax errors in policy."},
+			}})
+			s.apply(checkout)
+			s.await("checkout", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPolicyMalformed)
+		},
+		want: terminal,
+	},
+	"deleting": {
+		reason: "It goes as soon as AWS lets it.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.fail("*", "Throttling")
+			s.delete("checkout")
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonDeleting)
+		},
+		want: deleting,
+	},
+	"deletionBlocked": {
+		reason: "Somebody has to act before it can go, and it is going all the same.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.fail("DetachRolePolicy", "AccessDenied")
+			s.delete("checkout")
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
+		},
+		want: stuck,
+	},
+	"suspended": {
+		reason: "What was made stays, and so does what was said of it.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.apply(checkout + "  suspend: true\n")
+			s.visitAll()
+		},
+		want: suspended(success),
+		bug:  "the operator leaves status.observedGeneration of a suspended identity behind",
+	},
+	"suspendedFromTheStart": {
+		reason: "Nothing was made, and nothing is said.",
+		tell: func(s *story) {
+			s.apply("metadata: {name: checkout}\nspec: {suspend: true}")
+			s.visitAll()
+		},
+		want: suspended(notSeen),
+	},
+}
+
+// awaits tells of a manifest and the condition that it leads to.
+func awaits(manifest, kind string, status metav1.ConditionStatus, reason string) func(*story) {
+	return func(s *story) {
+		s.apply(manifest)
+		s.await("checkout", kind, status, reason)
+	}
+}
+
+func (s *story) readyCheckout() {
+	s.t.Helper()
+	s.apply(checkout)
+	s.awaitReady("checkout")
+}
+
+// visitAll waits until the operator has been at everything that was applied
+// before.
+func (s *story) visitAll() {
+	s.t.Helper()
+	s.apply("metadata: {name: other}\nspec: {}")
+	s.awaitReady("other")
+}
+
+// begin starts the outcome's story.
+func (o outcome) begin(t *testing.T) *story {
+	t.Helper()
+	if o.unattended {
+		t.Parallel()
+		return prepare(t)
+	}
+	if o.config == nil {
+		return begin(t)
+	}
+	return begin(t, o.config)
+}
