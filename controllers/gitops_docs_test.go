@@ -39,7 +39,7 @@ func TestGitOpsDocumentedManifests(t *testing.T) {
 	s := prepare(t)
 	kinds := map[string]int{}
 	for _, snippet := range snippets(t, "yaml") {
-		for _, document := range strings.Split(snippet, "\n---\n") {
+		for document := range strings.SplitSeq(snippet, "\n---\n") {
 			var content map[string]any
 			if err := yaml.Unmarshal([]byte(document), &content); err != nil {
 				t.Errorf("%v:\n%s", err, document)

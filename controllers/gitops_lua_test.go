@@ -164,7 +164,7 @@ func TestGitOpsLuaLibraries(t *testing.T) {
 	const script = `
 		local found = {}
 		for _, name in ipairs({"string", "math", "io", "os", "table", "package"}) do
-			if _G[name] ~= nil then table.insert(found, name) end
+			table.insert(found, _G[name] and name)
 		end
 		if require("os").execute ~= nil then table.insert(found, "os.execute") end
 		return found`

@@ -147,7 +147,7 @@ var outcomes = map[string]outcome{
 		reason: "Somebody has to raise a quota.",
 		tell: func(s *story) {
 			var arns []string
-			for _, name := range strings.Split("abcdefghijk", "") { // IAM attaches ten
+			for name := range strings.SplitSeq("abcdefghijk", "") { // IAM attaches ten
 				s.createPolicy(name)
 				arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
 			}
@@ -232,10 +232,10 @@ var outcomes = map[string]outcome{
 }
 
 // awaits tells of a manifest and the condition that it leads to.
-func awaits(manifest, kind string, status metav1.ConditionStatus, reason string) func(*story) {
+func awaits(manifest, kind string, becomes metav1.ConditionStatus, reason string) func(*story) {
 	return func(s *story) {
 		s.apply(manifest)
-		s.await("checkout", kind, status, reason)
+		s.await("checkout", kind, becomes, reason)
 	}
 }
 
