@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
 )
 
 const checkout = `
@@ -125,12 +126,14 @@ func TestRestartCostsOneSweep(t *testing.T) {
 	s.writes.reset()
 	before := s.account.Calls()
 
+	// AWS makes the sweep wait, so that all visits come before it.
+	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "GetAccountAuthorizationDetails", Error: "Throttling", Count: 1}}})
 	s.start()
 	s.eventually("the sweep", func() bool { return since(before, s.account.Calls())["ListRoles"] > 0 })
 	s.apply("metadata: {name: late}\nspec: {}") // which is visited after all others
 	s.awaitReady("late")
 	want := map[string]int{
-		"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 1, "ListRoles": 1,
+		"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 2, "ListRoles": 1,
 		"CreateRole": 1, // of the late one
 	}
 	if diff := cmp.Diff(want, since(before, s.account.Calls())); diff != "" {

@@ -158,21 +158,32 @@ func TestGitOpsRetainAndTakeBack(t *testing.T) {
 	}
 }
 
-// A replace, as Argo CD does with Replace=true, drops what Git does not have: the
-// finalizer with it, without which a deletion would leave the role behind.
+// A replace, as Argo CD does with Replace=true, drops what Git does not have, the
+// finalizer with it. It is put back, or a deletion would leave the role behind.
 func TestGitOpsReplace(t *testing.T) {
-	s := begin(t)
-	clientSideSync(s, s.manifest(checkout))
-	s.awaitReady("checkout")
-	kubectl := filepath.Join(cluster.AssetsDir, "kubectl")
-	cmd := exec.CommandContext(s.ctx, kubectl, "--kubeconfig", cluster.KubeconfigPath, "replace", "--filename", "-")
-	cmd.Stdin = strings.NewReader(toYAML(t, s.manifest(checkout).Object))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("kubectl replace: %v: %s", err, out)
-	}
-	s.visitAll()
-	const bug = "the operator does not notice that its finalizer is gone"
-	if len(s.get("checkout").Finalizers) > 0 {
-		t.Errorf("It is no longer so that %s: wait until the finalizer is back, and see that a deletion takes the role along.", bug)
+	for name, manifest := range map[string]string{
+		"Ready":     checkout,
+		"Suspended": checkout + "  suspend: true\n",
+		"Plan":      checkout + "  mode: Plan\n",
+		"Stalled":   "metadata: {name: checkout}\nspec: {policies: {managed: [\"arn:aws-cn:iam::aws:policy/ReadOnlyAccess\"]}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t)
+			clientSideSync(s, s.manifest(checkout))
+			role := s.awaitReady("checkout").Status.Role.Name
+			kubectl := filepath.Join(cluster.AssetsDir, "kubectl")
+			cmd := exec.CommandContext(s.ctx, kubectl, "--kubeconfig", cluster.KubeconfigPath, "replace", "--filename", "-")
+			cmd.Stdin = strings.NewReader(toYAML(t, s.manifest(manifest).Object))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("kubectl replace: %v: %s", err, out)
+			}
+			s.eventually("the finalizer to be back", func() bool { return len(s.get("checkout").Finalizers) > 0 })
+
+			s.delete("checkout")
+			s.awaitGone("checkout")
+			if s.roleExists(role) {
+				t.Error("The role is left behind.")
+			}
+		})
 	}
 }

@@ -51,8 +51,6 @@ type outcome struct {
 	unattended bool
 	tell       func(*story)
 	want       verdict
-	// bug says why the verdict is not what it should be yet.
-	bug string
 }
 
 // outcomes are by the name of the fixture that they end in.
@@ -219,7 +217,6 @@ var outcomes = map[string]outcome{
 			s.visitAll()
 		},
 		want: suspended(success),
-		bug:  "the operator leaves status.observedGeneration of a suspended identity behind",
 	},
 	"suspendedFromTheStart": {
 		reason: "Nothing was made, and nothing is said.",

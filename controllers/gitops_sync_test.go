@@ -108,6 +108,7 @@ func TestGitOpsSyncSeesNoDifference(t *testing.T) {
 			s.fail("*", "AccessDenied")
 			for _, m := range manifests {
 				s.annotate(m.GetName(), "again")
+				s.eventually("the request to be handled", func() bool { return s.get(m.GetName()).Status.LastHandledReconcileAt == "again" })
 				s.await(m.GetName(), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 			}
 			s.expectSynced(tool, manifests)

@@ -51,13 +51,17 @@ var invariants = []invariant{
 		}
 		return pi.Status.ObservedGeneration <= pi.Generation
 	}},
-	{"when Ready is True, every condition is of the same generation", func(pi *v1alpha1.PodIdentity) bool {
+	{"when Ready is True, every condition is of the same generation, and the status of none before", func(pi *v1alpha1.PodIdentity) bool {
+		if !ready(pi, metav1.ConditionTrue) {
+			return true
+		}
+		generation := condition(pi, v1alpha1.ConditionReady).ObservedGeneration
 		for _, c := range pi.Status.Conditions {
-			if ready(pi, metav1.ConditionTrue) && c.ObservedGeneration != pi.Status.ObservedGeneration {
+			if c.ObservedGeneration != generation {
 				return false
 			}
 		}
-		return true
+		return pi.Status.ObservedGeneration >= generation // a suspension is seen, and nothing else is looked at
 	}},
 	{"a message is a sentence for a user: it holds no request ID, no session and no time", func(pi *v1alpha1.PodIdentity) bool {
 		for _, c := range pi.Status.Conditions {

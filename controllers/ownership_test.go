@@ -128,7 +128,10 @@ func TestRivals(t *testing.T) {
 		metadata: {name: second}
 		spec: {serviceAccount: {name: checkout}}
 	`)
-	s.await("second", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+	pi := s.await("second", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, "PodIdentity first, which came first") {
+		t.Errorf("The message does not say who came first: %q", got)
+	}
 	if s.roleExists(roleName(s, "second")) {
 		t.Error("A role was made that nobody may use.")
 	}
@@ -142,6 +145,24 @@ func TestRivals(t *testing.T) {
 	if got := s.serviceAccount("checkout").Annotations["eks.amazonaws.com/role-arn"]; got != second.Status.Role.ARN {
 		t.Errorf("The ServiceAccount carries %s, not the role of the one that is left.", got)
 	}
+}
+
+// The same holds for a ServiceAccount that neither of the two makes: it is never
+// handed to and fro.
+func TestRivalsAnnotate(t *testing.T) {
+	s := begin(t)
+	s.createServiceAccount("checkout", nil)
+	s.apply(`
+		metadata: {name: first}
+		spec: {serviceAccount: {name: checkout, mode: Annotate}}
+	`)
+	first := s.awaitReady("first")
+	s.apply(`
+		metadata: {name: second}
+		spec: {additionalServiceAccounts: [checkout]}
+	`)
+	s.await("second", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+	s.checkServiceAccount("checkout", map[string]string{"eks.amazonaws.com/role-arn": first.Status.Role.ARN})
 }
 
 // createRole makes a role as an administrator would, with an owner's tags if the

@@ -69,26 +69,44 @@ func serviceAccountStatus(sa plan.ServiceAccount) *v1alpha1.ServiceAccountStatus
 	return &v1alpha1.ServiceAccountStatus{Name: sa.Name, Provenance: provenance}
 }
 
-// refuseRival gives a ServiceAccount that two PodIdentities name to the older.
+// refuseRival gives a ServiceAccount that two PodIdentities name to the one that
+// came first.
 func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
 	for _, name := range plan.ServiceAccountsOf(s.obj) {
 		var list v1alpha1.PodIdentityList
 		if err := r.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexServiceAccounts: name}); err != nil {
 			return fmt.Errorf("listing the PodIdentities of ServiceAccount %s: %w", name, err)
 		}
+		sa, err := r.serviceAccount(ctx, s.obj.Namespace, name)
+		if err != nil {
+			return err
+		}
 		for i := range list.Items {
 			rival := &list.Items[i]
-			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && older(rival, s.obj) {
+			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && s.precedes(rival, s.obj, sa) {
 				return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
-					"ServiceAccount %s is that of PodIdentity %s, which is older, and a ServiceAccount has one role: name another, or delete one of the two", name, rival.Name)
+					"ServiceAccount %s is that of PodIdentity %s, which came first, and a ServiceAccount has one role: name another, or delete one of the two", name, rival.Name)
 			}
 		}
 	}
 	return nil
 }
 
-func older(a, b *v1alpha1.PodIdentity) bool {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.UID, b.UID)) < 0
+// precedes reports whether a comes before b: it is older or, of two made in the
+// same second, the one that has the ServiceAccount.
+func (s *scope) precedes(a, b *v1alpha1.PodIdentity, sa *corev1.ServiceAccount) bool {
+	has := func(pi *v1alpha1.PodIdentity) int {
+		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster))
+		if sa != nil && (metav1.IsControlledBy(sa, pi) || sa.Annotations[plan.AnnotationRoleARN] == arn) {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(
+		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+		has(b)-has(a),
+		cmp.Compare(a.UID, b.UID),
+	) < 0
 }
 
 // ensureOwn has a ServiceAccount that is the identity's own exist and carry the

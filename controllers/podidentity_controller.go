@@ -71,8 +71,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)
 	}
+	if err := r.regainFinalizer(ctx, obj); err != nil {
+		return retryConflict(err)
+	}
 	if obj.Spec.Suspend {
-		return ctrl.Result{}, nil
+		return r.acknowledge(ctx, obj)
 	}
 
 	before := obj.DeepCopy()
@@ -121,6 +124,27 @@ func (r *Reconciler) holdFinalizer(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return r.patchMetadata(ctx, before, s.obj)
+}
+
+// regainFinalizer puts the finalizer back on an object that has a role, whatever
+// else may be done for it: a replace that leaves metadata.finalizers out takes
+// it off.
+func (r *Reconciler) regainFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
+	if obj.Status.Role == nil {
+		return nil
+	}
+	return r.holdFinalizer(ctx, &scope{obj: obj})
+}
+
+// acknowledge says that the spec of a suspended object has been seen, and leaves
+// all else as it was last found.
+func (r *Reconciler) acknowledge(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
+	if len(obj.Status.Conditions) == 0 {
+		return ctrl.Result{}, nil // nothing has been found yet
+	}
+	before := obj.DeepCopy()
+	obj.Status.ObservedGeneration = obj.Generation
+	return retryConflict(r.patchStatus(ctx, before, obj))
 }
 
 // patchMetadata patches obj without losing the status that this visit has put

@@ -61,7 +61,7 @@ func (r *Reconciler) createOwn(ctx context.Context, obj *v1alpha1.PodIdentity, w
 		return err
 	}
 	made := &unstructured.Unstructured{Object: content}
-	if err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(made), client.FieldOwner(FieldManager)); err != nil {
+	if err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(made)); err != nil {
 		return classifyServiceAccount(want.Name, err)
 	}
 	others := func(m metav1.ManagedFieldsEntry) bool { return m.Manager != FieldManager }
@@ -76,21 +76,21 @@ func (r *Reconciler) createOwn(ctx context.Context, obj *v1alpha1.PodIdentity, w
 
 // applyOwn puts a ServiceAccount that is obj's own right, whoever changed it.
 func (r *Reconciler) applyOwn(ctx context.Context, obj *v1alpha1.PodIdentity, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
-	err := r.client.Apply(ctx, own(obj, want).WithUID(existing.UID), client.FieldOwner(FieldManager), client.ForceOwnership)
+	err := r.client.Apply(ctx, own(obj, want).WithUID(existing.UID), client.ForceOwnership)
 	return classifyServiceAccount(want.Name, err)
 }
 
 // annotate applies annotations, and nothing else, to an existing ServiceAccount.
 func (r *Reconciler) annotate(ctx context.Context, existing *corev1.ServiceAccount, annotations map[string]string) error {
 	ac := corev1ac.ServiceAccount(existing.Name, existing.Namespace).WithUID(existing.UID).WithAnnotations(annotations)
-	return classifyServiceAccount(existing.Name, r.client.Apply(ctx, ac, client.FieldOwner(FieldManager)))
+	return classifyServiceAccount(existing.Name, r.client.Apply(ctx, ac))
 }
 
 // release gives up all that the operator applied to a ServiceAccount. What
 // another manager set too, or has changed since, stays.
 func (r *Reconciler) release(ctx context.Context, sa client.Object) error {
 	ac := corev1ac.ServiceAccount(sa.GetName(), sa.GetNamespace()).WithUID(sa.GetUID())
-	err := r.client.Apply(ctx, ac, client.FieldOwner(FieldManager))
+	err := r.client.Apply(ctx, ac)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // it is another ServiceAccount by now, or none
 	}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -54,7 +55,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	}
 	r := &Reconciler{
 		config:      config,
-		client:      mgr.GetClient(),
+		client:      client.WithFieldOwner(mgr.GetClient(), FieldManager),
 		live:        mgr.GetAPIReader(),
 		events:      mgr.GetEventRecorder("podidentity-operator"),
 		roles:       aws.Roles,
@@ -118,13 +119,15 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// wanted lets pass what asks for work: a new spec, a deletion, or a new value of
-// the annotation that asks for a check. It drops the operator's own writes.
+// wanted lets pass what asks for work: a new spec, a deletion, a new value of the
+// annotation that asks for a check, or the loss of the finalizer. It drops the
+// operator's own writes.
 var wanted = predicate.Or(
 	predicate.GenerationChangedPredicate{},
 	predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetAnnotations()[v1alpha1.RequestedAtAnnotation] != e.ObjectNew.GetAnnotations()[v1alpha1.RequestedAtAnnotation] ||
-			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+			controllerutil.ContainsFinalizer(e.ObjectOld, v1alpha1.Finalizer) && !controllerutil.ContainsFinalizer(e.ObjectNew, v1alpha1.Finalizer)
 	}},
 )
 
