@@ -51,6 +51,9 @@ func TestCreate(t *testing.T) {
 	if writes := s.writes.all(); len(writes) > 4 {
 		t.Errorf("A create costs at most 4 writes to the API server, not %d: %q", len(writes), writes)
 	}
+	s.awaitEvent("checkout", "CreatedRole", "CreateRole")
+	s.awaitEvent("checkout", "ChangedRole", "PutRolePolicy bucket, queue")
+	s.awaitEvent("checkout", "CreatedServiceAccount", "Created ServiceAccount checkout")
 	role := s.role(pi.Status.Role.Name)
 	wantRole := roleView{
 		Path:        "/podidentity/test/",

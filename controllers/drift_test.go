@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/podidentity/podidentity-operator/controllers"
 )
@@ -70,6 +71,7 @@ func TestDriftOfRole(t *testing.T) {
 		}},
 	}
 	for i, tc := range cases {
+		before := corrected(t, tc.part)
 		s.must(tc.change())
 		token := string(rune('a' + i))
 		s.request("checkout", token)
@@ -82,7 +84,30 @@ func TestDriftOfRole(t *testing.T) {
 			t.Errorf("drift %d of %s is not repaired: trust: -want, +got:\n%s", i, tc.part, diff)
 		}
 		s.awaitEvent("checkout", "CorrectedDrift", "Put back "+tc.part+":")
+		if corrected(t, tc.part) == before {
+			t.Errorf("drift %d of %s is not counted", i, tc.part)
+		}
 	}
+}
+
+// corrected returns how often drift of a part was corrected in this process.
+func corrected(t *testing.T, part string) float64 {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "podidentity_drift_corrected_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			if m.GetLabel()[0].GetValue() == part {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 // A role that somebody deleted is made again.

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,47 +26,65 @@ const (
 // partServiceAccount names the ServiceAccount among the parts that drift.
 const partServiceAccount = "serviceAccount"
 
-// note is something that happened and that an event tells of.
-type note struct{ reason, action, message string }
+// note is something that happened, once or to several targets, and that one
+// event tells of: events that have reason and action in common are one to
+// Kubernetes, which keeps the text of the first.
+type note struct {
+	reason, action, message string
+	targets                 []string
+}
 
-func (s *scope) note(reason, action, format string, args ...any) {
-	s.notes = append(s.notes, note{reason: reason, action: action, message: fmt.Sprintf(format, args...)})
+func (n note) String() string {
+	return strings.TrimSpace(n.message + " " + strings.Join(n.targets, ", "))
+}
+
+func (s *scope) note(reason, action, message string, targets ...string) {
+	for i := range s.notes {
+		if n := &s.notes[i]; n.reason == reason && n.action == action && n.message == message {
+			n.targets = append(n.targets, targets...)
+			return
+		}
+	}
+	s.notes = append(s.notes, note{reason: reason, action: action, message: message, targets: targets})
 }
 
 // noteServiceAccount notes a write to a ServiceAccount; if the identity was
 // settled, somebody else had undone it.
-func (s *scope) noteServiceAccount(reason, format, name string) {
+func (s *scope) noteServiceAccount(reason, message, name string) {
 	if s.settled {
 		driftCorrected.WithLabelValues(partServiceAccount).Inc()
-		s.note(eventCorrectedDrift, "ApplyServiceAccount", "Put back %s: ServiceAccount %s had been changed or deleted", partServiceAccount, name)
-		return
+		reason, message = eventCorrectedDrift, putBack(partServiceAccount, actionApplyServiceAccount)
 	}
-	s.note(reason, "ApplyServiceAccount", format, name)
+	s.note(reason, actionApplyServiceAccount, message, name)
 }
 
 // noteChange notes a change that was made to the role.
 func (s *scope) noteChange(c plan.Change) {
-	about := c.Action()
-	if target := c.Target(); target != "" {
-		about += " " + target
+	reason, message := eventChangedRole, c.Action()
+	if _, created := c.(plan.CreateRole); created {
+		reason = eventCreatedRole
 	}
-	_, created := c.(plan.CreateRole)
-	switch {
-	case s.settled:
+	if s.settled {
 		driftCorrected.WithLabelValues(c.Part()).Inc()
-		s.note(eventCorrectedDrift, c.Action(), "Put back %s: %s", c.Part(), about)
-	case created:
-		s.note(eventCreatedRole, c.Action(), "%s", about)
-	default:
-		s.note(eventChangedRole, c.Action(), "%s", about)
+		reason, message = eventCorrectedDrift, putBack(c.Part(), c.Action())
 	}
+	s.note(reason, c.Action(), message, targets(c)...)
+}
+
+func putBack(part, action string) string { return fmt.Sprintf("Put back %s: %s", part, action) }
+
+func targets(c plan.Change) []string {
+	if target := c.Target(); target != "" {
+		return []string{target}
+	}
+	return nil
 }
 
 // announce emits an event for each thing that happened, and one for a failure
 // that needs somebody and that is news. It comes after the status is stored.
 func (r *Reconciler) announce(before *v1alpha1.PodIdentity, s *scope, err error) {
 	for _, n := range s.notes {
-		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", n.message)
+		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", eventNote(n.String()))
 	}
 	if kind := fault.KindOf(err); kind != fault.Blocked && kind != fault.Terminal {
 		return

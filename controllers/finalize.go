@@ -79,7 +79,7 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
 	name := plan.NameOf(s.obj, plan.Cluster{Name: r.config.ClusterName})
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
-		s.note(eventRetainedRole, "Retain", "Role %s stays in AWS, as spec.deletionPolicy says", name)
+		s.note(eventRetainedRole, "Retain", fmt.Sprintf("Role %s stays in AWS, as spec.deletionPolicy says", name))
 		return nil
 	}
 	observed, err := r.roles.ObserveForTeardown(ctx, name)
@@ -90,7 +90,7 @@ func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if observed.ClaimOf(s.owner) != plan.Ours {
-		s.note(eventLeftRole, "Delete", "Role %s is left alone: it belongs to %s", name, observed.Whose())
+		s.note(eventLeftRole, "Delete", fmt.Sprintf("Role %s is left alone: it belongs to %s", name, observed.Whose()))
 		return nil
 	}
 	changes := plan.Teardown(observed)
@@ -102,7 +102,7 @@ func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.note(eventDeletedRole, "Delete", "Deleted role %s", name)
+	s.note(eventDeletedRole, "Delete", "Deleted role", name)
 	return nil
 }
 

@@ -117,14 +117,14 @@ func (r *Reconciler) ensureOwn(ctx context.Context, s *scope, want plan.ServiceA
 		if err := r.createOwn(ctx, s.obj, want); err != nil {
 			return err
 		}
-		s.noteServiceAccount(eventCreatedServiceAccount, "Created ServiceAccount %s", want.Name)
+		s.noteServiceAccount(eventCreatedServiceAccount, "Created ServiceAccount", want.Name)
 	case !metav1.IsControlledBy(existing, s.obj):
 		return taken(want.Name)
 	case !carries(existing, want.Annotations):
 		if err := r.applyOwn(ctx, s.obj, want, existing); err != nil {
 			return err
 		}
-		s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount %s", want.Name)
+		s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (r *Reconciler) ensureAnnotated(ctx context.Context, s *scope, want plan.Se
 	if err := r.annotate(ctx, existing, want.Annotations); err != nil {
 		return err
 	}
-	s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount %s", want.Name)
+	s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
 	return nil
 }
 
