@@ -34,7 +34,7 @@ demo: assets build ## Run it all on this machine: control plane, AWS endpoint, o
 
 .PHONY: generate
 generate: ## Generate Go code.
-	$(TOOL) controller-gen object paths=./api/...
+	$(TOOL) controller-gen object applyconfiguration paths=./api/...
 
 .PHONY: manifests
 manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md from the code.

@@ -2,6 +2,7 @@
 // a workload, declared in one object.
 //
 // +kubebuilder:object:generate=true
+// +kubebuilder:ac:generate=true
 // +groupName=iam.podidentity.io
 package v1alpha1
 
@@ -13,6 +14,9 @@ import (
 
 // GroupVersion identifies the API of this package.
 var GroupVersion = schema.GroupVersion{Group: "iam.podidentity.io", Version: "v1alpha1"}
+
+// SchemeGroupVersion is GroupVersion by the name that generated code knows it by.
+var SchemeGroupVersion = GroupVersion
 
 // AddToScheme registers the types of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
