@@ -58,21 +58,54 @@ func TestAWSThrottlesBeforeFirstSuccess(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
-// A quota that is used up is named, with its number.
+// What the account has no room for is refused before any of it is made, with the
+// quota's name and number.
 func TestAWSQuota(t *testing.T) {
 	s := begin(t)
-	for i := range 11 {
-		s.createPolicy("p" + string(rune('a'+i)))
-	}
 	arns := make([]string, 11)
 	for i := range arns {
 		arns[i] = `"arn:aws:iam::123456789012:policy/p` + string(rune('a'+i)) + `"`
 	}
 	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ",") + "]}}")
-	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
-	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "10") {
+	pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
+	const want = "spec.policies.managed lists 11 policies, and this AWS account attaches 10 to a role (AttachedPoliciesPerRoleQuota)"
+	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.HasPrefix(message, want) {
 		t.Errorf("The message does not name the quota: %q", message)
 	}
+	if s.roleExists(roleName(s, "checkout")) {
+		t.Error("Half a role was made.")
+	}
+}
+
+// An account whose quota was raised has room for more, and one that does not tell
+// its quotas is tried.
+func TestAWSQuotaOfAccount(t *testing.T) {
+	eleven := func(s *story) string {
+		var arns []string
+		for name := range strings.SplitSeq("abcdefghijk", "") {
+			s.createPolicy(name)
+			arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
+		}
+		return "metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ", ") + "]}}"
+	}
+	t.Run("Raised", func(t *testing.T) {
+		t.Parallel()
+		s := prepareIn(t, awslocal.Options{Quotas: map[string]int{"AttachedPoliciesPerRoleQuota": 11}})
+		s.createProvider()
+		s.start()
+		s.apply(eleven(s))
+		s.awaitReady("checkout")
+	})
+	t.Run("Unknown", func(t *testing.T) {
+		s := begin(t)
+		manifest := eleven(s)
+		s.fail("GetAccountSummary", "AccessDenied")
+		s.apply(manifest)
+		pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
+		if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "(AttachedPoliciesPerRoleQuota: 10)") {
+			t.Errorf("The message does not name the quota and its number: %q", message)
+		}
+	})
 }
 
 // A policy or boundary that does not exist is named.

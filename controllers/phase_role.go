@@ -24,11 +24,23 @@ type roles interface {
 	// Apply makes changes to the named role, in order, and stops at the first
 	// that fails. Creating a role that exists is plan.ErrRoleExists.
 	Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error)
+	// Quotas returns the account's quotas on a role.
+	Quotas(ctx context.Context) plan.Quotas
 }
 
 // sweepsMissed is after how many drift intervals without a sweep an identity looks
 // at its role by itself.
 const sweepsMissed = 3
+
+// checkQuotas refuses a role that the account has no room for before any of it is
+// made. The account is asked only about what the quotas of every account do not
+// allow.
+func (r *Reconciler) checkQuotas(ctx context.Context, s *scope) error {
+	if plan.DefaultQuotas.Check(s.desired.Role) == nil {
+		return nil
+	}
+	return r.roles.Quotas(ctx).Check(s.desired.Role)
+}
 
 // reconcileRole brings the IAM role in line with the plan, and waits until pods
 // may rely on it. It refuses to touch a role that is not this object's.

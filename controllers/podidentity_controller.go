@@ -92,6 +92,7 @@ func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 		{v1alpha1.ConditionReady, r.desire},
 		{v1alpha1.ConditionIssuerReady, r.requireIssuer},
 		{v1alpha1.ConditionServiceAccountReady, r.claimServiceAccounts},
+		{v1alpha1.ConditionRoleReady, r.checkQuotas},
 	}
 	if mode == v1alpha1.ModePlan {
 		return append(prepare,

@@ -68,10 +68,17 @@ func begin(t *testing.T, edits ...func(*controllers.Config)) *story {
 // prepare is begin without a provider and a running operator.
 func prepare(t *testing.T, edits ...func(*controllers.Config)) *story {
 	t.Helper()
+	return prepareIn(t, awslocal.Options{}, edits...)
+}
+
+// prepareIn is prepare in an AWS account of one's own choice.
+func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controllers.Config)) *story {
+	t.Helper()
+	options.Seed, options.RootCAs = 1, clusterCA()
 	s := &story{
 		t:       t,
 		ctx:     t.Context(),
-		account: awslocal.New(awslocal.Options{Seed: 1, RootCAs: clusterCA()}),
+		account: awslocal.New(options),
 		writes:  &writeCounter{},
 		config: controllers.Config{
 			ClusterName:             "test",

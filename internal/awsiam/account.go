@@ -36,7 +36,8 @@ func (a *Account) Caller(ctx context.Context) (plan.Account, error) {
 }
 
 // quotasFor is how long the account's quotas are taken to stay as they are.
-const quotasFor = 10 * time.Minute
+// It is shorter than what a blocked object waits, which thus sees a raised quota.
+const quotasFor = time.Minute
 
 // quotas are those of the account, read when first needed. It is safe for
 // concurrent use: whoever comes while they are read waits for them.
@@ -55,7 +56,7 @@ func newQuotas(api API) *quotas { return &quotas{api: api, now: time.Now} }
 
 // value returns the quota of that key of GetAccountSummary, if it is known. A
 // failure to read them leaves those that were known, and is not tried again for
-// a while: quotas are asked for when something else has failed already.
+// a while: quotas are asked for when something has failed, or is about to.
 func (q *quotas) value(ctx context.Context, key string) (int32, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,6 +68,20 @@ func (q *quotas) value(ctx context.Context, key string) (int32, bool) {
 	}
 	v, ok := q.summary[key]
 	return v, ok
+}
+
+// Quotas returns the account's quotas on a role. Those that cannot be found out
+// are zero.
+func (r *Roles) Quotas(ctx context.Context) plan.Quotas {
+	value := func(key string) int {
+		v, _ := r.quotas.value(ctx, key)
+		return int(v)
+	}
+	return plan.Quotas{
+		AttachedPoliciesPerRole: value("AttachedPoliciesPerRoleQuota"),
+		AssumeRolePolicySize:    value("AssumeRolePolicySizeQuota"),
+		RolePolicySize:          value("RolePolicySizeQuota"),
+	}
 }
 
 // unknownQuota knows no quota.
