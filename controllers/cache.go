@@ -12,10 +12,11 @@ import (
 )
 
 // CacheOptions returns options for the manager's cache that keep of every
-// ServiceAccount in the cluster only what the controller looks at.
+// ServiceAccount and pod in the cluster only what the controller looks at.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:            {Transform: stripPod},
 			&corev1.ServiceAccount{}: {Transform: stripServiceAccount},
 		},
 	}

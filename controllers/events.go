@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
@@ -86,11 +88,26 @@ func (r *Reconciler) announce(before *v1alpha1.PodIdentity, s *scope, err error)
 	for _, n := range s.notes {
 		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", eventNote(n.String()))
 	}
+	r.announceStale(before, s)
 	if kind := fault.KindOf(err); kind != fault.Blocked && kind != fault.Terminal {
 		return
 	}
 	if message := err.Error(); message != messageOf(before) {
 		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, fault.ReasonOf(err, "Failed"), "Reconcile", "%s", eventNote(message))
+	}
+}
+
+// announceStale tells once that pods have to be restarted.
+func (r *Reconciler) announceStale(before *v1alpha1.PodIdentity, s *scope) {
+	stale := func(obj *v1alpha1.PodIdentity) *metav1.Condition {
+		c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionWorkloadsCurrent)
+		if c == nil || c.Status != metav1.ConditionFalse {
+			return nil
+		}
+		return c
+	}
+	if now := stale(s.obj); now != nil && stale(before) == nil {
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, now.Reason, "Restart", "%s", eventNote(now.Message))
 	}
 }
 

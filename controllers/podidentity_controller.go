@@ -61,6 +61,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities/status,verbs=get;patch
 // +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:urls=/.well-known/openid-configuration,verbs=get
 
@@ -98,6 +99,7 @@ func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 		return append(prepare,
 			phase{v1alpha1.ConditionRoleReady, r.planRole},
 			phase{v1alpha1.ConditionServiceAccountReady, r.planServiceAccounts},
+			phase{v1alpha1.ConditionWorkloadsCurrent, r.reviewWorkloads},
 			phase{v1alpha1.ConditionReady, r.showPlan},
 		)
 	}
@@ -105,6 +107,7 @@ func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 		phase{v1alpha1.ConditionReady, r.holdFinalizer},
 		phase{v1alpha1.ConditionRoleReady, r.reconcileRole},
 		phase{v1alpha1.ConditionServiceAccountReady, r.reconcileServiceAccounts},
+		phase{v1alpha1.ConditionWorkloadsCurrent, r.reviewWorkloads},
 	)
 }
 

@@ -50,12 +50,16 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // enqueue puts a visit in the queue, or moves it forward if it is there already.
 func enqueue(q queue, p budget.Priority, requests ...reconcile.Request) {
+	enqueueAfter(q, p, 0, requests...)
+}
+
+func enqueueAfter(q queue, p budget.Priority, after time.Duration, requests ...reconcile.Request) {
 	if prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: queuePriority(p)}, requests...)
+		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: queuePriority(p), After: after}, requests...)
 		return
 	}
 	for _, r := range requests {
-		q.Add(r)
+		q.AddAfter(r, after)
 	}
 }
 
@@ -84,6 +88,19 @@ func visits() handler.EventHandler {
 // of these visits has to look at AWS.
 func mapped(to handler.MapFunc) handler.EventHandler {
 	visit := func(ctx context.Context, obj client.Object, q queue) { enqueue(q, budget.Repair, to(ctx, obj)...) }
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { visit(ctx, e.Object, q) },
+	}
+}
+
+// counted is mapped for objects that come and go in crowds: it waits for the
+// crowd to pass.
+func counted(to handler.MapFunc) handler.EventHandler {
+	visit := func(ctx context.Context, obj client.Object, q queue) {
+		enqueueAfter(q, budget.Check, podsSettle, to(ctx, obj)...)
+	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },

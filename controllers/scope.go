@@ -25,6 +25,8 @@ type scope struct {
 	pending []plan.Change
 	// pendingServiceAccounts are those that were not written to, in mode Plan.
 	pendingServiceAccounts []string
+	// workloads are the pods that use the identity, nil while they are not known.
+	workloads *workloads
 	// settled says that all was as declared before, so that what has to be
 	// changed now is somebody else's doing.
 	settled bool

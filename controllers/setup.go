@@ -35,8 +35,9 @@ type AWS struct {
 
 // Indexes of the cache.
 const (
-	indexServiceAccounts = "serviceAccounts" // PodIdentities by the ServiceAccounts they name
-	indexRoleARN         = "roleARN"         // ServiceAccounts by the role they carry
+	indexServiceAccounts   = "serviceAccounts" // PodIdentities by the ServiceAccounts they name
+	indexRoleARN           = "roleARN"         // ServiceAccounts by the role they carry
+	indexPodServiceAccount = "serviceAccount"  // pods by the ServiceAccount they use
 )
 
 // Setup adds the controller to mgr.
@@ -100,6 +101,12 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 			}
 			return nil
 		}),
+		indexer.IndexField(ctx, &corev1.Pod{}, indexPodServiceAccount, func(o client.Object) []string {
+			if pod, ok := o.(*corev1.Pod); ok {
+				return []string{pod.Spec.ServiceAccountName}
+			}
+			return nil
+		}),
 	)
 }
 
@@ -110,6 +117,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.PodIdentity{}, visits(), builder.WithPredicates(wanted)).
 		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals), builder.WithPredicates(gone)).
 		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf)).
+		Watches(&corev1.Pod{}, counted(r.identitiesOfPod), builder.WithPredicates(podsThatCount)).
 		WatchesRawSource(source.Channel(r.sweeper.suspects, visits())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
@@ -155,6 +163,15 @@ func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []reconcile.
 // identitiesOf returns the PodIdentities that name a ServiceAccount.
 func (r *Reconciler) identitiesOf(ctx context.Context, sa client.Object) []reconcile.Request {
 	return r.naming(ctx, sa.GetNamespace(), sa.GetName())
+}
+
+// identitiesOfPod returns the PodIdentities that name the ServiceAccount of a pod.
+func (r *Reconciler) identitiesOfPod(ctx context.Context, obj client.Object) []reconcile.Request {
+	pod, ok := obj.(*corev1.Pod)
+	if !ok {
+		return nil
+	}
+	return r.naming(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
 }
 
 func (r *Reconciler) naming(ctx context.Context, namespace, serviceAccount string) []reconcile.Request {

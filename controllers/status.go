@@ -35,6 +35,7 @@ func (r *Reconciler) conclude(s *scope, err error) {
 	}
 	status.ObservedGeneration = s.obj.Generation
 	concludeParts(s, err)
+	concludeWorkloads(s)
 	setSummary(s, err)
 	sortConditions(status.Conditions)
 }
@@ -123,7 +124,11 @@ func bounded(message string) string {
 // sortConditions puts the summary first and then the parts in their order, so
 // that the list never changes by chance.
 func sortConditions(conditions []metav1.Condition) {
-	order := append([]string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}, parts...)
+	order := slices.Concat(
+		[]string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled},
+		parts,
+		[]string{v1alpha1.ConditionWorkloadsCurrent},
+	)
 	slices.SortStableFunc(conditions, func(a, b metav1.Condition) int {
 		return slices.Index(order, a.Type) - slices.Index(order, b.Type)
 	})

@@ -21,6 +21,9 @@ const (
 	// ConditionServiceAccountReady is True when the ServiceAccount exists and
 	// carries the role's ARN.
 	ConditionServiceAccountReady = "ServiceAccountReady"
+	// ConditionWorkloadsCurrent is True when no running pod of the
+	// ServiceAccount lacks the role. Ready does not depend on it.
+	ConditionWorkloadsCurrent = "WorkloadsCurrent"
 )
 
 // Reasons of conditions. They are API: a reason is never renamed, and each is
@@ -86,6 +89,10 @@ const (
 	ReasonServiceAccountNotFound = "ServiceAccountNotFound"
 	// ReasonNamespaceTerminating says that the namespace is being deleted.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
+
+	// ReasonPodsStale says that pods run that started before the ServiceAccount
+	// carried the role; the message names what to restart.
+	ReasonPodsStale = "PodsStale"
 
 	// ReasonDeleting says that the identity is being taken down.
 	ReasonDeleting = "Deleting"

@@ -40,6 +40,10 @@ type PodIdentityStatus struct {
 	// +kubebuilder:validation:MaxItems=200
 	Plan []PlannedChange `json:"plan,omitempty"`
 
+	// pods counts the running pods of the ServiceAccounts.
+	// +optional
+	Pods *PodsStatus `json:"pods,omitempty"`
+
 	// lastHandledReconcileAt is the value of the annotation
 	// iam.podidentity.io/requestedAt that was last acted on.
 	// +optional
@@ -89,6 +93,23 @@ const (
 	ProvenanceCreated   Provenance = "Created"
 	ProvenanceAnnotated Provenance = "Annotated"
 )
+
+// PodsStatus counts running pods by whether they have the role: a pod is given
+// it when it starts.
+type PodsStatus struct {
+	// current is the number of running pods that have the role.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Current int32 `json:"current"`
+
+	// stale is the number of running pods that lack the role, or have another:
+	// they started before the ServiceAccount carried it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Stale int32 `json:"stale"`
+}
 
 // PlannedChange is one call to AWS that would be made.
 type PlannedChange struct {

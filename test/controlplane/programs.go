@@ -119,6 +119,8 @@ func (c *ControlPlane) startControllerManager(context.Context, Options) error {
 			"garbage-collector-controller",
 			"namespace-controller",
 			"clusterrole-aggregation-controller",
+			"deployment-controller",
+			"replicaset-controller",
 		}, ","),
 	)
 	return err

@@ -28,6 +28,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PodIdentitySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodIdentityStatus"):
 		return &apiv1alpha1.PodIdentityStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodsStatus"):
+		return &apiv1alpha1.PodsStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PoliciesSpec"):
 		return &apiv1alpha1.PoliciesSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RoleSpec"):

@@ -151,12 +151,24 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PlannedChange
           elementRelationship: atomic
+    - name: pods
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PodsStatus
     - name: role
       type:
         namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.RoleStatus
     - name: serviceAccount
       type:
         namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.ServiceAccountStatus
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.PodsStatus
+  map:
+    fields:
+    - name: current
+      type:
+        scalar: numeric
+    - name: stale
+      type:
+        scalar: numeric
 - name: com.github.podidentity.podidentity-operator.api.v1alpha1.PoliciesSpec
   map:
     fields:

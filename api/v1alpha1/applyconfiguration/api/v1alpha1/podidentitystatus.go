@@ -26,6 +26,8 @@ type PodIdentityStatusApplyConfiguration struct {
 	Issuer *string `json:"issuer,omitempty"`
 	// plan lists the changes that would be made, in mode Plan.
 	Plan []PlannedChangeApplyConfiguration `json:"plan,omitempty"`
+	// pods counts the running pods of the ServiceAccounts.
+	Pods *PodsStatusApplyConfiguration `json:"pods,omitempty"`
 	// lastHandledReconcileAt is the value of the annotation
 	// iam.podidentity.io/requestedAt that was last acted on.
 	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
@@ -92,6 +94,14 @@ func (b *PodIdentityStatusApplyConfiguration) WithPlan(values ...*PlannedChangeA
 		}
 		b.Plan = append(b.Plan, *values[i])
 	}
+	return b
+}
+
+// WithPods sets the Pods field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pods field is set to the value of the last call.
+func (b *PodIdentityStatusApplyConfiguration) WithPods(value *PodsStatusApplyConfiguration) *PodIdentityStatusApplyConfiguration {
+	b.Pods = value
 	return b
 }
 
