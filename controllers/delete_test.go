@@ -1,11 +1,13 @@
 package controllers_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,6 +36,58 @@ func TestDelete(t *testing.T) {
 	if client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("The ServiceAccount is left (%v).", err)
 	}
+}
+
+// A deletion asks AWS whose the role is, and lists nothing: what hangs on it is
+// known. The operator that starts anew has to list.
+func TestDeleteCosts(t *testing.T) {
+	known := map[string]int{"GetRole": 1, "UpdateAssumeRolePolicy": 1, "DetachRolePolicy": 1, "DeleteRolePolicy": 2, "DeleteRole": 1}
+	cases := map[string]struct {
+		reason  string
+		before  func(*story)
+		deleted map[string]int
+	}{
+		"Known": {
+			reason:  "The reads that this costs are one, and the writes 2 + managed + inline.",
+			before:  func(*story) {},
+			deleted: known,
+		},
+		"Unknown": {
+			reason:  "After a restart what hangs on the role is listed once.",
+			before:  func(s *story) { s.stop() },
+			deleted: with(known, "ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t)
+			s.apply(checkout)
+			s.awaitReady("checkout")
+			tc.before(s)
+			before := s.account.Calls()
+			s.delete("checkout")
+			if name == "Unknown" {
+				s.start()
+			}
+			s.awaitGone("checkout")
+			got := since(before, s.account.Calls())
+			for _, start := range []string{"GetCallerIdentity", "GetOpenIDConnectProvider", "GetAccountAuthorizationDetails", "ListRoles"} {
+				delete(got, start)
+			}
+			if diff := cmp.Diff(tc.deleted, got); diff != "" {
+				t.Errorf("%s\ncalls: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// with returns calls and one more of each action.
+func with(calls map[string]int, actions ...string) map[string]int {
+	all := maps.Clone(calls)
+	for _, action := range actions {
+		all[action]++
+	}
+	return all
 }
 
 // Retain leaves the role in AWS, whatever AWS is like, and takes down what is in

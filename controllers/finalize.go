@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,14 +76,36 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 }
 
 // removeRole deletes the role, leaves it if it is to be retained, and keeps away
-// from one that is not this object's.
+// from one that is not this object's. What hangs on it is listed only if it is
+// not known, or if IAM says that there is more.
 func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
 	name := plan.NameOf(s.obj, plan.Cluster{Name: r.config.ClusterName})
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
 		s.note(eventRetainedRole, "Retain", fmt.Sprintf("Role %s stays in AWS, as spec.deletionPolicy says", name))
 		return nil
 	}
-	observed, err := r.roles.ObserveForTeardown(ctx, name)
+	if known, ok := r.memory.of(s.obj.UID); ok {
+		err := r.tearDown(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.observeKnown(ctx, name, known.desired) })
+		if !errors.Is(err, plan.ErrDeleteConflict) {
+			return err
+		}
+	}
+	return r.tearDown(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.roles.ObserveForTeardown(ctx, name) })
+}
+
+// observeKnown asks AWS only whose the role is, and takes what hangs on it from
+// what is remembered.
+func (r *Reconciler) observeKnown(ctx context.Context, name string, known plan.Role) (*plan.Observed, error) {
+	observed, err := r.roles.ObserveOwner(ctx, name)
+	if observed != nil {
+		observed.Managed, observed.Inline = known.Managed, known.Inline
+	}
+	return observed, err
+}
+
+// tearDown deletes the role that observe finds, if it is this object's.
+func (r *Reconciler) tearDown(ctx context.Context, s *scope, name string, observe func(context.Context) (*plan.Observed, error)) error {
+	observed, err := observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observing role %s: %w", name, err)
 	}

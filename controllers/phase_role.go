@@ -18,11 +18,15 @@ import (
 type roles interface {
 	// Observe returns the named role, nil if there is none.
 	Observe(ctx context.Context, name string) (*plan.Observed, error)
+	// ObserveOwner returns the named role without its policies, nil if there is
+	// none. It is one call.
+	ObserveOwner(ctx context.Context, name string) (*plan.Observed, error)
 	// ObserveForTeardown returns the named role with all that hangs on it, its
 	// inline policies by name only; nil if there is none.
 	ObserveForTeardown(ctx context.Context, name string) (*plan.Observed, error)
 	// Apply makes changes to the named role, in order, and stops at the first
-	// that fails. Creating a role that exists is plan.ErrRoleExists.
+	// that fails. Creating a role that exists is plan.ErrRoleExists, deleting one
+	// that something hangs on plan.ErrDeleteConflict.
 	Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error)
 	// Quotas returns the account's quotas on a role.
 	Quotas(ctx context.Context) plan.Quotas

@@ -17,7 +17,8 @@ import (
 // each, and stops at the first that fails; what it returns tells of those
 // before. Nothing is read back. Every change may be repeated: what is to be
 // removed and is gone counts as removed. Only CreateRole is not made twice; if
-// there is a role of that name already, errors.Is(err, plan.ErrRoleExists).
+// there is a role of that name already, errors.Is(err, plan.ErrRoleExists). If
+// something hangs on a role that is to be deleted, it is plan.ErrDeleteConflict.
 func (r *Roles) Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error) {
 	var applied plan.Applied
 	for _, change := range changes {
@@ -109,6 +110,10 @@ func (r *Roles) explainChange(ctx context.Context, change plan.Change, err error
 			return fault.Errorf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, "%w", plan.ErrRoleExists)
 		}
 		c.document, c.boundary = trustPolicy, change.Role.Boundary
+	case plan.DeleteRole:
+		if hasCode(err, "DeleteConflict") {
+			err = fmt.Errorf("%w: %w", plan.ErrDeleteConflict, err)
+		}
 	case plan.UpdateTrust:
 		c.document = trustPolicy
 	case plan.PutBoundary:

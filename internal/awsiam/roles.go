@@ -50,8 +50,18 @@ func (r *Roles) ObserveForTeardown(ctx context.Context, name string) (*plan.Obse
 	return found, nil
 }
 
-// observe returns the role, its managed policies and what inline finds.
-func (r *Roles) observe(ctx context.Context, name string, inline func(context.Context, string) (map[string]policy.Document, error)) (*plan.Observed, error) {
+// ObserveOwner returns the role of that name without its policies, or nil if
+// there is none. It costs one call.
+func (r *Roles) ObserveOwner(ctx context.Context, name string) (*plan.Observed, error) {
+	found, err := r.get(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("role %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// get returns the role without what hangs on it.
+func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 	out, err := r.api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
 	if isGone(err) {
 		return nil, nil
@@ -59,7 +69,15 @@ func (r *Roles) observe(ctx context.Context, name string, inline func(context.Co
 	if err != nil {
 		return nil, r.explain(ctx, call{operation: "GetRole"}, err)
 	}
-	found := observed(out.Role)
+	return observed(out.Role), nil
+}
+
+// observe returns the role, its managed policies and what inline finds.
+func (r *Roles) observe(ctx context.Context, name string, inline func(context.Context, string) (map[string]policy.Document, error)) (*plan.Observed, error) {
+	found, err := r.get(ctx, name)
+	if err != nil || found == nil {
+		return nil, err
+	}
 	found.Managed, err = r.managedPolicies(ctx, name)
 	if err == nil {
 		found.Inline, err = inline(ctx, name)

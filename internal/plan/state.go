@@ -105,6 +105,10 @@ type Observed struct {
 	InstanceProfiles []string
 }
 
+// ErrDeleteConflict says that a role was not deleted because something hangs on
+// it still.
+var ErrDeleteConflict = errors.New("something hangs on the role still")
+
 // ErrRoleExists says that a role was not created because one of that name
 // exists. Only observing it can tell whose it is.
 var ErrRoleExists = errors.New("a role of this name exists")
