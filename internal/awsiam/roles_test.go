@@ -1,19 +1,14 @@
 package awsiam
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
@@ -289,6 +284,25 @@ func TestRoleExists(t *testing.T) {
 	}
 }
 
+// What hangs on a role unknown to the plan keeps it from being deleted; whoever
+// asks for that has to look again.
+func TestDeleteConflict(t *testing.T) {
+	_, _, c := account(t, awslocal.Options{})
+	roles := New(c.IAM)
+	role := bare(t)
+	must(t, roles, role.Name, plan.CreateRole{Role: role}, plan.Attach{ARN: readOnly})
+
+	_, err := roles.Apply(t.Context(), role.Name, []plan.Change{plan.DeleteRole{}})
+
+	if !errors.Is(err, plan.ErrDeleteConflict) || fault.KindOf(err) != fault.Transient {
+		t.Errorf("Apply(...): %v (%v), want a transient ErrDeleteConflict", err, fault.KindOf(err))
+	}
+	owner, err := roles.ObserveOwner(t.Context(), role.Name)
+	if err != nil || owner == nil || owner.Path != role.Path || owner.Managed != nil {
+		t.Errorf("ObserveOwner(...) = %v, %v; want the role and nothing that hangs on it", owner, err)
+	}
+}
+
 func TestApplyStopsAtFirstFailure(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
 	roles := New(c.IAM)
@@ -368,182 +382,6 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 		})
 	}
 }
-
-func TestObservePages(t *testing.T) {
-	local, client, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
-	roles := New(c.IAM)
-	role := full(t)
-	must(t, roles, role.Name, fullChanges(t)...)
-	for _, name := range []string{"p2", "p1"} {
-		addProfile(t, client, name, role.Name)
-	}
-
-	got, err := roles.Observe(t.Context(), role.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(role, got.Role); diff != "" {
-		t.Errorf("Observe(...): -want, +got:\n%s", diff)
-	}
-	doomed, err := roles.ObserveForTeardown(t.Context(), role.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"p1", "p2"}, doomed.InstanceProfiles); diff != "" {
-		t.Errorf("instance profiles: -want, +got:\n%s", diff)
-	}
-	if n := local.Calls()["ListAttachedRolePolicies"]; n < 4 {
-		t.Errorf("ListAttachedRolePolicies was called %d times: there were no pages to turn", n)
-	}
-}
-
-func addProfile(t *testing.T, client *iam.Client, profile, role string) {
-	t.Helper()
-	if _, err := client.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String(profile)}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: aws.String(profile), RoleName: aws.String(role)}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// observations returns the two ways to look at a role, by name.
-func observations(roles *Roles) map[string]func(context.Context, string) (*plan.Observed, error) {
-	return map[string]func(context.Context, string) (*plan.Observed, error){
-		"Observe":            roles.Observe,
-		"ObserveForTeardown": roles.ObserveForTeardown,
-	}
-}
-
-// What vanishes between two reads counts as absent.
-func TestObserveWhatVanishes(t *testing.T) {
-	bucketGone := func(r *plan.Role) { r.Inline = map[string]policy.Document{} }
-	cases := map[string]struct {
-		reason  string
-		observe string
-		vanish  string
-		edit    func(*plan.Role) // of the full role, to what is observed; nil if no role is
-	}{
-		"BeforeManaged":      {reason: "The role vanished.", observe: "Observe", vanish: "ListAttachedRolePolicies"},
-		"BeforeInline":       {reason: "The role vanished.", observe: "Observe", vanish: "ListRolePolicies"},
-		"BeforeDocuments":    {reason: "The policies vanished, perhaps with the role; the next Observe will tell.", observe: "Observe", vanish: "GetRolePolicy", edit: bucketGone},
-		"BeforeTornManaged":  {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListAttachedRolePolicies"},
-		"BeforeTornInline":   {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListRolePolicies"},
-		"BeforeTornProfiles": {reason: "The role vanished, or not; deleting it will tell.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]policy.Document{"bucket": "", "queue": ""} }},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			local, _, c := account(t, awslocal.Options{})
-			roles := New(c.IAM)
-			role := full(t)
-			must(t, roles, role.Name, fullChanges(t)...)
-			local.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: tc.vanish, Error: "NoSuchEntity"}}})
-
-			got, err := observations(roles)[tc.observe](t.Context(), role.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			if tc.edit == nil {
-				if got != nil {
-					t.Errorf("%s\n%s(...) = %v, want nothing", tc.reason, tc.observe, got)
-				}
-				return
-			}
-			tc.edit(&role)
-			if diff := cmp.Diff(role, got.Role); diff != "" {
-				t.Errorf("%s\n%s(...): -want, +got:\n%s", tc.reason, tc.observe, diff)
-			}
-		})
-	}
-}
-
-// Every read that fails names the permission that it needs.
-func TestObserveFails(t *testing.T) {
-	for observe, reads := range map[string][]string{
-		"Observe":            {"GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"},
-		"ObserveForTeardown": {"GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"},
-	} {
-		for _, read := range reads {
-			t.Run(observe+"/"+read, func(t *testing.T) {
-				local, _, c := account(t, awslocal.Options{})
-				roles := New(c.IAM)
-				role := full(t)
-				must(t, roles, role.Name, fullChanges(t)...)
-				local.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: read, Error: "AccessDenied", Message: "no"}}})
-
-				got, err := observations(roles)[observe](t.Context(), role.Name)
-
-				want := "role " + role.Name + ": the operator's IAM policy does not allow iam:" + read + "; see config/aws/operator-policy.json"
-				if err == nil || err.Error() != want || fault.KindOf(err) != fault.Blocked {
-					t.Errorf("%s(...) = %v, %v (%v); want %s", observe, got, err, fault.KindOf(err), want)
-				}
-			})
-		}
-	}
-}
-
-// Reads of IAM lag behind writes: a role that was just made may not be there yet.
-func TestObserveTooEarly(t *testing.T) {
-	_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{ReadDelay: awslocal.Duration(1 << 50)}})
-	roles := New(c.IAM)
-	must(t, roles, "r", plan.CreateRole{Role: bare(t)})
-	if got, err := roles.Observe(t.Context(), "r"); got != nil || err != nil {
-		t.Errorf("Observe(...) = %v, %v; want nothing", got, err)
-	}
-}
-
-func TestDocument(t *testing.T) {
-	cases := map[string]struct {
-		reason, encoded string
-		want            policy.Document
-	}{
-		"Encoded": {
-			reason:  "IAM encodes by RFC 3986: a blank is %20, and + stands for itself.",
-			encoded: "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22s3%3AGetObject%22%2C%22Resource%22%3A%22arn%3Aaws%3As3%3A%3A%3Aa+b%2520c%2F%24%7Baws%3Ausername%7D%20%C3%A9%2A%22%7D%5D%7D",
-			want:    allow(t, "s3:GetObject"),
-		},
-		"Plain": {
-			reason:  "An endpoint that does not encode is understood too.",
-			encoded: string(policy.Nobody()),
-			want:    policy.Nobody(),
-		},
-		"NotAPolicy": {
-			reason:  "What is no policy is told as it is, and equals no desired one.",
-			encoded: "%7B%22Version%22%3A%221999%22%7D",
-			want:    `{"Version":"1999"}`,
-		},
-		"NotEncoded": {
-			reason:  "What cannot be decoded is told as it is.",
-			encoded: "100%",
-			want:    "100%",
-		},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, document(tc.encoded)); diff != "" {
-				t.Errorf("%s\ndocument(...): -want, +got:\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
-
-func TestTags(t *testing.T) {
-	list := tagList(map[string]string{"b": "2", "a": "1", "c": ""})
-	want := []iamtypes.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("c"), Value: aws.String("")}}
-	if diff := cmp.Diff(want, list, cmpopts.IgnoreUnexported(iamtypes.Tag{})); diff != "" {
-		t.Errorf("tagList(...): -want, +got:\n%s", diff)
-	}
-
-	// The tags of CloudFormation cannot be taken away, so they are not there.
-	got := tagMap(append(slices.Clone(list), iamtypes.Tag{Key: aws.String("aws:cloudformation:stack-name"), Value: aws.String("x")}))
-	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2", "c": ""}, got); diff != "" {
-		t.Errorf("tagMap(...): -want, +got:\n%s", diff)
-	}
-}
-
-// unknownChange is a change that somebody forgot to teach Apply.
-type unknownChange struct{ plan.Change }
 
 func TestUnknownChange(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
