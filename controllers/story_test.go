@@ -31,6 +31,7 @@ import (
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awsiam"
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -47,6 +48,7 @@ type story struct {
 	sts       *sts.Client
 	writes    *writeCounter
 	stop      func() // stops the operator
+	budget    *budget.Budget
 }
 
 // patience is how long a story waits for what must come.
@@ -160,6 +162,7 @@ func (s *story) clients() *awsiam.Clients {
 	s.t.Helper()
 	clients, err := awsiam.NewClients(s.ctx, awsiam.ClientOptions{
 		Version: "test",
+		Budget:  s.budget,
 		Load: []func(*awsconfig.LoadOptions) error{
 			awsconfig.WithBaseEndpoint(s.endpoint),
 			awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(static)),

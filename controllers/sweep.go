@@ -25,6 +25,10 @@ type fleets interface {
 // retrySweep is how long a sweep that failed waits for the next.
 const retrySweep = 15 * time.Second
 
+// remeasure is how many checks may go by the cost of one sweep: the account may
+// have become smaller.
+const remeasure = 20
+
 // sweeper compares the roles of all settled identities with AWS, in a few calls
 // for all together. It changes nothing: an identity that is not as desired, or of
 // which the sweep does not know, gets a visit, which looks for itself.
@@ -42,6 +46,8 @@ type sweeper struct {
 	done atomic.Bool
 	// cost is what the last sweep cost in calls; 0 while there was none.
 	cost int
+	// spared counts the checks since then that made no sweep.
+	spared int
 }
 
 // subject is an identity that was settled when the sweep began.
@@ -81,8 +87,8 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		return err
 	}
 	defer func() { sweepDuration.Observe(s.clock.Since(began).Seconds()) }()
-	if s.cost >= lookCost(subjects) {
-		s.cost = 0 // and see next time
+	if s.cost >= lookCost(subjects) && s.spared < remeasure {
+		s.spared++
 		s.conclude(ctx, subjects, plan.Fleet{}, began)
 		return nil
 	}
@@ -91,7 +97,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		return err
 	}
 	// An operator that may not sweep looks at each role by itself.
-	s.cost = fleet.Calls
+	s.cost, s.spared = fleet.Calls, 0
 	s.conclude(ctx, subjects, fleet, began)
 	return err
 }
