@@ -51,4 +51,3 @@ func TestPrecedes(t *testing.T) {
 		})
 	}
 }
-
