@@ -3,8 +3,6 @@ package controllers_test
 import (
 	"bytes"
 	"encoding/json"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -70,8 +68,7 @@ func (s *story) checkTool(value, secret, arn string) {
 // kubectlApply is the real kubectl's client-side apply.
 func kubectlApply(s *story, _, manifest string) {
 	s.t.Helper()
-	kubectl := filepath.Join(cluster.AssetsDir, "kubectl")
-	cmd := exec.CommandContext(s.ctx, kubectl, "--kubeconfig", cluster.KubeconfigPath, "--namespace", s.namespace, "apply", "--filename", "-")
+	cmd := cluster.Kubectl(s.ctx, "--namespace", s.namespace, "apply", "--filename", "-")
 	cmd.Stdin = strings.NewReader(manifest)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("kubectl apply: %v\n%s", err, out)

@@ -1,8 +1,6 @@
 package controllers_test
 
 import (
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -78,8 +76,8 @@ func TestGitOpsArgoCDInstall(t *testing.T) {
 	s.must(user.Create(s.ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "argocd-cm"}, Data: map[string]string{"url": "https://argocd.example.com"},
 	}))
-	args := append(strings.Fields(strings.NewReplacer("argocd ", s.namespace+" ", "config/", "../config/").Replace(command))[1:], "--kubeconfig", cluster.KubeconfigPath)
-	if out, err := exec.CommandContext(s.ctx, filepath.Join(cluster.AssetsDir, "kubectl"), args...).CombinedOutput(); err != nil {
+	args := strings.Fields(strings.NewReplacer("argocd ", s.namespace+" ", "config/", "../config/").Replace(command))[1:]
+	if out, err := cluster.Kubectl(s.ctx, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	var installed corev1.ConfigMap
@@ -171,8 +169,7 @@ func TestGitOpsReplace(t *testing.T) {
 			s := begin(t)
 			clientSideSync(s, s.manifest(checkout))
 			role := s.awaitReady("checkout").Status.Role.Name
-			kubectl := filepath.Join(cluster.AssetsDir, "kubectl")
-			cmd := exec.CommandContext(s.ctx, kubectl, "--kubeconfig", cluster.KubeconfigPath, "replace", "--filename", "-")
+			cmd := cluster.Kubectl(s.ctx, "replace", "--filename", "-")
 			cmd.Stdin = strings.NewReader(toYAML(t, s.manifest(manifest).Object))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("kubectl replace: %v: %s", err, out)

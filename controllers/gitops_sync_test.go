@@ -3,8 +3,6 @@ package controllers_test
 import (
 	"encoding/json"
 	"maps"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -201,8 +199,7 @@ func clientSideSync(s *story, manifests ...*unstructured.Unstructured) {
 // default.
 func clientSideDiff(s *story, manifests ...*unstructured.Unstructured) string {
 	s.t.Helper()
-	kubectl := filepath.Join(cluster.AssetsDir, "kubectl")
-	cmd := exec.CommandContext(s.ctx, kubectl, "--kubeconfig", cluster.KubeconfigPath, "diff", "--filename", "-")
+	cmd := cluster.Kubectl(s.ctx, "diff", "--filename", "-")
 	cmd.Stdin = strings.NewReader(documents(s.t, manifests))
 	out, err := cmd.CombinedOutput()
 	if err != nil {

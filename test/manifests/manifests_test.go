@@ -4,7 +4,6 @@ package manifests_test
 
 import (
 	"bytes"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,7 +61,7 @@ func (c *cluster) apply(t *testing.T, dir string) {
 
 func (c *cluster) kubectl(t *testing.T, stdin []byte, args ...string) []byte {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(c.AssetsDir, "kubectl"), append([]string{"--kubeconfig=" + c.KubeconfigPath}, args...)...)
+	cmd := c.Kubectl(t.Context(), args...)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &stderr
 	stdout, err := cmd.Output()
