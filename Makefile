@@ -49,9 +49,10 @@ fmt: ## Format the Go code.
 .PHONY: lint
 lint: ## Lint the Go code.
 	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run --config .golangci.yml ./hack/bench/...
 
 .PHONY: tidy
-tidy: ## Tidy the three modules.
+tidy: ## Tidy the four modules.
 	hack/tidy
 
 .PHONY: verify
@@ -76,6 +77,13 @@ test-unit: ## Run the tests of the packages that need no control plane.
 	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | \
 		awk '!/\/test\/controlplane( |$$)/ { print $$1 }') && \
 		go test -shuffle=on $(TESTFLAGS) $$packages
+
+##@ Measure
+
+.PHONY: bench
+bench: assets build ## Measure what the operator costs, and write docs/benchmarks. QUICK=1 measures small crowds, and writes nothing.
+	@go -C hack/bench build -o ../../bin/bench .
+	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(QUICK),--quick)
 
 ##@ Build
 

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+)
+
+// costs are what was asked of AWS and of the API server since the start.
+type costs struct {
+	calls  map[string]int // of AWS, by action
+	writes int            // to PodIdentities and ServiceAccounts, whoever made them
+}
+
+func (w *world) costs(ctx context.Context) (costs, error) {
+	calls, err := w.calls(ctx)
+	if err != nil {
+		return costs{}, err
+	}
+	writes, err := w.apiWrites(ctx)
+	return costs{calls: calls, writes: writes}, err
+}
+
+// apiWrites returns how many writes to PodIdentities and ServiceAccounts the API
+// server has accepted. Events are not among them.
+func (w *world) apiWrites(ctx context.Context) (int, error) {
+	body, err := w.raw.Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return 0, err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	writes := 0.0
+	for _, m := range families["apiserver_request_total"].GetMetric() {
+		label := map[string]string{}
+		for _, l := range m.GetLabel() {
+			label[l.GetName()] = l.GetValue()
+		}
+		written := slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE"}, label["verb"])
+		ours := slices.Contains([]string{"podidentities", "serviceaccounts"}, label["resource"])
+		if written && ours && strings.HasPrefix(label["code"], "2") {
+			writes += m.GetCounter().GetValue()
+		}
+	}
+	return int(writes), nil
+}
+
+// since returns what was asked after before.
+func (c costs) since(before costs) costs {
+	calls := map[string]int{}
+	for action, n := range c.calls {
+		if n > before.calls[action] {
+			calls[action] = n - before.calls[action]
+		}
+	}
+	return costs{calls: calls, writes: c.writes - before.writes}
+}
+
+// total returns the number of calls.
+func (c costs) total() int {
+	n := 0
+	for _, calls := range c.calls {
+		n += calls
+	}
+	return n
+}
+
+// awsWrites returns the number of calls that change something.
+func (c costs) awsWrites() int {
+	n := 0
+	for action, calls := range c.calls {
+		if !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List") {
+			n += calls
+		}
+	}
+	return n
+}
+
+func (c costs) String() string {
+	var parts []string
+	for _, action := range slices.Sorted(maps.Keys(c.calls)) {
+		part := action
+		if n := c.calls[action]; n > 1 {
+			part += fmt.Sprintf(" ×%d", n)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// measureCosts finds out what a create, an update, a check and a delete of one
+// identity cost.
+func measureCosts(ctx context.Context, w *world, r *report) error {
+	const namespace = "costs"
+	say("Counting what one identity costs")
+	if err := w.begin(ctx, namespace, calm, bounded...); err != nil {
+		return err
+	}
+	pi := identity(namespace, 0)
+	key := client.ObjectKeyFromObject(pi)
+	steps := []struct {
+		name       string
+		do         func() error
+		await      func() error
+		ownWrites  int // of the user
+		calls      int // the least
+		apiWrites  int // the least
+		explain    string
+	}{
+		{
+			name: "create", ownWrites: 1, calls: createCost, apiWrites: 3, explain: "1 + managed + inline; finalizer, ServiceAccount, status",
+			do:    func() error { return w.user.Create(ctx, pi) },
+			await: func() error { return w.tracker.awaitGeneration(ctx, key, 1) },
+		},
+		{
+			name: "update of one policy", ownWrites: 1, calls: 5, apiWrites: 1, explain: "4 reads of the role, 1 write; status",
+			do: func() error {
+				return w.edit(ctx, key, func(pi *v1alpha1.PodIdentity) {
+					pi.Spec.Policies.Inline[0].Statements[0].Actions = []v1alpha1.Action{"s3:GetObject"}
+				})
+			},
+			await: func() error { return w.tracker.awaitGeneration(ctx, key, 2) },
+		},
+		{
+			name: "check on request, in sync", ownWrites: 1, calls: 4, apiWrites: 1, explain: "4 reads of the role; status, which says that the request was handled",
+			do:    func() error { return w.request(ctx, key, "costs") },
+			await: func() error { return w.awaitHandled(ctx, key, "costs") },
+		},
+		{
+			name: "delete", ownWrites: 1, calls: createCost, apiWrites: 2, explain: "1 + managed + inline; ServiceAccount, finalizer",
+			do:    func() error { return w.user.Delete(ctx, pi) },
+			await: func() error { return w.tracker.awaitGone(ctx) },
+		},
+	}
+	for _, step := range steps {
+		before, err := w.costs(ctx)
+		if err != nil {
+			return err
+		}
+		if err := step.do(); err != nil {
+			return err
+		}
+		if err := step.await(); err != nil {
+			return err
+		}
+		after, err := w.costs(ctx)
+		if err != nil {
+			return err
+		}
+		cost := after.since(before)
+		delete(cost.calls, "GetOpenIDConnectProvider") // of the cluster, once in a drift interval
+		goal := ""
+		if step.name == "create" {
+			goal = "the least exactly"
+		}
+		r.add(figure{
+			Section: "One identity", Name: step.name, Unit: "AWS calls", Value: float64(cost.total()), Least: float64(step.calls),
+			Why: step.explain, Detail: cost.String(), Goal: goal, Reached: reached(goal, cost.total() == step.calls),
+		})
+		r.add(figure{
+			Section: "One identity", Name: step.name, Unit: "API-server writes", Value: float64(cost.writes - step.ownWrites), Least: float64(step.apiWrites),
+		})
+	}
+	return nil
+}
+
+// begin makes the namespace, sets the conditions, and starts the operator.
+func (w *world) begin(ctx context.Context, namespace string, f awslocal.Faults, flags ...string) error {
+	if err := w.namespace(ctx, namespace); err != nil {
+		return err
+	}
+	if err := w.setFaults(ctx, f); err != nil {
+		return err
+	}
+	if err := w.restart(ctx, flags...); err != nil {
+		return err
+	}
+	return eventually(ctx, "the operator to know its cluster", func() (bool, error) {
+		calls, err := w.calls(ctx)
+		return calls["GetOpenIDConnectProvider"] > 0, err
+	})
+}
+
+// edit changes the spec of an identity.
+func (w *world) edit(ctx context.Context, key client.ObjectKey, change func(*v1alpha1.PodIdentity)) error {
+	var pi v1alpha1.PodIdentity
+	if err := w.user.Get(ctx, key, &pi); err != nil {
+		return err
+	}
+	before := pi.DeepCopy()
+	change(&pi)
+	return w.user.Patch(ctx, &pi, client.MergeFrom(before))
+}
+
+// request asks for a check.
+func (w *world) request(ctx context.Context, key client.ObjectKey, token string) error {
+	return w.edit(ctx, key, func(pi *v1alpha1.PodIdentity) {
+		pi.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: token}
+	})
+}
+
+func (w *world) awaitHandled(ctx context.Context, key client.ObjectKey, token string) error {
+	return eventually(ctx, "the request to be handled", func() (bool, error) {
+		var pi v1alpha1.PodIdentity
+		err := w.user.Get(ctx, key, &pi)
+		return pi.Status.LastHandledReconcileAt == token, err
+	})
+}

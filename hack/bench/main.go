@@ -1,0 +1,102 @@
+// Command bench measures what the operator costs, on real parts: etcd,
+// kube-apiserver and kube-controller-manager, the operator's own binary, and the
+// project's AWS endpoint with the latency of AWS. Every figure stands beside the
+// least that is possible. Run it by `make bench`; it needs Linux, whose /proc
+// tells what a process uses.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	p, err := parse(os.Args[1:])
+	if err == nil {
+		err = run(ctx, p)
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// parse returns the scale that the arguments ask for. The flags are their own set:
+// a package of the control plane puts others into flag.CommandLine.
+func parse(args []string) (scale, error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	quick := flags.Bool("quick", false, "measure small crowds only, and write no files")
+	manager := flags.String("manager", "bin/manager", "the operator's binary")
+	endpoint := flags.String("awslocal", "bin/awslocal", "the AWS endpoint's binary")
+	out := flags.String("out", "docs/benchmarks", "directory of the results")
+	crds := flags.String("crds", "config/crd/bases", "directory of the CustomResourceDefinitions")
+	if err := flags.Parse(args); err != nil {
+		return scale{}, err
+	}
+	if flags.NArg() > 0 {
+		return scale{}, fmt.Errorf("unexpected argument %q; see --help", flags.Arg(0))
+	}
+	p := full
+	if *quick {
+		p = small
+	}
+	p.manager, p.endpoint, p.out, p.crds = *manager, *endpoint, *out, *crds
+	return p, nil
+}
+
+// scale says what is measured, and on how much.
+type scale struct {
+	quick                        bool
+	manager, endpoint, out, crds string
+
+	ready        []int // crowds that are created
+	checks       []int // crowds that are compared with AWS, each larger than the one before
+	restart      int   // the crowd that a restart finds in sync; one of checks
+	goalReady    int   // the crowd that has a goal
+	repairs      int   // how often something is repaired
+	edits, crowd int   // edits, and the crowd that is created meanwhile
+	pods         int   // of the largest crowd's cluster
+	accounts     int   // ServiceAccounts of the same that are nobody's
+	steady       int   // seconds that the largest crowd is watched doing nothing
+}
+
+var (
+	full = scale{
+		ready: []int{100, 500, 1000}, goalReady: 500, checks: []int{100, 1000, 5000}, restart: 1000,
+		repairs: 50, edits: 50, crowd: 1000, pods: 20000, accounts: 10000, steady: 60,
+	}
+	small = scale{
+		quick: true,
+		ready: []int{50, 100}, goalReady: 100, checks: []int{50, 200}, restart: 200,
+		repairs: 10, edits: 10, crowd: 200, pods: 400, accounts: 200, steady: 10,
+	}
+)
+
+// run makes all measurements, prints them, and writes them down unless they are
+// quick ones.
+func run(ctx context.Context, p scale) error {
+	w, err := open(ctx, p)
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
+	r := newReport(p)
+	for _, measure := range []func(context.Context, *world, *report) error{
+		measureCosts, measureReady, measureRepair, measureEdits, measureFleet,
+	} {
+		if err := measure(ctx, w, r); err != nil {
+			return errors.Join(err, w.fail(), w.close())
+		}
+	}
+	fmt.Print(r.table())
+	if err := w.close(); err != nil || p.quick {
+		return err
+	}
+	return r.write(p.out)
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
+	"gonum.org/v1/plot/vg"
+)
+
+// image says how to draw the figures of a section that have an N.
+type image struct{ file, title, y string }
+
+// plots are the sections that are drawn.
+var plots = map[string]image{
+	"All ready, at 20 calls a second": {file: "ready.svg", title: "Time until all identities are ready", y: "seconds"},
+	"Full check":                      {file: "check.svg", title: "AWS calls to compare all identities", y: "AWS calls"},
+}
+
+// plot draws what was measured and the least that is possible, over the number of
+// identities.
+func (r *report) plot(section string, i image, file string) error {
+	var measured, least plotter.XYs
+	for _, f := range r.Figures {
+		if f.Section == section && f.N > 0 {
+			measured = append(measured, plotter.XY{X: float64(f.N), Y: f.Value})
+			least = append(least, plotter.XY{X: float64(f.N), Y: f.Least})
+		}
+	}
+	p := plot.New()
+	p.Title.Text = i.title
+	p.X.Label.Text, p.Y.Label.Text = "identities", i.y
+	p.X.Min, p.Y.Min = 0, 0
+	p.Legend.Top, p.Legend.Left = true, true
+	if err := plotutil.AddLinePoints(p, "measured", measured, "the least possible", least); err != nil {
+		return err
+	}
+	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// figure is one thing that was measured, beside the least that is possible.
+type figure struct {
+	Section string  `json:"section"`
+	Name    string  `json:"name"`
+	Unit    string  `json:"unit"`
+	Value   float64 `json:"value"`
+	Least   float64 `json:"least,omitempty"`  // 0 if nothing bounds it
+	Ratio   float64 `json:"ratio,omitempty"`  // of value to least
+	Why     string  `json:"why,omitempty"`    // the least is that
+	Detail  string  `json:"detail,omitempty"` // of the value
+	Goal    string  `json:"goal,omitempty"`
+	Reached *bool   `json:"reached,omitempty"` // the goal
+	N       int     `json:"n,omitempty"`       // for plots
+}
+
+// reached returns whether a goal was reached, nil if there is none.
+func reached(goal string, yes bool) *bool {
+	if goal == "" {
+		return nil
+	}
+	return &yes
+}
+
+// report is all that was measured, and on what.
+type report struct {
+	Quick   bool     `json:"quick,omitempty"`
+	Cores   int      `json:"cores"`
+	System  string   `json:"system"`
+	Go      string   `json:"go"`
+	Figures []figure `json:"figures"`
+}
+
+func newReport(p scale) *report {
+	return &report{Quick: p.quick, Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+}
+
+func (r *report) add(f figure) {
+	if f.Least > 0 {
+		f.Ratio = f.Value / f.Least
+	}
+	r.Figures = append(r.Figures, f)
+	say("  %s: %s: %s %s", f.Section, f.Name, number(f.Value), f.Unit)
+}
+
+// number writes a figure as people do: three digits that matter, and none that
+// were not measured.
+func number(v float64) string {
+	switch {
+	case v == float64(int64(v)):
+		return strconv.FormatInt(int64(v), 10)
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+}
+
+// cells are the columns of a figure.
+func (f figure) cells() []string {
+	least, ratio, goal := "", "", f.Goal
+	if f.Least > 0 {
+		least, ratio = number(f.Least), strconv.FormatFloat(f.Ratio, 'f', 2, 64)
+	}
+	if f.Reached != nil {
+		goal = map[bool]string{true: "✓ ", false: "✗ "}[*f.Reached] + goal
+	}
+	return []string{f.Name, number(f.Value), least, ratio, f.Unit, goal}
+}
+
+var columns = []string{"", "measured", "the least", "ratio", "", "goal"}
+
+// table returns all figures for a terminal.
+func (r *report) table() string {
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	section := ""
+	for _, f := range r.Figures {
+		if f.Section != section {
+			section = f.Section
+			fmt.Fprintf(t, "\n%s\t%s\n", strings.ToUpper(section), strings.Join(columns[1:], "\t"))
+		}
+		fmt.Fprintf(t, "  %s\n", strings.Join(f.cells(), "\t"))
+	}
+	_ = t.Flush() // a strings.Builder takes everything
+	return text.String()
+}
+
+// page returns all figures for docs/benchmarks/README.md.
+func (r *report) page() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, pageTop, r.Cores, r.System, r.Go, latency)
+	section := ""
+	for _, f := range r.Figures {
+		if f.Section != section {
+			section = f.Section
+			fmt.Fprintf(&text, "\n## %s\n\n", section)
+			if image, ok := plots[section]; ok {
+				fmt.Fprintf(&text, "![%s](%s)\n\n", section, image.file)
+			}
+			fmt.Fprintf(&text, "| %s | the least is | made of |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)+2))
+		}
+		fmt.Fprintf(&text, "| %s | %s | %s |\n", strings.Join(f.cells(), " | "), f.Why, f.Detail)
+	}
+	return text.String()
+}
+
+const pageTop = `# What the operator costs
+
+Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and kube-controller-manager, the operator's own
+binary, and the project's AWS endpoint, which takes %s for each call, all on the same machine. The same figures are in
+[results.json](results.json). Beside each stands the least that is possible, and the ratio of the two.
+` + "`make bench QUICK=1`" + ` measures small crowds in less than three minutes, and writes nothing.
+`
+
+// write writes the page, the JSON and the plots into a directory.
+func (r *report) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		os.WriteFile(filepath.Join(dir, "results.json"), append(content, '\n'), 0o644),
+		os.WriteFile(filepath.Join(dir, "README.md"), []byte(r.page()), 0o644),
+	)
+	for section, p := range plots {
+		err = errors.Join(err, r.plot(section, p, filepath.Join(dir, p.file)))
+	}
+	if err == nil {
+		say("Wrote %s", dir)
+	}
+	return err
+}
