@@ -45,11 +45,12 @@ manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md f
 .PHONY: fmt
 fmt: ## Format the Go code.
 	$(TOOL) golangci-lint fmt
+	go -C hack/bench tool -modfile=../../go.tools.mod golangci-lint fmt --config ../../.golangci.yml
 
 .PHONY: lint
 lint: ## Lint the Go code.
 	$(TOOL) golangci-lint run
-	$(TOOL) golangci-lint run --config .golangci.yml ./hack/bench/...
+	go -C hack/bench tool -modfile=../../go.tools.mod golangci-lint run --config ../../.golangci.yml
 
 .PHONY: tidy
 tidy: ## Tidy the four modules.
@@ -71,6 +72,7 @@ test: ## Run all tests, with the race detector, on a real control plane.
 	@hack/check-race $(RACE)
 	@assets=$$(go run ./hack/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+	@go -C hack/bench test $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: test-unit
 test-unit: ## Run the tests of the packages that need no control plane.

@@ -84,23 +84,36 @@ func visits() handler.EventHandler {
 	}
 }
 
-// mapped puts the PodIdentities that have to do with an object in the queue. None
-// of these visits has to look at AWS.
-func mapped(to handler.MapFunc) handler.EventHandler {
-	visit := func(ctx context.Context, obj client.Object, q queue) { enqueue(q, budget.Repair, to(ctx, obj)...) }
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { visit(ctx, e.Object, q) },
-	}
+// relatives finds the PodIdentities that have to do with an object.
+type relatives func(context.Context, client.Object) []v1alpha1.PodIdentity
+
+// mapped puts the relatives of an object in the queue. Those that are ready go
+// first: a ServiceAccount may have lost its role, and to see to that costs no call
+// to AWS.
+func mapped(to relatives) handler.EventHandler {
+	return following(func(ctx context.Context, obj client.Object, q queue) {
+		for _, pi := range to(ctx, obj) {
+			p := urgency(&pi)
+			if readyAt(&pi, pi.Generation) {
+				p = budget.Edit
+			}
+			enqueue(q, p, requestFor(&pi))
+		}
+	})
 }
 
 // counted is mapped for objects that come and go in crowds: it waits for the
 // crowd to pass.
-func counted(to handler.MapFunc) handler.EventHandler {
-	visit := func(ctx context.Context, obj client.Object, q queue) {
-		enqueueAfter(q, budget.Check, podsSettle, to(ctx, obj)...)
-	}
+func counted(to relatives) handler.EventHandler {
+	return following(func(ctx context.Context, obj client.Object, q queue) {
+		for _, pi := range to(ctx, obj) {
+			enqueueAfter(q, budget.Check, podsSettle, requestFor(&pi))
+		}
+	})
+}
+
+// following calls visit for whatever happens to an object.
+func following(visit func(context.Context, client.Object, queue)) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -122,6 +121,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
 			RateLimiter:             retryLimiter(),
+			NewQueue:                reserveWorkers(r.config.MaxConcurrentReconciles),
 			EnableWarmup:            &warm, // a standby takes over with full caches
 		}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -148,25 +148,25 @@ var gone = predicate.Funcs{
 
 // rivals returns the PodIdentities that may have waited for a ServiceAccount of
 // obj's.
-func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []reconcile.Request {
+func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []v1alpha1.PodIdentity {
 	pi, ok := obj.(*v1alpha1.PodIdentity)
 	if !ok {
 		return nil
 	}
-	var requests []reconcile.Request
+	var found []v1alpha1.PodIdentity
 	for _, name := range plan.ServiceAccountsOf(pi) {
-		requests = append(requests, r.naming(ctx, obj.GetNamespace(), name)...)
+		found = append(found, r.naming(ctx, obj.GetNamespace(), name)...)
 	}
-	return requests
+	return found
 }
 
 // identitiesOf returns the PodIdentities that name a ServiceAccount.
-func (r *Reconciler) identitiesOf(ctx context.Context, sa client.Object) []reconcile.Request {
+func (r *Reconciler) identitiesOf(ctx context.Context, sa client.Object) []v1alpha1.PodIdentity {
 	return r.naming(ctx, sa.GetNamespace(), sa.GetName())
 }
 
 // identitiesOfPod returns the PodIdentities that name the ServiceAccount of a pod.
-func (r *Reconciler) identitiesOfPod(ctx context.Context, obj client.Object) []reconcile.Request {
+func (r *Reconciler) identitiesOfPod(ctx context.Context, obj client.Object) []v1alpha1.PodIdentity {
 	pod, ok := obj.(*corev1.Pod)
 	if !ok {
 		return nil
@@ -174,15 +174,11 @@ func (r *Reconciler) identitiesOfPod(ctx context.Context, obj client.Object) []r
 	return r.naming(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
 }
 
-func (r *Reconciler) naming(ctx context.Context, namespace, serviceAccount string) []reconcile.Request {
+func (r *Reconciler) naming(ctx context.Context, namespace, serviceAccount string) []v1alpha1.PodIdentity {
 	var list v1alpha1.PodIdentityList
 	if err := r.client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexServiceAccounts: serviceAccount}); err != nil {
 		logf.FromContext(ctx).Error(err, "Listing the PodIdentities of a ServiceAccount", "serviceAccount", serviceAccount)
 		return nil
 	}
-	requests := make([]reconcile.Request, len(list.Items))
-	for i := range list.Items {
-		requests[i].NamespacedName = types.NamespacedName{Namespace: namespace, Name: list.Items[i].Name}
-	}
-	return requests
+	return list.Items
 }

@@ -78,17 +78,6 @@ func (c costs) total() int {
 	return n
 }
 
-// awsWrites returns the number of calls that change something.
-func (c costs) awsWrites() int {
-	n := 0
-	for action, calls := range c.calls {
-		if !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List") {
-			n += calls
-		}
-	}
-	return n
-}
-
 func (c costs) String() string {
 	var parts []string
 	for _, action := range slices.Sorted(maps.Keys(c.calls)) {
@@ -112,13 +101,13 @@ func measureCosts(ctx context.Context, w *world, r *report) error {
 	pi := identity(namespace, 0)
 	key := client.ObjectKeyFromObject(pi)
 	steps := []struct {
-		name       string
-		do         func() error
-		await      func() error
-		ownWrites  int // of the user
-		calls      int // the least
-		apiWrites  int // the least
-		explain    string
+		name      string
+		do        func() error
+		await     func() error
+		ownWrites int // of the user
+		calls     int // the least
+		apiWrites int // the least
+		explain   string
 	}{
 		{
 			name: "create", ownWrites: 1, calls: createCost, apiWrites: 3, explain: "1 + managed + inline; finalizer, ServiceAccount, status",

@@ -16,12 +16,12 @@ import (
 // writers is how many requests fill the API server at once.
 const writers = 20
 
-// parallel calls make for 0 to n-1.
-func parallel(ctx context.Context, n int, make func(context.Context, int) error) error {
+// parallel calls write for 0 to n-1.
+func parallel(ctx context.Context, n int, write func(context.Context, int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	for i := range n {
-		group.Go(func() error { return make(ctx, i) })
+		group.Go(func() error { return write(ctx, i) })
 	}
 	return group.Wait()
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -94,7 +95,9 @@ func run(ctx context.Context, p scale) error {
 			return errors.Join(err, w.fail(), w.close())
 		}
 	}
-	fmt.Print(r.table())
+	if _, err := io.WriteString(os.Stdout, r.table()); err != nil {
+		return errors.Join(err, w.close())
+	}
 	if err := w.close(); err != nil || p.quick {
 		return err
 	}

@@ -55,7 +55,7 @@ func (w *world) restart(ctx context.Context, flags ...string) error {
 		"--cluster-name=bench", "--leader-elect=false", "--propagation-grace=0s",
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=" + metrics, "--metrics-secure=false",
 	}, flags...)
-	cmd := exec.CommandContext(ctx, w.scale.manager, args...)
+	cmd := exec.CommandContext(ctx, w.scale.manager, args...) //nolint:gosec // what `make bench` has built
 	cmd.Env = environment(map[string]string{
 		"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": w.endpoint, "AWS_REGION": region,
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
