@@ -83,6 +83,11 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 	flags.StringVar(&o.Partition, "partition", "aws", "partition of the account")
 	flags.StringVar(&o.Region, "region", "us-east-1", "region that is printed for clients to use")
 	flags.StringVar(&o.CallerARN, "caller-arn", "", "ARN of all callers without credentials from here (default the account's user awslocal)")
+	flags.BoolVar(&o.Authenticate, "authenticate", false, "have every call be signed, by --access-key or with credentials from here")
+	flags.BoolVar(&o.Authorize, "authorize", false, "have the policies of the calling role decide about every call; implies --authenticate")
+	flags.Func("access-key", "`ID:SECRET` of the configured caller, who may do everything; repeatable (default local:local)", func(text string) error {
+		return addAccessKey(&o, text)
+	})
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 takes a random one")
 	log := flags.Bool("log", false, "log each call as JSON to standard error")
 	faults := flags.String("faults", "", "faults from the start, in the JSON of POST /_awslocal/faults")
@@ -107,6 +112,18 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 		o.Log = slog.New(slog.NewJSONHandler(diagnostics, nil))
 	}
 	return listen, o, o.Check()
+}
+
+func addAccessKey(o *awslocal.Options, text string) error {
+	id, secret, _ := strings.Cut(text, ":")
+	if id == "" || secret == "" {
+		return errors.New("want ID:SECRET, such as local:local")
+	}
+	if o.AccessKeys == nil {
+		o.AccessKeys = map[string]string{}
+	}
+	o.AccessKeys[id] = secret
+	return nil
 }
 
 func setQuota(o *awslocal.Options, text string) error {

@@ -68,21 +68,24 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	if scope != nil {
 		key, service = scope[1], scope[4]
 	}
+	req := request{id: id, accessKey: key, body: body, http: r, signature: signatureOf(r)}
 	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
-		s.serveREST(w, r, s.services["eks"], request{id: id, accessKey: key, body: body})
+		s.serveREST(w, r, s.services["eks"], req)
 		return
 	}
 	form := r.URL.Query()
 	if posted, err := url.ParseQuery(string(body)); err == nil {
 		maps.Copy(form, posted)
 	}
-	s.serveQuery(w, r, form, service, request{id: id, accessKey: key, body: body})
+	s.serveQuery(w, r, form, service, req)
 }
 
 // request is what all protocols know of a call.
 type request struct {
 	id, accessKey string
 	body          []byte
+	http          *http.Request
+	signature     signature
 }
 
 func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Values, service string, req request) {
@@ -145,29 +148,40 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 	if err := s.faults.before(c); err != nil {
 		return nil, err
 	}
+	if err := c.authenticate(req); err != nil {
+		return nil, err
+	}
+	if err := c.caller.expired(c.now); err != nil {
+		return nil, err
+	}
 	if c.in, err = decode(); err != nil {
 		return nil, err
 	}
 	if err := s.services[c.service].Validate(c.action, c.in); err != nil {
 		return nil, err
 	}
-	if err := c.caller.expired(c.now); err != nil {
-		return nil, err
-	}
 	if op.write {
 		err = s.change(func(st *state) error {
 			c.st = st
-			out, err = op.run(c)
+			out, err = c.run(op)
 			return err
 		})
 	} else {
 		c.st = s.view(s.faults.delay(c.service))
-		out, err = op.run(c)
+		out, err = c.run(op)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return out, s.faults.after(c)
+}
+
+// run does what the call asks for, if the caller may.
+func (c *call) run(op operation) (model.Struct, error) {
+	if err := c.authorize(); err != nil {
+		return nil, err
+	}
+	return op.run(c)
 }
 
 // An answer that is longer than a client reads at once takes as long as it

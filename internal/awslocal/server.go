@@ -30,6 +30,17 @@ type Options struct {
 	// by this endpoint; default the IAM user awslocal of the account.
 	CallerARN string
 
+	// AccessKeys are the secret access keys of the configured caller, by access
+	// key ID; default local: local. They count only if Authenticate is set.
+	AccessKeys map[string]string
+	// Authenticate has every call but those that need no credentials be signed
+	// (SigV4), by the configured caller or with credentials of this endpoint.
+	Authenticate bool
+	// Authorize has the policies of the calling role, its permissions boundary
+	// and its session policies decide about every call; the configured caller
+	// may do everything. It implies Authenticate.
+	Authorize bool
+
 	// RootCAs verify the issuers whose keys AssumeRoleWithWebIdentity fetches;
 	// nil means the system's. OIDCClient, if set, is used instead.
 	RootCAs    *x509.CertPool
@@ -101,6 +112,10 @@ func (o Options) withDefaults() Options {
 	if o.CallerARN == "" {
 		o.CallerARN = fmt.Sprintf("arn:%s:iam::%s:user/awslocal", o.Partition, o.Account)
 	}
+	if o.AccessKeys == nil {
+		o.AccessKeys = map[string]string{"local": "local"}
+	}
+	o.Authenticate = o.Authenticate || o.Authorize
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}

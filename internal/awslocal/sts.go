@@ -22,8 +22,7 @@ func getCallerIdentity(c *call) (model.Struct, error) {
 	return model.Struct{"UserId": c.caller.userID, "Account": c.caller.account(), "Arn": c.caller.arn}, nil
 }
 
-// assumeRole asks the trust policy alone; whether the caller may call at all
-// is not its business.
+// assumeRole asks the trust policy and, if callers are authorized, the caller's.
 func assumeRole(c *call) (model.Struct, error) {
 	in := c.in
 	tags, err := sessionTags(in)
@@ -49,10 +48,10 @@ func assumeRole(c *call) (model.Struct, error) {
 		keys["sts:ExternalId"] = []string{in.Str("ExternalId")}
 	}
 	tags.addKeys(keys)
-	if !r.trusts("sts:AssumeRole", c.caller.principals(), keys) {
+	if !c.mayAssume(r, "sts:AssumeRole", keys) {
 		return nil, denied("sts:AssumeRole")
 	}
-	if len(tags.given) > 0 && !r.trusts("sts:TagSession", c.caller.principals(), keys) {
+	if len(tags.given) > 0 && !c.mayAssume(r, "sts:TagSession", keys) {
 		return nil, denied("sts:TagSession")
 	}
 	duration, err := c.duration(r)
@@ -94,16 +93,27 @@ func (c *call) roleToAssume() (*role, error) {
 
 // trusts evaluates the trust policy of a role.
 func (r *role) trusts(action string, who []policy.Principal, keys map[string][]string) bool {
-	document, err := policy.Parse([]byte(r.trust))
-	if err != nil {
-		return false
+	return r.evaluateTrust(parsed(r.trust), action, who, keys)
+}
+
+// trustsByName evaluates the trust policy of a role without what it leaves to
+// whole accounts.
+func (r *role) trustsByName(action string, who []policy.Principal, keys map[string][]string) bool {
+	trust := parsed(r.trust)
+	for i := range trust.Statements {
+		s := &trust.Statements[i]
+		if s.Effect == policy.Allow {
+			s.Principals = slices.DeleteFunc(s.Principals, func(p policy.Principal) bool {
+				return p.Type == policy.AWS && accountID.MatchString(p.ID) // in canonical form, as is arn:…:root
+			})
+		}
 	}
-	return policy.Evaluate(policy.Request{
-		Principals: who,
-		Action:     action,
-		Resource:   r.arn,
-		Context:    keys,
-	}, document.Policy()) == policy.Allowed
+	return r.evaluateTrust(trust, action, who, keys)
+}
+
+func (r *role) evaluateTrust(trust policy.Policy, action string, who []policy.Principal, keys map[string][]string) bool {
+	request := policy.Request{Principals: who, Action: action, Resource: r.arn, Context: keys}
+	return policy.Evaluate(request, trust) == policy.Allowed
 }
 
 // requestKeys are the condition keys that every call has:

@@ -1,0 +1,164 @@
+package awslocal
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+// Who may call: the policies of the calling role, its permissions boundary and the
+// policies of its session must all allow what a call needs, and none deny it.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+
+// free are the actions that need no permission: STS tells everybody who they are,
+// and the trust policy decides about the others.
+var free = []string{"GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity"}
+
+// authorize refuses a call that the caller's policies do not allow.
+func (c *call) authorize() error {
+	if !c.srv.options.Authorize || c.caller.session == nil || slices.Contains(free, c.action) {
+		return nil
+	}
+	for _, n := range c.needs() {
+		if err := c.allowed(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layer is one of the kinds of policies that must all allow a call.
+type layer struct {
+	article, name string // as AWS writes it
+	policies      []policy.Policy
+}
+
+// allowed refuses a call for one permission that it needs.
+func (c *call) allowed(n need) error {
+	r := c.callingRole()
+	if r == nil {
+		return model.Errorf("InvalidClientTokenId", "The security token included in the request is invalid.")
+	}
+	if decision, why := c.decide(r, n); decision != policy.Allowed {
+		return model.Errorf("AccessDenied", "User: %s is not authorized to perform: %s on resource: %s %s",
+			c.caller.arn, n.action, n.resource.name(), why)
+	}
+	return nil
+}
+
+// callingRole returns the role of the caller's session as it is now, nil if it was
+// deleted.
+func (c *call) callingRole() *role {
+	then := c.caller.session.role
+	if now := c.st.roles[strings.ToLower(then.name)]; now != nil && now.id == then.id {
+		return now
+	}
+	return nil
+}
+
+// decide evaluates all layers of a session of r, and says why it is not allowed.
+func (c *call) decide(r *role, n need) (policy.Decision, string) {
+	request := policy.Request{Action: n.action, Resource: n.resource.arn, Context: c.contextOf(r, n)}
+	decision, why := policy.Allowed, ""
+	for _, l := range c.layers(r) {
+		switch policy.Evaluate(request, l.policies...) {
+		case policy.ExplicitDeny:
+			return policy.ExplicitDeny, "with an explicit deny in " + l.article + " " + l.name
+		case policy.ImplicitDeny:
+			if decision == policy.Allowed {
+				decision, why = policy.ImplicitDeny, "because no "+l.name+" allows the "+n.action+" action"
+			}
+		case policy.Allowed:
+		}
+	}
+	return decision, why
+}
+
+// layers returns what must allow a call of a session of r.
+func (c *call) layers(r *role) []layer {
+	identity := layer{article: "an", name: "identity-based policy"}
+	for _, document := range r.inline {
+		identity.policies = append(identity.policies, parsed(document))
+	}
+	for _, arn := range r.attached {
+		identity.policies = append(identity.policies, c.managedDocument(arn))
+	}
+	layers := []layer{identity}
+	if r.boundary != "" {
+		layers = append(layers, layer{article: "a", name: "permissions boundary", policies: []policy.Policy{c.managedDocument(r.boundary)}})
+	}
+	if len(c.caller.session.policies) > 0 {
+		session := layer{article: "a", name: "session policy"}
+		for _, document := range c.caller.session.policies {
+			session.policies = append(session.policies, parsed(document))
+		}
+		layers = append(layers, session)
+	}
+	return layers
+}
+
+// managedDocument returns the policy in force; one that does not exist allows
+// nothing.
+func (c *call) managedDocument(arn string) policy.Policy {
+	p := c.findPolicy(arn)
+	if p == nil {
+		return policy.Policy{}
+	}
+	return parsed(p.defaultVersion().document)
+}
+
+// parsed returns the policy of a document that was accepted when it came in.
+func parsed(document string) policy.Policy {
+	d, err := policy.Parse([]byte(document))
+	if err != nil {
+		return policy.Policy{}
+	}
+	return d.Policy()
+}
+
+// contextOf returns the condition keys of a permission that a session of r needs.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+func (c *call) contextOf(r *role, n need) map[string][]string {
+	keys := c.requestKeys()
+	maps.Copy(keys, map[string][]string{
+		"aws:PrincipalAccount": {c.srv.options.Account},
+		"aws:PrincipalArn":     {r.arn},
+		"aws:PrincipalType":    {"AssumedRole"},
+		"aws:SecureTransport":  {"true"}, // as every call of AWS's
+		"aws:userid":           {c.caller.userID},
+	})
+	for _, t := range slices.Concat(r.tags, c.caller.session.tags) {
+		keys["aws:PrincipalTag/"+t.key] = []string{t.value}
+	}
+	for _, t := range n.resource.tags {
+		keys["aws:ResourceTag/"+t.key] = []string{t.value}
+		keys["iam:ResourceTag/"+t.key] = []string{t.value}
+	}
+	maps.Copy(keys, n.keys)
+	return keys
+}
+
+// mayAssume reports whether the caller may assume r: by a trust policy that names
+// the caller, or by one that leaves it to the caller's account and its policies.
+func (c *call) mayAssume(r *role, action string, keys map[string][]string) bool {
+	who := c.caller.principals()
+	if !c.srv.options.Authorize || c.caller.session == nil {
+		return r.trusts(action, who, keys)
+	}
+	caller := c.callingRole()
+	if caller == nil {
+		return false
+	}
+	decision, _ := c.decide(caller, need{action: action, resource: resource{arn: r.arn, tags: r.tags}, keys: keys})
+	switch decision {
+	case policy.Allowed:
+		return r.trusts(action, who, keys)
+	case policy.ImplicitDeny:
+		return r.trustsByName(action, who, keys)
+	default:
+		return false
+	}
+}
