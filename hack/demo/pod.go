@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -18,6 +19,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
@@ -82,7 +84,7 @@ func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) 
 		return "", err
 	}
 	token := filepath.Join(w.private, serviceAccount+".token")
-	if err := w.writeToken(ctx, serviceAccount, token); err != nil {
+	if err := w.writeToken(ctx, client.ObjectKey{Namespace: checkout.Namespace, Name: serviceAccount}, token); err != nil {
 		return "", err
 	}
 	self, err := os.Executable()
@@ -106,9 +108,10 @@ func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) 
 }
 
 // writeToken writes a token as the kubelet projects it into a pod.
-func (w *world) writeToken(ctx context.Context, serviceAccount, path string) error {
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: checkout.Namespace, Name: serviceAccount}}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}}}
+func (w *world) writeToken(ctx context.Context, serviceAccount client.ObjectKey, path string) error {
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: serviceAccount.Namespace, Name: serviceAccount.Name}}
+	lifetime := int64(24 * time.Hour / time.Second) // that of AWS's webhook; nobody renews it here
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &lifetime}}
 	if err := w.user.SubResource("token").Create(ctx, sa, request); err != nil {
 		return fmt.Errorf("requesting a token of ServiceAccount %s: %w", serviceAccount, err)
 	}

@@ -77,6 +77,10 @@ func connect(ctx context.Context, w *world) error {
 		return err
 	}
 	w.out.done("aws iam create-open-id-connect-provider: IAM trusts this cluster's tokens\n      %s", aws.ToString(provider.OpenIDConnectProviderArn))
+	if err := w.grant(ctx); err != nil {
+		return err
+	}
+	w.out.done("the operator's role, with the policy in config/aws and no other right:\n      %s", w.operatorRole)
 	if _, err := w.costs(ctx); err != nil {
 		return err
 	}

@@ -52,6 +52,8 @@ type world struct {
 	iam        *iam.Client
 	health     string // of the operator
 
+	operatorRole, boundary string // ARNs
+
 	manifest string         // the sample
 	role     string         // the name of its role
 	own      map[string]int // AWS calls of the story itself, as opposed to those it tells of
@@ -128,7 +130,7 @@ func (w *world) startAWS(ctx context.Context) error {
 	err = w.cluster.Run(ctx, controlplane.Program{
 		Name:  "awslocal",
 		Path:  endpointBinary,
-		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile, "--log"},
+		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile, "--authorize", "--log"},
 		Env:   environment(nil),
 		Ready: func(ctx context.Context) error { return get(ctx, w.endpoint+"/_awslocal/calls", nil) },
 	})
@@ -147,7 +149,7 @@ func (w *world) startAWS(ctx context.Context) error {
 }
 
 // startOperator starts the operator's binary as the user, and with the rights,
-// that config/rbac gives it.
+// that config/rbac gives it in Kubernetes and config/aws in AWS.
 func (w *world) startOperator(ctx context.Context) error {
 	kubeconfig := filepath.Join(w.private, "operator.kubeconfig")
 	err := w.cluster.WriteKubeconfig(kubeconfig, controlplane.User{
@@ -157,6 +159,11 @@ func (w *world) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	env, err := w.operatorCredentials(ctx)
+	if err != nil {
+		return err
+	}
+	env["KUBECONFIG"] = kubeconfig
 	if w.health, err = freeAddress(); err != nil {
 		return err
 	}
@@ -164,14 +171,11 @@ func (w *world) startOperator(ctx context.Context) error {
 		Name: "operator",
 		Path: operatorBinary,
 		Args: []string{
-			"--cluster-name=demo", "--leader-election-namespace=" + operatorNamespace,
+			"--cluster-name=" + clusterName, "--permissions-boundary=" + w.boundary, "--leader-election-namespace=" + operatorNamespace,
 			"--propagation-grace=1s", // this AWS knows a new role at once
 			"--health-probe-bind-address=" + w.health, "--metrics-bind-address=0", "--log-format=text",
 		},
-		Env: environment(map[string]string{
-			"KUBECONFIG": kubeconfig, "AWS_ENDPOINT_URL": w.endpoint, "AWS_REGION": region,
-			"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
-		}),
+		Env:   environment(env),
 		Ready: func(ctx context.Context) error { return get(ctx, "http://"+w.health+"/readyz", nil) },
 	})
 }
