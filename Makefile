@@ -85,7 +85,7 @@ test-unit: ## Run the tests of the packages that need no control plane.
 .PHONY: bench
 bench: assets build ## Measure what the operator costs, and write docs/benchmarks. QUICK=1 measures small crowds, and writes nothing.
 	@go -C hack/bench build -o ../../bin/bench .
-	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(QUICK),--quick)
+	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(QUICK),--quick) $(if $(ONLY),--only=$(ONLY))
 
 ##@ Build
 

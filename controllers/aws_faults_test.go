@@ -17,6 +17,7 @@ import (
 // on when it is granted, and does not ask again and again meanwhile.
 func TestAWSDenies(t *testing.T) {
 	s := begin(t)
+	before := s.account.Calls()
 	s.fail("CreateRole", "AccessDenied")
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
@@ -24,7 +25,7 @@ func TestAWSDenies(t *testing.T) {
 		t.Errorf("The message does not name the missing action: %q", message)
 	}
 	s.awaitEvent("checkout", "AccessDenied", "")
-	if n := s.account.Calls()["CreateRole"]; n != 1 {
+	if n := since(before, s.account.Calls())["CreateRole"]; n != 1 {
 		t.Errorf("CreateRole was tried %d times.", n)
 	}
 	s.heal()

@@ -8,14 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// CacheOptions returns options for the manager's cache that keep of every
-// ServiceAccount and pod in the cluster only what the controller looks at.
+// CacheOptions returns options for the manager's cache that keep of every object
+// only what the controller looks at.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.PodIdentity{}:  {Transform: cache.TransformStripManagedFields()},
 			&corev1.Pod{}:            {Transform: stripPod},
 			&corev1.ServiceAccount{}: {Transform: stripServiceAccount},
 		},

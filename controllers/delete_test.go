@@ -209,7 +209,7 @@ func TestDeleteNamespace(t *testing.T) {
 func (s *story) putInInstanceProfile(role string) {
 	s.t.Helper()
 	name := aws.String("nodes")
-	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name})
+	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name, Path: &s.config.RolePath})
 	s.must(err)
 	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: &role})
 	s.must(err)

@@ -178,6 +178,7 @@ func TestInvalidSpec(t *testing.T) {
 			want:   "spec.policies.managed[0]: arn:aws-cn:iam::aws:policy/ReadOnlyAccess is in partition aws-cn",
 		},
 	}
+	before := s.account.Calls()
 	for name, tc := range cases {
 		s.apply("metadata: {name: " + name + "}\nspec: " + tc.spec)
 		pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
@@ -188,7 +189,7 @@ func TestInvalidSpec(t *testing.T) {
 			t.Errorf("%s\nAn object that was refused holds a finalizer.", tc.reason)
 		}
 	}
-	if got := written(nil, s.account.Calls()); len(got) != 1 { // the provider
+	if got := written(before, s.account.Calls()); len(got) > 0 {
 		t.Errorf("Something was made of specs that were refused: %v", got)
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +51,8 @@ type story struct {
 	writes    *writeCounter
 	stop      func() // stops the operator
 	budget    *budget.Budget
+	operator  aws.Credentials // of the operator's role
+	refused   *refusals       // by AWS, for want of a permission
 }
 
 // patience is how long a story waits for what must come.
@@ -76,11 +80,14 @@ func prepare(t *testing.T, edits ...func(*controllers.Config)) *story {
 // prepareIn is prepare in an AWS account of one's own choice.
 func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controllers.Config)) *story {
 	t.Helper()
-	options.Seed, options.RootCAs = 1, clusterCA()
+	refused := &refusals{}
+	options.Seed, options.RootCAs, options.Log = 1, clusterCA(), slog.New(refused)
+	options.Authorize, options.AccessKeys = true, map[string]string{administrator.AccessKeyID: administrator.SecretAccessKey}
 	s := &story{
 		t:       t,
 		ctx:     t.Context(),
 		account: awslocal.New(options),
+		refused: refused,
 		writes:  &writeCounter{},
 		config: controllers.Config{
 			ClusterName:             "test",
@@ -99,16 +106,13 @@ func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controller
 	cfg := aws.Config{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(s.endpoint),
-		Credentials:  aws.CredentialsProviderFunc(static),
+		Credentials:  credentials.StaticCredentialsProvider{Value: administrator},
 	}
 	s.iam, s.sts = iam.NewFromConfig(cfg), sts.NewFromConfig(cfg)
+	s.createOperator()
 	s.createNamespace()
 	s.watchInvariants()
 	return s
-}
-
-func static(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"}, nil
 }
 
 var namespaces atomic.Int64
@@ -165,7 +169,7 @@ func (s *story) clients() *awsiam.Clients {
 		Budget:  s.budget,
 		Load: []func(*awsconfig.LoadOptions) error{
 			awsconfig.WithBaseEndpoint(s.endpoint),
-			awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(static)),
+			awsconfig.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: s.operator}),
 		},
 	})
 	s.must(err)

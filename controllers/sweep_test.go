@@ -44,7 +44,7 @@ func TestFullCheckCostsPages(t *testing.T) {
 	s.awaitReady("late")
 	want := map[string]int{
 		"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "CreateRole": 1,
-		bulkDetails: 2, // six roles of the account
+		bulkDetails: 3, // seven roles of the account, one of them the operator's
 		bulkRoles:   2, // five in the operator's path
 	}
 	if diff := cmp.Diff(want, since(before, s.account.Calls())); diff != "" {

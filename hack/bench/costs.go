@@ -18,8 +18,10 @@ import (
 
 // costs are what was asked of AWS and of the API server since the start.
 type costs struct {
-	calls  map[string]int // of AWS, by action
-	writes int            // to PodIdentities and ServiceAccounts, whoever made them
+	calls map[string]int // of AWS, by action
+	// made are the writes to PodIdentities and ServiceAccounts, by verb and
+	// resource, whoever made them.
+	made map[string]int
 }
 
 func (w *world) costs(ctx context.Context) (costs, error) {
@@ -27,23 +29,23 @@ func (w *world) costs(ctx context.Context) (costs, error) {
 	if err != nil {
 		return costs{}, err
 	}
-	writes, err := w.apiWrites(ctx)
-	return costs{calls: calls, writes: writes}, err
+	made, err := w.apiWrites(ctx)
+	return costs{calls: calls, made: made}, err
 }
 
 // apiWrites returns how many writes to PodIdentities and ServiceAccounts the API
 // server has accepted. Events are not among them.
-func (w *world) apiWrites(ctx context.Context) (int, error) {
+func (w *world) apiWrites(ctx context.Context) (map[string]int, error) {
 	body, err := w.raw.Get().AbsPath("/metrics").DoRaw(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	writes := 0.0
+	made := map[string]int{}
 	for _, m := range families["apiserver_request_total"].GetMetric() {
 		label := map[string]string{}
 		for _, l := range m.GetLabel() {
@@ -52,37 +54,48 @@ func (w *world) apiWrites(ctx context.Context) (int, error) {
 		written := slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE"}, label["verb"])
 		ours := slices.Contains([]string{"podidentities", "serviceaccounts"}, label["resource"])
 		if written && ours && strings.HasPrefix(label["code"], "2") {
-			writes += m.GetCounter().GetValue()
+			what := strings.TrimSuffix(label["verb"]+" "+label["resource"]+"/"+label["subresource"], "/")
+			made[what] += int(m.GetCounter().GetValue())
 		}
 	}
-	return int(writes), nil
+	return made, nil
 }
 
 // since returns what was asked after before.
 func (c costs) since(before costs) costs {
-	calls := map[string]int{}
-	for action, n := range c.calls {
-		if n > before.calls[action] {
-			calls[action] = n - before.calls[action]
+	return costs{calls: more(c.calls, before.calls), made: more(c.made, before.made)}
+}
+
+func more(now, before map[string]int) map[string]int {
+	grown := map[string]int{}
+	for what, n := range now {
+		if n > before[what] {
+			grown[what] = n - before[what]
 		}
 	}
-	return costs{calls: calls, writes: c.writes - before.writes}
+	return grown
 }
 
 // total returns the number of calls.
-func (c costs) total() int {
+func (c costs) total() int { return sum(c.calls) }
+
+// writes returns the number of writes to the API server.
+func (c costs) writes() int { return sum(c.made) }
+
+func sum(counts map[string]int) int {
 	n := 0
-	for _, calls := range c.calls {
-		n += calls
+	for _, count := range counts {
+		n += count
 	}
 	return n
 }
 
-func (c costs) String() string {
+// list writes counts as people do.
+func list(counts map[string]int) string {
 	var parts []string
-	for _, action := range slices.Sorted(maps.Keys(c.calls)) {
-		part := action
-		if n := c.calls[action]; n > 1 {
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		part := what
+		if n := counts[what]; n > 1 {
 			part += fmt.Sprintf(" ×%d", n)
 		}
 		parts = append(parts, part)
@@ -157,10 +170,10 @@ func measureCosts(ctx context.Context, w *world, r *report) error {
 		}
 		r.add(figure{
 			Section: "One identity", Name: step.name, Unit: "AWS calls", Value: float64(cost.total()), Least: float64(step.calls),
-			Why: step.explain, Detail: cost.String(), Goal: goal, Reached: reached(goal, cost.total() == step.calls),
+			Why: step.explain, Detail: list(cost.calls), Goal: goal, Reached: reached(goal, cost.total() == step.calls),
 		})
 		r.add(figure{
-			Section: "One identity", Name: step.name, Unit: "API-server writes", Value: float64(cost.writes - step.ownWrites), Least: float64(step.apiWrites),
+			Section: "One identity", Name: step.name, Unit: "API-server writes", Value: float64(cost.writes() - step.ownWrites), Least: float64(step.apiWrites),
 		})
 	}
 	return nil

@@ -84,7 +84,7 @@ func measureStart(ctx context.Context, w *world, r *report, n int) error {
 	checked := cost.calls["GetAccountAuthorizationDetails"] + cost.calls["ListRoles"]
 	f := figure{
 		Section: "Full check", Name: fmt.Sprintf("%d identities", n), N: n, Unit: "AWS calls", Value: float64(checked), Least: float64(least),
-		Why: "a page of 1,000 roles of each of two lists", Detail: cost.String(),
+		Why: "a page of 1,000 roles of each of two lists", Detail: list(cost.calls),
 	}
 	if n == page {
 		f.Goal, f.Reached = "the least exactly", reached("goal", checked == least)
@@ -98,10 +98,10 @@ func measureStart(ctx context.Context, w *world, r *report, n int) error {
 		const section = "Restart with all in sync"
 		name := fmt.Sprintf("%d identities", n)
 		r.add(figure{
-			Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Least: float64(least), Why: "a full check", Detail: cost.String(),
+			Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Least: float64(least), Why: "a full check", Detail: list(cost.calls),
 			Goal: "≤ 5", Reached: reached("goal", cost.total() <= 5),
 		})
-		r.add(figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes), Goal: "0", Reached: reached("goal", cost.writes == 0)})
+		r.add(figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes()), Detail: list(cost.made), Goal: "0", Reached: reached("goal", cost.writes() == 0)})
 		r.add(figure{Section: section, Name: name, Unit: "s until all are checked", Value: started, Least: float64(least) * latency.Seconds()})
 	}
 	return nil
@@ -194,6 +194,6 @@ func measureSteady(ctx context.Context, w *world, r *report, namespace string, n
 	r.add(figure{Section: section, Name: name, Unit: "CPU seconds from the start on", Value: cpuAfter.Seconds()})
 	cost := after.since(before)
 	r.add(figure{Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Goal: "0", Reached: reached("goal", cost.total() == 0)})
-	r.add(figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes), Goal: "0", Reached: reached("goal", cost.writes == 0)})
+	r.add(figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes()), Detail: list(cost.made), Goal: "0", Reached: reached("goal", cost.writes() == 0)})
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -36,6 +38,7 @@ func parse(args []string) (scale, error) {
 	quick := flags.Bool("quick", false, "measure small crowds only, and write no files")
 	manager := flags.String("manager", "bin/manager", "the operator's binary")
 	endpoint := flags.String("awslocal", "bin/awslocal", "the AWS endpoint's binary")
+	only := flags.String("only", "", "measure these alone, and write no files: costs, ready, repair, edits, storm, fleet")
 	out := flags.String("out", "docs/benchmarks", "directory of the results")
 	crds := flags.String("crds", "config/crd/bases", "directory of the CustomResourceDefinitions")
 	if err := flags.Parse(args); err != nil {
@@ -48,6 +51,9 @@ func parse(args []string) (scale, error) {
 	if *quick {
 		p = small
 	}
+	if *only != "" {
+		p.only = strings.Split(*only, ",")
+	}
 	p.manager, p.endpoint, p.out, p.crds = *manager, *endpoint, *out, *crds
 	return p, nil
 }
@@ -55,6 +61,7 @@ func parse(args []string) (scale, error) {
 // scale says what is measured, and on how much.
 type scale struct {
 	quick                        bool
+	only                         []string // measurements; nil means all
 	manager, endpoint, out, crds string
 
 	ready        []int // crowds that are created
@@ -65,20 +72,35 @@ type scale struct {
 	edits, crowd int   // edits, and the crowd that is created meanwhile
 	pods         int   // of the largest crowd's cluster
 	accounts     int   // ServiceAccounts of the same that are nobody's
-	steady       int   // seconds that the largest crowd is watched doing nothing
+	storm        int   // the crowd that AWS throttles at random
+	stormSeconds int
+	steady       int // seconds that the largest crowd is watched doing nothing
 }
 
 var (
 	full = scale{
 		ready: []int{100, 500, 1000}, goalReady: 500, checks: []int{100, 1000, 5000}, restart: 1000,
-		repairs: 50, edits: 50, crowd: 1000, pods: 20000, accounts: 10000, steady: 60,
+		repairs: 50, edits: 50, crowd: 1000, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60,
 	}
 	small = scale{
 		quick: true,
 		ready: []int{50, 100}, goalReady: 100, checks: []int{50, 200}, restart: 200,
-		repairs: 10, edits: 10, crowd: 200, pods: 400, accounts: 200, steady: 10,
+		repairs: 10, edits: 10, crowd: 200, pods: 400, accounts: 200, storm: 40, stormSeconds: 15, steady: 10,
 	}
 )
+
+// measurements are made in this order.
+var measurements = []struct {
+	name string
+	make func(context.Context, *world, *report) error
+}{
+	{"costs", measureCosts},
+	{"ready", measureReady},
+	{"repair", measureRepair},
+	{"edits", measureEdits},
+	{"storm", measureStorm},
+	{"fleet", measureFleet},
+}
 
 // run makes all measurements, prints them, and writes them down unless they are
 // quick ones.
@@ -88,17 +110,18 @@ func run(ctx context.Context, p scale) error {
 		return errors.Join(err, w.close())
 	}
 	r := newReport(p)
-	for _, measure := range []func(context.Context, *world, *report) error{
-		measureCosts, measureReady, measureRepair, measureEdits, measureFleet,
-	} {
-		if err := measure(ctx, w, r); err != nil {
+	for _, m := range measurements {
+		if p.only != nil && !slices.Contains(p.only, m.name) {
+			continue
+		}
+		if err := m.make(ctx, w, r); err != nil {
 			return errors.Join(err, w.fail(), w.close())
 		}
 	}
 	if _, err := io.WriteString(os.Stdout, r.table()); err != nil {
 		return errors.Join(err, w.close())
 	}
-	if err := w.close(); err != nil || p.quick {
+	if err := w.close(); err != nil || p.quick || p.only != nil {
 		return err
 	}
 	return r.write(p.out)

@@ -26,11 +26,11 @@ func TestNumber(t *testing.T) {
 }
 
 func TestCostsSince(t *testing.T) {
-	before := costs{calls: map[string]int{"GetRole": 2, "CreateRole": 1}, writes: 3}
-	after := costs{calls: map[string]int{"GetRole": 4, "CreateRole": 1, "PutRolePolicy": 1}, writes: 5}
+	before := costs{calls: map[string]int{"GetRole": 2, "CreateRole": 1}, made: map[string]int{"PATCH podidentities": 3}}
+	after := costs{calls: map[string]int{"GetRole": 4, "CreateRole": 1, "PutRolePolicy": 1}, made: map[string]int{"PATCH podidentities": 5}}
 	got := after.since(before)
-	if got.String() != "GetRole ×2, PutRolePolicy" || got.total() != 3 || got.writes != 2 {
-		t.Errorf("%s, %d calls, %d writes", got, got.total(), got.writes)
+	if list(got.calls) != "GetRole ×2, PutRolePolicy" || got.total() != 3 || got.writes() != 2 {
+		t.Errorf("%s, %d calls, %d writes", list(got.calls), got.total(), got.writes())
 	}
 }
 

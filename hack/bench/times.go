@@ -42,7 +42,7 @@ func measureReady(ctx context.Context, w *world, r *report) error {
 		least := float64(n*createCost) / bucketRate
 		f := figure{
 			Section: "All ready, at 20 calls a second", Name: fmt.Sprintf("%d identities", n), N: n, Unit: "s", Value: took, Least: least,
-			Why: fmt.Sprintf("%d calls at %d a second", n*createCost, bucketRate), Detail: after.since(before).String(),
+			Why: fmt.Sprintf("%d calls at %d a second", n*createCost, bucketRate), Detail: list(after.since(before).calls),
 		}
 		if n == w.scale.goalReady {
 			f.Goal, f.Reached = "≤ 1.15 × the least", reached("goal", took <= 1.15*least)

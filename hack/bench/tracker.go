@@ -20,6 +20,7 @@ type tracker struct {
 	mu    sync.Mutex
 	ready map[client.ObjectKey]int64 // generation that was found ready
 	known map[client.ObjectKey]bool
+	flaps int // how often what was ready at its generation was not any more
 	// changed is closed, and replaced, when anything changes.
 	changed chan struct{}
 }
@@ -61,6 +62,9 @@ func (t *tracker) see(obj any) {
 	if ready != nil && ready.Status == "True" {
 		t.ready[key] = ready.ObservedGeneration
 	} else {
+		if t.ready[key] == pi.Generation {
+			t.flaps++
+		}
 		delete(t.ready, key)
 	}
 	t.tell()
@@ -84,6 +88,21 @@ func (t *tracker) lose(obj any) {
 func (t *tracker) tell() {
 	close(t.changed)
 	t.changed = make(chan struct{})
+}
+
+// flapped returns how often an identity was found ready and then not, though its
+// spec was the same.
+func (t *tracker) flapped() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.flaps
+}
+
+// isReady reports whether an identity was found ready.
+func (t *tracker) isReady(key client.ObjectKey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ready[key] > 0
 }
 
 // await waits until the answer is yes, which is asked at every change.

@@ -1,0 +1,299 @@
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/controllers"
+)
+
+// The operator of every story runs in a role of its own, with the policy that
+// config/aws ships and no other right, and AWS enforces it.
+
+// administrator may do everything in the account.
+var administrator = aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"}
+
+// operatorRole is the role of the operator.
+const operatorRole = "operator"
+
+// createOperator makes the operator's role, and credentials of it.
+func (s *story) createOperator() {
+	s.t.Helper()
+	_, err := s.iam.CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String(operatorRole), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}`)})
+	s.must(err)
+	for i, document := range s.operatorPolicies() {
+		s.grant(string(rune('a'+i)), document)
+	}
+	out, err := s.sts.AssumeRole(s.ctx, &sts.AssumeRoleInput{
+		RoleArn: aws.String("arn:aws:iam::123456789012:role/" + operatorRole), RoleSessionName: aws.String("operator"),
+	})
+	s.must(err)
+	s.operator = aws.Credentials{
+		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken,
+	}
+}
+
+// grant sets a policy of the operator's role.
+func (s *story) grant(name, document string) {
+	s.t.Helper()
+	_, err := s.iam.PutRolePolicy(s.ctx, &iam.PutRolePolicyInput{RoleName: aws.String(operatorRole), PolicyName: &name, PolicyDocument: &document})
+	s.must(err)
+}
+
+// operatorPolicies are those that fit how the operator is told to work.
+func (s *story) operatorPolicies() []string {
+	s.t.Helper()
+	files := []string{"operator-policy-without-boundary.json"}
+	if s.config.Boundary != "" {
+		files = []string{"operator-policy.json"}
+	}
+	if s.config.CreateProvider {
+		files = append(files, "operator-policy-oidc-provider.json")
+	}
+	var policies []string
+	for _, file := range files {
+		raw, err := os.ReadFile(filepath.Join("..", "config", "aws", file))
+		s.must(err)
+		policies = append(policies, strings.NewReplacer(
+			"PARTITION", "aws", "ACCOUNT_ID", "123456789012", "CLUSTER", s.config.ClusterName,
+			"ISSUER", strings.TrimPrefix(cluster.Issuer, "https://"), "policy/podidentity-boundary", "policy/boundary",
+		).Replace(string(raw)))
+	}
+	return policies
+}
+
+// refusals collects the actions that AWS refused for want of a permission.
+type refusals struct {
+	mu      sync.Mutex
+	actions map[string]bool
+}
+
+var refusedAction = regexp.MustCompile(`assumed-role/operator/operator is not authorized to perform: (\S+)`)
+
+// Enabled implements slog.Handler.
+func (r *refusals) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (r *refusals) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		if found := refusedAction.FindStringSubmatch(a.Value.String()); found != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.actions == nil {
+				r.actions = map[string]bool{}
+			}
+			r.actions[found[1]] = true
+		}
+		return true
+	})
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (r *refusals) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+// WithGroup implements slog.Handler.
+func (r *refusals) WithGroup(string) slog.Handler { return r }
+
+// all returns the actions in order.
+func (r *refusals) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.actions))
+}
+
+// The policy suffices for a whole life, and of what it allows nothing can be left
+// out: without any one action that life meets a refusal.
+func TestLeastPrivilege(t *testing.T) {
+	withBoundary := func(c *controllers.Config) { c.Boundary = boundaryARN }
+	t.Run("Suffices", func(t *testing.T) {
+		s := begin(t, withBoundary)
+		s.wholeLife("")
+		if diff := cmp.Diff([]string(nil), s.refused.all()); diff != "" {
+			t.Errorf("refused: -want, +got:\n%s", diff)
+		}
+	})
+	for _, action := range allowedActions(t) {
+		t.Run(strings.TrimPrefix(action, "iam:"), func(t *testing.T) {
+			t.Parallel()
+			s := prepare(t, withBoundary)
+			s.grant("a", without(t, s.operatorPolicies()[0], action))
+			s.createProvider()
+			s.start()
+			s.wholeLife(action)
+			if !slices.Contains(s.refused.all(), action) {
+				t.Errorf("%s is allowed, and nothing needs it", action)
+			}
+		})
+	}
+}
+
+// document is a policy as far as this test has to know it.
+type document struct {
+	Version   string
+	Statement []map[string]any
+}
+
+// allowedActions lists what operator-policy.json allows.
+func allowedActions(t *testing.T) []string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "config", "aws", "operator-policy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	var actions []string
+	for _, statement := range d.Statement {
+		if statement["Effect"] == "Allow" {
+			for _, action := range statement["Action"].([]any) {
+				actions = append(actions, action.(string))
+			}
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
+
+// without returns a policy that does not allow an action any more.
+func without(t *testing.T, policy, action string) string {
+	t.Helper()
+	var d document
+	if err := json.Unmarshal([]byte(policy), &d); err != nil {
+		t.Fatal(err)
+	}
+	d.Statement = slices.DeleteFunc(d.Statement, func(statement map[string]any) bool {
+		if statement["Effect"] != "Allow" {
+			return false
+		}
+		left := slices.DeleteFunc(statement["Action"].([]any), func(a any) bool { return a == action })
+		statement["Action"] = left
+		return len(left) == 0
+	})
+	raw, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// wholeLife tells a life in which an operator does all that it ever does. It ends early
+// when the action was refused that the story is about.
+func (s *story) wholeLife(action string) {
+	s.t.Helper()
+	refused := func() bool { return action != "" && slices.Contains(s.refused.all(), action) }
+	for _, chapter := range []func(func() bool){s.liveToReady, s.liveThroughDrift, s.liveThroughQuota, s.liveThroughRestart, s.liveToDeletion} {
+		chapter(refused)
+		if refused() {
+			return
+		}
+	}
+}
+
+func (s *story) liveToReady(refused func() bool) {
+	s.createPolicy("boundary")
+	s.apply(checkout)
+	s.eventually("a role", func() bool {
+		ready := condition(s.get("checkout"), "Ready")
+		return refused() || ready != nil && ready.Status == "True"
+	})
+}
+
+// liveThroughDrift changes every part of the role.
+func (s *story) liveThroughDrift(refused func() bool) {
+	name := s.get("checkout").Status.Role.Name
+	want, wantTrust := s.role(name), s.trust(name)
+	for _, change := range []func() error{
+		func() error {
+			_, err := s.iam.DeleteRolePermissionsBoundary(s.ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: &name})
+			return err
+		},
+		func() error {
+			_, err := s.iam.TagRole(s.ctx, &iam.TagRoleInput{RoleName: &name, Tags: []iamtypes.Tag{{Key: aws.String("extra"), Value: aws.String("x")}}})
+			return err
+		},
+		func() error {
+			_, err := s.iam.UntagRole(s.ctx, &iam.UntagRoleInput{RoleName: &name, TagKeys: []string{"team"}})
+			return err
+		},
+		func() error { return s.attach(name, "arn:aws:iam::aws:policy/IAMFullAccess") },
+		func() error {
+			_, err := s.iam.DetachRolePolicy(s.ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: &want.Managed[0]})
+			return err
+		},
+		func() error { return s.putPolicy(name, "backdoor") },
+		func() error { return s.putPolicy(name, "bucket") },
+		func() error {
+			_, err := s.iam.UpdateAssumeRolePolicy(s.ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &name, PolicyDocument: aws.String(
+				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}`)})
+			return err
+		},
+		func() error {
+			_, err := s.iam.UpdateRole(s.ctx, &iam.UpdateRoleInput{RoleName: &name, Description: aws.String("mine")})
+			return err
+		},
+	} {
+		s.must(change())
+	}
+	s.request("checkout", "drift")
+	s.eventually("the request to be handled", func() bool { return refused() || s.get("checkout").Status.LastHandledReconcileAt == "drift" })
+	if refused() {
+		return
+	}
+	if diff := cmp.Diff(want, s.role(name)); diff != "" || s.trust(name) != wantTrust {
+		s.t.Errorf("The role is not put right: -want, +got:\n%s", diff)
+	}
+}
+
+// liveThroughQuota asks for more than an account has by default.
+func (s *story) liveThroughQuota(refused func() bool) {
+	var arns []string
+	for name := range strings.SplitSeq("abcdefghijk", "") {
+		arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
+	}
+	s.apply("metadata: {name: greedy}\nspec: {policies: {managed: [" + strings.Join(arns, ", ") + "]}}")
+	s.eventually("the quota to be asked for", func() bool { return refused() || s.account.Calls()["GetAccountSummary"] > 0 })
+}
+
+func (s *story) liveThroughRestart(refused func() bool) {
+	before := s.account.Calls()
+	s.stop()
+	s.start()
+	s.eventually("a full check", func() bool { return refused() || since(before, s.account.Calls())["ListRoles"] > 0 })
+}
+
+// liveToDeletion deletes a role that somebody hung something on.
+func (s *story) liveToDeletion(refused func() bool) {
+	name := s.get("checkout").Status.Role.Name
+	profile := aws.String("profile")
+	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: profile, Path: aws.String(s.config.RolePath)})
+	s.must(err)
+	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: profile, RoleName: &name})
+	s.must(err)
+	s.delete("checkout")
+	s.eventually("the role to be gone", func() bool { return refused() || !s.roleExists(name) })
+}
+
+// attach attaches a policy as somebody else would.
+func (s *story) attach(role, arn string) error {
+	_, err := s.iam.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
+	return err
+}
