@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
 // A deletion takes down the ServiceAccount and the role, with all that was put
@@ -184,6 +185,24 @@ func TestDeleteInvalid(t *testing.T) {
 	s.await("checkout", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
 	s.delete("checkout")
 	s.awaitGone("checkout")
+}
+
+// A provider that is gone does not keep an identity from being deleted.
+func TestDeleteWithoutProvider(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	arn := plan.Cluster{Partition: "aws", AccountID: "123456789012", Issuer: cluster.Issuer}.ProviderARN()
+	_, err := s.iam.DeleteOpenIDConnectProvider(s.ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(arn)})
+	s.must(err)
+	s.stop()
+	s.start()
+
+	s.delete("checkout")
+	s.awaitGone("checkout")
+	if s.roleExists(name) {
+		t.Error("The role is left.")
+	}
 }
 
 // A namespace that is deleted takes its identities along.
