@@ -53,7 +53,7 @@ lint: ## Lint the Go code.
 	go -C hack/bench tool -modfile=../../go.tools.mod golangci-lint run --config ../../.golangci.yml
 
 .PHONY: tidy
-tidy: ## Tidy the four modules.
+tidy: ## Tidy the five modules.
 	hack/tidy
 
 .PHONY: verify

@@ -142,7 +142,7 @@ func measureCosts(ctx context.Context, w *world, r *report) error {
 			await: func() error { return w.awaitHandled(ctx, key, "costs") },
 		},
 		{
-			name: "delete", ownWrites: 1, calls: createCost, apiWrites: 2, explain: "1 + managed + inline; ServiceAccount, finalizer",
+			name: "delete", ownWrites: 1, calls: createCost, apiWrites: 2, explain: "1 + managed + inline, and what safety costs: to ask whose the role is, and to cut its trust; ServiceAccount, finalizer",
 			do:    func() error { return w.user.Delete(ctx, pi) },
 			await: func() error { return w.tracker.awaitGone(ctx) },
 		},

@@ -40,6 +40,7 @@ func parse(args []string) (scale, error) {
 	endpoint := flags.String("awslocal", "bin/awslocal", "the AWS endpoint's binary")
 	only := flags.String("only", "", "measure these alone, and write no files: costs, ready, repair, edits, storm, fleet")
 	out := flags.String("out", "docs/benchmarks", "directory of the results")
+	again := flags.Bool("again", false, "measure nothing, and write page and plots again from results.json")
 	crds := flags.String("crds", "config/crd/bases", "directory of the CustomResourceDefinitions")
 	if err := flags.Parse(args); err != nil {
 		return scale{}, err
@@ -54,7 +55,7 @@ func parse(args []string) (scale, error) {
 	if *only != "" {
 		p.only = strings.Split(*only, ",")
 	}
-	p.manager, p.endpoint, p.out, p.crds = *manager, *endpoint, *out, *crds
+	p.manager, p.endpoint, p.out, p.crds, p.again = *manager, *endpoint, *out, *crds, *again
 	return p, nil
 }
 
@@ -62,6 +63,7 @@ func parse(args []string) (scale, error) {
 type scale struct {
 	quick                        bool
 	only                         []string // measurements; nil means all
+	again                        bool     // write what was measured before
 	manager, endpoint, out, crds string
 
 	ready        []int // crowds that are created
@@ -105,6 +107,13 @@ var measurements = []struct {
 // run makes all measurements, prints them, and writes them down unless they are
 // quick ones.
 func run(ctx context.Context, p scale) error {
+	if p.again {
+		r, err := read(p.out)
+		if err != nil {
+			return err
+		}
+		return r.write(p.out)
+	}
 	w, err := open(ctx, p)
 	if err != nil {
 		return errors.Join(err, w.close())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -83,12 +84,35 @@ func (f figure) cells() []string {
 
 var columns = []string{"", "measured", "the least", "ratio", "", "goal"}
 
+// grouped returns the figures section by section, in the order in which these began.
+func (r *report) grouped() []figure {
+	var sections []string
+	for _, f := range r.Figures {
+		if !slices.Contains(sections, f.Section) {
+			sections = append(sections, f.Section)
+		}
+	}
+	return slices.SortedStableFunc(slices.Values(r.Figures), func(a, b figure) int {
+		return slices.Index(sections, a.Section) - slices.Index(sections, b.Section)
+	})
+}
+
+// read reads what an earlier run wrote.
+func read(dir string) (*report, error) {
+	content, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	if err != nil {
+		return nil, err
+	}
+	r := &report{}
+	return r, json.Unmarshal(content, r)
+}
+
 // table returns all figures for a terminal.
 func (r *report) table() string {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	section := ""
-	for _, f := range r.Figures {
+	for _, f := range r.grouped() {
 		if f.Section != section {
 			section = f.Section
 			fmt.Fprintf(t, "\n%s\t%s\n", strings.ToUpper(section), strings.Join(columns[1:], "\t"))
@@ -104,7 +128,7 @@ func (r *report) page() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, pageTop, r.Cores, r.System, r.Go, latency)
 	section := ""
-	for _, f := range r.Figures {
+	for _, f := range r.grouped() {
 		if f.Section != section {
 			section = f.Section
 			fmt.Fprintf(&text, "\n## %s\n\n", section)

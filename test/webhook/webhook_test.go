@@ -1,0 +1,220 @@
+// Package webhook_test runs the whole chain with AWS's own parts: the real
+// amazon-eks-pod-identity-webhook beside a real API server, and the AWS SDK on
+// exactly what the webhook injects into a pod.
+package webhook_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/controlplane"
+)
+
+const (
+	region   = "eu-west-1"
+	patience = time.Minute
+)
+
+// world is a cluster with the operator and AWS's webhook, and an AWS account.
+type world struct {
+	*testing.T
+	cluster *controlplane.ControlPlane
+	user    client.Client
+	aws     string // endpoint
+}
+
+// open starts everything.
+func open(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t}
+	var err error
+	w.cluster, err = controlplane.Start(t.Context(), controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}})
+	w.must(err)
+	t.Cleanup(func() { w.must(w.cluster.Stop()) })
+	scheme := runtime.NewScheme()
+	w.must(clientgoscheme.AddToScheme(scheme))
+	w.must(v1alpha1.AddToScheme(scheme))
+	w.user, err = client.New(w.cluster.Config, client.Options{Scheme: scheme})
+	w.must(err)
+	w.openAccount()
+	w.startOperator()
+	w.startWebhook()
+	return w
+}
+
+// openAccount opens an AWS account that trusts the cluster's issuer.
+func (w *world) openAccount() {
+	w.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(w.cluster.CAData)
+	server := httptest.NewServer(awslocal.New(awslocal.Options{Seed: 1, RootCAs: pool, Authenticate: true, AccessKeys: map[string]string{"admin": "secret"}}))
+	w.Cleanup(server.Close)
+	w.aws = server.URL
+	admin := iam.NewFromConfig(aws.Config{
+		Region: region, BaseEndpoint: &w.aws, Credentials: credentials.NewStaticCredentialsProvider("admin", "secret", ""),
+	})
+	_, err := admin.CreateOpenIDConnectProvider(w.Context(), &iam.CreateOpenIDConnectProviderInput{
+		Url: &w.cluster.Issuer, ClientIDList: []string{"sts.amazonaws.com"},
+	})
+	w.must(err)
+}
+
+// build builds a program of a module in a directory, and returns its path.
+func (w *world) build(dir, program string) string {
+	w.Helper()
+	path := filepath.Join(w.TempDir(), "program")
+	cmd := exec.CommandContext(w.Context(), "go", "build", "-o", path, program)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.Fatalf("building %s: %v\n%s", program, err, out)
+	}
+	return path
+}
+
+func (w *world) startOperator() {
+	w.Helper()
+	health := w.freeAddress()
+	w.must(w.cluster.Run(w.Context(), controlplane.Program{
+		Name: "operator",
+		Path: w.build("../..", "."),
+		Args: []string{
+			"--cluster-name=test", "--leader-elect=false", "--propagation-grace=0s",
+			"--health-probe-bind-address=" + health, "--metrics-bind-address=0",
+		},
+		Env: append(os.Environ(), "KUBECONFIG="+w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL="+w.aws, "AWS_REGION="+region,
+			"AWS_ACCESS_KEY_ID=admin", "AWS_SECRET_ACCESS_KEY=secret"),
+		Ready: func(ctx context.Context) error { return ask(ctx, http.DefaultClient, "http://"+health+"/readyz") },
+	}))
+}
+
+// startWebhook starts AWS's webhook, and has the API server call it for every pod.
+func (w *world) startWebhook() {
+	w.Helper()
+	address, dir := w.freeAddress(), w.TempDir()
+	certificate := w.issue(dir)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(certificate)
+	_, port, err := net.SplitHostPort(address)
+	w.must(err)
+	_, metrics, err := net.SplitHostPort(w.freeAddress())
+	w.must(err)
+	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsOf(pool)}}
+	w.must(w.cluster.Run(w.Context(), controlplane.Program{
+		Name: "webhook",
+		Path: w.build("program", "github.com/aws/amazon-eks-pod-identity-webhook"),
+		Args: []string{
+			"--in-cluster=false", "--kubeconfig=" + w.cluster.KubeconfigPath, "--port=" + port, "--metrics-port=" + metrics,
+			"--tls-cert=" + filepath.Join(dir, "tls.crt"), "--tls-key=" + filepath.Join(dir, "tls.key"), "--aws-default-region=" + region,
+		},
+		Ready: func(ctx context.Context) error { return ask(ctx, probe, "https://"+address+"/healthz") },
+	}))
+	url, fail, none := "https://"+address+"/mutate", admissionv1.Fail, admissionv1.SideEffectClassNone
+	w.must(w.user.Create(w.Context(), &admissionv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"},
+		Webhooks: []admissionv1.MutatingWebhook{{
+			Name:          "pod-identity-webhook.amazonaws.com",
+			FailurePolicy: &fail, SideEffects: &none, AdmissionReviewVersions: []string{"v1beta1"},
+			ClientConfig: admissionv1.WebhookClientConfig{URL: &url, CABundle: certificate},
+			Rules: []admissionv1.RuleWithOperations{{
+				Operations: []admissionv1.OperationType{admissionv1.Create},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+		}},
+	}))
+}
+
+// issue writes a certificate for this machine, and its key, and returns the
+// certificate.
+func (w *world) issue(dir string) []byte {
+	w.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	w.must(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pod-identity-webhook"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, IsCA: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	w.must(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	w.must(err)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	w.must(os.WriteFile(filepath.Join(dir, "tls.crt"), certificate, 0o600))
+	w.must(os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	return certificate
+}
+
+// freeAddress returns an address on this machine that nobody listens on.
+func (w *world) freeAddress() string {
+	w.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(w.Context(), "tcp", "127.0.0.1:0")
+	w.must(err)
+	w.must(listener.Close())
+	return listener.Addr().String()
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// eventually waits until check says yes.
+func (w *world) eventually(what string, check func() bool) {
+	w.Helper()
+	deadline := time.After(patience)
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for !check() {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			w.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// ask returns nil if the answer is 200 OK.
+func ask(ctx context.Context, c *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := c.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return nil
+}
