@@ -96,13 +96,12 @@ func (l *lifeline) kubernetes(next http.RoundTripper) http.RoundTripper {
 
 // aws stands between the operator and AWS; the points are all calls.
 func (l *lifeline) aws(target *url.URL) http.Handler {
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	rewrite := proxy.Director
-	proxy.Director = func(r *http.Request) {
-		host := r.Host
-		rewrite(r)
-		r.Host = host // which is signed
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host // which is signed
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	proxy.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)

@@ -25,7 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -134,16 +134,16 @@ func (w *world) startWebhook() {
 		},
 		Ready: func(ctx context.Context) error { return ask(ctx, probe, "https://"+address+"/healthz") },
 	}))
-	url, fail, none := "https://"+address+"/mutate", admissionv1.Fail, admissionv1.SideEffectClassNone
-	w.must(w.user.Create(w.Context(), &admissionv1.MutatingWebhookConfiguration{
+	url, fail, none := "https://"+address+"/mutate", admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone
+	w.must(w.user.Create(w.Context(), &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"},
-		Webhooks: []admissionv1.MutatingWebhook{{
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
 			Name:          "pod-identity-webhook.amazonaws.com",
 			FailurePolicy: &fail, SideEffects: &none, AdmissionReviewVersions: []string{"v1beta1"},
-			ClientConfig: admissionv1.WebhookClientConfig{URL: &url, CABundle: certificate},
-			Rules: []admissionv1.RuleWithOperations{{
-				Operations: []admissionv1.OperationType{admissionv1.Create},
-				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: certificate},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
 			}},
 		}},
 	}))
