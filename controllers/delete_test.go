@@ -1,9 +1,11 @@
 package controllers_test
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -13,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/controllers"
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -89,6 +93,34 @@ func with(calls map[string]int, actions ...string) map[string]int {
 		all[action]++
 	}
 	return all
+}
+
+// IAM does not show a role at once that was just made. An identity that is deleted
+// in that moment does not leave it behind.
+func TestDeleteBeforeIAMShowsTheRole(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("Restart=%v", restart), func(t *testing.T) {
+			s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 4 * time.Second })
+			s.apply("metadata: {name: first}\nspec: {}")
+			s.eventually("the operator to be at work", func() bool { return s.get("first").Status.Role != nil })
+			before := s.account.Calls()
+			s.account.SetFaults(awslocal.Faults{ReadDelay: awslocal.Duration(2 * time.Second)})
+			s.apply("metadata: {name: checkout}\nspec: {}")
+			s.eventually("the role", func() bool { return since(before, s.account.Calls())["CreateRole"] > 0 })
+			if restart {
+				s.stop()
+			}
+			s.delete("checkout")
+			if restart {
+				s.start()
+			}
+			s.awaitGone("checkout")
+			s.heal()
+			if s.roleExists(roleName(s, "checkout")) {
+				t.Error("The role is left behind.")
+			}
+		})
+	}
 }
 
 // Retain leaves the role in AWS, whatever AWS is like, and takes down what is in

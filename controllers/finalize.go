@@ -41,7 +41,9 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		phase{v1alpha1.ConditionRoleReady, r.removeRole},
 		phase{v1alpha1.ConditionServiceAccountReady, r.releaseServiceAccounts},
 	)
-	r.memory.forget(obj.UID)
+	if err == nil || fault.KindOf(err) != fault.Waiting {
+		r.memory.forget(obj.UID) // who only waits has changed nothing
+	}
 	if err != nil {
 		concludeDeletion(s, err)
 		return r.record(ctx, before, s, err)
@@ -110,7 +112,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope, name string, observ
 		return fmt.Errorf("observing role %s: %w", name, err)
 	}
 	if observed == nil {
-		return nil
+		return r.mistrust(s, name)
 	}
 	if observed.ClaimOf(s.owner) != plan.Ours {
 		s.note(eventLeftRole, "Delete", fmt.Sprintf("Role %s is left alone: it belongs to %s", name, observed.Whose()))
@@ -126,6 +128,21 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope, name string, observ
 		return err
 	}
 	s.note(eventDeletedRole, "Delete", "Deleted role", name)
+	return nil
+}
+
+// mistrust returns an error while IAM may not show a role yet that was just made:
+// to believe that there is none would leave it behind.
+func (r *Reconciler) mistrust(s *scope, name string) error {
+	shown := s.obj.CreationTimestamp.Add(r.config.PropagationGrace)
+	if known, ok := r.memory.of(s.obj.UID); ok && known.usableAt.After(shown) {
+		shown = known.usableAt
+	}
+	if left := shown.Sub(r.clock.Now()); left > 0 {
+		s.wait = left
+		return fault.Errorf(fault.Waiting, v1alpha1.ReasonDeleting,
+			"IAM shows no role %s, but one that is new is not shown everywhere at once; IAM is asked again", name)
+	}
 	return nil
 }
 
