@@ -80,6 +80,16 @@ test-unit: ## Run the tests of the packages that need no control plane.
 		awk '!/\/test\/controlplane( |$$)/ { print $$1 }') && \
 		go test -shuffle=on $(TESTFLAGS) $$packages
 
+DURATION ?= 3m
+SEED ?= 1
+
+.PHONY: chaos
+chaos: ## Let anything happen to 100 identities for DURATION (3m), by SEED, and compare the world with what was declared.
+	@hack/check-race $(RACE)
+	@assets=$$(go run ./hack/assets) && \
+		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos$$' -count=1 -timeout 60m \
+		-chaos=$(DURATION) -identities=100 -seed=$(SEED)
+
 ##@ Measure
 
 .PHONY: bench
