@@ -140,3 +140,18 @@ func TestPropagation(t *testing.T) {
 	}
 	s.awaitReady("checkout")
 }
+
+// A node whose clock is wrong does not keep its operator from AWS: the SDK learns
+// the time from AWS's answers.
+func TestAWSClockSkew(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"Ahead": time.Hour, "Behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := prepareIn(t, awslocal.Options{Clock: func() time.Time { return time.Now().Add(skew) }})
+			s.createProvider()
+			s.start()
+			s.apply(checkout)
+			s.awaitReady("checkout")
+		})
+	}
+}
