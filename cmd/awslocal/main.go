@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,13 +68,17 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) error {
 
 // announce tells where the endpoint is and how to use it.
 func announce(out io.Writer, url string, o awslocal.Options) {
+	id, secret := "local", "local"
+	if ids := slices.Sorted(maps.Keys(o.AccessKeys)); len(ids) > 0 {
+		id, secret = ids[0], o.AccessKeys[ids[0]]
+	}
 	_, _ = fmt.Fprintf(out, `awslocal listens at %[1]s as account %[2]s
 
   export AWS_ENDPOINT_URL=%[1]s
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=%[3]s
+  export AWS_ACCESS_KEY_ID=%[4]s AWS_SECRET_ACCESS_KEY=%[5]s AWS_DEFAULT_REGION=%[3]s
 
 Calls by action: %[1]s/_awslocal/calls
-`, url, o.Account, o.Region)
+`, url, o.Account, o.Region, id, secret)
 }
 
 func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Options, err error) {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
 // operator is the operator's process.
@@ -38,14 +40,11 @@ var bounded = []string{
 // when it is ready.
 func (w *world) restart(ctx context.Context, flags ...string) error {
 	w.operator.stop()
-	health, err := freeAddress()
+	free, err := controlplane.FreeAddresses(2)
 	if err != nil {
 		return err
 	}
-	metrics, err := freeAddress()
-	if err != nil {
-		return err
-	}
+	health, metrics := free[0], free[1]
 	log, err := os.OpenFile(w.log("operator"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -56,7 +55,7 @@ func (w *world) restart(ctx context.Context, flags ...string) error {
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=" + metrics, "--metrics-secure=false",
 	}, flags...)
 	cmd := exec.CommandContext(ctx, w.scale.manager, args...) //nolint:gosec // what `make bench` has built
-	cmd.Env = environment(map[string]string{
+	cmd.Env = controlplane.Environ(map[string]string{
 		"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": w.endpoint, "AWS_REGION": region,
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
 	})

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,10 +84,11 @@ func unversioned(config *rest.Config) *rest.Config {
 
 // startAWS starts the AWS endpoint, with a provider for the cluster's issuer.
 func (w *world) startAWS(ctx context.Context) error {
-	address, err := freeAddress()
+	free, err := controlplane.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
+	address := free[0]
 	w.endpoint = "http://" + address
 	err = w.cluster.Run(ctx, controlplane.Program{
 		Name: "awslocal",
@@ -98,7 +97,7 @@ func (w *world) startAWS(ctx context.Context) error {
 			"--listen", address, "--account", "123456789012", "--oidc-ca", w.cluster.CAFile,
 			"--quota", "RolesQuota=100000",
 		},
-		Env:   environment(nil),
+		Env:   controlplane.Environ(nil),
 		Ready: func(ctx context.Context) error { _, err := w.calls(ctx); return err },
 	})
 	if err != nil {
@@ -192,21 +191,6 @@ func (w *world) close() error {
 
 func (w *world) log(name string) string { return filepath.Join(w.dir, name+".log") }
 
-// environment returns that of this process without all that is about AWS, and
-// with what is given: nothing of this machine's AWS accounts is ever used.
-func environment(with map[string]string) []string {
-	env := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "AWS_") && !strings.HasPrefix(variable, "PODIDENTITY_") {
-			env = append(env, variable)
-		}
-	}
-	for name, value := range with {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
 func get(ctx context.Context, url string) ([]byte, error) {
 	return do(ctx, http.MethodGet, url, nil)
 }
@@ -238,15 +222,6 @@ func do(ctx context.Context, method, url string, content []byte) ([]byte, error)
 		err = fmt.Errorf("%s answers %s: %s", url, response.Status, body)
 	}
 	return body, err
-}
-
-// freeAddress returns an address on this machine that nobody listens on.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // eventually asks until the answer is yes.

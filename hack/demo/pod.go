@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
 // callAsPod does what any workload does that uses the AWS SDK: it knows nothing of
@@ -92,7 +93,7 @@ func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) 
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, self, asPod)
-	cmd.Env = environment(map[string]string{
+	cmd.Env = controlplane.Environ(map[string]string{
 		"AWS_ROLE_ARN":                annotated.Annotations[plan.AnnotationRoleARN],
 		"AWS_WEB_IDENTITY_TOKEN_FILE": token,
 		"AWS_REGION":                  region,

@@ -126,13 +126,3 @@ func TestSpecOf(t *testing.T) {
 		t.Errorf("specOf(...) = %q, want %q", got, want)
 	}
 }
-
-// No credentials of this machine reach what the demo starts.
-func TestEnvironment(t *testing.T) {
-	t.Setenv("AWS_PROFILE", "production")
-	for _, variable := range environment(map[string]string{"AWS_REGION": region}) {
-		if strings.HasPrefix(variable, "AWS_PROFILE=") {
-			t.Errorf("the environment holds %s", variable)
-		}
-	}
-}

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -122,16 +120,17 @@ func (w *world) close() error {
 
 // startAWS starts the AWS endpoint, which trusts the API server's certificate.
 func (w *world) startAWS(ctx context.Context) error {
-	address, err := freeAddress()
+	free, err := controlplane.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
+	address := free[0]
 	w.endpoint = "http://" + address
 	err = w.cluster.Run(ctx, controlplane.Program{
 		Name:  "awslocal",
 		Path:  endpointBinary,
 		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile, "--authorize", "--log"},
-		Env:   environment(nil),
+		Env:   controlplane.Environ(nil),
 		Ready: func(ctx context.Context) error { return get(ctx, w.endpoint+"/_awslocal/calls", nil) },
 	})
 	if err != nil {
@@ -164,9 +163,11 @@ func (w *world) startOperator(ctx context.Context) error {
 		return err
 	}
 	env["KUBECONFIG"] = kubeconfig
-	if w.health, err = freeAddress(); err != nil {
+	free, err := controlplane.FreeAddresses(1)
+	if err != nil {
 		return err
 	}
+	w.health = free[0]
 	return w.cluster.Run(ctx, controlplane.Program{
 		Name: "operator",
 		Path: operatorBinary,
@@ -175,31 +176,14 @@ func (w *world) startOperator(ctx context.Context) error {
 			"--propagation-grace=1s", // this AWS knows a new role at once
 			"--health-probe-bind-address=" + w.health, "--metrics-bind-address=0", "--log-format=text",
 		},
-		Env:   environment(env),
+		Env:   controlplane.Environ(env),
 		Ready: func(ctx context.Context) error { return get(ctx, "http://"+w.health+"/readyz", nil) },
 	})
 }
 
-// environment returns that of this process without all that is about AWS, and
-// with what is given: nothing of this machine's AWS accounts is ever used.
-func environment(with map[string]string) []string {
-	var env []string
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "AWS_") && !strings.HasPrefix(variable, "PODIDENTITY_") {
-			env = append(env, variable)
-		}
-	}
-	env = append(env, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
-	for name, value := range with {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
 // kubectl runs the control plane's own kubectl, and returns what it prints.
 func (w *world) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(w.cluster.AssetsDir, "kubectl"), append([]string{"--kubeconfig", w.kubeconfig}, args...)...)
-	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(w.private, "cache")) // not in the user's home
+	cmd := w.cluster.Kubectl(ctx, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -278,13 +262,4 @@ func get(ctx context.Context, url string, into any) error {
 		return nil
 	}
 	return json.NewDecoder(response.Body).Decode(into)
-}
-
-// freeAddress returns an address on this machine that nobody listens on.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

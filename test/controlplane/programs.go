@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -19,7 +18,7 @@ import (
 const host = "127.0.0.1"
 
 func (c *ControlPlane) startEtcd(ctx context.Context, _ Options) error {
-	ports, err := freePorts(2)
+	ports, err := FreeAddresses(2)
 	if err != nil {
 		return err
 	}
@@ -155,19 +154,4 @@ func get(ctx context.Context, client *http.Client, url string) (err error) {
 		return fmt.Errorf("GET %s: %s", url, resp.Status)
 	}
 	return nil
-}
-
-// freePorts returns so many different addresses that nobody listens on. Nothing
-// keeps others from taking one before it is used.
-func freePorts(n int) (addresses []string, err error) {
-	for range n {
-		l, listenErr := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
-		if listenErr != nil {
-			return nil, fmt.Errorf("choosing a port: %w", listenErr)
-		}
-		defer func() { err = errors.Join(err, l.Close()) }()
-		port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // that is what a TCP listener has
-		addresses = append(addresses, net.JoinHostPort(host, strconv.Itoa(port)))
-	}
-	return addresses, nil
 }

@@ -99,7 +99,9 @@ func (w *world) build(dir, program string) string {
 
 func (w *world) startOperator() {
 	w.Helper()
-	health := w.freeAddress()
+	free, err := controlplane.FreeAddresses(1)
+	w.must(err)
+	health := free[0]
 	w.must(w.cluster.Run(w.Context(), controlplane.Program{
 		Name: "operator",
 		Path: w.build("../..", "."),
@@ -107,8 +109,10 @@ func (w *world) startOperator() {
 			"--cluster-name=test", "--leader-elect=false", "--propagation-grace=0s",
 			"--health-probe-bind-address=" + health, "--metrics-bind-address=0",
 		},
-		Env: append(os.Environ(), "KUBECONFIG="+w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL="+w.aws, "AWS_REGION="+region,
-			"AWS_ACCESS_KEY_ID=admin", "AWS_SECRET_ACCESS_KEY=secret"),
+		Env: controlplane.Environ(map[string]string{
+			"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": w.aws, "AWS_REGION": region,
+			"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "secret",
+		}),
 		Ready: func(ctx context.Context) error { return ask(ctx, http.DefaultClient, "http://"+health+"/readyz") },
 	}))
 }
@@ -116,13 +120,15 @@ func (w *world) startOperator() {
 // startWebhook starts AWS's webhook, and has the API server call it for every pod.
 func (w *world) startWebhook() {
 	w.Helper()
-	address, dir := w.freeAddress(), w.TempDir()
+	free, err := controlplane.FreeAddresses(2)
+	w.must(err)
+	address, dir := free[0], w.TempDir()
 	certificate := w.issue(dir)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(certificate)
 	_, port, err := net.SplitHostPort(address)
 	w.must(err)
-	_, metrics, err := net.SplitHostPort(w.freeAddress())
+	_, metrics, err := net.SplitHostPort(free[1])
 	w.must(err)
 	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsOf(pool)}}
 	w.must(w.cluster.Run(w.Context(), controlplane.Program{
@@ -169,15 +175,6 @@ func (w *world) issue(dir string) []byte {
 	w.must(os.WriteFile(filepath.Join(dir, "tls.crt"), certificate, 0o600))
 	w.must(os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 	return certificate
-}
-
-// freeAddress returns an address on this machine that nobody listens on.
-func (w *world) freeAddress() string {
-	w.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(w.Context(), "tcp", "127.0.0.1:0")
-	w.must(err)
-	w.must(listener.Close())
-	return listener.Addr().String()
 }
 
 func (w *world) must(err error) {
