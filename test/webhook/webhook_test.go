@@ -32,6 +32,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	// The test builds the operator, of which go test's cache knows nothing by itself.
+	_ "github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
