@@ -97,6 +97,7 @@ func config(o options.Options) controllers.Config {
 		Boundary:                o.PermissionsBoundary,
 		Audience:                o.Audience,
 		Issuer:                  o.OIDCIssuer,
+		RequireGuardrail:        o.RequireGuardrail,
 		CreateProvider:          o.OIDCProvider == options.Create,
 		DriftInterval:           o.DriftInterval,
 		PropagationGrace:        o.PropagationGrace,

@@ -8,7 +8,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -16,8 +15,8 @@ import (
 // only what the controller looks at.
 func CacheOptions() cache.Options {
 	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.PodIdentity{}:  {Transform: cache.TransformStripManagedFields()},
 			&corev1.Pod{}:            {Transform: stripPod},
 			&corev1.ServiceAccount{}: {Transform: stripServiceAccount},
 		},

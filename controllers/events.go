@@ -20,6 +20,7 @@ const (
 	eventDeletedRole             = "DeletedRole"
 	eventRetainedRole            = "RetainedRole"
 	eventLeftRole                = "LeftRole"
+	eventRevokedRole             = "RevokedRole"
 	eventCorrectedDrift          = "CorrectedDrift"
 	eventCreatedServiceAccount   = "CreatedServiceAccount"
 	eventAnnotatedServiceAccount = "AnnotatedServiceAccount"

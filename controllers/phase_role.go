@@ -54,6 +54,9 @@ func (r *Reconciler) reconcileRole(ctx context.Context, s *scope) error {
 		s.role = s.obj.Status.Role // the first sweep looks at it, with all others
 		return nil
 	}
+	if ok && !equality.Semantic.DeepEqual(known.desired, s.desired.Role) {
+		s.settled = false // it is the declaration that changed, or what bounds it
+	}
 	if !ok || !r.fresh(known, s) {
 		var err error
 		if known, err = r.converge(ctx, s); err != nil {

@@ -33,6 +33,8 @@ type Config struct {
 	Audience string
 	// Issuer overrides the issuer that the API server declares.
 	Issuer string
+	// RequireGuardrail has the operator refuse namespaces that no guardrail matches.
+	RequireGuardrail bool
 	// CreateProvider has the operator make the IAM OIDC provider if there is
 	// none, and add the audience to it.
 	CreateProvider bool
@@ -51,6 +53,7 @@ type Reconciler struct {
 	live        client.Reader // reads past the cache
 	events      events.EventRecorder
 	roles       roles
+	guardrails  guardrails
 	environment *environment
 	sweeper     *sweeper
 	memory      *memory
@@ -60,6 +63,8 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities/status,verbs=get;patch
 // +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities/finalizers,verbs=update
+// +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentityguardrails,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -91,6 +96,7 @@ func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 	prepare := []phase{
 		{v1alpha1.ConditionIssuerReady, r.learnCluster},
 		{v1alpha1.ConditionReady, r.desire},
+		{v1alpha1.ConditionRoleReady, r.heedGuardrails},
 		{v1alpha1.ConditionIssuerReady, r.requireIssuer},
 		{v1alpha1.ConditionServiceAccountReady, r.claimServiceAccounts},
 		{v1alpha1.ConditionRoleReady, r.checkQuotas},

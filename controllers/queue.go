@@ -102,6 +102,24 @@ func mapped(to relatives) handler.EventHandler {
 	})
 }
 
+// judged is mapped for what guardrails rest on: to judge an identity anew costs no
+// call to AWS, and one that is no longer allowed should hear of it soon.
+func judged(to relatives) handler.EventHandler {
+	visit := func(ctx context.Context, obj client.Object, q queue) {
+		for _, pi := range to(ctx, obj) {
+			enqueue(q, min(urgency(&pi), budget.Repair), requestFor(&pi))
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			visit(ctx, e.ObjectOld, q) // it may have bound others before
+			visit(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { visit(ctx, e.Object, q) },
+	}
+}
+
 // counted is mapped for objects that come and go in crowds: it waits for the
 // crowd to pass.
 func counted(to relatives) handler.EventHandler {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -14,6 +15,7 @@ type scope struct {
 	obj     *v1alpha1.PodIdentity
 	owner   plan.Owner
 	cluster plan.Cluster
+	rails   guardrail.Rails
 	desired plan.State
 
 	// requested is the value of the annotation that asks for a full check, if it
@@ -81,11 +83,4 @@ func run(ctx context.Context, s *scope, phases ...phase) error {
 		}
 	}
 	return nil
-}
-
-// desire works out what should be.
-func (r *Reconciler) desire(_ context.Context, s *scope) error {
-	var err error
-	s.desired, err = plan.Desired(s.obj, s.cluster)
-	return err
 }

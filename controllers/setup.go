@@ -49,8 +49,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, clock: clock.RealClock{},
 	}
 	known := newMemory()
+	rails := guardrails{client: mgr.GetClient()}
 	s := &sweeper{
-		config: config, client: mgr.GetClient(), fleets: aws.Roles, environment: shared, memory: known,
+		config: config, client: mgr.GetClient(), fleets: aws.Roles, environment: shared, guardrails: rails, memory: known,
 		clock: clock.RealClock{}, suspects: make(chan event.GenericEvent),
 	}
 	r := &Reconciler{
@@ -59,6 +60,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		live:        mgr.GetAPIReader(),
 		events:      mgr.GetEventRecorder("podidentity-operator"),
 		roles:       aws.Roles,
+		guardrails:  rails,
 		environment: shared,
 		sweeper:     s,
 		memory:      known,
@@ -115,6 +117,9 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		Named("podidentity").
 		Watches(&v1alpha1.PodIdentity{}, visits(), builder.WithPredicates(wanted)).
 		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.PodIdentity{}, mapped(r.neighbours), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.PodIdentityGuardrail{}, judged(r.bounded), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(namespaceObject(), judged(r.inhabitants), builder.WithPredicates(predicate.LabelChangedPredicate{}), builder.OnlyMetadata).
 		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf)).
 		Watches(&corev1.Pod{}, counted(r.identitiesOfPod), builder.WithPredicates(podsThatCount)).
 		WatchesRawSource(source.Channel(r.sweeper.suspects, visits())).

@@ -140,6 +140,14 @@ func readyAt(obj *v1alpha1.PodIdentity, generation int64) bool {
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == generation
 }
 
+// reasonOf returns the reason of Ready.
+func reasonOf(obj *v1alpha1.PodIdentity) string {
+	if ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return ready.Reason
+	}
+	return ""
+}
+
 // messageOf returns what Ready says.
 func messageOf(obj *v1alpha1.PodIdentity) string {
 	if ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); ready != nil {

@@ -38,6 +38,7 @@ type sweeper struct {
 	client      client.Reader
 	fleets      fleets
 	environment *environment
+	guardrails  guardrails
 	memory      *memory
 	clock       clock.Clock
 	suspects    chan event.GenericEvent
@@ -115,16 +116,38 @@ func (s *sweeper) subjects(ctx context.Context, cluster plan.Cluster) ([]subject
 		return nil, err
 	}
 	var subjects []subject
+	bounds := map[string]*plan.Cluster{} // by namespace
 	for i := range list.Items {
 		obj := &list.Items[i]
 		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan || !readyAt(obj, obj.Generation) {
 			continue
 		}
-		if desired, err := plan.Desired(obj, cluster); err == nil {
+		if _, ok := bounds[obj.Namespace]; !ok {
+			bounds[obj.Namespace] = s.boundOf(ctx, cluster, obj.Namespace)
+		}
+		here := bounds[obj.Namespace]
+		if here == nil {
+			continue
+		}
+		if desired, err := plan.Desired(obj, *here); err == nil {
 			subjects = append(subjects, subject{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired.Role})
 		}
 	}
 	return subjects, nil
+}
+
+// boundOf returns the cluster as the identities of a namespace see it, nil if no
+// guardrail lets them be made at all: then a visit says so.
+func (s *sweeper) boundOf(ctx context.Context, cluster plan.Cluster, namespace string) *plan.Cluster {
+	rails, err := s.guardrails.of(ctx, namespace)
+	if err == nil {
+		cluster, err = bound(cluster, rails)
+	}
+	if err != nil {
+		logf.FromContext(ctx).Info("The identities of a namespace are not compared with AWS", "namespace", namespace, "reason", err.Error())
+		return nil
+	}
+	return &cluster
 }
 
 func lookCost(subjects []subject) int {

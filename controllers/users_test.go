@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,13 +70,14 @@ func (s *story) putPolicy(role, name string) error {
 func (s *story) awaitEvent(name, reason, note string) {
 	s.t.Helper()
 	s.eventually("event "+reason+" that says "+note, func() bool {
-		var list eventsv1.EventList
-		s.must(user.List(s.ctx, &list, client.InNamespace(s.namespace)))
-		for _, e := range list.Items {
-			if e.Regarding.Name == name && e.Reason == reason && strings.HasPrefix(e.Note, note) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(s.events(name), func(e eventsv1.Event) bool { return e.Reason == reason && strings.Contains(e.Note, note) })
 	})
+}
+
+// events returns the events about the object.
+func (s *story) events(name string) []eventsv1.Event {
+	s.t.Helper()
+	var list eventsv1.EventList
+	s.must(user.List(s.ctx, &list, client.InNamespace(s.namespace)))
+	return slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.Name != name })
 }

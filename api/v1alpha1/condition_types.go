@@ -45,6 +45,13 @@ const (
 	// ReasonPolicyMalformed says that AWS refuses a policy of the spec.
 	ReasonPolicyMalformed = "PolicyMalformed"
 
+	// ReasonGuardrailViolated says that a guardrail of the namespace, or the
+	// built-in baseline, refuses what the spec asks for.
+	ReasonGuardrailViolated = "GuardrailViolated"
+	// ReasonGuardrailMissing says that the operator works only for namespaces that
+	// a guardrail matches, and that none does.
+	ReasonGuardrailMissing = "GuardrailMissing"
+
 	// ReasonRolePropagating says that the role is new and may not be assumable
 	// everywhere yet.
 	ReasonRolePropagating = "RolePropagating"

@@ -20,7 +20,10 @@ var SchemeGroupVersion = GroupVersion
 
 // AddToScheme registers the types of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &PodIdentity{}, &PodIdentityList{})
+	scheme.AddKnownTypes(GroupVersion,
+		&PodIdentity{}, &PodIdentityList{},
+		&PodIdentityGuardrail{}, &PodIdentityGuardrailList{},
+	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -34,6 +34,12 @@ type PodIdentityStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	Issuer string `json:"issuer,omitempty"`
 
+	// guardrail is the PodIdentityGuardrail that the identity was last held
+	// against: the one that refuses it or, if all allow it, the first by name. None
+	// means the baseline that is built into the operator.
+	// +optional
+	Guardrail *GuardrailStatus `json:"guardrail,omitempty"`
+
 	// plan lists the changes that would be made, in mode Plan.
 	// +optional
 	// +listType=atomic
@@ -93,6 +99,18 @@ const (
 	ProvenanceCreated   Provenance = "Created"
 	ProvenanceAnnotated Provenance = "Annotated"
 )
+
+// GuardrailStatus names a PodIdentityGuardrail.
+type GuardrailStatus struct {
+	// name of the guardrail.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// generation of the guardrail that the identity was held against.
+	// +required
+	Generation int64 `json:"generation"`
+}
 
 // PodsStatus counts running pods by whether they have the role: a pod is given
 // it when it starts.

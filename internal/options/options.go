@@ -20,6 +20,9 @@ type Options struct {
 	// PermissionsBoundary is the ARN that is forced on every role; empty if none is.
 	PermissionsBoundary string
 
+	// RequireGuardrail refuses namespaces that no PodIdentityGuardrail matches.
+	RequireGuardrail bool
+
 	// OIDCProvider says what to do about a missing IAM OIDC provider.
 	OIDCProvider ProviderPolicy
 	// OIDCIssuer is the cluster's issuer; if empty, the API server is asked.

@@ -74,6 +74,12 @@ func awsSettings() []setting {
 			set:     matching(policyARN, 2048, func(o *Options) *string { return &o.PermissionsBoundary }),
 		},
 		{
+			name: "require-guardrail", initial: "false", isBool: true,
+			usage:   "Whether to refuse PodIdentities in namespaces that no PodIdentityGuardrail matches. Without it the built-in baseline rules there.",
+			allowed: "true or false",
+			set:     boolean(func(o *Options) *bool { return &o.RequireGuardrail }),
+		},
+		{
 			name: "oidc-provider", initial: string(Require),
 			usage:   "What to do if IAM has no OIDC provider for the cluster's issuer: Require says so, Create makes it, which needs config/aws/operator-policy-oidc-provider.json.",
 			allowed: "Require or Create",

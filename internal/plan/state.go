@@ -92,6 +92,14 @@ func (r Role) Clone() Role {
 	return r
 }
 
+// Revoked returns r without trust and without rights: nobody can assume it, and
+// whoever has may do nothing with it.
+func (r Role) Revoked() Role {
+	r = r.Clone()
+	r.Trust, r.Managed, r.Inline, r.Written = policy.Nobody(), nil, nil, nil
+	return r
+}
+
 // Observed is a role as it was found in AWS. A nil *Observed means that there is
 // none.
 type Observed struct {

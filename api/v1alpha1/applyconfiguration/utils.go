@@ -18,12 +18,24 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=iam.podidentity.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("Condition"):
 		return &apiv1alpha1.ConditionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("GuardrailStatus"):
+		return &apiv1alpha1.GuardrailStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InlinePolicy"):
 		return &apiv1alpha1.InlinePolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NamespaceRequirement"):
+		return &apiv1alpha1.NamespaceRequirementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NamespaceSelector"):
+		return &apiv1alpha1.NamespaceSelectorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PatternLimit"):
+		return &apiv1alpha1.PatternLimitApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PlannedChange"):
 		return &apiv1alpha1.PlannedChangeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodIdentity"):
 		return &apiv1alpha1.PodIdentityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodIdentityGuardrail"):
+		return &apiv1alpha1.PodIdentityGuardrailApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodIdentityGuardrailSpec"):
+		return &apiv1alpha1.PodIdentityGuardrailSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodIdentitySpec"):
 		return &apiv1alpha1.PodIdentitySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodIdentityStatus"):

@@ -48,6 +48,15 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.podidentity.podidentity-operator.api.v1alpha1.Effect
   scalar: string
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.GuardrailStatus
+  map:
+    fields:
+    - name: generation
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
 - name: com.github.podidentity.podidentity-operator.api.v1alpha1.InlinePolicy
   map:
     fields:
@@ -63,7 +72,59 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.Statement
           elementRelationship: atomic
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.LabelValue
+  scalar: string
 - name: com.github.podidentity.podidentity-operator.api.v1alpha1.Mode
+  scalar: string
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.NamespaceOperator
+  scalar: string
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.NamespaceRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: operator
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.NamespaceOperator
+    - name: values
+      type:
+        list:
+          elementType:
+            namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.LabelValue
+          elementRelationship: atomic
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.NamespaceSelector
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.NamespaceRequirement
+          elementRelationship: atomic
+    - name: matchLabels
+      type:
+        map:
+          elementType:
+            namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.LabelValue
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.Pattern
+  scalar: string
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
+  map:
+    fields:
+    - name: allowed
+      type:
+        list:
+          elementType:
+            namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.Pattern
+          elementRelationship: associative
+    - name: denied
+      type:
+        list:
+          elementType:
+            namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.Pattern
+          elementRelationship: associative
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.Permission
   scalar: string
 - name: com.github.podidentity.podidentity-operator.api.v1alpha1.PlannedChange
   map:
@@ -95,6 +156,60 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PodIdentityStatus
       default:
         observedGeneration: -1
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.PodIdentityGuardrail
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PodIdentityGuardrailSpec
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.PodIdentityGuardrailSpec
+  map:
+    fields:
+    - name: actions
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
+    - name: inlinePolicies
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.Permission
+    - name: managedPolicies
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
+    - name: maxIdentities
+      type:
+        scalar: numeric
+    - name: namespaceSelector
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.NamespaceSelector
+    - name: namespaceTrust
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.Permission
+    - name: onViolation
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.ViolationPolicy
+    - name: permissionsBoundary
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PolicyARN
+    - name: resources
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
+    - name: roleNames
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
+    - name: serviceAccounts
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
+    - name: tagKeys
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.PatternLimit
 - name: com.github.podidentity.podidentity-operator.api.v1alpha1.PodIdentitySpec
   map:
     fields:
@@ -136,6 +251,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: guardrail
+      type:
+        namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.GuardrailStatus
     - name: issuer
       type:
         scalar: string
@@ -301,6 +419,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: scope
       type:
         namedType: com.github.podidentity.podidentity-operator.api.v1alpha1.TrustScope
+- name: com.github.podidentity.podidentity-operator.api.v1alpha1.ViolationPolicy
+  scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

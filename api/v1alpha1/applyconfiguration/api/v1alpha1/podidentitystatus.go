@@ -24,6 +24,10 @@ type PodIdentityStatusApplyConfiguration struct {
 	// issuer is the URL of the cluster's OIDC issuer, whose tokens the role
 	// trusts.
 	Issuer *string `json:"issuer,omitempty"`
+	// guardrail is the PodIdentityGuardrail that the identity was last held
+	// against: the one that refuses it or, if all allow it, the first by name. None
+	// means the baseline that is built into the operator.
+	Guardrail *GuardrailStatusApplyConfiguration `json:"guardrail,omitempty"`
 	// plan lists the changes that would be made, in mode Plan.
 	Plan []PlannedChangeApplyConfiguration `json:"plan,omitempty"`
 	// pods counts the running pods of the ServiceAccounts.
@@ -81,6 +85,14 @@ func (b *PodIdentityStatusApplyConfiguration) WithServiceAccount(value *ServiceA
 // If called multiple times, the Issuer field is set to the value of the last call.
 func (b *PodIdentityStatusApplyConfiguration) WithIssuer(value string) *PodIdentityStatusApplyConfiguration {
 	b.Issuer = &value
+	return b
+}
+
+// WithGuardrail sets the Guardrail field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Guardrail field is set to the value of the last call.
+func (b *PodIdentityStatusApplyConfiguration) WithGuardrail(value *GuardrailStatusApplyConfiguration) *PodIdentityStatusApplyConfiguration {
+	b.Guardrail = value
 	return b
 }
 

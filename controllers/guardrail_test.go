@@ -1,0 +1,331 @@
+package controllers_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/controllers"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+// guard has a platform team bound the story's namespace, by limits in YAML.
+func (s *story) guard(name, limits string) *v1alpha1.PodIdentityGuardrail {
+	s.t.Helper()
+	return s.guardWhere(name, `{kubernetes.io/metadata.name: `+s.namespace+`}`, limits)
+}
+
+// guardWhere bounds the namespaces that have labels.
+func (s *story) guardWhere(name, labels, limits string) *v1alpha1.PodIdentityGuardrail {
+	s.t.Helper()
+	g := &v1alpha1.PodIdentityGuardrail{}
+	s.must(yaml.UnmarshalStrict([]byte("spec: {namespaceSelector: {matchLabels: "+labels+"}, "+limits+"}"), g))
+	g.Name = s.namespace + "-" + name
+	s.must(user.Create(s.ctx, g))
+	s.t.Cleanup(func() { s.unguard(g) })
+	return g
+}
+
+// unguard removes a guardrail, if it is there. It serves cleanups too, after the
+// test's context has ended.
+func (s *story) unguard(g *v1alpha1.PodIdentityGuardrail) {
+	s.t.Helper()
+	s.must(client.IgnoreNotFound(user.Delete(context.WithoutCancel(s.ctx), g)))
+}
+
+// awaitRefused waits until a guardrail refuses the identity for what its spec asks.
+func (s *story) awaitRefused(name string, want ...string) *v1alpha1.PodIdentity {
+	s.t.Helper()
+	pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated)
+	s.saysOf(pi, want...)
+	return pi
+}
+
+// saysOf checks what Ready says.
+func (s *story) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
+	s.t.Helper()
+	for _, text := range want {
+		if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, text) {
+			s.t.Errorf("Ready says %q, want it to say %q", message, text)
+		}
+	}
+}
+
+// A namespace that nobody bounds may not administer IAM, and nothing is made for
+// an identity that wants to.
+func TestBaseline(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {policies: {inline: [{name: admin, statements: [{effect: Allow, actions: ["iam:*"], resources: ["*"]}]}]}}`)
+	pi := s.awaitRefused("checkout",
+		"the operator's built-in baseline refuses: spec.policies.inline[admin].statements[0]: iam:* administers IAM",
+		"the platform team can allow it by a PodIdentityGuardrail for this namespace")
+	if len(pi.Finalizers) > 0 || pi.Status.Role != nil || pi.Status.Guardrail != nil {
+		t.Errorf("Something was made of what is refused: finalizers %v, role %v, guardrail %v.", pi.Finalizers, pi.Status.Role, pi.Status.Guardrail)
+	}
+	s.awaitEvent("checkout", v1alpha1.ReasonGuardrailViolated, "administers IAM")
+
+	g := s.guard("admins", `actions: {allowed: ["*"]}, resources: {allowed: ["*"]}`)
+	pi = s.awaitReady("checkout")
+	if diff := cmp.Diff(&v1alpha1.GuardrailStatus{Name: g.Name, Generation: 1}, pi.Status.Guardrail); diff != "" {
+		t.Errorf("status.guardrail: -want, +got:\n%s", diff)
+	}
+}
+
+// A guardrail comes after the identity: what the role has stays, and nobody works
+// on it any more.
+func TestGuardrailReports(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	before := s.role(name)
+	g := s.guard("readers", `actions: {allowed: ["s3:Get*"]}`)
+	pi := s.awaitRefused("checkout", "PodIdentityGuardrail "+g.Name+" refuses: spec.policies.inline[queue].document: sqs:sendmessage is not among the actions that are allowed: s3:Get*")
+	if pi.Status.Guardrail.Name != g.Name {
+		t.Errorf("status.guardrail = %v", pi.Status.Guardrail)
+	}
+
+	s.must(s.putPolicy(name, "backdoor"))
+	s.request("checkout", "now")
+	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "now" })
+	after := s.role(name)
+	if _, left := after.Inline["backdoor"]; !left {
+		t.Error("A role that is not allowed was repaired.")
+	}
+	delete(after.Inline, "backdoor")
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("A role that is only reported was changed: -before, +after:\n%s", diff)
+	}
+
+	// The team asks for less, and is served again.
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {policies: {inline: [{name: bucket, statements: [{effect: Allow, actions: ["s3:GetObject"], resources: ["*"]}]}]}}`)
+	s.awaitReady("checkout")
+	if got := s.role(name).Inline; len(got) != 1 {
+		t.Errorf("policies = %v, want the one that is declared", got)
+	}
+}
+
+// A guardrail that revokes takes trust and policies away, and gives them back when
+// the identity is allowed again. The role remains the same, and its tags say whose
+// it is.
+func TestGuardrailRevokes(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	made := s.awaitReady("checkout").Status.Role
+	before, trust := s.role(made.Name), s.trust(made.Name)
+	g := s.guard("readers", `actions: {allowed: ["s3:Get*"]}, onViolation: Revoke`)
+	s.awaitRefused("checkout", "sqs:sendmessage is not among the actions that are allowed")
+
+	revoked := s.role(made.Name)
+	if len(revoked.Managed)+len(revoked.Inline) > 0 || s.trust(made.Name) != string(policy.Nobody()) {
+		t.Errorf("The role has rights left: %+v, trust %s.", revoked, s.trust(made.Name))
+	}
+	if diff := cmp.Diff(before.Tags, revoked.Tags); diff != "" {
+		t.Errorf("tags: -before, +revoked:\n%s", diff)
+	}
+	if err := s.assume("checkout", made.ARN); err == nil {
+		t.Error("A pod could assume a role that was revoked.")
+	}
+	s.awaitEvent("checkout", "RevokedRole", made.Name)
+
+	s.unguard(g)
+	again := s.awaitReady("checkout")
+	if diff := cmp.Diff(before, s.role(made.Name)); diff != "" || s.trust(made.Name) != trust {
+		t.Errorf("The role is not what it was: -before, +again:\n%s", diff)
+	}
+	if diff := cmp.Diff(made, again.Status.Role); diff != "" {
+		t.Errorf("role: -before, +again:\n%s", diff)
+	}
+	if again.Status.Guardrail != nil {
+		t.Errorf("status.guardrail = %v of one that is gone", again.Status.Guardrail)
+	}
+	s.must(s.assume("checkout", made.ARN))
+	for _, e := range s.events("checkout") {
+		if e.Reason == "CorrectedDrift" {
+			t.Errorf("A guardrail's work is told as drift: %s", e.Note)
+		}
+	}
+}
+
+// What AWS refuses to take away now is taken away later.
+func TestRevokingGoesOn(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	s.fail("DetachRolePolicy", "Throttling")
+	s.guard("none", `managedPolicies: {allowed: []}, onViolation: Revoke`)
+	s.eventually("the trust to be cut", func() bool { return s.trust(name) == string(policy.Nobody()) })
+	s.heal()
+	s.awaitRefused("checkout", "spec.policies.managed[0]", "allowed: none is")
+	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
+		t.Errorf("The role has rights left: %+v.", got)
+	}
+}
+
+// Plan shows what would be refused, and changes nothing.
+func TestGuardrailAndPlan(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	before := s.role(name)
+	s.apply(checkout + "  mode: Plan\n")
+	s.awaitReady("checkout")
+	s.guard("none", `inlinePolicies: Forbidden, onViolation: Revoke`)
+	s.awaitRefused("checkout", "inline policies are forbidden")
+	if diff := cmp.Diff(before, s.role(name)); diff != "" {
+		t.Errorf("mode Plan changed the role: -before, +after:\n%s", diff)
+	}
+}
+
+// A guardrail never keeps an identity from being deleted.
+func TestDeleteOfWhatIsRefused(t *testing.T) {
+	for _, onViolation := range []string{"Report", "Revoke"} {
+		t.Run(onViolation, func(t *testing.T) {
+			s := begin(t)
+			s.apply(checkout)
+			name := s.awaitReady("checkout").Status.Role.Name
+			s.guard("none", `inlinePolicies: Forbidden, onViolation: `+onViolation)
+			s.awaitRefused("checkout")
+			s.delete("checkout")
+			s.awaitGone("checkout")
+			if s.roleExists(name) {
+				t.Error("The role is left.")
+			}
+		})
+	}
+}
+
+// A boundary that a guardrail forces wins over the declared one, at once.
+func TestGuardrailBoundary(t *testing.T) {
+	s := begin(t)
+	s.createPolicy("boundary")
+	s.createPolicy("own")
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {role: {permissionsBoundary: "arn:aws:iam::123456789012:policy/own"}}`)
+	name := s.awaitReady("checkout").Status.Role.Name
+	g := s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)
+	s.eventually("the boundary to be forced", func() bool { return s.role(name).Boundary == boundaryARN })
+	for _, e := range s.events("checkout") {
+		if e.Reason == "CorrectedDrift" {
+			t.Errorf("A guardrail's boundary is told as drift: %s", e.Note)
+		}
+	}
+	s.unguard(g)
+	s.eventually("the declared boundary to be back", func() bool { return strings.HasSuffix(s.role(name).Boundary, "/own") })
+}
+
+// Two that force different boundaries have to be brought in line by the platform
+// team.
+func TestGuardrailBoundaryConflict(t *testing.T) {
+	s := begin(t, func(c *controllers.Config) { c.Boundary = boundaryARN })
+	s.createPolicy("boundary")
+	g := s.guard("other", `permissionsBoundary: "arn:aws:iam::123456789012:policy/other"`)
+	s.apply("metadata: {name: checkout}\nspec: {}")
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
+	s.saysOf(pi, "PodIdentityGuardrail "+g.Name+" forces the permissions boundary arn:aws:iam::123456789012:policy/other", "the platform team has to choose")
+	s.unguard(g)
+	s.awaitReady("checkout")
+}
+
+// Of more identities than a namespace may have, the newest wait, and move up.
+func TestMaxIdentities(t *testing.T) {
+	s := begin(t)
+	s.guard("one", `maxIdentities: 1`)
+	s.apply("metadata: {name: first}\nspec: {}")
+	s.awaitReady("first")
+	s.apply("metadata: {name: second}\nspec: {}")
+	pi := s.await("second", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
+	s.saysOf(pi, "the namespace may have 1 PodIdentities, and that many came before this one")
+	if condition(pi, v1alpha1.ConditionStalled) != nil {
+		t.Error("One that waits for its turn is stalled.")
+	}
+	s.delete("first")
+	s.awaitReady("second")
+}
+
+// Which guardrails bound a namespace follows its labels.
+func TestGuardrailFollowsLabels(t *testing.T) {
+	s := begin(t)
+	s.guardWhere("restricted", `{tier: `+s.namespace+`}`, `inlinePolicies: Forbidden`)
+	s.apply(checkout)
+	s.awaitReady("checkout")
+	s.label("tier", s.namespace)
+	s.awaitRefused("checkout", "inline policies are forbidden")
+	s.label("tier", "other")
+	s.awaitReady("checkout")
+}
+
+// label sets a label of the story's namespace.
+func (s *story) label(key, value string) {
+	s.t.Helper()
+	ns := &corev1.Namespace{}
+	s.must(user.Get(s.ctx, client.ObjectKey{Name: s.namespace}, ns))
+	before := ns.DeepCopy()
+	metav1.SetMetaDataLabel(&ns.ObjectMeta, key, value)
+	s.must(user.Patch(s.ctx, ns, client.MergeFrom(before)))
+}
+
+// An operator that demands guardrails serves no namespace without one.
+func TestRequireGuardrail(t *testing.T) {
+	s := begin(t, func(c *controllers.Config) { c.RequireGuardrail = true })
+	s.apply(checkout)
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailMissing)
+	s.saysOf(pi, "no PodIdentityGuardrail matches namespace "+s.namespace)
+	if pi.Status.Role != nil || len(pi.Finalizers) > 0 {
+		t.Error("Something was made without a guardrail.")
+	}
+	g := s.guard("any", `maxIdentities: 9`)
+	pi = s.awaitReady("checkout")
+	if pi.Status.Guardrail == nil || pi.Status.Guardrail.Name != g.Name {
+		t.Errorf("status.guardrail = %v", pi.Status.Guardrail)
+	}
+}
+
+// A guardrail that came while no operator ran is heeded by the next.
+func TestGuardrailAfterRestart(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	name := s.awaitReady("checkout").Status.Role.Name
+	s.stop()
+	s.guard("none", `inlinePolicies: Forbidden, onViolation: Revoke`)
+	s.start()
+	s.awaitRefused("checkout", "inline policies are forbidden")
+	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
+		t.Errorf("The role has rights left: %+v.", got)
+	}
+}
+
+// To judge costs no call to AWS, and an identity that stays allowed no write.
+func TestGuardrailCostsNothing(t *testing.T) {
+	s := begin(t)
+	s.guard("wide", `actions: {allowed: ["s3:*", "sqs:*"]}`)
+	s.apply(checkout)
+	s.awaitReady("checkout")
+	calls := s.account.Calls()
+	s.writes.reset()
+	g := s.guard("wider", `maxIdentities: 9`) // second by name: the verdict rests on the first
+	s.unguard(g)
+	s.visitAll()
+	got := since(calls, s.account.Calls())
+	for action := range got {
+		if action != "CreateRole" { // of the other identity that visitAll makes
+			t.Errorf("A guardrail cost %d calls of %s.", got[action], action)
+		}
+	}
+	for _, write := range s.writes.all() {
+		if strings.Contains(write, "checkout") {
+			t.Errorf("A guardrail that changes nothing cost a write: %s", write)
+		}
+	}
+}
