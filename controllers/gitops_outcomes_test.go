@@ -177,6 +177,12 @@ var outcomes = map[string]outcome{
 			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec),
 		want: terminal,
 	},
+	"guardrailViolated": {
+		reason: "Only another spec can help, or another guardrail.",
+		tell: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`,
+			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated),
+		want: terminal,
+	},
 	"policyMalformed": {
 		reason: "AWS refuses the policy, and would again.",
 		tell: func(s *story) {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// A rule is one thing that the schema demands of the spec of a new object.
+// A rule is one thing that a schema demands of the spec of a new object.
 type rule struct {
 	reason  string
 	allowed string
@@ -14,8 +16,14 @@ type rule struct {
 	want    []string // what the user reads
 }
 
-// check has the API server judge both.
+// check has the API server judge both, as specs of a PodIdentity.
 func (r rule) check(t *testing.T) {
+	t.Helper()
+	r.checkOf(t, object)
+}
+
+// checkOf has it judge them as specs of what object makes.
+func (r rule) checkOf(t *testing.T, object func(t *testing.T, name, spec string) *unstructured.Unstructured) {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	if err := user.Create(t.Context(), object(t, name, r.allowed)); err != nil {

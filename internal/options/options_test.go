@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 			reason: "Each flag reaches its option.",
 			args: []string{
 				"--cluster-name", "prod.eu-1", "--role-path=/platform/eu/", "--permissions-boundary=arn:aws-cn:iam::123456789012:policy/team/b",
-				"--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
+				"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
 				"--drift-interval=1s", "--propagation-grace=0", "--max-concurrent-reconciles=100",
 				"--aws-reads-per-second=0.5", "--aws-writes-per-second=0",
 				"--leader-elect=false", "--leader-election-namespace=podidentity-system",
@@ -58,7 +58,7 @@ func TestParse(t *testing.T) {
 			want: func(o *Options) {
 				*o = Options{
 					ClusterName: "prod.eu-1", RolePath: "/platform/eu/", PermissionsBoundary: "arn:aws-cn:iam::123456789012:policy/team/b",
-					OIDCProvider: Create, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
+					RequireGuardrail: true, OIDCProvider: Create, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
 					DriftInterval: time.Second, MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
 					LeaderElectionNamespace: "podidentity-system",
 					HealthProbeBindAddress:  "0", MetricsBindAddress: "127.0.0.1:0",
