@@ -4,7 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -328,4 +330,21 @@ func TestGuardrailCostsNothing(t *testing.T) {
 			t.Errorf("A guardrail that changes nothing cost a write: %s", write)
 		}
 	}
+}
+
+// Comparing all roles with AWS knows what guardrails force on them.
+func TestSweepKnowsGuardrails(t *testing.T) {
+	s := begin(t, func(c *controllers.Config) { c.DriftInterval = time.Second })
+	s.createPolicy("boundary")
+	s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)
+	s.apply("metadata: {name: checkout}\nspec: {}")
+	name := s.awaitReady("checkout").Status.Role.Name
+	before := s.account.Calls()
+	s.eventually("two comparisons", func() bool { return since(before, s.account.Calls())["ListRoles"] >= 2 })
+	if diff := cmp.Diff(map[string]int{}, written(before, s.account.Calls())); diff != "" {
+		t.Errorf("A role as it should be was changed: -want, +got:\n%s", diff)
+	}
+	_, err := s.iam.DeleteRolePermissionsBoundary(s.ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: &name})
+	s.must(err)
+	s.eventually("the forced boundary to be put back", func() bool { return s.role(name).Boundary == boundaryARN })
 }

@@ -38,7 +38,7 @@ const (
 // tell tells the story, and stops at the first step that fails.
 func tell(ctx context.Context, w *world) error {
 	for _, step := range []func(context.Context, *world) error{
-		install, create, prove, refuse, edit, tamper, check, remove,
+		install, create, prove, refuse, edit, tamper, check, overreach, remove,
 	} {
 		if err := step(ctx, w); err != nil {
 			return err

@@ -15,14 +15,6 @@ type grant struct {
 	notActions, notResources bool
 }
 
-// allActions returns patterns that match at least all that the grant allows.
-func (g grant) allActions() []string {
-	if g.notActions {
-		return []string{everything}
-	}
-	return g.actions
-}
-
 // grants returns the statements of inline policies that allow something. Of a
 // document that is no policy there are none: the plan refuses it.
 func grants(inline []v1alpha1.InlinePolicy) []grant {

@@ -13,7 +13,7 @@ import (
 )
 
 // identity returns PodIdentity checkout with a spec in YAML.
-func identity(t testing.TB, spec string) *v1alpha1.PodIdentity {
+func identity(t *testing.T, spec string) *v1alpha1.PodIdentity {
 	t.Helper()
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &pi.Spec); err != nil {
@@ -23,7 +23,7 @@ func identity(t testing.TB, spec string) *v1alpha1.PodIdentity {
 }
 
 // rail returns a guardrail with a spec in YAML.
-func rail(t testing.TB, name, spec string) v1alpha1.PodIdentityGuardrail {
+func rail(t *testing.T, name, spec string) v1alpha1.PodIdentityGuardrail {
 	t.Helper()
 	g := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &g.Spec); err != nil {
@@ -54,7 +54,7 @@ func TestBaseline(t *testing.T) {
 		"Empty":             {"An identity without rights does no harm.", `{}`, ""},
 		"OneBucket":         {"What most ask for.", allow(`["s3:GetObject"]`, bucket), ""},
 		"WholeService":      {"A service that is not IAM.", allow(`["s3:*", "dynamodb:*"]`, all), ""},
-		"Everything":        {"Everything is IAM too.", allow(all, all), at + "* administers IAM; " + at + "* would have iam:PassRole on every role"},
+		"Everything":        {"Everything is IAM too.", allow(all, all), at + "* administers IAM"},
 		"EverythingOnOne":   {"Even on one bucket: nobody means it.", allow(all, bucket), at + "* administers IAM"},
 		"IAM":               {"Who administers IAM gives itself any right.", allow(`["iam:*"]`, bucket), at + "iam:* administers IAM"},
 		"IAMCase":           {"Actions have no case.", allow(`["IAM:CreateUser"]`, bucket), at + "IAM:CreateUser administers IAM"},
@@ -77,7 +77,7 @@ func TestBaseline(t *testing.T) {
 		"NotAction":         {"All but some is nearly all.", `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["s3:*"], resources: ` + bucket + `}]}]}}`, at + "allows all actions but some, and so more than is allowed; name those that are needed"},
 		"NotResource":       {"The same for resources.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, at + "is about all resources but some, and so about more than is allowed; name those that are needed"},
 		"Deny":              {"To deny does no harm.", `{policies: {inline: [{name: p, statements: [{effect: Deny, notActions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, ""},
-		"Document":          {"A document is read like statements.", `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"IAM:*","Resource":"*"}}'}]}}`, "spec.policies.inline[p].document: iam:* administers IAM; spec.policies.inline[p].document: * would have iam:PassRole on every role"},
+		"Document":          {"A document is read like statements.", `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"IAM:*","Resource":"*"}}'}]}}`, "spec.policies.inline[p].document: iam:* administers IAM"},
 		"DocumentNot":       {"Also in what it leaves out.", `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"s3:*","NotResource":"arn:aws:s3:::shop"}}'}]}}`, "spec.policies.inline[p].document: allows all actions but some, and so more than is allowed; name those that are needed; spec.policies.inline[p].document: is about all resources but some, and so about more than is allowed; name those that are needed"},
 		"NoPolicy":          {"What is no policy is for the plan to refuse.", `{policies: {inline: [{name: p, document: "{"}]}}`, ""},
 		"Huge":              {"What no role can hold is not even read.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], resources: ["arn:` + strings.Repeat("a", 1<<16) + `"]}]}]}}`, "spec.policies.inline: has more than 65536 characters, which no role can hold"},

@@ -37,23 +37,35 @@ func judgeInline(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSp
 	}
 	actions := limit{PatternLimit: rail.Actions, of: "actions", baseline: baselineAction}
 	for _, g := range grants(inline) {
-		resources := limit{PatternLimit: rail.Resources, of: "resources", exact: true, baseline: func(resource string) string {
-			return baselineResource(g.allActions(), resource)
-		}}
-		g.judge(actions, resources, refuse)
+		passed := g.judgeActions(actions, refuse)
+		g.judgeResources(limit{PatternLimit: rail.Resources, of: "resources", exact: true, baseline: func(resource string) string {
+			return baselineResource(passed, resource)
+		}}, refuse)
 	}
 }
 
-// judge holds a statement against the limits of actions and of resources.
-func (g grant) judge(actions, resources limit, refuse refuse) {
+// judgeActions holds a statement against the limit of actions, and returns
+// patterns that match all actions that are within it.
+func (g grant) judgeActions(actions limit, refuse refuse) (passed []string) {
+	if g.notActions {
+		if actions.wrong(everything) == "" {
+			return []string{everything}
+		}
+		refuse("%s: allows all actions but some, and so more than is allowed; name those that are needed", g.field)
+		return nil
+	}
 	for _, a := range g.actions {
 		if wrong := actions.wrong(a); wrong != "" {
 			refuse("%s: %s %s", g.field, a, wrong)
+		} else {
+			passed = append(passed, a)
 		}
 	}
-	if g.notActions && actions.wrong(everything) != "" {
-		refuse("%s: allows all actions but some, and so more than is allowed; name those that are needed", g.field)
-	}
+	return passed
+}
+
+// judgeResources holds it against the limit of resources.
+func (g grant) judgeResources(resources limit, refuse refuse) {
 	for _, r := range g.resources {
 		if wrong := resources.wrong(r); wrong != "" {
 			refuse("%s: %s %s", g.field, r, wrong)
