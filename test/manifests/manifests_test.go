@@ -48,6 +48,7 @@ func TestManifests(t *testing.T) {
 	t.Run("DeploymentIsRestricted", c.deploymentIsRestricted)
 	t.Run("OperatorMayDoItsWork", c.operatorMayDoItsWork)
 	t.Run("OperatorMayDoNoMore", c.operatorMayDoNoMore)
+	t.Run("GuardrailsAreToldAtOnce", c.guardrailsAreToldAtOnce)
 	t.Run("PeopleMayDoWhatTheirRolesSay", c.peopleMayDoWhatTheirRolesSay)
 }
 

@@ -1,0 +1,207 @@
+package manifests_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/guardrail"
+)
+
+// statement is a spec with one statement of an inline policy.
+func statement(fields string) string {
+	return `{policies: {inline: [{name: p, statements: [{` + fields + `}]}]}}`
+}
+
+// What the admission policy refuses the operator would refuse as well; and what it
+// can tell, it refuses.
+func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
+	const s3 = `effect: Allow, actions: ["s3:GetObject", "s3:Put*"], resources: ["arn:aws:s3:::shop/*"]`
+	admission := c.admission(t)
+	for name, tc := range map[string]struct {
+		reason, limits, spec string
+		want                 string // after "PodIdentityGuardrail NAME refuses: "; empty if it is let pass
+	}{
+		"Managed":        {"A policy that none of the patterns covers.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a", "arn:aws:iam::123456789012:policy/Shop-b"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/Shop-b"},
+		"ManagedAllowed": {"All are covered.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-?"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, ""},
+		"ManagedDenied":  {"In any case.", `managedPolicies: {denied: ["*:policy/SHOP-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
+		"None":           {"An empty list allows none.", `managedPolicies: {allowed: []}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
+		"Inline":         {"Managed policies only.", `inlinePolicies: Forbidden`, statement(s3), "spec.policies.inline: inline policies are forbidden; use managed policies"},
+		"Action":         {"A pattern that reaches beyond.", `actions: {allowed: ["S3:Get*", "s3:PutObject"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
+		"ActionAllowed":  {"Without regard to case.", `actions: {allowed: ["S3:Get*", "s3:?ut*"]}`, statement(s3), ""},
+		"ActionSame":     {"A pattern covers itself, however odd.", `actions: {allowed: ["s3:?*?"]}`, statement(`effect: Allow, actions: ["s3:*??"], resources: ["*"]`), ""},
+		"ActionDenied":   {"One that is denied.", `actions: {denied: ["s3:*"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
+		"ActionMeets":    {"That two patterns meet only the operator can tell.", `actions: {denied: ["s3:PutObject"]}`, statement(s3), ""},
+		"NotActions":     {"All but some is covered by all only.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Allow, notActions: ["iam:*"], resources: ["*"]`), "actions that are not allowed in the inline policies p"},
+		"Deny":           {"To deny does no harm.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), ""},
+		"Document":       {"A document is the operator's to read.", `actions: {allowed: ["s3:*"]}`, `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}'}]}}`, ""},
+		"Baseline":       {"So is the baseline.", `maxIdentities: 1`, statement(`effect: Allow, actions: ["iam:*"], resources: ["*"]`), ""},
+		"Resource":       {"Elsewhere.", `resources: {allowed: ["arn:aws:s3:::bank/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
+		"ResourceOne":    {"Characters that mean something in regular expressions mean themselves.", `resources: {allowed: ["arn:aws:s3:::sh.p/*", "arn:aws:s3:::(shop)/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
+		"ResourceOdd":    {"They do.", `resources: {allowed: ["arn:aws:s3:::a+b.(c)[d]$/*"]}`, statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::a+b.(c)[d]$/x"]`), ""},
+		"Tags":           {"A key that is not covered.", `tagKeys: {allowed: [Team]}`, `{role: {tags: {team: a, owner: b}}}`, "spec.role.tags: owner"},
+		"RoleName":       {"A name that may not be chosen.", `roleNames: {allowed: ["shop-*"]}`, `{role: {name: admin}}`, "spec.role.name: admin"},
+		"RoleGenerated":  {"A generated one is not chosen.", `roleNames: {allowed: []}`, `{role: {description: a}}`, ""},
+		"Account":        {"The object's own name is that of its ServiceAccount.", `serviceAccounts: {allowed: [web]}`, `{additionalServiceAccounts: [web, worker]}`, "the ServiceAccounts checkout, worker"},
+		"Trust":          {"One by one.", `namespaceTrust: Forbidden`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; name the ServiceAccounts in spec.additionalServiceAccounts"},
+		"Unsaid":         {"A guardrail without limits leaves it to the baseline.", `onViolation: Revoke`, statement(s3), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := admission.guard(t, strings.ToLower(name), tc.limits)
+			pi := identity(t, g.Name, tc.spec)
+			err := admission.Create(t.Context(), pi, client.DryRunAll)
+			switch {
+			case tc.want == "" && err != nil:
+				t.Errorf("%s\nrefused: %v", tc.reason, err)
+			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), "PodIdentityGuardrail "+g.Name+" refuses: "+tc.want)):
+				t.Errorf("%s\ngot %v, want it to say: %s", tc.reason, err, tc.want)
+			}
+			if verdict := (guardrail.Rails{*g}).Judge(identity(t, g.Name, tc.spec), 0); err != nil && verdict.Refusal == nil {
+				t.Errorf("%s\nrefused, and the operator would allow it", tc.reason)
+			}
+		})
+	}
+	t.Run("Selectors", admission.selectorsAreThoseOfKubernetes)
+	t.Run("WayOut", admission.whatIsRefusedCanStillGo)
+}
+
+// admission is a user of the cluster whose objects are judged.
+type admission struct{ client.Client }
+
+func (c *cluster) admission(t *testing.T) admission {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user, err := client.New(c.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return admission{user}
+}
+
+func identity(t *testing.T, namespace, spec string) *v1alpha1.PodIdentity {
+	t.Helper()
+	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "checkout"}}
+	if err := yaml.UnmarshalStrict([]byte(spec), &pi.Spec); err != nil {
+		t.Fatal(err)
+	}
+	return pi
+}
+
+// guard makes a namespace, and a guardrail of that name for it that is in force
+// when it returns.
+func (a admission) guard(t *testing.T, name, limits string) *v1alpha1.PodIdentityGuardrail {
+	t.Helper()
+	name = "guard-" + name
+	a.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"tier": "gold"}}})
+	return a.guardNamespace(t, name, name, limits)
+}
+
+// guardNamespace is guard for a namespace that is there.
+func (a admission) guardNamespace(t *testing.T, name, namespace, limits string) *v1alpha1.PodIdentityGuardrail {
+	t.Helper()
+	g := &v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := yaml.UnmarshalStrict([]byte(`spec: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: `+namespace+`}}, `+limits+`}`), g); err != nil {
+		t.Fatal(err)
+	}
+	// By a ServiceAccount that it denies one sees that the API server knows it.
+	const canary = "canary"
+	g.Spec.ServiceAccounts.Denied = append(g.Spec.ServiceAccounts.Denied, canary)
+	a.create(t, g)
+	t.Cleanup(func() {
+		if err := a.Delete(context.WithoutCancel(t.Context()), g); err != nil {
+			t.Error(err)
+		}
+	})
+	probe := identity(t, namespace, `{serviceAccount: {name: `+canary+`}}`)
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		err := a.Create(ctx, probe.DeepCopy(), client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "PodIdentityGuardrail "+name+" refuses"), nil
+	})
+	if err != nil {
+		t.Fatalf("the API server does not heed guardrail %s: %v", name, err)
+	}
+	return g
+}
+
+func (a admission) create(t *testing.T, obj client.Object) {
+	t.Helper()
+	if err := a.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Which namespaces a guardrail bounds, CEL tells as the operator does.
+func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
+	own := `{key: kubernetes.io/metadata.name, operator: In, values: [%s]}`
+	for i, extra := range []string{
+		`{key: tier, operator: Exists}`,
+		`{key: tier, operator: DoesNotExist}`,
+		`{key: team, operator: Exists}`,
+		`{key: team, operator: DoesNotExist}`,
+		`{key: tier, operator: In, values: [silver, gold]}`,
+		`{key: tier, operator: In, values: [silver]}`,
+		`{key: tier, operator: NotIn, values: [silver, gold]}`,
+		`{key: team, operator: In, values: [gold]}`,
+		`{key: team, operator: NotIn, values: [gold]}`,
+	} {
+		t.Run(extra, func(t *testing.T) {
+			g := a.guard(t, fmt.Sprintf("selector-%d", i), `maxIdentities: 9`) // heeded, and lets pass
+			spec := fmt.Sprintf(`matchExpressions: [`+own+`, `+extra+`]`, g.Name)
+			other := &v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: g.Name + "-other"}}
+			if err := yaml.UnmarshalStrict([]byte(`spec: {namespaceSelector: {`+spec+`}, inlinePolicies: Forbidden}`), other); err != nil {
+				t.Fatal(err)
+			}
+			rails, err := guardrail.For([]v1alpha1.PodIdentityGuardrail{*other}, map[string]string{"kubernetes.io/metadata.name": g.Name, "tier": "gold"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.create(t, other)
+			// The API server learns of guardrails in the order in which they are made.
+			last := a.guardNamespace(t, g.Name+"-last", g.Name, `maxIdentities: 9`)
+			err = a.Create(t.Context(), identity(t, g.Name, `{policies: {inline: [{name: p, document: "{}"}]}}`), client.DryRunAll)
+			if refused := err != nil; refused != (len(rails) == 1) {
+				t.Errorf("refused = %t (%v), the operator's view is %t; %s is in force", refused, err, len(rails) == 1, last.Name)
+			}
+		})
+	}
+}
+
+// Whoever is refused can suspend, retain and delete.
+func (a admission) whatIsRefusedCanStillGo(t *testing.T) {
+	const name = "guard-wayout"
+	a.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	pi := identity(t, name, `{trust: {scope: Namespace}}`)
+	pi.Finalizers = []string{v1alpha1.Finalizer}
+	a.create(t, pi)
+	a.guardNamespace(t, name, name, `namespaceTrust: Forbidden`)
+	change := func(what string, edit func()) {
+		t.Helper()
+		before := pi.DeepCopy()
+		edit()
+		if err := a.Patch(t.Context(), pi, client.MergeFrom(before)); err != nil {
+			t.Errorf("%s is refused: %v", what, err)
+		}
+	}
+	change("To suspend", func() { pi.Spec.Suspend = true })
+	change("To retain", func() { pi.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
+	if err := a.Delete(t.Context(), pi); err != nil {
+		t.Errorf("To delete is refused: %v", err)
+	}
+	change("To let go", func() { pi.Finalizers = nil })
+}
