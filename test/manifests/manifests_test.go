@@ -46,6 +46,7 @@ func TestManifests(t *testing.T) {
 	c.apply(t, "config/samples")
 
 	t.Run("DeploymentIsRestricted", c.deploymentIsRestricted)
+	t.Run("NetworkPolicyFitsThePods", c.networkPolicyFitsThePods)
 	t.Run("OperatorMayDoItsWork", c.operatorMayDoItsWork)
 	t.Run("OperatorMayDoNoMore", c.operatorMayDoNoMore)
 	t.Run("GuardrailsAreToldAtOnce", c.guardrailsAreToldAtOnce)
