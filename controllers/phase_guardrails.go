@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -73,33 +72,22 @@ func (r *Reconciler) rank(ctx context.Context, s *scope) (int, error) {
 	rank := 0
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && older(other, s.obj) {
+		if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && precedes(other, s.obj, served) {
 			rank++
 		}
 	}
 	return rank, nil
 }
 
-// older reports whether a came before b: it is older or, of two made in the same
-// second, the one for which something was made already.
-func older(a, b *v1alpha1.PodIdentity) bool {
-	served := func(pi *v1alpha1.PodIdentity) int {
-		if controllerutil.ContainsFinalizer(pi, v1alpha1.Finalizer) {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(
-		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
-		served(b)-served(a),
-		cmp.Compare(a.UID, b.UID),
-	) < 0
+// served reports whether anything was ever made for the identity.
+func served(pi *v1alpha1.PodIdentity) bool {
+	return controllerutil.ContainsFinalizer(pi, v1alpha1.Finalizer)
 }
 
 // revoke takes trust and rights away from the role, if there is one.
 func (r *Reconciler) revoke(ctx context.Context, s *scope) error {
-	if !controllerutil.ContainsFinalizer(s.obj, v1alpha1.Finalizer) {
-		return nil // nothing was ever made for it
+	if !served(s.obj) {
+		return nil
 	}
 	s.settled = false // nobody else has changed anything
 	s.desired.Role = s.desired.Role.Revoked()

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -83,7 +82,7 @@ func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
 		}
 		for i := range list.Items {
 			rival := &list.Items[i]
-			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && s.precedes(rival, s.obj, sa) {
+			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && precedes(rival, s.obj, s.holder(sa)) {
 				return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
 					"ServiceAccount %s is that of PodIdentity %s, which came first, and a ServiceAccount has one role: name another, or delete one of the two", name, rival.Name)
 			}
@@ -92,21 +91,12 @@ func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// precedes reports whether a comes before b: it is older or, of two made in the
-// same second, the one that has the ServiceAccount.
-func (s *scope) precedes(a, b *v1alpha1.PodIdentity, sa *corev1.ServiceAccount) bool {
-	has := func(pi *v1alpha1.PodIdentity) int {
+// holder returns whether an identity has the ServiceAccount.
+func (s *scope) holder(sa *corev1.ServiceAccount) func(*v1alpha1.PodIdentity) bool {
+	return func(pi *v1alpha1.PodIdentity) bool {
 		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster))
-		if sa != nil && (metav1.IsControlledBy(sa, pi) || sa.Annotations[plan.AnnotationRoleARN] == arn) {
-			return 1
-		}
-		return 0
+		return sa != nil && (metav1.IsControlledBy(sa, pi) || sa.Annotations[plan.AnnotationRoleARN] == arn)
 	}
-	return cmp.Or(
-		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
-		has(b)-has(a),
-		cmp.Compare(a.UID, b.UID),
-	) < 0
 }
 
 // ensureOwn has a ServiceAccount that is the identity's own exist and carry the

@@ -45,7 +45,7 @@ func TestPrecedes(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if !s.precedes(tc.first, tc.then, tc.sa) || s.precedes(tc.then, tc.first, tc.sa) {
+			if !precedes(tc.first, tc.then, s.holder(tc.sa)) || precedes(tc.then, tc.first, s.holder(tc.sa)) {
 				t.Errorf("%s %s does not come before %s alone", tc.reason, tc.first.Name, tc.then.Name)
 			}
 		})
