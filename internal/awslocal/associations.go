@@ -186,7 +186,7 @@ func (c *call) checkPodRole(a *association) error {
 		keys["aws:RequestTag/"+key] = []string{value}
 	}
 	pods := []policy.Principal{{Type: policy.Service, ID: "pods.eks.amazonaws.com"}}
-	if !r.trusts("sts:AssumeRole", pods, keys) || !r.trusts("sts:TagSession", pods, keys) {
+	if r.trusts("sts:AssumeRole", pods, keys) != policy.Allowed || r.trusts("sts:TagSession", pods, keys) != policy.Allowed {
 		return model.Errorf("InvalidParameterException",
 			"Trust policy of the role provided is invalid. Follow the official documentation to resolve the issue.")
 	}

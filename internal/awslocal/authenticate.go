@@ -3,9 +3,9 @@ package awslocal
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,73 +23,118 @@ import (
 
 // signature is what a request says of its signature; the zero value says nothing.
 type signature struct {
-	given              string // as hex
-	accessKey, date    string // of the scope: YYYYMMDD
-	region, service    string
-	headers            []string // signed, in lower case
-	presigned, invalid bool
+	given                                        string // as hex
+	accessKey, date, region, service, terminator string // of the credential's scope
+	headers                                      []string
+	presigned                                    bool
+	problem                                      string // with its form, in AWS's words
 }
 
 const (
-	amzTime = "20060102T150405Z"
-	maxSkew = 5 * time.Minute
+	algorithm = "AWS4-HMAC-SHA256"
+	amzTime   = "20060102T150405Z"
+	maxSkew   = 5 * time.Minute
 )
 
-// signedHeader takes "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…"
-// apart.
-var signedHeader = regexp.MustCompile(`^AWS4-HMAC-SHA256 +Credential=([^, ]+), *SignedHeaders=([^, ]+), *Signature=([0-9a-f]{64})$`)
-
-// signatureOf reads what a request says of its signature.
+// signatureOf reads what a request says of its signature, as far as it makes sense.
 func signatureOf(r *http.Request) signature {
 	query := r.URL.Query()
-	var credential, headers, given string
-	switch header := r.Header.Get("Authorization"); {
-	case header != "":
-		parts := signedHeader.FindStringSubmatch(header)
-		if parts == nil {
-			return signature{invalid: true}
-		}
-		credential, headers, given = parts[1], parts[2], parts[3]
-	case query.Has("X-Amz-Signature"):
-		credential, headers, given = query.Get("X-Amz-Credential"), query.Get("X-Amz-SignedHeaders"), query.Get("X-Amz-Signature")
-	default:
+	if header := r.Header.Get("Authorization"); header != "" {
+		return headerSignature(header, r.Header)
+	}
+	if !query.Has("X-Amz-Signature") {
 		return signature{}
 	}
-	scope := strings.Split(credential, "/")
-	if len(scope) != 5 || scope[4] != "aws4_request" {
-		return signature{invalid: true}
+	s := signature{presigned: true, given: query.Get("X-Amz-Signature"), headers: strings.Split(query.Get("X-Amz-SignedHeaders"), ";")}
+	var missing []string
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Date"} {
+		if query.Get(name) == "" {
+			missing = append(missing, "AWS query-string parameters must include '"+name+"'. ")
+		}
 	}
-	return signature{
-		given: given, accessKey: scope[0], date: scope[1], region: scope[2], service: scope[3],
-		headers: strings.Split(headers, ";"), presigned: query.Has("X-Amz-Signature"),
+	if missing != nil {
+		s.problem = strings.Join(missing, "") + "Re-examine the query-string parameters."
+	}
+	s.setScope(query.Get("X-Amz-Credential"))
+	return s
+}
+
+// headerSignature reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
+func headerSignature(value string, header http.Header) signature {
+	parts := map[string]string{}
+	if list, ok := strings.CutPrefix(value, algorithm+" "); ok {
+		for part := range strings.SplitSeq(list, ",") {
+			name, text, _ := strings.Cut(strings.TrimSpace(part), "=")
+			parts[name] = text
+		}
+	}
+	s := signature{given: parts["Signature"], headers: strings.Split(parts["SignedHeaders"], ";")}
+	var missing []string
+	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
+		if parts[name] == "" {
+			missing = append(missing, "Authorization header requires '"+name+"' parameter. ")
+		}
+	}
+	if header.Get("X-Amz-Date") == "" && header.Get("Date") == "" {
+		missing = append(missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
+	}
+	if missing != nil {
+		sum := sha256.Sum256([]byte(value))
+		s.problem = strings.Join(missing, "") + "(Hashed with SHA-256 and encoded with Base64) Authorization=" +
+			base64.StdEncoding.EncodeToString(sum[:])
+	}
+	s.setScope(parts["Credential"])
+	return s
+}
+
+// setScope takes a credential apart.
+func (s *signature) setScope(credential string) {
+	scope := strings.Split(credential, "/")
+	if len(scope) == 5 {
+		s.accessKey, s.date, s.region, s.service, s.terminator = scope[0], scope[1], scope[2], scope[3], scope[4]
+		return
+	}
+	if s.problem == "" {
+		s.problem = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + credential + "'"
 	}
 }
 
 // unsigned are the actions that need no credentials.
 var unsigned = []string{"AssumeRoleWithWebIdentity"}
 
-// authenticate refuses a call that nobody known has signed.
+// authenticate refuses a call that nobody known has signed. Whose credentials are
+// no good any more is refused even if signatures do not matter.
 func (c *call) authenticate(req request) error {
-	if !c.srv.options.Authenticate || slices.Contains(unsigned, c.action) {
+	if slices.Contains(unsigned, c.action) {
 		return nil
+	}
+	if !c.srv.options.Authenticate {
+		return c.checkSession()
 	}
 	given := req.signature
 	switch {
-	case given.invalid:
-		return model.Errorf("IncompleteSignature", "The request signature does not conform to AWS standards.")
+	case given.problem != "":
+		return model.Errorf("IncompleteSignature", "%s", given.problem)
 	case given.given == "":
 		return model.Errorf("MissingAuthenticationToken", "Request is missing Authentication Token")
 	}
+	date := given.dateText(req.http)
+	at, err := time.Parse(amzTime, date)
+	if err != nil {
+		return model.Errorf("IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
+	}
+	if wrong := given.wrongScope(c.service, date); wrong != "" {
+		return model.Errorf("SignatureDoesNotMatch", "%s", wrong)
+	}
 	secret, ok := c.secret(given, req.http)
 	if !ok {
-		return model.Errorf("InvalidClientTokenId", "The security token included in the request is invalid.")
+		return unknownToken()
 	}
-	at, err := c.signedAt(given, req.http)
-	if err != nil {
+	if err := c.checkAge(given, req.http, at); err != nil {
 		return err
 	}
-	if given.service != c.service {
-		return model.Errorf("SignatureDoesNotMatch", "Credential should be scoped to correct service: '%s'. ", c.service)
+	if err := c.checkSession(); err != nil {
+		return err
 	}
 	want, err := given.again(req, aws.Credentials{AccessKeyID: given.accessKey, SecretAccessKey: secret}, at)
 	if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(given.given)) != 1 {
@@ -97,6 +142,50 @@ func (c *call) authenticate(req request) error {
 			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	return nil
+}
+
+func unknownToken() error {
+	return model.Errorf("InvalidClientTokenId", "The security token included in the request is invalid.")
+}
+
+// checkSession refuses the credentials of a session that is over, and of one
+// whose role was deleted, also if there is another role of that name.
+func (c *call) checkSession() error {
+	ses := c.caller.session
+	switch {
+	case ses == nil:
+	case c.srv.view(0).roleOf(ses) == nil:
+		return unknownToken()
+	case !c.now.Before(ses.expires):
+		return model.Errorf("ExpiredToken", "The security token included in the request is expired")
+	}
+	return nil
+}
+
+// dateText is when the request says that it was signed.
+func (s signature) dateText(r *http.Request) string {
+	if s.presigned {
+		return r.URL.Query().Get("X-Amz-Date")
+	}
+	return r.Header.Get("X-Amz-Date")
+}
+
+// wrongScope tells what is wrong with the scope of a credential that is used for
+// a service. (AWS also names the region that its endpoint has; this endpoint is
+// in all of them.)
+func (s signature) wrongScope(service, date string) string {
+	wrong := ""
+	if s.service != service {
+		wrong += "Credential should be scoped to correct service: '" + service + "'. "
+	}
+	if s.terminator != "aws4_request" {
+		wrong += "Credential should be scoped with a valid terminator: 'aws4_request', not '" + s.terminator + "'. "
+	}
+	if day := date[:len("20060102")]; s.date != day {
+		wrong += "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +
+			s.date + "' != '" + day + "', from '" + date + "'. "
+	}
+	return wrong
 }
 
 // secret returns the secret key that belongs to the access key: of a session only
@@ -113,29 +202,24 @@ func (c *call) secret(given signature, r *http.Request) (string, bool) {
 	return secret, ok
 }
 
-// signedAt returns when the request was signed, which must be now, give or take.
-func (c *call) signedAt(given signature, r *http.Request) (time.Time, error) {
-	text, valid := r.Header.Get("X-Amz-Date"), maxSkew
+// checkAge refuses what was not signed now, give or take.
+func (c *call) checkAge(given signature, r *http.Request, at time.Time) error {
+	valid := maxSkew
 	if given.presigned {
-		text = r.URL.Query().Get("X-Amz-Date")
 		if seconds, err := time.ParseDuration(r.URL.Query().Get("X-Amz-Expires") + "s"); err == nil {
 			valid = seconds
 		}
 	}
-	at, err := time.Parse(amzTime, text)
-	if err != nil || !strings.HasPrefix(text, given.date) {
-		return at, model.Errorf("IncompleteSignature", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP")
-	}
 	now := c.now.Truncate(time.Second)
 	switch earliest, latest := now.Add(-valid), now.Add(maxSkew); {
 	case at.Before(earliest):
-		return at, model.Errorf("SignatureDoesNotMatch", "Signature expired: %s is now earlier than %s (%s - %d min.)",
-			text, earliest.Format(amzTime), now.Format(amzTime), int(valid.Minutes()))
+		return model.Errorf("SignatureDoesNotMatch", "Signature expired: %s is now earlier than %s (%s - %d min.)",
+			at.Format(amzTime), earliest.Format(amzTime), now.Format(amzTime), int(valid.Minutes()))
 	case at.After(latest):
-		return at, model.Errorf("SignatureDoesNotMatch", "Signature not yet current: %s is still later than %s (%s + %d min.)",
-			text, latest.Format(amzTime), now.Format(amzTime), int(maxSkew.Minutes()))
+		return model.Errorf("SignatureDoesNotMatch", "Signature not yet current: %s is still later than %s (%s + %d min.)",
+			at.Format(amzTime), latest.Format(amzTime), now.Format(amzTime), int(maxSkew.Minutes()))
 	}
-	return at, nil
+	return nil
 }
 
 // again returns the signature that the request should have.

@@ -170,13 +170,37 @@ func TestChangedRequests(t *testing.T) {
 		"Header":  {"So is a header.", now, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=x") }, "403 Forbidden|SignatureDoesNotMatch"},
 		"Region":  {"The region is part of the key.", now, replace("us-east-1", "eu-west-1"), "403 Forbidden|SignatureDoesNotMatch"},
 		"Service": {"So is the service.", now, replace("/iam/", "/ec2/"), "403 Forbidden|SignatureDoesNotMatch|Credential should be scoped to correct service: 'iam'"},
-		"Date":    {"The date of the scope is the request's.", now, replace("20260102/", "20260103/"), "|IncompleteSignature"},
+		"Date": {"The date of the scope is the request's.", now, replace("20260102/", "20260103/"),
+			"403 Forbidden|SignatureDoesNotMatch|Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260103' != '20260102', from '20260102T030405Z'. "},
 		"Unsigned": {
 			"A request without a signature.", now, func(r *http.Request) { r.Header.Del("Authorization") },
 			"403 Forbidden|MissingAuthenticationToken|Request is missing Authentication Token",
 		},
-		"Form":  {"A header that is no signature.", now, replace("Signature=", "Signatur="), "|IncompleteSignature"},
-		"Scope": {"A scope that is none.", now, replace("aws4_request", "aws3_request"), "|IncompleteSignature"},
+		"Form": {
+			"A header that lacks its signature.", now, replace("Signature=", "Signatur="),
+			"400 Bad Request|IncompleteSignature|Authorization header requires 'Signature' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=",
+		},
+		"Bearer": {
+			"A header that is no signature.", now,
+			func(r *http.Request) {
+				r.Header.Set("Authorization", "Bearer x")
+				r.Header.Del("X-Amz-Date")
+			},
+			"400 Bad Request|IncompleteSignature|Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. " +
+				"Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ",
+		},
+		"Scope": {
+			"A scope that does not end as it must.", now, replace("aws4_request", "aws3_request"),
+			"403 Forbidden|SignatureDoesNotMatch|Credential should be scoped with a valid terminator: 'aws4_request', not 'aws3_request'. ",
+		},
+		"ShortScope": {
+			"A scope that lacks a part.", now, replace("/us-east-1", ""),
+			"400 Bad Request|IncompleteSignature|Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'AKIDLOCAL/20260102/iam/aws4_request'",
+		},
+		"Clock": {
+			"A date that is none.", now, func(r *http.Request) { r.Header.Set("X-Amz-Date", "today") },
+			"400 Bad Request|IncompleteSignature|Date must be in ISO-8601 'basic format'. Got 'today'. See http://en.wikipedia.org/wiki/ISO_8601",
+		},
 		"Headers": {
 			"A header that is not signed any more.", now, replace("content-type;", ""),
 			"403 Forbidden|SignatureDoesNotMatch",

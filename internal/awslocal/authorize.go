@@ -3,7 +3,6 @@ package awslocal
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -38,23 +37,13 @@ type layer struct {
 
 // allowed refuses a call for one permission that it needs.
 func (c *call) allowed(n need) error {
-	r := c.callingRole()
-	if r == nil {
-		return model.Errorf("InvalidClientTokenId", "The security token included in the request is invalid.")
+	r := c.st.roleOf(c.caller.session)
+	if r == nil { // deleted since the call came in, or not yet to be seen
+		return unknownToken()
 	}
 	if decision, why := c.decide(r, n); decision != policy.Allowed {
 		return model.Errorf("AccessDenied", "User: %s is not authorized to perform: %s on resource: %s %s",
 			c.caller.arn, n.action, n.resource.name(), why)
-	}
-	return nil
-}
-
-// callingRole returns the role of the caller's session as it is now, nil if it was
-// deleted.
-func (c *call) callingRole() *role {
-	then := c.caller.session.role
-	if now := c.st.roles[strings.ToLower(then.name)]; now != nil && now.id == then.id {
-		return now
 	}
 	return nil
 }
@@ -130,6 +119,9 @@ func (c *call) contextOf(r *role, n need) map[string][]string {
 		"aws:SecureTransport":  {"true"}, // as every call of AWS's
 		"aws:userid":           {c.caller.userID},
 	})
+	if identity := c.caller.session.sourceIdentity; identity != "" {
+		keys["aws:SourceIdentity"] = []string{identity}
+	}
 	for _, t := range slices.Concat(r.tags, c.caller.session.tags) {
 		keys["aws:PrincipalTag/"+t.key] = []string{t.value}
 	}
@@ -141,24 +133,34 @@ func (c *call) contextOf(r *role, n need) map[string][]string {
 	return keys
 }
 
-// mayAssume reports whether the caller may assume r: by a trust policy that names
-// the caller, or by one that leaves it to the caller's account and its policies.
-func (c *call) mayAssume(r *role, action string, keys map[string][]string) bool {
+// mayAssume refuses an action of STS on r, unless a trust policy that names the
+// caller allows it, or one that leaves it to the caller's account and the caller's
+// policies do.
+func (c *call) mayAssume(r *role, action string, keys map[string][]string) error {
 	who := c.caller.principals()
-	if !c.srv.options.Authorize || c.caller.session == nil {
-		return r.trusts(action, who, keys)
+	decision, why := policy.Allowed, ""
+	if c.srv.options.Authorize && c.caller.session != nil {
+		caller := c.st.roleOf(c.caller.session)
+		if caller == nil {
+			return unknownToken()
+		}
+		decision, why = c.decide(caller, need{action: action, resource: resource{arn: r.arn, tags: r.tags}, keys: keys})
 	}
-	caller := c.callingRole()
-	if caller == nil {
-		return false
+	trusted := r.trusts(action, who, keys)
+	switch {
+	case decision == policy.ExplicitDeny:
+		return c.notAuthorized(action, r.arn, " "+why)
+	case trusted == policy.ExplicitDeny:
+		return c.notAuthorized(action, r.arn, " with an explicit deny in a resource-based policy")
+	case decision == policy.Allowed && trusted == policy.Allowed:
+		return nil
+	case decision == policy.ImplicitDeny && r.trustsByName(action, who, keys) == policy.Allowed:
+		return nil
 	}
-	decision, _ := c.decide(caller, need{action: action, resource: resource{arn: r.arn, tags: r.tags}, keys: keys})
-	switch decision {
-	case policy.Allowed:
-		return r.trusts(action, who, keys)
-	case policy.ImplicitDeny:
-		return r.trustsByName(action, who, keys)
-	default:
-		return false
-	}
+	return c.notAuthorized(action, r.arn, "")
+}
+
+// notAuthorized is how STS refuses to hand out a role.
+func (c *call) notAuthorized(action, roleARN, why string) error {
+	return model.Errorf("AccessDenied", "User: %s is not authorized to perform: %s on resource: %s%s", c.caller.arn, action, roleARN, why)
 }

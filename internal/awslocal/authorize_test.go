@@ -183,10 +183,11 @@ func TestNeeds(t *testing.T) {
 // there are none.
 func expectRefusal(t *testing.T, reason string, err error, want string) {
 	t.Helper()
+	denied := err != nil && (failureOf(t, err).Code == "AccessDenied" || failureOf(t, err).Code == "AccessDeniedException")
 	switch {
 	case want == "" && err != nil:
 		t.Errorf("%s It is refused: %v", reason, err)
-	case want != "" && (err == nil || !strings.Contains(err.Error(), "AccessDenied: User: arn:aws:sts::"+account+":assumed-role/") || !strings.HasSuffix(err.Error(), want)):
+	case want != "" && (!denied || !strings.Contains(err.Error(), ": User: arn:aws:sts::"+account+":assumed-role/") || !strings.HasSuffix(err.Error(), want)):
 		t.Errorf("%s %v\nwant AccessDenied, and %s", reason, err, want)
 	}
 }

@@ -24,8 +24,10 @@ type session struct {
 	arn, userID                 string
 	expires                     time.Time
 	policies                    []string // session policies
+	policySize                  int      // of what of them is in the session itself
 	tags                        []tag
 	transitive                  []string // keys of tags that go on to the next role
+	sourceIdentity              string
 }
 
 // callerOf returns who an access key belongs to: a session of this endpoint,
@@ -59,10 +61,11 @@ func (c caller) account() string {
 	return a.account
 }
 
-// expired refuses the calls of a session whose time is over.
-func (c caller) expired(now time.Time) error {
-	if c.session != nil && !now.Before(c.session.expires) {
-		return model.Errorf("ExpiredToken", "The security token included in the request is expired")
+// roleOf returns the role of a session as it is in that state, nil if it was
+// deleted.
+func (st *state) roleOf(ses *session) *role {
+	if now := st.roles[strings.ToLower(ses.role.name)]; now != nil && now.id == ses.role.id {
+		return now
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestConcurrentCallers(t *testing.T) {
 	call := func(action string, parameters url.Values) (int, string) {
 		form := url.Values{"Action": {action}, "Version": {"2010-05-08"}}
 		maps.Copy(form, parameters)
-		_, status, answer := send(t, http.MethodPost, e.url, form.Encode(), nil)
+		_, status, answer := send(t, http.MethodPost, e.url, form.Encode(), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
 		return status, answer
 	}
 	var wins sync.Map

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -46,9 +46,6 @@ var operations = map[string]map[string]operation{
 	"eks": eksOperations(),
 }
 
-// credentialScope finds the service in "AKID/date/region/service/aws4_request".
-var credentialScope = regexp.MustCompile(`(?:Credential=|^)([^/\s,]+)/(\d{8})/([^/\s]*)/([^/\s]+)/aws4_request`)
-
 // serveAWS answers an AWS call.
 func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	id := s.random.uuid()
@@ -60,32 +57,46 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cannot read the request: "+err.Error(), http.StatusRequestEntityTooLarge)
 		return
 	}
-	scope := credentialScope.FindStringSubmatch(r.Header.Get("Authorization"))
-	if scope == nil {
-		scope = credentialScope.FindStringSubmatch(r.URL.Query().Get("X-Amz-Credential"))
-	}
-	key, service := "", ""
-	if scope != nil {
-		key, service = scope[1], scope[4]
-	}
-	req := request{id: id, accessKey: key, body: body, http: r, signature: signatureOf(r)}
+	req := request{id: id, body: body, http: r, signature: signatureOf(r)}
+	service := req.signature.service
 	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
 		s.serveREST(w, r, s.services["eks"], req)
 		return
 	}
-	form := r.URL.Query()
-	if posted, err := url.ParseQuery(string(body)); err == nil {
-		maps.Copy(form, posted)
+	form := formOf(r, body)
+	if !form.Has("Action") {
+		redirect(w, r)
+		return
 	}
 	s.serveQuery(w, r, form, service, req)
 }
 
+// formOf returns the parameters of a call of the awsQuery protocol: those of the
+// URL, and those of a body that says that it is a form.
+func formOf(r *http.Request, body []byte) url.Values {
+	form := r.URL.Query()
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return form
+	}
+	if posted, err := url.ParseQuery(string(body)); err == nil {
+		maps.Copy(form, posted)
+	}
+	return form
+}
+
+// redirect sends who asks for no action to AWS's page about IAM, as IAM and STS do.
+func redirect(w http.ResponseWriter, r *http.Request) {
+	page := url.URL{Scheme: "https", Host: "aws.amazon.com", Path: "/iam", RawQuery: r.URL.RawQuery}
+	w.Header().Set("Location", page.String())
+	w.WriteHeader(http.StatusFound)
+}
+
 // request is what all protocols know of a call.
 type request struct {
-	id, accessKey string
-	body          []byte
-	http          *http.Request
-	signature     signature
+	id        string
+	body      []byte
+	http      *http.Request
+	signature signature
 }
 
 func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Values, service string, req request) {
@@ -106,6 +117,9 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Val
 		e := asAPIError(err)
 		status, body = m.Status(e.Code), m.EncodeQueryError(e, req.id)
 	}
+	if m == s.services["sts"] {
+		w.Header().Set("X-Amz-Sts-Extended-Request-Id", s.extendedID())
+	}
 	writeAnswer(r.Context(), w, "text/xml", status, body)
 	s.logCall(m.Metadata.EndpointPrefix, form.Get("Action"), status, err)
 }
@@ -120,12 +134,9 @@ func (s *Server) byVersion(version string) *model.Service {
 
 func (s *Server) query(ctx context.Context, m *model.Service, form url.Values, req request) (model.Struct, error) {
 	action, version := form.Get("Action"), form.Get("Version")
-	if action == "" {
-		return nil, model.Errorf("MissingAction", "Missing Action")
-	}
 	op, ok := operations[m.Metadata.EndpointPrefix][action]
 	if !ok || version != m.Metadata.APIVersion {
-		if version == "" {
+		if !form.Has("Version") {
 			version = "NO_VERSION_SPECIFIED"
 		}
 		return nil, model.Errorf("InvalidAction", "Could not find operation %s for version %s", action, version)
@@ -144,14 +155,11 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 	s.mu.Unlock()
 
 	c.now = s.now()
-	c.caller = s.callerOf(req.accessKey)
+	c.caller = s.callerOf(req.signature.accessKey)
 	if err := s.faults.before(c); err != nil {
 		return nil, err
 	}
 	if err := c.authenticate(req); err != nil {
-		return nil, err
-	}
-	if err := c.caller.expired(c.now); err != nil {
 		return nil, err
 	}
 	if c.in, err = decode(); err != nil {

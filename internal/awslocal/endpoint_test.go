@@ -163,7 +163,7 @@ func (e *endpoint) createPolicy(t *testing.T, name string) string {
 	return *out.Policy.Arn
 }
 
-// send makes a plain HTTP request. It may be used from any goroutine.
+// send makes a plain HTTP request and follows no redirect. It may be used from any goroutine.
 func send(t *testing.T, method, url, body string, header http.Header) (answered http.Header, status int, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -172,7 +172,8 @@ func send(t *testing.T, method, url, body string, header http.Header) (answered 
 		return nil, 0, ""
 	}
 	maps.Copy(req.Header, header)
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Error(err)
 		return nil, 0, ""

@@ -60,7 +60,7 @@ func (i *injector) before(c *call) error {
 	}
 	c.pageCap = f.PageSize
 	if i.throttled(c.action) {
-		return rateExceeded(c.service)
+		return rateExceeded()
 	}
 	return i.strike(c, false)
 }
@@ -97,7 +97,7 @@ func (r Rule) fault(c *call) error {
 		return &hangUpError{ctx: c.Context, hold: time.Duration(r.Hold)}
 	case "Throttling":
 		if r.Message == "" {
-			return rateExceeded(c.service)
+			return rateExceeded()
 		}
 	}
 	message := r.Message
@@ -124,12 +124,7 @@ func words(code string, c *call) string {
 	return "Injected by awslocal"
 }
 
-func rateExceeded(service string) error {
-	if service == "eks" {
-		return model.Errorf("ThrottlingException", "Rate exceeded")
-	}
-	return model.Errorf("Throttling", "Rate exceeded")
-}
+func rateExceeded() error { return model.Errorf("Throttling", "Rate exceeded") }
 
 // throttled takes a token of each bucket that a call needs, or none.
 func (i *injector) throttled(action string) bool {

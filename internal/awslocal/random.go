@@ -1,6 +1,7 @@
 package awslocal
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -56,6 +57,12 @@ func (r *random) uuid() string {
 	binary.LittleEndian.PutUint64(b[8:], r.src.Uint64())
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// extendedID makes what STS sends with each answer, besides the request's ID.
+func (s *Server) extendedID() string {
+	text := fmt.Sprintf("1:%s:S:%d:R:%s", s.options.Region, s.now().UnixMilli(), s.random.text(secretLetters[:62], 8))
+	return base64.StdEncoding.EncodeToString([]byte(text))
 }
 
 func (r *random) float() float64 {

@@ -22,12 +22,9 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, m *model.Serv
 		return
 	}
 	if err != nil {
-		e := asAPIError(err)
-		if e.Code == "ValidationError" {
-			e = &model.APIError{Code: "InvalidParameterException", Message: e.Message}
-		}
+		e := restError(asAPIError(err))
 		w.Header().Set("X-Amzn-Errortype", e.Code)
-		status, body = m.Status(e.Code), model.EncodeRESTError(e)
+		status, body = m.Status(e.Code), m.EncodeRESTError(e)
 	}
 	writeAnswer(r.Context(), w, "application/json", status, body)
 	s.logCall(m.Metadata.EndpointPrefix, action, status, err)
@@ -38,10 +35,48 @@ func (s *Server) rest(ctx context.Context, m *model.Service, action string, plac
 ) (model.Struct, error) {
 	op, ok := operations[m.Metadata.EndpointPrefix][action]
 	if !ok {
-		return nil, model.Errorf("UnknownOperationException", "The endpoint has no such operation")
+		return nil, noOperation()
 	}
 	c := &call{Context: ctx, srv: s, service: m.Metadata.EndpointPrefix, action: action}
-	return s.answer(c, op, req, func() (model.Struct, error) {
+	out, err := s.answer(c, op, req, func() (model.Struct, error) {
 		return m.DecodeREST(action, placeholders, query, req.body)
 	})
+	if e, ok := errors.AsType[*model.APIError](err); ok && c.clusterName() != "" {
+		err = &model.APIError{Code: e.Code, Message: e.Message, Details: model.Struct{"clusterName": c.clusterName()}}
+	}
+	return out, err
+}
+
+// clusterName is the cluster that a call is about, which EKS's errors tell.
+func (c *call) clusterName() string {
+	if c.in.Has("clusterName") {
+		return c.in.Str("clusterName")
+	}
+	return c.in.Str("name")
+}
+
+// noOperation is what the API gateway in front of EKS says to paths that it does
+// not know: it looks for the credentials first, and does not get any further.
+func noOperation() error {
+	return model.Errorf("MissingAuthenticationToken", "Missing Authentication Token")
+}
+
+// restCodes are the names that errors common to AWS's services have in REST
+// protocols.
+var restCodes = map[string]string{
+	"AccessDenied":               "AccessDeniedException",
+	"ExpiredToken":               "ExpiredTokenException",
+	"IncompleteSignature":        "IncompleteSignatureException",
+	"InvalidClientTokenId":       "UnrecognizedClientException",
+	"MissingAuthenticationToken": "MissingAuthenticationTokenException",
+	"SignatureDoesNotMatch":      "InvalidSignatureException",
+	"Throttling":                 "ThrottlingException",
+	"ValidationError":            "InvalidParameterException",
+}
+
+func restError(e *model.APIError) *model.APIError {
+	if code, ok := restCodes[e.Code]; ok {
+		return &model.APIError{Code: code, Message: e.Message, Details: e.Details}
+	}
+	return e
 }

@@ -294,14 +294,14 @@ func TestRoleErrors(t *testing.T) {
 			want: failure{400, "ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."},
 		},
 		"SeveralMistakes": {
-			reason: "All constraints that are not met are told at once, by member.",
+			reason: "All constraints that are not met are told at once, in AWS's order.",
 			call: create(func(in *iam.CreateRoleInput) {
-				in.RoleName, in.Description, in.MaxSessionDuration = aws.String(""), aws.String("☃"), aws.Int32(3599)
+				in.RoleName, in.Description, in.MaxSessionDuration = aws.String(strings.Repeat("n", 65)), aws.String("☃"), aws.Int32(3599)
 			}),
 			want: failure{400, "ValidationError", "3 validation errors detected: " +
-				`Value at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*; ` +
 				"Value at 'maxSessionDuration' failed to satisfy constraint: Member must have value greater than or equal to 3600; " +
-				"Value at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+				"Value at 'roleName' failed to satisfy constraint: Member must have length less than or equal to 64; " +
+				`Value at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`},
 		},
 		"BoundaryNotAPolicy": {
 			call: create(func(in *iam.CreateRoleInput) {

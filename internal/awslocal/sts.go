@@ -36,23 +36,16 @@ func assumeRole(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	denied := func(action string) error {
-		return model.Errorf("AccessDenied", "User: %s is not authorized to perform: %s on resource: %s",
-			c.caller.arn, action, in.Str("RoleArn"))
+	if a, _ := parseARN(c.caller.arn); a.resource == "root" {
+		return nil, model.Errorf("AccessDenied", "Roles may not be assumed by root accounts.")
 	}
 	if r == nil {
-		return nil, denied("sts:AssumeRole")
+		return nil, c.notAuthorized("sts:AssumeRole", in.Str("RoleArn"), "")
 	}
-	keys := c.requestKeys()
-	if in.Has("ExternalId") {
-		keys["sts:ExternalId"] = []string{in.Str("ExternalId")}
-	}
-	tags.addKeys(keys)
-	if !c.mayAssume(r, "sts:AssumeRole", keys) {
-		return nil, denied("sts:AssumeRole")
-	}
-	if len(tags.given) > 0 && !c.mayAssume(r, "sts:TagSession", keys) {
-		return nil, denied("sts:TagSession")
+	for _, action := range c.assuming(&tags) {
+		if err := c.mayAssume(r, action, c.assumeKeys(&tags)); err != nil {
+			return nil, err
+		}
 	}
 	duration, err := c.duration(r)
 	if err != nil {
@@ -63,14 +56,54 @@ func assumeRole(c *call) (model.Struct, error) {
 		return nil, err
 	}
 	ses.tags, ses.transitive = tags.all(), tags.transitive
-	out := c.srv.openSession(ses, c.now)
-	if in.Has("Policy") || in.Has("PolicyArns") || len(ses.tags) > 0 {
-		out["PackedPolicySize"] = packedSize(in)
+	ses.sourceIdentity = c.sourceIdentity()
+	packed, err := packedSize(ses)
+	if err != nil {
+		return nil, err
 	}
-	if in.Has("SourceIdentity") {
-		out["SourceIdentity"] = in.Str("SourceIdentity")
+	out := c.srv.openSession(ses, c.now)
+	if packed > 0 {
+		out["PackedPolicySize"] = packed
+	}
+	if ses.sourceIdentity != "" {
+		out["SourceIdentity"] = ses.sourceIdentity
 	}
 	return out, nil
+}
+
+// assuming lists the actions that a role's trust policy must allow.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
+func (c *call) assuming(tags *assumedTags) []string {
+	actions := []string{"sts:AssumeRole"}
+	if len(tags.all()) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	if c.sourceIdentity() != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
+}
+
+// sourceIdentity is who is behind a session, which roles assumed from it inherit.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
+func (c *call) sourceIdentity() string {
+	if c.caller.session != nil && c.caller.session.sourceIdentity != "" {
+		return c.caller.session.sourceIdentity
+	}
+	return c.in.Str("SourceIdentity")
+}
+
+// assumeKeys are the condition keys of AssumeRole.
+func (c *call) assumeKeys(tags *assumedTags) map[string][]string {
+	keys := c.requestKeys()
+	if c.in.Has("ExternalId") {
+		keys["sts:ExternalId"] = []string{c.in.Str("ExternalId")}
+	}
+	if identity := c.sourceIdentity(); identity != "" {
+		keys["sts:SourceIdentity"] = []string{identity}
+	}
+	tags.addKeys(keys)
+	return keys
 }
 
 // roleToAssume returns the role that a call names by ARN; nil if this account
@@ -92,13 +125,13 @@ func (c *call) roleToAssume() (*role, error) {
 }
 
 // trusts evaluates the trust policy of a role.
-func (r *role) trusts(action string, who []policy.Principal, keys map[string][]string) bool {
+func (r *role) trusts(action string, who []policy.Principal, keys map[string][]string) policy.Decision {
 	return r.evaluateTrust(parsed(r.trust), action, who, keys)
 }
 
 // trustsByName evaluates the trust policy of a role without what it leaves to
 // whole accounts.
-func (r *role) trustsByName(action string, who []policy.Principal, keys map[string][]string) bool {
+func (r *role) trustsByName(action string, who []policy.Principal, keys map[string][]string) policy.Decision {
 	trust := parsed(r.trust)
 	for i := range trust.Statements {
 		s := &trust.Statements[i]
@@ -111,9 +144,8 @@ func (r *role) trustsByName(action string, who []policy.Principal, keys map[stri
 	return r.evaluateTrust(trust, action, who, keys)
 }
 
-func (r *role) evaluateTrust(trust policy.Policy, action string, who []policy.Principal, keys map[string][]string) bool {
-	request := policy.Request{Principals: who, Action: action, Resource: r.arn, Context: keys}
-	return policy.Evaluate(request, trust) == policy.Allowed
+func (r *role) evaluateTrust(trust policy.Policy, action string, who []policy.Principal, keys map[string][]string) policy.Decision {
+	return policy.Evaluate(policy.Request{Principals: who, Action: action, Resource: r.arn, Context: keys}, trust)
 }
 
 // requestKeys are the condition keys that every call has:
@@ -124,13 +156,8 @@ func (c *call) requestKeys() map[string][]string {
 		"aws:EpochTime":       {strconv.FormatInt(c.now.Unix(), 10)},
 		"aws:RequestedRegion": {c.srv.options.Region},
 	}
-	for member, key := range map[string]string{
-		"RoleSessionName": "sts:RoleSessionName",
-		"SourceIdentity":  "sts:SourceIdentity",
-	} {
-		if c.in.Has(member) {
-			keys[key] = []string{c.in.Str(member)}
-		}
+	if c.in.Has("RoleSessionName") {
+		keys["sts:RoleSessionName"] = []string{c.in.Str("RoleSessionName")}
 	}
 	return keys
 }
@@ -138,13 +165,13 @@ func (c *call) requestKeys() map[string][]string {
 // duration returns how long a session of a role may last.
 func (c *call) duration(r *role) (time.Duration, error) {
 	seconds := c.in.Int("DurationSeconds", defaultSession)
-	if c.caller.session != nil && c.action == "AssumeRole" && seconds > chainedSession {
-		return 0, model.Errorf("ValidationError",
-			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
-	}
 	if seconds > r.maxSession {
 		return 0, model.Errorf("ValidationError",
 			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	if c.caller.session != nil && c.action == "AssumeRole" && seconds > chainedSession {
+		return 0, model.Errorf("ValidationError",
+			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -157,7 +184,7 @@ func (c *call) session(r *role, duration time.Duration) (*session, error) {
 		if err := checkIdentityPolicy(document); err != nil {
 			return nil, err
 		}
-		ses.policies = append(ses.policies, document)
+		ses.policies, ses.policySize = append(ses.policies, document), policy.Size(document)
 	}
 	for _, v := range c.in.Structs("PolicyArns") {
 		p := c.findPolicy(v.Str("arn"))
@@ -165,18 +192,35 @@ func (c *call) session(r *role, duration time.Duration) (*session, error) {
 			return nil, model.Errorf("ValidationError", "Specified policy arn %s does not exist", v.Str("arn"))
 		}
 		ses.policies = append(ses.policies, p.defaultVersion().document)
+		ses.policySize += len(p.arn)
 	}
 	return ses, nil
 }
 
-// packedSize stands for AWS's measure of session policies and tags, in percent
-// of what is allowed; AWS does not say how it packs.
-func packedSize(in model.Struct) int64 {
-	size := len(in.Str("Policy"))
-	for _, v := range in.Structs("Tags") {
-		size += len(v.Str("Key")) + len(v.Str("Value"))
+// What AWS packs policies and tags of a session into, in characters of these.
+// AWS does not say how it packs; the numbers are such that the sizes that callers
+// have reported come out about right.
+const (
+	packedPolicies = 1024
+	packedTags     = 400
+)
+
+// packedSize returns the size of a session's policies and tags, in percent of
+// what is allowed, and refuses what is more.
+func packedSize(ses *session) (int64, error) {
+	policies, tags := ses.policySize, 0
+	for _, t := range ses.tags {
+		tags += len(t.key) + len(t.value)
 	}
-	return int64(min(100, 1+size*100/4096))
+	percent := (100*policies+packedPolicies-1)/packedPolicies + (100*tags+packedTags-1)/packedTags
+	switch {
+	case percent <= 100:
+		return int64(percent), nil
+	case policies > 0:
+		return 0, model.Errorf("PackedPolicyTooLarge", "Packed policy consumes %d%% of allotted space, please use smaller policy.", percent)
+	default:
+		return 0, model.Errorf("PackedPolicyTooLarge", "Packed size of session tags consumes %d%% of allotted space.", percent)
+	}
 }
 
 // assumedTags are the tags of a session under way: those given in the call and

@@ -2,6 +2,7 @@ package awslocal_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -80,7 +81,7 @@ func TestAssumeRole(t *testing.T) {
 		},
 		"Chained": {
 			call: assume(roleARN("second"), "two", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7200) }),
-			want: failure{400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"},
+			want: failure{400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,4 +145,86 @@ func TestAssumeRoleErrors(t *testing.T) {
 			e.createRole(t, name, func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = trust })
 		}
 	}, awslocal.Options{})
+}
+
+// What goes along with a session, and what may not.
+func TestAssumeRoleInputs(t *testing.T) {
+	long := func(n int) func(*sts.AssumeRoleInput) {
+		return func(in *sts.AssumeRoleInput) { in.Policy = sized(n) }
+	}
+	by := func(identity string) func(*sts.AssumeRoleInput) {
+		return func(in *sts.AssumeRoleInput) { in.SourceIdentity = &identity }
+	}
+	limits := func(in *sts.AssumeRoleInput) {
+		in.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")}}
+	}
+	for name, tc := range map[string]struct {
+		reason   string
+		role     string
+		edit     []func(*sts.AssumeRoleInput)
+		size     int32
+		identity string
+		want     failure
+	}{
+		"Plain":          {"", "any", nil, 0, "", failure{}},
+		"Policy":         {"The size is in percent, with white space left out.", "any", []func(*sts.AssumeRoleInput){long(512)}, 50, "", failure{}},
+		"ManagedPolicy":  {"Of a managed policy the ARN counts.", "any", []func(*sts.AssumeRoleInput){limits}, 4, "", failure{}},
+		"Tags":           {"", "any", []func(*sts.AssumeRoleInput){tagged("key", "value")}, 2, "", failure{}},
+		"LongPolicy":     {"", "any", []func(*sts.AssumeRoleInput){long(1029)}, 0, "", failure{400, "PackedPolicyTooLarge", "Packed policy consumes 101% of allotted space, please use smaller policy."}},
+		"LongTags":       {"", "any", []func(*sts.AssumeRoleInput){tagged("a", strings.Repeat("v", 256)), tagged("b", strings.Repeat("v", 200))}, 0, "", failure{400, "PackedPolicyTooLarge", "Packed size of session tags consumes 115% of allotted space."}},
+		"SourceIdentity": {"", "known", []func(*sts.AssumeRoleInput){by("alice")}, 0, "alice", failure{}},
+		"NoIdentity":     {"The trust policy must allow to set it", "any", []func(*sts.AssumeRoleInput){by("alice")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:SetSourceIdentity on resource: " + roleARN("any")}},
+		"OtherIdentity":  {"and may ask who it is.", "known", []func(*sts.AssumeRoleInput){by("bob")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("known")}},
+		"Denied":         {"An explicit deny is told.", "closed", nil, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("closed") + " with an explicit deny in a resource-based policy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEndpoint(t, awslocal.Options{})
+			for role, trust := range map[string]*string{
+				"any":    aws.String(anyTrust),
+				"known":  document(`{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":["sts:AssumeRole","sts:SetSourceIdentity"],"Condition":{"StringEquals":{"sts:SourceIdentity":"alice"}}}`),
+				"closed": document(`[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"},{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:*"}]`),
+			} {
+				e.createRole(t, role, func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = trust })
+			}
+			out, err := assume(roleARN(tc.role), "me", tc.edit...)(t.Context(), e)
+			if tc.want != (failure{}) {
+				if got := failureOf(t, err); got != tc.want {
+					t.Errorf("%s got %v, want %v", tc.reason, got, tc.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if aws.ToInt32(out.PackedPolicySize) != tc.size || (out.PackedPolicySize != nil) != (tc.size > 0) || aws.ToString(out.SourceIdentity) != tc.identity {
+				t.Errorf("%s size %d, want %d; source identity %q, want %q", tc.reason, aws.ToInt32(out.PackedPolicySize), tc.size, aws.ToString(out.SourceIdentity), tc.identity)
+			}
+		})
+	}
+}
+
+// The root user assumes no roles, and nobody is anybody with the credentials of
+// a role that is gone.
+func TestCallersWithoutRole(t *testing.T) {
+	root := newEndpoint(t, awslocal.Options{CallerARN: "arn:aws:iam::123456789012:root"})
+	root.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
+	_, err := assume(roleARN("any"), "me")(t.Context(), root)
+	if got, want := failureOf(t, err), (failure{403, "AccessDenied", "Roles may not be assumed by root accounts."}); got != want {
+		t.Errorf("root: got %v, want %v", got, want)
+	}
+
+	e := newEndpoint(t, awslocal.Options{})
+	remake := func() {
+		e.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
+	}
+	remake()
+	c := must(assume(roleARN("any"), "me")(t.Context(), e))(t).Credentials
+	session := clients(e.Server, e.url, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+	must(session.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))(t)
+	must(e.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("any")}))(t)
+	remake() // another one of that name
+	_, err = session.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if got, want := failureOf(t, err), (failure{403, "InvalidClientTokenId", "The security token included in the request is invalid."}); got != want {
+		t.Errorf("a session of a role that is gone: got %v, want %v", got, want)
+	}
 }

@@ -44,7 +44,7 @@ func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	}
 	federated := []policy.Principal{{Type: policy.Federated, ID: p.arn}}
 	keys := t.keys(c.requestKeys(), p, audience)
-	if r == nil || !r.trusts("sts:AssumeRoleWithWebIdentity", federated, keys) {
+	if r == nil || r.trusts("sts:AssumeRoleWithWebIdentity", federated, keys) != policy.Allowed {
 		return nil, model.Errorf("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 	}
 	duration, err := c.duration(r)
@@ -55,12 +55,16 @@ func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
+	packed, err := packedSize(ses)
+	if err != nil {
+		return nil, err
+	}
 	out := c.srv.openSession(ses, c.now)
 	out["SubjectFromWebIdentityToken"] = t.claims.Subject
 	out["Audience"] = audience
 	out["Provider"] = p.arn
-	if c.in.Has("Policy") || c.in.Has("PolicyArns") {
-		out["PackedPolicySize"] = packedSize(c.in)
+	if packed > 0 {
+		out["PackedPolicySize"] = packed
 	}
 	return out, nil
 }

@@ -9,6 +9,9 @@ import (
 // is follow from the code; see Service.Status.
 type APIError struct {
 	Code, Message string
+	// Details are the members of the error besides its message. Only services of
+	// REST protocols have such errors.
+	Details Struct
 }
 
 func (e *APIError) Error() string { return e.Code + ": " + e.Message }
@@ -22,27 +25,30 @@ func Errorf(code, format string, args ...any) error {
 // leave out: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 // (RequestExpired and Throttling with the statuses seen of IAM itself).
 var commonErrors = map[string]int{
-	"AccessDenied":                http.StatusForbidden,
-	"AccessDeniedException":       http.StatusForbidden,
-	"ExpiredToken":                http.StatusForbidden,
-	"IncompleteSignature":         http.StatusBadRequest,
-	"InternalFailure":             http.StatusInternalServerError,
-	"InvalidAction":               http.StatusBadRequest,
-	"InvalidClientTokenId":        http.StatusForbidden,
-	"InvalidParameterValue":       http.StatusBadRequest,
-	"MalformedInput":              http.StatusBadRequest,
-	"MalformedQueryString":        http.StatusNotFound,
-	"MissingAction":               http.StatusBadRequest,
-	"MissingAuthenticationToken":  http.StatusForbidden,
-	"RequestExpired":              http.StatusBadRequest,
-	"SerializationException":      http.StatusBadRequest,
-	"ServiceUnavailable":          http.StatusServiceUnavailable,
-	"SignatureDoesNotMatch":       http.StatusForbidden,
-	"Throttling":                  http.StatusBadRequest,
-	"ThrottlingException":         http.StatusBadRequest,
-	"UnknownOperationException":   http.StatusNotFound,
-	"UnrecognizedClientException": http.StatusForbidden,
-	"ValidationError":             http.StatusBadRequest,
+	"AccessDenied":               http.StatusForbidden,
+	"ExpiredToken":               http.StatusForbidden,
+	"IncompleteSignature":        http.StatusBadRequest,
+	"InternalFailure":            http.StatusInternalServerError,
+	"InvalidAction":              http.StatusBadRequest,
+	"InvalidClientTokenId":       http.StatusForbidden,
+	"InvalidParameterValue":      http.StatusBadRequest,
+	"MalformedInput":             http.StatusBadRequest,
+	"MalformedQueryString":       http.StatusNotFound,
+	"MissingAuthenticationToken": http.StatusForbidden,
+	"RequestExpired":             http.StatusBadRequest,
+	"SerializationException":     http.StatusBadRequest,
+	"ServiceUnavailable":         http.StatusServiceUnavailable,
+	"SignatureDoesNotMatch":      http.StatusForbidden,
+	"Throttling":                 http.StatusBadRequest,
+	"ValidationError":            http.StatusBadRequest,
+
+	"AccessDeniedException":               http.StatusForbidden,
+	"ExpiredTokenException":               http.StatusForbidden,
+	"IncompleteSignatureException":        http.StatusForbidden,
+	"InvalidSignatureException":           http.StatusForbidden,
+	"MissingAuthenticationTokenException": http.StatusForbidden,
+	"ThrottlingException":                 http.StatusBadRequest,
+	"UnrecognizedClientException":         http.StatusForbidden,
 }
 
 // Status returns the HTTP status of an error code: the service model's, or

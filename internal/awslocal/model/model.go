@@ -88,6 +88,7 @@ type Shape struct {
 
 	name    string
 	pattern *regexp.Regexp
+	ordered []Member // as AWS orders them; see inOrder
 }
 
 // Member is a field of a structure.
@@ -125,7 +126,7 @@ func Load() map[string]*Service {
 
 func (s *Service) compile() error {
 	for name, shape := range s.Shapes {
-		shape.name = name
+		shape.name, shape.ordered = name, inOrder(shape.Members)
 		if shape.Pattern == "" {
 			continue
 		}

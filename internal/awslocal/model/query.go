@@ -157,23 +157,26 @@ func (s *Service) decodeMap(shape *Shape, t *tree) (any, error) {
 func parseScalar(shape *Shape, raw string) (any, error) {
 	switch shape.Type {
 	case "integer", "long":
+		if raw == "" {
+			return nil, Errorf("MalformedInput", "missing value for decimal type")
+		}
 		n, err := strconv.ParseInt(raw, 10, 64)
 		if err != nil || shape.Type == "integer" && (n < math.MinInt32 || n > math.MaxInt32) {
-			return nil, Errorf("MalformedInput", "Unable to parse %q as a number", raw)
+			return nil, &APIError{Code: "MalformedInput"}
 		}
 		return n, nil
 	case "boolean":
 		switch raw {
-		case "true":
+		case "true", "1":
 			return true, nil
-		case "false":
+		case "false", "0":
 			return false, nil
 		}
-		return nil, Errorf("MalformedInput", "Unable to parse %q as a boolean", raw)
+		return nil, Errorf("MalformedInput", "boolean must follow xsd1.1 definition")
 	case "timestamp":
 		at, err := time.Parse(time.RFC3339, raw)
 		if err != nil {
-			return nil, Errorf("MalformedInput", "Unable to parse %q as a timestamp", raw)
+			return nil, &APIError{Code: "MalformedInput"}
 		}
 		return at, nil
 	}

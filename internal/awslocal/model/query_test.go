@@ -230,7 +230,7 @@ func references(s *Service) map[string][]string {
 	return out
 }
 
-// Answers have the members in the order of AWS's model, and none besides.
+// Answers have the members in AWS's order, and none besides.
 func TestEncodeQuery(t *testing.T) {
 	s := services["iam"]
 	at := time.Date(2026, 3, 1, 12, 0, 0, 999, time.FixedZone("", 3600))
@@ -240,9 +240,20 @@ func TestEncodeQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `<GetOpenIDConnectProviderResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><GetOpenIDConnectProviderResult>` +
-		"<Url>a&amp;b</Url><ClientIDList><member>&lt;</member><member>\uFFFD'\"</member></ClientIDList><CreateDate>2026-03-01T11:00:00Z</CreateDate>" +
-		`</GetOpenIDConnectProviderResult><ResponseMetadata><RequestId>ID</RequestId></ResponseMetadata></GetOpenIDConnectProviderResponse>`
+	want := `<GetOpenIDConnectProviderResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
+  <GetOpenIDConnectProviderResult>
+    <ClientIDList>
+      <member>&lt;</member>
+      <member>` + "\uFFFD'\"" + `</member>
+    </ClientIDList>
+    <Url>a&amp;b</Url>
+    <CreateDate>2026-03-01T11:00:00Z</CreateDate>
+  </GetOpenIDConnectProviderResult>
+  <ResponseMetadata>
+    <RequestId>ID</RequestId>
+  </ResponseMetadata>
+</GetOpenIDConnectProviderResponse>
+`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}

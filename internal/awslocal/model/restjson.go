@@ -168,13 +168,22 @@ func (s *Service) EncodeREST(operation string, out Struct) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// EncodeRESTError prints the body of an error; its code goes into a header.
-func EncodeRESTError(e *APIError) []byte {
-	message, err := json.Marshal(e.Message)
-	if err != nil {
-		message = []byte(`""`)
+// EncodeRESTError prints the body of an error; its code goes into a header. Of
+// the details it prints those that the model's exception has.
+func (s *Service) EncodeRESTError(e *APIError) []byte {
+	fields := map[string]string{"message": e.Message}
+	if shape := s.Shapes[e.Code]; shape != nil {
+		for name := range e.Details {
+			if m := shape.member(name); m != nil {
+				fields[m.wireName()] = e.Details.Str(name)
+			}
+		}
 	}
-	return slices.Concat([]byte(`{"message":`), message, []byte("}"))
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return []byte("{}")
+	}
+	return body
 }
 
 func (s *Service) encodeJSON(name string, v any) (any, error) {

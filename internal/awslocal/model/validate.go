@@ -9,17 +9,20 @@ import (
 
 // Validate checks an input against the constraints of the model: required
 // members, lengths, ranges, patterns and enumerations. All that is wrong is
-// told in one ValidationError with AWS's words, by name of the member. STS
-// repeats the values, IAM does not; and IAM looks at the characters of names,
-// paths and documents later than at the rest, with words of their own.
+// told in one ValidationError with AWS's words. STS repeats the values, IAM does
+// not; and IAM looks at the characters of names, paths and documents before all
+// else, with words of their own.
 func (s *Service) Validate(operation string, in Struct) error {
 	input := s.Operations[operation].Input
 	if input == "" {
 		return nil
 	}
+	if err := s.checkCharacters(input, in); err != nil {
+		return err
+	}
 	failures := s.check(input, in, "")
 	if len(failures) == 0 {
-		return s.checkCharacters(input, in)
+		return nil
 	}
 	noun := "errors"
 	if len(failures) == 1 {
@@ -47,10 +50,8 @@ func (s *Service) check(name string, v any, path string) []string {
 }
 
 func (s *Service) checkStruct(shape *Shape, v Struct, path string) []string {
-	members := slices.Clone(shape.Members)
-	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(lowerFirst(a.Name), lowerFirst(b.Name)) })
 	var failures []string
-	for _, m := range members {
+	for _, m := range shape.ordered {
 		at := lowerFirst(m.Name)
 		if path != "" {
 			at = path + "." + at
@@ -85,23 +86,34 @@ func (s *Service) checkList(name string, shape *Shape, list []any, path string) 
 	return failures
 }
 
-// iamCharacters are IAM's words for values with characters that it does not
-// take, by shape; the shapes without are told by their patterns.
+// What IAM says of values with characters that it does not take.
+const (
+	nameCharacters     = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+	pathCharacters     = "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+	prefixCharacters   = "It must begin with the / character and contain only alphanumeric characters and/or / characters."
+	documentCharacters = "It must contain only printable ASCII characters."
+)
+
+// iamCharacters are those words by shape; the shapes without are told by their
+// patterns. (A prefix of a policy's path must also end with a slash, which the
+// words do not say.)
 var iamCharacters = map[string]string{
-	"instanceProfileNameType": "It must contain only alphanumeric characters and/or the following: +=,.@_-",
-	"policyNameType":          "It must contain only alphanumeric characters and/or the following: +=,.@_-",
-	"roleNameType":            "It must contain only alphanumeric characters and/or the following: +=,.@_-",
-	"pathType":                "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-	"policyPathType":          "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-	"pathPrefixType":          "It must begin with / and contain only alphanumeric characters and/or / characters.",
-	"policyDocumentType":      "It must contain only printable ASCII characters.",
+	"instanceProfileNameType": nameCharacters,
+	"policyNameType":          nameCharacters,
+	"roleNameType":            nameCharacters,
+	"pathType":                pathCharacters,
+	"policyPathType":          pathCharacters,
+	"pathPrefixType":          prefixCharacters,
+	"policyDocumentType":      documentCharacters,
 }
 
 func (s *Service) checkCharacters(input string, in Struct) error {
-	for _, m := range s.Shapes[input].Members {
-		shape := s.Shapes[m.Shape]
-		v, ok := in[m.Name].(string)
-		if words := iamCharacters[m.Shape]; ok && words != "" && !shape.pattern.MatchString(v) {
+	for _, m := range s.Shapes[input].ordered {
+		words := iamCharacters[m.Shape]
+		if words != "" && m.Name == "PathPrefix" {
+			words = prefixCharacters
+		}
+		if v, ok := in[m.Name].(string); ok && words != "" && !s.Shapes[m.Shape].pattern.MatchString(v) {
 			return Errorf("ValidationError", "The specified value for %s is invalid. %s", lowerFirst(m.Name), words)
 		}
 	}

@@ -5,21 +5,23 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
+// awsFault is the namespace of errors that arise before an operation is found.
+const awsFault = "http://webservices.amazon.com/AWSFault/2005-15-09"
+
 // EncodeQuery prints the answer of an awsQuery operation: the members that out
-// has, in the model's order. A member that the model does not know is an error.
+// has. A member that the model does not know is an error.
 func (s *Service) EncodeQuery(operation string, out Struct, requestID string) ([]byte, error) {
 	op := s.Operations[operation]
 	w := &xmlWriter{service: s}
 	w.open(operation+"Response", s.Metadata.XMLNamespace)
 	if op.Output != "" {
-		w.open(op.ResultWrapper, "")
-		if err := w.members(s.Shapes[op.Output], out); err != nil {
+		if err := w.value(op.Output, op.ResultWrapper, out); err != nil {
 			return nil, fmt.Errorf("%s: %w", operation, err)
 		}
-		w.close(op.ResultWrapper)
 	}
 	w.open("ResponseMetadata", "")
 	w.text("RequestId", requestID)
@@ -28,53 +30,72 @@ func (s *Service) EncodeQuery(operation string, out Struct, requestID string) ([
 	return w.out, nil
 }
 
-// EncodeQueryError prints an error answer of the awsQuery protocol.
+// EncodeQueryError prints an error answer of the awsQuery protocol. An empty
+// message is left out.
 func (s *Service) EncodeQueryError(e *APIError, requestID string) []byte {
-	fault := "Sender"
+	fault, namespace := "Sender", s.Metadata.XMLNamespace
 	if s.Status(e.Code) >= 500 {
 		fault = "Receiver"
 	}
+	if e.Code == "InvalidAction" {
+		namespace = awsFault
+	}
 	w := &xmlWriter{service: s}
-	w.open("ErrorResponse", s.Metadata.XMLNamespace)
+	w.open("ErrorResponse", namespace)
 	w.open("Error", "")
 	w.text("Type", fault)
 	w.text("Code", e.Code)
-	w.text("Message", e.Message)
+	if e.Message != "" {
+		w.text("Message", e.Message)
+	}
 	w.close("Error")
 	w.text("RequestId", requestID)
 	w.close("ErrorResponse")
 	return w.out
 }
 
-// xmlWriter writes to memory, which does not fail.
+// xmlWriter writes to memory, which does not fail. As AWS does, it writes an
+// element a line, indented by two spaces.
 type xmlWriter struct {
 	out     []byte
+	depth   int
 	service *Service
 }
 
 func (w *xmlWriter) put(s string) { w.out = append(w.out, s...) }
 
+func (w *xmlWriter) indent() { w.put(strings.Repeat("  ", w.depth)) }
+
+// open begins an element that holds others.
 func (w *xmlWriter) open(name, namespace string) {
-	w.put("<")
-	w.put(name)
+	w.indent()
+	w.depth++
+	w.put("<" + name)
 	if namespace != "" {
 		w.put(` xmlns="`)
 		w.escape(namespace)
 		w.put(`"`)
 	}
-	w.put(">")
+	w.put(">\n")
 }
 
 func (w *xmlWriter) close(name string) {
-	w.put("</")
-	w.put(name)
-	w.put(">")
+	w.depth--
+	w.indent()
+	w.put("</" + name + ">\n")
+}
+
+// empty writes an element that holds nothing.
+func (w *xmlWriter) empty(name string) {
+	w.indent()
+	w.put("<" + name + "/>\n")
 }
 
 func (w *xmlWriter) text(name, value string) {
-	w.open(name, "")
+	w.indent()
+	w.put("<" + name + ">")
 	w.escape(value)
-	w.close(name)
+	w.put("</" + name + ">\n")
 }
 
 // escape writes what XML 1.0 allows; quotes stay, as they do in AWS's answers.
@@ -103,7 +124,7 @@ func (w *xmlWriter) members(shape *Shape, v Struct) error {
 			return fmt.Errorf("the model has no member %s", name)
 		}
 	}
-	for _, m := range shape.Members {
+	for _, m := range shape.ordered {
 		value, ok := v[m.Name]
 		if !ok {
 			continue
@@ -119,6 +140,10 @@ func (w *xmlWriter) value(shapeName, name string, v any) error {
 	shape := w.service.Shapes[shapeName]
 	switch v := v.(type) {
 	case Struct:
+		if len(v) == 0 {
+			w.empty(name)
+			return nil
+		}
 		w.open(name, "")
 		defer w.close(name)
 		if shape.Type == "map" {
@@ -144,9 +169,12 @@ func (w *xmlWriter) list(shape *Shape, name string, v []any) error {
 	if element == "" {
 		element = "member"
 	}
-	if shape.Flattened {
+	switch {
+	case shape.Flattened:
 		element = name
-	} else {
+	case len(v) == 0:
+		w.empty(name)
+	default:
 		w.open(name, "")
 		defer w.close(name)
 	}
@@ -159,7 +187,8 @@ func (w *xmlWriter) list(shape *Shape, name string, v []any) error {
 }
 
 func (w *xmlWriter) entries(shape *Shape, v Struct) error {
-	for _, key := range slices.Sorted(maps.Keys(v)) {
+	keys := byBucket(slices.Sorted(maps.Keys(v)), func(key string) string { return key })
+	for _, key := range keys {
 		w.open("entry", "")
 		w.text("key", key)
 		if err := w.value(shape.Value, "value", v[key]); err != nil {

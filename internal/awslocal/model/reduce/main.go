@@ -1,8 +1,7 @@
 // Reduce cuts one of AWS's published service models (a service-2.json, plain
 // or gzipped, as AWS ships it with its SDKs) down to what package model reads:
 // the listed operations, the shapes that they reach, and of these only what
-// changes a request or an answer. Members stay in the model's order, because
-// answers are printed in that order.
+// changes a request or an answer. Members stay in the model's order.
 //
 //	go run ./internal/awslocal/model/reduce -operations CreateRole,GetRole service-2.json >iam.json
 //
