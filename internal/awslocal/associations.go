@@ -158,6 +158,9 @@ func (c *call) configure(a *association) error {
 			return model.Errorf("InvalidParameterException", "%s", asAPIError(err).Message)
 		}
 	}
+	if a.policy != "" && !a.disableSessionTags {
+		return model.Errorf("InvalidParameterException", "disableSessionTags must be true if there is a policy")
+	}
 	a.modified = c.now
 	return nil
 }
@@ -208,10 +211,7 @@ func (a *association) detail() model.Struct {
 	out["roleArn"] = a.roleARN
 	out["createdAt"], out["modifiedAt"] = a.created, a.modified
 	out["disableSessionTags"] = a.disableSessionTags
-	out["tags"] = model.Struct{}
-	if a.tags != nil {
-		out["tags"] = a.tags
-	}
+	out["tags"] = shownTags(a.tags)
 	for key, value := range map[string]string{"targetRoleArn": a.targetRoleARN, "externalId": a.externalID, "policy": a.policy} {
 		if value != "" {
 			out[key] = value

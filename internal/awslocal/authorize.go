@@ -3,6 +3,7 @@ package awslocal
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -127,7 +128,9 @@ func (c *call) contextOf(r *role, n need) map[string][]string {
 	}
 	for _, t := range n.resource.tags {
 		keys["aws:ResourceTag/"+t.key] = []string{t.value}
-		keys["iam:ResourceTag/"+t.key] = []string{t.value}
+		if !strings.HasPrefix(n.action, "eks:") {
+			keys["iam:ResourceTag/"+t.key] = []string{t.value}
+		}
 	}
 	maps.Copy(keys, n.keys)
 	return keys

@@ -1,6 +1,8 @@
 package awslocal
 
 import (
+	"encoding/base64"
+	"maps"
 	"strings"
 	"time"
 
@@ -11,11 +13,14 @@ import (
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 
 type cluster struct {
-	name, arn, roleARN, version, issuer string
-	created                             time.Time
-	subnets                             []string
-	tags                                model.Struct
+	name, arn, roleARN, version, id string
+	created                         time.Time
+	vpc, network, access, upgrade   model.Struct
+	tags                            model.Struct
 }
+
+// noControlPlane stands where AWS has a CA's certificate.
+const noControlPlane = "no control plane runs here"
 
 func createCluster(c *call) (model.Struct, error) {
 	in := c.in
@@ -28,17 +33,38 @@ func createCluster(c *call) (model.Struct, error) {
 		arn:     c.eksARN("cluster/" + name),
 		roleARN: in.Str("roleArn"),
 		version: in.Str("version"),
-		issuer: "https://oidc.eks." + c.srv.options.Region + "." + dnsSuffix(c.srv.options.Partition) + "/id/" +
-			c.srv.random.text("0123456789ABCDEF", 32),
+		id:      c.srv.random.text("0123456789ABCDEF", 32),
 		created: c.now,
-		subnets: in.Struct("resourcesVpcConfig").Strings("subnetIds"),
+		vpc: withDefaults(in.Struct("resourcesVpcConfig"), model.Struct{
+			"subnetIds": []any{}, "securityGroupIds": []any{}, "publicAccessCidrs": []any{"0.0.0.0/0"},
+			"vpcId":                  "vpc-" + c.srv.random.text(hexLetters, 17),
+			"clusterSecurityGroupId": "sg-" + c.srv.random.text(hexLetters, 17),
+			"endpointPublicAccess":   true, "endpointPrivateAccess": false,
+		}),
+		network: withDefaults(in.Struct("kubernetesNetworkConfig"), model.Struct{
+			"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", "elasticLoadBalancing": model.Struct{"enabled": false},
+		}),
+		access:  model.Struct{"authenticationMode": "CONFIG_MAP"},
+		upgrade: withDefaults(in.Struct("upgradePolicy"), model.Struct{"supportType": "EXTENDED"}),
 		tags:    in.Struct("tags"),
+	}
+	if mode := in.Struct("accessConfig").Str("authenticationMode"); mode != "" {
+		cl.access["authenticationMode"] = mode
 	}
 	if cl.version == "" {
 		cl.version = "1.35"
 	}
 	c.st.clusters[name] = cl
-	return model.Struct{"cluster": cl.detail()}, nil
+	out := c.clusterDetail(cl)
+	out["status"] = "CREATING"
+	return model.Struct{"cluster": out}, nil
+}
+
+// withDefaults returns what a call gives, and of the rest the defaults.
+func withDefaults(given, defaults model.Struct) model.Struct {
+	out := maps.Clone(defaults)
+	maps.Copy(out, given)
+	return out
 }
 
 func describeCluster(c *call) (model.Struct, error) {
@@ -46,7 +72,7 @@ func describeCluster(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return model.Struct{"cluster": cl.detail()}, nil
+	return model.Struct{"cluster": c.clusterDetail(cl)}, nil
 }
 
 func listClusters(c *call) (model.Struct, error) {
@@ -76,7 +102,7 @@ func deleteCluster(c *call) (model.Struct, error) {
 			delete(c.st.associations, id)
 		}
 	}
-	out := cl.detail()
+	out := c.clusterDetail(cl)
 	out["status"] = "DELETING"
 	return model.Struct{"cluster": out}, nil
 }
@@ -89,22 +115,33 @@ func (c *call) cluster(name string) (*cluster, error) {
 	return cl, nil
 }
 
-func (cl *cluster) detail() model.Struct {
-	out := model.Struct{
-		"name":               cl.name,
-		"arn":                cl.arn,
-		"createdAt":          cl.created,
-		"version":            cl.version,
-		"roleArn":            cl.roleARN,
-		"resourcesVpcConfig": model.Struct{"subnetIds": model.List(cl.subnets)},
-		"identity":           model.Struct{"oidc": model.Struct{"issuer": cl.issuer}},
+// clusterDetail is a cluster as AWS shows it. Where its API server is, and with
+// which certificate, is made up.
+func (c *call) clusterDetail(cl *cluster) model.Struct {
+	o := c.srv.options
+	domain := o.Region + "." + dnsSuffix(o.Partition)
+	return model.Struct{
+		"name":                    cl.name,
+		"arn":                     cl.arn,
+		"createdAt":               cl.created,
+		"version":                 cl.version,
+		"platformVersion":         "eks.1",
+		"endpoint":                "https://" + cl.id + ".gr7." + o.Region + ".eks." + dnsSuffix(o.Partition),
+		"certificateAuthority":    model.Struct{"data": base64.StdEncoding.EncodeToString([]byte(noControlPlane))},
+		"roleArn":                 cl.roleARN,
+		"resourcesVpcConfig":      cl.vpc,
+		"kubernetesNetworkConfig": cl.network,
+		"logging": model.Struct{"clusterLogging": []any{model.Struct{
+			"types": []any{"api", "audit", "authenticator", "controllerManager", "scheduler"}, "enabled": false,
+		}}},
+		"identity":           model.Struct{"oidc": model.Struct{"issuer": "https://oidc.eks." + domain + "/id/" + cl.id}},
+		"accessConfig":       cl.access,
+		"upgradePolicy":      cl.upgrade,
+		"health":             model.Struct{"issues": []any{}},
+		"deletionProtection": false,
 		"status":             "ACTIVE",
-		"tags":               model.Struct{},
+		"tags":               shownTags(cl.tags),
 	}
-	if cl.tags != nil {
-		out["tags"] = cl.tags
-	}
-	return out
 }
 
 func (c *call) eksARN(resource string) string {

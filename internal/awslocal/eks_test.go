@@ -38,12 +38,42 @@ func associate(namespace, account, role string, edit ...func(*eks.CreatePodIdent
 }
 
 func TestClusters(t *testing.T) {
-	e := newEndpoint(t, awslocal.Options{Region: "eu-central-1"})
-	withCluster(t, e)
+	clock := newClock()
+	e := newEndpoint(t, awslocal.Options{Region: "eu-central-1", Clock: clock.now})
+	made := must(e.eks.CreateCluster(t.Context(), &eks.CreateClusterInput{
+		Name: aws.String("c"), RoleArn: aws.String(roleARN("cluster")), Version: aws.String("1.34"),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: []string{"subnet-1"}, EndpointPrivateAccess: aws.Bool(true)},
+	}))(t).Cluster
+	if made.Status != types.ClusterStatusCreating {
+		t.Errorf("a new cluster is %s", made.Status)
+	}
+	e.createRole(t, "pods", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(podsTrust) })
 	got := must(e.eks.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String("c")}))(t).Cluster
-	if *got.Arn != "arn:aws:eks:eu-central-1:123456789012:cluster/c" || got.Status != types.ClusterStatusActive ||
-		!regexp.MustCompile(`^https://oidc\.eks\.eu-central-1\.amazonaws\.com/id/[0-9A-F]{32}$`).MatchString(*got.Identity.Oidc.Issuer) {
-		t.Errorf("DescribeCluster answers %+v", got)
+	want := &types.Cluster{
+		Name: aws.String("c"), Arn: aws.String("arn:aws:eks:eu-central-1:123456789012:cluster/c"), CreatedAt: aws.Time(clock.at),
+		RoleArn: aws.String(roleARN("cluster")), Version: aws.String("1.34"), PlatformVersion: aws.String("eks.1"), Status: types.ClusterStatusActive,
+		ResourcesVpcConfig: &types.VpcConfigResponse{
+			SubnetIds: []string{"subnet-1"}, SecurityGroupIds: []string{}, PublicAccessCidrs: []string{"0.0.0.0/0"},
+			EndpointPublicAccess: true, EndpointPrivateAccess: true,
+		},
+		KubernetesNetworkConfig: &types.KubernetesNetworkConfigResponse{
+			ServiceIpv4Cidr: aws.String("10.100.0.0/16"), IpFamily: types.IpFamilyIpv4, ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(false)},
+		},
+		Logging:       &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(false), Types: types.LogType("").Values()}}},
+		AccessConfig:  &types.AccessConfigResponse{AuthenticationMode: types.AuthenticationModeConfigMap},
+		UpgradePolicy: &types.UpgradePolicyResponse{SupportType: types.SupportTypeExtended}, Health: &types.ClusterHealth{Issues: []types.ClusterIssue{}},
+		DeletionProtection: aws.Bool(false), Tags: map[string]string{},
+	}
+	madeUp := cmp.Options{
+		cmpopts.IgnoreFields(types.Cluster{}, "Endpoint", "CertificateAuthority", "Identity"),
+		cmpopts.IgnoreFields(types.VpcConfigResponse{}, "VpcId", "ClusterSecurityGroupId"),
+	}
+	if diff := cmp.Diff(want, got, madeUp, ignoreUnexported); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+	if !regexp.MustCompile(`^https://oidc\.eks\.eu-central-1\.amazonaws\.com/id/[0-9A-F]{32}$`).MatchString(*got.Identity.Oidc.Issuer) ||
+		!regexp.MustCompile(`^https://[0-9A-F]{32}\.gr7\.eu-central-1\.eks\.amazonaws\.com$`).MatchString(*got.Endpoint) {
+		t.Errorf("DescribeCluster answers %s and %s", *got.Identity.Oidc.Issuer, *got.Endpoint)
 	}
 	if list := must(e.eks.ListClusters(t.Context(), &eks.ListClustersInput{}))(t).Clusters; len(list) != 1 || list[0] != "c" {
 		t.Errorf("ListClusters answers %v", list)
@@ -80,7 +110,7 @@ func TestPodIdentityAssociations(t *testing.T) {
 		Namespace: aws.String("shop"), ServiceAccount: aws.String("a"), RoleArn: aws.String(roleARN("pods")),
 		DisableSessionTags: aws.Bool(false), Tags: map[string]string{"k": "v"},
 	}
-	if diff := cmp.Diff(want, created, cmpopts.IgnoreUnexported(*want)); diff != "" {
+	if diff := cmp.Diff(want, created, ignoreUnexported); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
 

@@ -239,7 +239,7 @@ func TestDocumentedErrors(t *testing.T) {
 			for code, status := range documented(m, operation) {
 				t.Run(operation+"/"+code, func(t *testing.T) {
 					e.SetFaults(rules(awslocal.Rule{Error: code, Action: operation}))
-					got := failureOf(t, invoke(t, client, operation))
+					got := failureOf(t, invoke(t, client, operation, nil))
 					if got.Code != code || got.Status != status || got.Message == "" {
 						t.Errorf("got %v, want %s with status %d", got, code, status)
 					}
@@ -266,27 +266,36 @@ func documented(m *model.Service, operation string) map[string]int {
 	return codes
 }
 
-// invoke calls an operation of an SDK's client with whatever its input requires.
-func invoke(t *testing.T, client any, operation string) error {
+// invoke calls an operation of an SDK's client with whatever its input requires,
+// and with values for the members of those names.
+func invoke(t *testing.T, client any, operation string, values map[string]string) error {
 	t.Helper()
 	method := reflect.ValueOf(client).MethodByName(operation)
 	in := reflect.New(method.Type().In(1).Elem())
-	fill(in.Elem())
+	fill(in.Elem(), values)
 	err, _ := reflect.TypeAssert[error](method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})[1])
 	return err
 }
 
-func fill(v reflect.Value) {
+func fill(v reflect.Value, values map[string]string) {
 	for i := range v.NumField() {
 		f := v.Field(i)
 		if !f.CanSet() {
 			continue
 		}
+		value, given := values[v.Type().Field(i).Name]
 		switch {
+		case f.Type() == reflect.TypeFor[*string]() && given:
+			f.Set(reflect.ValueOf(aws.String(value)))
+		case f.Type() == reflect.TypeFor[[]string]() && given:
+			f.Set(reflect.ValueOf([]string{value}))
+		case values != nil && (f.Type() == reflect.TypeFor[*string]() || f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.String):
 		case f.Type() == reflect.TypeFor[*string]():
 			f.Set(reflect.ValueOf(aws.String("arn:aws:iam::123456789012:role/x")))
 		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
 			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
+		case f.Kind() == reflect.Map:
+			f.Set(reflect.MakeMap(f.Type()))
 		case f.Kind() == reflect.Slice:
 			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
 		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.Struct && strings.HasPrefix(v.Type().Field(i).Name, "ResourcesVpc"):

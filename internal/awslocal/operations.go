@@ -4,6 +4,7 @@ func iamOperations() map[string]operation {
 	return map[string]operation{
 		"CreateRole":                    write(createRole),
 		"CreateServiceLinkedRole":       write(createServiceLinkedRole),
+		"DeleteServiceLinkedRole":       write(deleteServiceLinkedRole),
 		"GetRole":                       read(getRole),
 		"ListRoles":                     read(listRoles),
 		"UpdateRole":                    write(updateRole),
@@ -60,6 +61,8 @@ func iamOperations() map[string]operation {
 		"UntagInstanceProfile":          write(untagInstanceProfile),
 		"ListInstanceProfileTags":       read(listInstanceProfileTags),
 
+		"GetServiceLinkedRoleDeletionStatus": read(getServiceLinkedRoleDeletionStatus),
+
 		"GetAccountAuthorizationDetails": read(getAccountAuthorizationDetails),
 		"GetAccountSummary":              read(getAccountSummary),
 	}
@@ -85,5 +88,9 @@ func eksOperations() map[string]operation {
 		"ListPodIdentityAssociations":    read(listPodIdentityAssociations),
 		"UpdatePodIdentityAssociation":   write(updatePodIdentityAssociation),
 		"DeletePodIdentityAssociation":   write(deletePodIdentityAssociation),
+
+		"TagResource":         write(tagEKSResource),
+		"UntagResource":       write(untagEKSResource),
+		"ListTagsForResource": read(listEKSResourceTags),
 	}
 }

@@ -26,6 +26,7 @@ func newRandom(seed uint64) *random {
 
 const (
 	idLetters     = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	hexLetters    = "0123456789abcdef"
 	lowerLetters  = "abcdefghijklmnopqrstuvwxyz0123456789"
 	secretLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )

@@ -2,6 +2,7 @@ package awslocal
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -56,10 +57,28 @@ var resourceKinds = []struct {
 	{[]string{
 		"GetRole", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy", "DeleteRole", "TagRole", "UntagRole", "ListRoleTags",
 		"PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "AttachRolePolicy", "DetachRolePolicy", "ListAttachedRolePolicies",
-		"PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "ListInstanceProfilesForRole",
+		"PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "ListInstanceProfilesForRole", "DeleteServiceLinkedRole",
 	}, func(c *call) resource { return c.roleResource(c.in.Str("RoleName")) }},
+	{[]string{"CreateServiceLinkedRole"}, func(c *call) resource {
+		principal := c.in.Str("AWSServiceName")
+		service, _ := linkedServiceOf(principal)
+		return resource{arn: c.srv.iamARN("role", serviceLinkedPath+principal+"/", service.roleName(c.in.Str("CustomSuffix")))}
+	}},
+	{[]string{"GetServiceLinkedRoleDeletionStatus"}, func(c *call) resource {
+		task := strings.TrimPrefix(c.in.Str("DeletionTaskId"), "task")
+		return resource{arn: c.srv.iamARN("role", path.Dir(task), "")}
+	}},
 	{[]string{"ListRoles"}, func(c *call) resource {
 		return resource{arn: c.srv.iamARN("role", prefixOf(c.in), "")}
+	}},
+	{[]string{"ListPolicies"}, func(c *call) resource {
+		return resource{arn: c.srv.iamARN("policy", prefixOf(c.in), ""), shown: "policy path " + prefixOf(c.in)}
+	}},
+	{[]string{"ListInstanceProfiles"}, func(c *call) resource {
+		return resource{arn: c.srv.iamARN("instance-profile", prefixOf(c.in), "")}
+	}},
+	{[]string{"ListOpenIDConnectProviders"}, func(c *call) resource {
+		return resource{arn: c.srv.iamARN("oidc-provider", "/", "*")}
 	}},
 	{[]string{"CreatePolicy"}, func(c *call) resource {
 		arn := c.srv.iamARN("policy", pathOf(c.in), c.in.Str("PolicyName"))
@@ -103,15 +122,25 @@ var resourceKinds = []struct {
 		}
 		return found
 	}},
-	{[]string{"CreateCluster", "DescribeCluster", "DeleteCluster"}, func(c *call) resource {
-		return resource{arn: c.eksARN("cluster/" + c.in.Str("name"))}
-	}},
+	{[]string{"ListClusters"}, func(c *call) resource { return resource{arn: c.eksARN("cluster/*")} }},
+	{[]string{"CreateCluster"}, func(c *call) resource { return resource{arn: c.eksARN("cluster/" + c.in.Str("name"))} }},
+	{[]string{"DescribeCluster", "DeleteCluster"}, func(c *call) resource { return c.eksARNResource(c.eksARN("cluster/" + c.in.Str("name"))) }},
 	{[]string{"CreatePodIdentityAssociation", "ListPodIdentityAssociations"}, func(c *call) resource {
-		return resource{arn: c.eksARN("cluster/" + c.in.Str("clusterName"))}
+		return c.eksARNResource(c.eksARN("cluster/" + c.in.Str("clusterName")))
 	}},
 	{[]string{"DescribePodIdentityAssociation", "UpdatePodIdentityAssociation", "DeletePodIdentityAssociation"}, func(c *call) resource {
-		return resource{arn: c.eksARN("podidentityassociation/" + c.in.Str("clusterName") + "/" + c.in.Str("associationId"))}
+		return c.eksARNResource(c.eksARN("podidentityassociation/" + c.in.Str("clusterName") + "/" + c.in.Str("associationId")))
 	}},
+	{[]string{"TagResource", "UntagResource", "ListTagsForResource"}, func(c *call) resource { return c.eksARNResource(c.in.Str("resourceArn")) }},
+}
+
+// eksARNResource is the cluster or association of an ARN, which need not exist.
+func (c *call) eksARNResource(arn string) resource {
+	found := resource{arn: arn}
+	if cl, a := c.eksResource(arn); cl != nil || a != nil {
+		found.tags = tagsOf(eksTags(cl, a))
+	}
+	return found
 }
 
 func prefixOf(in model.Struct) string {
@@ -134,7 +163,7 @@ func (c *call) roleResource(name string) resource {
 func (c *call) needs() []need {
 	own := need{action: c.service + ":" + c.action, resource: c.resourceOf(), keys: c.ownKeys()}
 	needs := []need{own}
-	if tagging, ok := taggingOf[c.action]; ok && len(c.in.Structs("Tags")) > 0 {
+	if tagging, ok := taggingOf[c.action]; ok && len(c.requestTags()) > 0 {
 		needs = append(needs, need{action: tagging, resource: own.resource, keys: own.keys})
 	}
 	switch {
@@ -173,11 +202,14 @@ var taggingOf = map[string]string{
 // ownKeys are the condition keys that the action has of its own.
 func (c *call) ownKeys() map[string][]string {
 	keys := map[string][]string{}
-	for _, t := range c.in.Structs("Tags") {
-		keys["aws:RequestTag/"+t.Str("Key")] = []string{t.Str("Value")}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], t.Str("Key"))
+	for _, t := range c.requestTags() {
+		keys["aws:RequestTag/"+t.key] = []string{t.value}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], t.key)
 	}
-	keys["aws:TagKeys"] = append(keys["aws:TagKeys"], c.in.Strings("TagKeys")...)
+	keys["aws:TagKeys"] = slices.Concat(keys["aws:TagKeys"], c.in.Strings("TagKeys"), c.in.Strings("tagKeys"))
+	if c.in.Has("AWSServiceName") {
+		keys["iam:AWSServiceName"] = []string{c.in.Str("AWSServiceName")}
+	}
 	if boundary := c.boundaryKey(); boundary != "" {
 		keys["iam:PermissionsBoundary"] = []string{boundary}
 	}
@@ -186,6 +218,15 @@ func (c *call) ownKeys() map[string][]string {
 	}
 	maps.DeleteFunc(keys, func(_ string, values []string) bool { return len(values) == 0 })
 	return keys
+}
+
+// requestTags are the tags that a call brings, in IAM's form or in EKS's.
+func (c *call) requestTags() []tag {
+	tags := tagsOf(c.in.Struct("tags"))
+	for _, t := range c.in.Structs("Tags") {
+		tags = append(tags, tag{t.Str("Key"), t.Str("Value")})
+	}
+	return tags
 }
 
 // boundaryKey is the boundary that iam:PermissionsBoundary is about: that of the

@@ -22,7 +22,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, m *model.Serv
 		return
 	}
 	if err != nil {
-		e := restError(asAPIError(err))
+		e := asAPIError(err)
 		w.Header().Set("X-Amzn-Errortype", e.Code)
 		status, body = m.Status(e.Code), m.EncodeRESTError(e)
 	}
@@ -41,10 +41,26 @@ func (s *Server) rest(ctx context.Context, m *model.Service, action string, plac
 	out, err := s.answer(c, op, req, func() (model.Struct, error) {
 		return m.DecodeREST(action, placeholders, query, req.body)
 	})
-	if e, ok := errors.AsType[*model.APIError](err); ok && c.clusterName() != "" {
-		err = &model.APIError{Code: e.Code, Message: e.Message, Details: model.Struct{"clusterName": c.clusterName()}}
+	if e, ok := errors.AsType[*model.APIError](err); ok {
+		err = c.restError(m, e)
 	}
 	return out, err
+}
+
+// restError gives an error the name that it has in the action's protocol, and
+// tells the cluster that it is about.
+func (c *call) restError(m *model.Service, e *model.APIError) *model.APIError {
+	named := *e
+	switch code, ok := restCodes[e.Code]; {
+	case e.Code == "ValidationError" && m.KnownError(c.action, "BadRequestException"):
+		named.Code = "BadRequestException" // what the actions on tags have instead
+	case ok:
+		named.Code = code
+	}
+	if c.clusterName() != "" {
+		named.Details = model.Struct{"clusterName": c.clusterName()}
+	}
+	return &named
 }
 
 // clusterName is the cluster that a call is about, which EKS's errors tell.
@@ -58,7 +74,7 @@ func (c *call) clusterName() string {
 // noOperation is what the API gateway in front of EKS says to paths that it does
 // not know: it looks for the credentials first, and does not get any further.
 func noOperation() error {
-	return model.Errorf("MissingAuthenticationToken", "Missing Authentication Token")
+	return model.Errorf("MissingAuthenticationTokenException", "Missing Authentication Token")
 }
 
 // restCodes are the names that errors common to AWS's services have in REST
@@ -72,11 +88,4 @@ var restCodes = map[string]string{
 	"SignatureDoesNotMatch":      "InvalidSignatureException",
 	"Throttling":                 "ThrottlingException",
 	"ValidationError":            "InvalidParameterException",
-}
-
-func restError(e *model.APIError) *model.APIError {
-	if code, ok := restCodes[e.Code]; ok {
-		return &model.APIError{Code: code, Message: e.Message, Details: e.Details}
-	}
-	return e
 }

@@ -22,7 +22,7 @@ func attachRolePolicy(c *call) (model.Struct, error) {
 		case p == nil:
 			return notAttachable(arn)
 		case p.serviceRoleOnly:
-			return model.Errorf("PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.")
+			return ofServices()
 		case slices.Contains(r.attached, arn):
 			return nil
 		}
@@ -125,6 +125,11 @@ func listRolePolicies(c *call) (model.Struct, error) {
 
 func noRolePolicy(name string) error {
 	return model.Errorf("NoSuchEntity", "The role policy with name %s cannot be found.", name)
+}
+
+// ofServices refuses a policy that is there for the roles of AWS's services alone.
+func ofServices() error {
+	return model.Errorf("PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.")
 }
 
 func notAttachable(arn string) error {

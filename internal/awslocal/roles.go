@@ -191,9 +191,13 @@ func (c *call) role() (*role, error) { return c.roleNamed(c.in.Str("RoleName")) 
 func (c *call) roleNamed(name string) (*role, error) {
 	r := c.st.roles[strings.ToLower(name)]
 	if r == nil {
-		return nil, model.Errorf("NoSuchEntity", "The role with name %s cannot be found.", name)
+		return nil, noRole(name)
 	}
 	return r, nil
+}
+
+func noRole(name string) error {
+	return model.Errorf("NoSuchEntity", "The role with name %s cannot be found.", name)
 }
 
 // editRole changes the role that a call names, unless it belongs to an AWS
@@ -227,8 +231,11 @@ func (c *call) boundary(arn string) (string, error) {
 	if !isPolicyARN(arn) {
 		return "", model.Errorf("InvalidInput", "ARN %s is not valid.", arn)
 	}
-	if c.findPolicy(arn) == nil {
+	switch p := c.findPolicy(arn); {
+	case p == nil:
 		return "", model.Errorf("NoSuchEntity", "Scope ARN: %s does not exist or is not attachable.", arn)
+	case p.serviceRoleOnly:
+		return "", ofServices()
 	}
 	return arn, nil
 }

@@ -12,14 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
 )
 
-var ignoreUnexported = cmpopts.IgnoreUnexported(iamtypes.Role{}, iamtypes.Tag{}, iamtypes.AttachedPermissionsBoundary{}, iamtypes.RoleLastUsed{},
-	iamtypes.AttachedPolicy{}, iamtypes.RoleDetail{}, iamtypes.PolicyDetail{}, iamtypes.InstanceProfile{}, iamtypes.ManagedPolicyDetail{},
-	iamtypes.PolicyVersion{}, iamtypes.Policy{}, iamtypes.PolicyRole{})
+// ignoreUnexported leaves out what only the SDK itself sees of its types.
+var ignoreUnexported = cmp.FilterPath(func(p cmp.Path) bool {
+	field, ok := p.Last().(cmp.StructField)
+	return ok && field.Name() == "noSmithyDocumentSerde"
+}, cmp.Ignore())
 
 const encodedTrust = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B" +
 	"%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D"

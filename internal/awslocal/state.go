@@ -16,6 +16,7 @@ type state struct {
 	providers    map[string]*oidcProvider    // by ARN
 	clusters     map[string]*cluster         // by name
 	associations map[string]*association     // by ID
+	deletions    map[string]bool             // IDs of deletions of service-linked roles
 }
 
 func newState() *state { return (&state{}).clone() }
@@ -28,6 +29,7 @@ func (st *state) clone() *state {
 		providers:    cloneMap(st.providers),
 		clusters:     cloneMap(st.clusters),
 		associations: cloneMap(st.associations),
+		deletions:    cloneMap(st.deletions),
 	}
 }
 

@@ -157,7 +157,7 @@ func (s *Service) violated(shape *Shape, v any) []string {
 			pattern = append(pattern, mustMatch(shape))
 		}
 		if shape.Enum != nil && !slices.Contains(shape.Enum, v) {
-			pattern = append(pattern, "Member must satisfy enum value set: ["+strings.Join(shape.Enum, ", ")+"]")
+			pattern = append(pattern, mustBeOneOf(shape))
 		}
 	case int64:
 		if shape.Max != nil && float64(v) > *shape.Max {
@@ -196,6 +196,9 @@ func allConstraints(list string, shape *Shape) []string {
 	if shape.Pattern != "" {
 		out = append(out, mustMatch(shape))
 	}
+	if shape.Enum != nil {
+		out = append(out, mustBeOneOf(shape))
+	}
 	if list == "tagKeyListType" { // seen of AWS for tag keys only
 		out = append(out, notNull)
 	}
@@ -212,6 +215,10 @@ func mustBeLonger(shape *Shape) string {
 
 func mustMatch(shape *Shape) string {
 	return "Member must satisfy regular expression pattern: " + shape.Pattern
+}
+
+func mustBeOneOf(shape *Shape) string {
+	return "Member must satisfy enum value set: [" + strings.Join(shape.Enum, ", ") + "]"
 }
 
 func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }
