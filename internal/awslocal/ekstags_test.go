@@ -87,6 +87,21 @@ func TestEKSTagErrors(t *testing.T) {
 			},
 			want: failure{400, "BadRequestException", "A resource can have at most 50 tags"},
 		},
+		"None": {
+			reason: "No tags are too few.",
+			call:   tagEKS(clusterARN, map[string]string{}),
+			want: failure{400, "BadRequestException", "1 validation error detected: Value '{}' at 'tags' failed to satisfy constraint: " +
+				"Member must have length greater than or equal to 1"},
+		},
+		"Keys": {
+			reason: "Keys and values of a map are told by what all must satisfy.",
+			call:   tagEKS(clusterARN, map[string]string{"": "v", "k": strings.Repeat("v", 257)}),
+			want: failure{400, "BadRequestException", "2 validation errors detected: " +
+				"Value '{=v, k=" + strings.Repeat("v", 257) + "}' at 'tags' failed to satisfy constraint: " +
+				"Map keys must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1]; " +
+				"Value '{=v, k=" + strings.Repeat("v", 257) + "}' at 'tags' failed to satisfy constraint: " +
+				"Map value must satisfy constraint: [Member must have length less than or equal to 256]"},
+		},
 		"Key": {
 			reason: "These actions have another name for what the model forbids.",
 			call: func(ctx context.Context, e *endpoint) error {

@@ -294,8 +294,8 @@ func fill(v reflect.Value, values map[string]string) {
 			f.Set(reflect.ValueOf(aws.String("arn:aws:iam::123456789012:role/x")))
 		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
 			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
-		case f.Kind() == reflect.Map:
-			f.Set(reflect.MakeMap(f.Type()))
+		case f.Type() == reflect.TypeFor[map[string]string]():
+			f.Set(reflect.ValueOf(map[string]string{"k": "v"}))
 		case f.Kind() == reflect.Slice:
 			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
 		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.Struct && strings.HasPrefix(v.Type().Field(i).Name, "ResourcesVpc"):

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -87,7 +88,8 @@ func TestDocumentsAreEncoded(t *testing.T) {
 }
 
 func TestPolicyVersions(t *testing.T) {
-	e := newEndpoint(t, awslocal.Options{})
+	clock := newClock()
+	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	ctx := t.Context()
 	arn := e.createPolicy(t, "p")
 	create := func(asDefault bool) string {
@@ -118,14 +120,18 @@ func TestPolicyVersions(t *testing.T) {
 	create(true)
 	create(false)
 	step("two more", "v3", "v2*", "v1")
+	clock.advance(time.Minute)
 	must(e.iam.SetDefaultPolicyVersion(ctx, &iam.SetDefaultPolicyVersionInput{PolicyArn: &arn, VersionId: aws.String("v3")}))(t)
 	must(e.iam.DeletePolicyVersion(ctx, &iam.DeletePolicyVersionInput{PolicyArn: &arn, VersionId: aws.String("v1")}))(t)
 	step("another default", "v3*", "v2")
+	if got := must(e.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn}))(t).Policy; !got.UpdateDate.Equal(clock.at.Add(-time.Minute)) {
+		t.Errorf("the policy was updated at %v; only new versions are updates", got.UpdateDate)
+	}
 	if id := create(false); id != "v4" {
 		t.Errorf("numbers are used again: %s", id)
 	}
-	if got := must(e.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn}))(t).Policy; *got.DefaultVersionId != "v3" {
-		t.Errorf("the default version is %s", *got.DefaultVersionId)
+	if got := must(e.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn}))(t).Policy; *got.DefaultVersionId != "v3" || !got.UpdateDate.Equal(clock.at) {
+		t.Errorf("the default version is %s, updated at %v", *got.DefaultVersionId, got.UpdateDate)
 	}
 }
 

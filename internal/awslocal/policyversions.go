@@ -73,7 +73,6 @@ func setDefaultPolicyVersion(c *call) (model.Struct, error) {
 			return err
 		}
 		p.setDefault(p.versions[i].id)
-		p.updated = c.now
 		return nil
 	})
 }
@@ -88,7 +87,6 @@ func deletePolicyVersion(c *call) (model.Struct, error) {
 			return model.Errorf("DeleteConflict", "Cannot delete the default version of a policy.")
 		}
 		p.versions = slices.Delete(p.versions, i, i+1)
-		p.updated = c.now
 		return nil
 	})
 }

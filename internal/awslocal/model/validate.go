@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -41,6 +42,9 @@ func (s *Service) check(name string, v any, path string) []string {
 	case "list":
 		v, _ := v.([]any)
 		return s.checkList(name, shape, v, path)
+	case "map":
+		v, _ := v.(Struct)
+		return s.checkMap(shape, v, path)
 	}
 	var failures []string
 	for _, c := range s.violated(shape, v) {
@@ -81,6 +85,29 @@ func (s *Service) checkList(name string, shape *Shape, list []any, path string) 
 		} else if len(s.violated(member, v)) > 0 {
 			all := strings.Join(allConstraints(name, member), ", ")
 			return append(failures, s.failure(list, path, "Member must satisfy constraint: ["+all+"]"))
+		}
+	}
+	return failures
+}
+
+// checkMap tells of bad keys and values by the constraints that all must satisfy.
+func (s *Service) checkMap(shape *Shape, m Struct, path string) []string {
+	var failures []string
+	for _, c := range lengthConstraints(shape, len(m)) {
+		failures = append(failures, s.failure(m, path, c))
+	}
+	badKey, badValue := false, false
+	for key, v := range m {
+		badKey = badKey || len(s.violated(s.Shapes[shape.Key], key)) > 0
+		badValue = badValue || len(s.violated(s.Shapes[shape.Value], v)) > 0
+	}
+	for _, part := range []struct {
+		bad         bool
+		what, shape string
+	}{{badKey, "Map keys", shape.Key}, {badValue, "Map value", shape.Value}} {
+		if part.bad {
+			all := strings.Join(allConstraints("", s.Shapes[part.shape]), ", ")
+			failures = append(failures, s.failure(m, path, part.what+" must satisfy constraint: ["+all+"]"))
 		}
 	}
 	return failures
@@ -140,6 +167,12 @@ func quoted(v any) string {
 			parts[i] = fmt.Sprint(e)
 		}
 		return "'[" + strings.Join(parts, ", ") + "]'"
+	case Struct:
+		parts := []string{}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, fmt.Sprintf("%s=%v", key, v[key]))
+		}
+		return "'{" + strings.Join(parts, ", ") + "}'"
 	}
 	return fmt.Sprintf("'%v'", v)
 }
