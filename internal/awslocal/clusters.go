@@ -17,20 +17,35 @@ type cluster struct {
 	created                         time.Time
 	vpc, network, access, upgrade   model.Struct
 	tags                            model.Struct
+	deletionProtection              bool
 }
+
+// maxClusters is the quota of a region.
+const maxClusters = 100
 
 // noControlPlane stands where AWS has a CA's certificate.
 const noControlPlane = "no control plane runs here"
 
 func createCluster(c *call) (model.Struct, error) {
-	in := c.in
-	name := in.Str("name")
+	name := c.in.Str("name")
 	if c.st.clusters[name] != nil {
 		return nil, model.Errorf("ResourceInUseException", "Cluster already exists with name: %s", name)
 	}
+	if len(c.st.clusters) >= maxClusters {
+		return nil, model.Errorf("ResourceLimitExceededException", "The maximum number of clusters (%d) has been reached", maxClusters)
+	}
+	cl := c.newCluster()
+	c.st.clusters[name] = cl
+	out := c.clusterDetail(cl)
+	out["status"] = "CREATING"
+	return model.Struct{"cluster": out}, nil
+}
+
+func (c *call) newCluster() *cluster {
+	in := c.in
 	cl := &cluster{
-		name:    name,
-		arn:     c.eksARN("cluster/" + name),
+		name:    in.Str("name"),
+		arn:     c.eksARN("cluster/" + in.Str("name")),
 		roleARN: in.Str("roleArn"),
 		version: in.Str("version"),
 		id:      c.srv.random.text("0123456789ABCDEF", 32),
@@ -47,6 +62,8 @@ func createCluster(c *call) (model.Struct, error) {
 		access:  model.Struct{"authenticationMode": "CONFIG_MAP"},
 		upgrade: withDefaults(in.Struct("upgradePolicy"), model.Struct{"supportType": "EXTENDED"}),
 		tags:    in.Struct("tags"),
+
+		deletionProtection: in.Bool("deletionProtection"),
 	}
 	if mode := in.Struct("accessConfig").Str("authenticationMode"); mode != "" {
 		cl.access["authenticationMode"] = mode
@@ -54,10 +71,7 @@ func createCluster(c *call) (model.Struct, error) {
 	if cl.version == "" {
 		cl.version = "1.35"
 	}
-	c.st.clusters[name] = cl
-	out := c.clusterDetail(cl)
-	out["status"] = "CREATING"
-	return model.Struct{"cluster": out}, nil
+	return cl
 }
 
 // withDefaults returns what a call gives, and of the rest the defaults.
@@ -95,6 +109,9 @@ func deleteCluster(c *call) (model.Struct, error) {
 	cl, err := c.cluster(c.in.Str("name"))
 	if err != nil {
 		return nil, err
+	}
+	if cl.deletionProtection {
+		return nil, model.Errorf("InvalidRequestException", "Cannot delete cluster %s: deletion protection is enabled", cl.name)
 	}
 	delete(c.st.clusters, cl.name)
 	for id, a := range c.st.associations {
@@ -138,7 +155,7 @@ func (c *call) clusterDetail(cl *cluster) model.Struct {
 		"accessConfig":       cl.access,
 		"upgradePolicy":      cl.upgrade,
 		"health":             model.Struct{"issues": []any{}},
-		"deletionProtection": false,
+		"deletionProtection": cl.deletionProtection,
 		"status":             "ACTIVE",
 		"tags":               shownTags(cl.tags),
 	}

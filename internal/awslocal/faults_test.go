@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
-	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
 )
 
 func getRole(ctx context.Context, e *endpoint) error {
@@ -226,80 +223,5 @@ func TestControl(t *testing.T) {
 	}
 	if f := failureOf(t, getRole(t.Context(), e)); f.Code != "NoSuchEntity" {
 		t.Errorf("after the reset: %v", f)
-	}
-}
-
-// Every error that AWS documents for an action reaches a caller as the SDK's
-// own error, with the documented status.
-func TestDocumentedErrors(t *testing.T) {
-	e := newEndpoint(t, awslocal.Options{})
-	for service, client := range map[string]any{"iam": e.iam, "sts": e.sts, "eks": e.eks} {
-		m := model.Load()[service]
-		for _, operation := range m.OperationNames() {
-			for code, status := range documented(m, operation) {
-				t.Run(operation+"/"+code, func(t *testing.T) {
-					e.SetFaults(rules(awslocal.Rule{Error: code, Action: operation}))
-					got := failureOf(t, invoke(t, client, operation, nil))
-					if got.Code != code || got.Status != status || got.Message == "" {
-						t.Errorf("got %v, want %s with status %d", got, code, status)
-					}
-				})
-			}
-		}
-	}
-}
-
-// documented are the statuses of an action's errors by code.
-func documented(m *model.Service, operation string) map[string]int {
-	throttling := "Throttling"
-	if m.Metadata.Protocol != "query" {
-		throttling = "ThrottlingException"
-	}
-	codes := map[string]int{throttling: http.StatusBadRequest}
-	for _, name := range m.Operations[operation].Errors {
-		code := m.Shapes[name].Error.Code
-		if code == "" {
-			code = name
-		}
-		codes[code] = m.Shapes[name].Error.HTTPStatusCode
-	}
-	return codes
-}
-
-// invoke calls an operation of an SDK's client with whatever its input requires,
-// and with values for the members of those names.
-func invoke(t *testing.T, client any, operation string, values map[string]string) error {
-	t.Helper()
-	method := reflect.ValueOf(client).MethodByName(operation)
-	in := reflect.New(method.Type().In(1).Elem())
-	fill(in.Elem(), values)
-	err, _ := reflect.TypeAssert[error](method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})[1])
-	return err
-}
-
-func fill(v reflect.Value, values map[string]string) {
-	for i := range v.NumField() {
-		f := v.Field(i)
-		if !f.CanSet() {
-			continue
-		}
-		value, given := values[v.Type().Field(i).Name]
-		switch {
-		case f.Type() == reflect.TypeFor[*string]() && given:
-			f.Set(reflect.ValueOf(aws.String(value)))
-		case f.Type() == reflect.TypeFor[[]string]() && given:
-			f.Set(reflect.ValueOf([]string{value}))
-		case values != nil && (f.Type() == reflect.TypeFor[*string]() || f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.String):
-		case f.Type() == reflect.TypeFor[*string]():
-			f.Set(reflect.ValueOf(aws.String("arn:aws:iam::123456789012:role/x")))
-		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
-			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
-		case f.Type() == reflect.TypeFor[map[string]string]():
-			f.Set(reflect.ValueOf(map[string]string{"k": "v"}))
-		case f.Kind() == reflect.Slice:
-			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
-		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.Struct && strings.HasPrefix(v.Type().Field(i).Name, "ResourcesVpc"):
-			f.Set(reflect.New(f.Type().Elem()))
-		}
 	}
 }

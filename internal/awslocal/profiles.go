@@ -82,6 +82,9 @@ func addRoleToInstanceProfile(c *call) (model.Struct, error) {
 		if err != nil {
 			return err
 		}
+		if err := r.modifiable(); err != nil {
+			return err
+		}
 		if p.role != "" {
 			return exceeded("InstanceSessionsPerInstanceProfile", 1)
 		}
@@ -94,6 +97,9 @@ func removeRoleFromInstanceProfile(c *call) (model.Struct, error) {
 	return nil, c.editProfile(func(p *instanceProfile) error {
 		r, err := c.role()
 		if err != nil {
+			return err
+		}
+		if err := r.modifiable(); err != nil {
 			return err
 		}
 		if p.role != strings.ToLower(r.name) {

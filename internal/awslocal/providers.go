@@ -77,9 +77,12 @@ func listOpenIDConnectProviders(c *call) (model.Struct, error) {
 // deleteOpenIDConnectProvider refuses to delete a provider that is not there:
 // AWS's documentation says that it does not, AWS itself does (seen in 2026).
 func deleteOpenIDConnectProvider(c *call) (model.Struct, error) {
-	arn := c.in.Str("OpenIDConnectProviderArn")
-	if c.st.providers[arn] == nil {
-		return nil, noProvider(arn)
+	arn, err := c.providerARN()
+	switch {
+	case err != nil:
+		return nil, err
+	case c.st.providers[arn] == nil:
+		return nil, model.Errorf("NoSuchEntity", "OpenId connect Provider %s cannot be found.", arn)
 	}
 	delete(c.st.providers, arn)
 	return nil, nil
@@ -138,16 +141,24 @@ func listOpenIDConnectProviderTags(c *call) (model.Struct, error) {
 
 // provider returns the provider that a call names.
 func (c *call) provider() (*oidcProvider, error) {
-	arn := c.in.Str("OpenIDConnectProviderArn")
-	a, ok := parseARN(arn)
-	if !ok || a.service != "iam" || !strings.HasPrefix(a.resource, "oidc-provider/") {
-		return nil, model.Errorf("InvalidInput", "Invalid ARN: %s", arn)
+	arn, err := c.providerARN()
+	if err != nil {
+		return nil, err
 	}
 	p := c.st.providers[arn]
 	if p == nil {
 		return nil, model.Errorf("NoSuchEntity", "OpenIDConnect Provider not found for arn %s", arn)
 	}
 	return p, nil
+}
+
+func (c *call) providerARN() (string, error) {
+	given := c.in.Str("OpenIDConnectProviderArn")
+	a, ok := parseARN(given)
+	if !ok || a.service != "iam" || !strings.HasPrefix(a.resource, "oidc-provider/") {
+		return "", model.Errorf("InvalidInput", "Invalid ARN: %s", given)
+	}
+	return given, nil
 }
 
 func (c *call) editProvider(edit func(*oidcProvider) error) error {
@@ -161,10 +172,6 @@ func (c *call) editProvider(edit func(*oidcProvider) error) error {
 	}
 	c.st.providers[p.arn] = p
 	return nil
-}
-
-func noProvider(arn string) error {
-	return model.Errorf("NoSuchEntity", "OpenId connect Provider %s cannot be found.", arn)
 }
 
 // issuerHostPath returns the URL of an issuer without its scheme, as it stands

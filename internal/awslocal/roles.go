@@ -90,7 +90,11 @@ func listRoles(c *call) (model.Struct, error) {
 }
 
 func updateRole(c *call) (model.Struct, error) {
-	return model.Struct{}, c.editRole(func(r *role) error {
+	edit := c.editRole
+	if c.in.Has("Description") && !c.in.Has("MaxSessionDuration") {
+		edit = c.editAnyRole
+	}
+	return model.Struct{}, edit(func(r *role) error {
 		if c.in.Has("Description") {
 			r.description = c.in.Str("Description")
 		}
@@ -101,7 +105,7 @@ func updateRole(c *call) (model.Struct, error) {
 
 func updateRoleDescription(c *call) (model.Struct, error) {
 	var out model.Struct
-	err := c.editRole(func(r *role) error {
+	err := c.editAnyRole(func(r *role) error {
 		r.description = c.in.Str("Description")
 		out = roleSummary(r)
 		out["Description"] = r.description
@@ -147,14 +151,14 @@ func tagRole(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, c.editRole(func(r *role) error {
+	return nil, c.editAnyRole(func(r *role) error {
 		r.tags, err = roleTags.put(r.tags, tags)
 		return err
 	})
 }
 
 func untagRole(c *call) (model.Struct, error) {
-	return nil, c.editRole(func(r *role) error {
+	return nil, c.editAnyRole(func(r *role) error {
 		r.tags = roleTags.without(r.tags, c.in.Strings("TagKeys"))
 		return nil
 	})
@@ -203,11 +207,20 @@ func noRole(name string) error {
 // editRole changes the role that a call names, unless it belongs to an AWS
 // service or edit fails.
 func (c *call) editRole(edit func(*role) error) error {
+	return c.editAnyRole(func(r *role) error {
+		if err := r.modifiable(); err != nil {
+			return err
+		}
+		return edit(r)
+	})
+}
+
+// editAnyRole is editRole for what the account may change also of roles of AWS's
+// services: their tags and descriptions.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+func (c *call) editAnyRole(edit func(*role) error) error {
 	r, err := c.role()
 	if err != nil {
-		return err
-	}
-	if err := r.modifiable(); err != nil {
 		return err
 	}
 	r = r.copy()

@@ -42,6 +42,14 @@ func TestServiceLinkedRoles(t *testing.T) {
 		t.Errorf("attached are %+v", attached)
 	}
 
+	must(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: aws.String(name), Tags: []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}}}))(t)
+	must(e.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: aws.String(name), TagKeys: []string{"none"}}))(t)
+	must(e.iam.UpdateRoleDescription(ctx, &iam.UpdateRoleDescriptionInput{RoleName: aws.String(name), Description: aws.String("ours")}))(t)
+	must(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String(name), Description: aws.String("still ours")}))(t)
+	if got := must(e.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)}))(t).Role; len(got.Tags) != 1 || *got.Description != "still ours" {
+		t.Errorf("tags and description are the account's to change; now it is %+v", got)
+	}
+
 	task := must(e.iam.DeleteServiceLinkedRole(ctx, &iam.DeleteServiceLinkedRoleInput{RoleName: aws.String(name)}))(t).DeletionTaskId
 	if !regexp.MustCompile(`^task/aws-service-role/eks-nodegroup\.amazonaws\.com/` + name + `/[0-9a-f-]{36}$`).MatchString(*task) {
 		t.Errorf("the task is %s", *task)
@@ -99,6 +107,15 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			reason: "And a service's is none of the account's own.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("AWSServiceRoleForAmazonEKS")}))
+			},
+			want: failure{400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForAmazonEKS' - this role is only modifiable by AWS"},
+		},
+		"Duration": {
+			reason: "Descriptions alone are the account's to change.",
+			call: func(ctx context.Context, e *endpoint) error {
+				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{
+					RoleName: aws.String("AWSServiceRoleForAmazonEKS"), Description: aws.String("d"), MaxSessionDuration: aws.Int32(7200),
+				}))
 			},
 			want: failure{400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForAmazonEKS' - this role is only modifiable by AWS"},
 		},
