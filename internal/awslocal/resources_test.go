@@ -125,8 +125,11 @@ func TestOtherKeys(t *testing.T) {
 			"The tags of the cluster.", allow(`"eks:*"`, `"*"`, `{"StringEquals":{"aws:ResourceTag/team":"shop"}}`), untag("team"), "",
 		},
 		"TagKeys": {
-			"The keys of tags that are taken away.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"other"}}`),
-			untag("team"), "because no identity-based policy allows the eks:UntagResource action",
+			"The keys of tags that are taken away.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}}`), untag("team"), "",
+		},
+		"OtherTagKeys": {
+			"Other keys.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}}`),
+			untag("other"), "because no identity-based policy allows the eks:UntagResource action",
 		},
 		"NotIAM": {
 			"EKS does not have IAM's name for a resource's tags.", allow(`"eks:*"`, `"*"`, `{"StringEquals":{"iam:ResourceTag/team":"shop"}}`),
