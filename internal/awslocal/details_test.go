@@ -1,6 +1,7 @@
 package awslocal_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -123,4 +124,17 @@ func TestAccountSummary(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
+}
+
+// The kinds that can be asked for are a list of words.
+func TestDetailsFilter(t *testing.T) {
+	runErrors(t, map[string]errorCase{
+		"Filter": {
+			call: func(ctx context.Context, e *endpoint) error {
+				return ignore(e.iam.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{"Role", "Rule"}}))
+			},
+			want: failure{400, "ValidationError", "1 validation error detected: Value at 'filter' failed to satisfy constraint: Member must satisfy constraint: " +
+				"[Member must satisfy enum value set: [User, Role, Group, LocalManagedPolicy, AWSManagedPolicy]]"},
+		},
+	}, nil, awslocal.Options{})
 }

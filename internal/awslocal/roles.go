@@ -33,7 +33,7 @@ func createRole(c *call) (model.Struct, error) {
 		id:          c.srv.random.id("AROA"),
 		path:        pathOf(in),
 		created:     c.now,
-		trust:       document,
+		trust:       c.srv.kept(document),
 		description: in.Str("Description"),
 		maxSession:  in.Int("MaxSessionDuration", defaultSession),
 		tags:        tags,
@@ -48,6 +48,7 @@ func createRole(c *call) (model.Struct, error) {
 	c.st.roles[strings.ToLower(name)] = r
 
 	out := roleSummary(r)
+	out["AssumeRolePolicyDocument"] = encodeDocument(document) // as it was sent
 	addBoundary(out, r)
 	if len(r.tags) > 0 {
 		out["Tags"] = tagValues(r.tags)
@@ -120,7 +121,7 @@ func updateAssumeRolePolicy(c *call) (model.Struct, error) {
 		if err := c.checkTrust(document); err != nil {
 			return err
 		}
-		r.trust = document
+		r.trust = c.srv.kept(document)
 		return nil
 	})
 }
@@ -143,6 +144,7 @@ func deleteRole(c *call) (model.Struct, error) {
 		return nil, model.Errorf("DeleteConflict", "Cannot delete entity, must delete policies first.")
 	}
 	delete(c.st.roles, key)
+	c.st.forget(r)
 	return nil, nil
 }
 

@@ -102,6 +102,7 @@ func deleteServiceLinkedRole(c *call) (model.Struct, error) {
 		return nil, noRole(r.name)
 	}
 	delete(c.st.roles, strings.ToLower(r.name))
+	c.st.forget(r)
 	task := "task" + r.path + r.name + "/" + c.srv.random.uuid()
 	c.st.deletions[task] = true
 	return model.Struct{"DeletionTaskId": task}, nil
