@@ -34,7 +34,7 @@ type principals struct{ *call }
 
 // KnownAWS says whether the account, user, role or session may exist.
 func (p principals) KnownAWS(id string) bool {
-	if accountID.MatchString(id) {
+	if accountID.MatchString(id) || p.st.roleByID(id) != nil {
 		return true
 	}
 	a, ok := parseARN(id)

@@ -11,14 +11,26 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles
 
 // kept returns a trust policy as it is kept: it says root where it was given the
-// number of an account.
-func (s *Server) kept(document string) string {
+// number of an account, and the ARN of a role where it was given its ID.
+func (c *call) kept(document string) string {
 	return replacePrincipals(document, func(id string) string {
 		if accountID.MatchString(id) {
-			return "arn:" + s.options.Partition + ":iam::" + id + ":root"
+			return "arn:" + c.srv.options.Partition + ":iam::" + id + ":root"
+		}
+		if r := c.st.roleByID(id); r != nil {
+			return r.arn
 		}
 		return id
 	})
+}
+
+func (st *state) roleByID(id string) *role {
+	for _, r := range st.roles {
+		if r.id == id {
+			return r
+		}
+	}
+	return nil
 }
 
 // forget puts the ID of a deleted role where trust policies name it. Another role of

@@ -83,8 +83,15 @@ func TestDeletedPrincipal(t *testing.T) {
 	if err := ignore(assume(roleARN("target"), "test")(t.Context(), caller)); err == nil || failureOf(t, err).Code != "AccessDenied" {
 		t.Errorf("another role of the name may assume the role: %v", err)
 	}
-	_, err := e.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("target"), PolicyDocument: trusting(id)})
+	update := func(principal string) error {
+		return ignore(e.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("target"), PolicyDocument: trusting(principal)}))
+	}
+	err := update(id)
 	if want := (failure{400, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"` + id + `"`}); failureOf(t, err) != want {
 		t.Errorf("%v, want %v", err, want)
+	}
+	id = *must(e.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("caller")}))(t).Role.RoleId
+	if err := update(id); err != nil || e.trustOf(t, "target") != *trusting(roleARN("caller")) {
+		t.Errorf("the ID of a role that is there does for its ARN: %v, and the trust policy is %s", err, e.trustOf(t, "target"))
 	}
 }

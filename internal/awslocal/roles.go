@@ -33,7 +33,7 @@ func createRole(c *call) (model.Struct, error) {
 		id:          c.srv.random.id("AROA"),
 		path:        pathOf(in),
 		created:     c.now,
-		trust:       c.srv.kept(document),
+		trust:       c.kept(document),
 		description: in.Str("Description"),
 		maxSession:  in.Int("MaxSessionDuration", defaultSession),
 		tags:        tags,
@@ -121,7 +121,7 @@ func updateAssumeRolePolicy(c *call) (model.Struct, error) {
 		if err := c.checkTrust(document); err != nil {
 			return err
 		}
-		r.trust = c.srv.kept(document)
+		r.trust = c.kept(document)
 		return nil
 	})
 }

@@ -2,6 +2,7 @@ package awslocal
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -42,10 +43,14 @@ func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	federated := []policy.Principal{{Type: policy.Federated, ID: p.arn}}
+	tags := t.sessionTags()
 	keys := t.keys(c.requestKeys(), p, audience)
-	if r == nil || r.trusts("sts:AssumeRoleWithWebIdentity", federated, keys) != policy.Allowed {
-		return nil, model.Errorf("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	tags.addKeys(keys)
+	federated := []policy.Principal{{Type: policy.Federated, ID: p.arn}}
+	for _, action := range t.assuming() {
+		if r == nil || r.trusts(action, federated, keys) != policy.Allowed {
+			return nil, model.Errorf("AccessDenied", "Not authorized to perform %s", action)
+		}
 	}
 	duration, err := c.duration(r)
 	if err != nil {
@@ -55,11 +60,15 @@ func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
+	ses.tags, ses.transitive, ses.sourceIdentity = tags.given, tags.transitive, t.claims.SourceIdentity
 	packed, err := packedSize(ses)
 	if err != nil {
 		return nil, err
 	}
 	out := c.srv.openSession(ses, c.now)
+	if ses.sourceIdentity != "" {
+		out["SourceIdentity"] = ses.sourceIdentity
+	}
 	out["SubjectFromWebIdentityToken"] = t.claims.Subject
 	out["Audience"] = audience
 	out["Provider"] = p.arn
@@ -82,6 +91,14 @@ type token struct {
 		Expires         *seconds `json:"exp"`
 		Issued          *seconds `json:"iat"`
 		NotBefore       *seconds `json:"nbf"`
+
+		// What the issuer wants of AWS:
+		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_adding-assume-role-idp
+		SourceIdentity string `json:"https://aws.amazon.com/source_identity"`
+		Tags           struct {
+			Principal  map[string]audience `json:"principal_tags"`
+			Transitive audience            `json:"transitive_tag_keys"`
+		} `json:"https://aws.amazon.com/tags"`
 	}
 }
 
@@ -191,10 +208,36 @@ func (t *token) audienceOf(p *oidcProvider) (string, error) {
 	return "", invalidToken("Incorrect token audience")
 }
 
+// assuming lists the actions that a role's trust policy must allow.
+func (t *token) assuming() []string {
+	actions := []string{"sts:AssumeRoleWithWebIdentity"}
+	if len(t.claims.Tags.Principal) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	if t.claims.SourceIdentity != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
+}
+
+// sessionTags are the tags that the session gets from the token.
+func (t *token) sessionTags() assumedTags {
+	tags := assumedTags{transitive: t.claims.Tags.Transitive}
+	for _, key := range slices.Sorted(maps.Keys(t.claims.Tags.Principal)) {
+		if values := t.claims.Tags.Principal[key]; len(values) > 0 {
+			tags.given = append(tags.given, tag{key, values[0]})
+		}
+	}
+	return tags
+}
+
 // keys adds the condition keys that a token brings:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
 func (t *token) keys(keys map[string][]string, p *oidcProvider, audience string) map[string][]string {
 	keys["aws:FederatedProvider"] = []string{p.arn}
+	if t.claims.SourceIdentity != "" {
+		keys["sts:SourceIdentity"] = []string{t.claims.SourceIdentity}
+	}
 	keys[p.url+":aud"] = []string{audience}
 	keys[p.url+":sub"] = []string{t.claims.Subject}
 	keys[p.url+":iss"] = []string{t.claims.Issuer}
