@@ -55,8 +55,7 @@ func signatureOf(r *http.Request) signature {
 	if missing != nil {
 		s.problem = strings.Join(missing, "") + "Re-examine the query-string parameters."
 	}
-	s.setScope(query.Get("X-Amz-Credential"))
-	return s
+	return s.scoped(query.Get("X-Amz-Credential"))
 }
 
 // headerSignature reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
@@ -83,20 +82,18 @@ func headerSignature(value string, header http.Header) signature {
 		s.problem = strings.Join(missing, "") + "(Hashed with SHA-256 and encoded with Base64) Authorization=" +
 			base64.StdEncoding.EncodeToString(sum[:])
 	}
-	s.setScope(parts["Credential"])
-	return s
+	return s.scoped(parts["Credential"])
 }
 
-// setScope takes a credential apart.
-func (s *signature) setScope(credential string) {
-	scope := strings.Split(credential, "/")
-	if len(scope) == 5 {
+// scoped is the signature with the parts of a credential.
+func (s signature) scoped(credential string) signature {
+	switch scope := strings.Split(credential, "/"); {
+	case len(scope) == 5:
 		s.accessKey, s.date, s.region, s.service, s.terminator = scope[0], scope[1], scope[2], scope[3], scope[4]
-		return
-	}
-	if s.problem == "" {
+	case s.problem == "":
 		s.problem = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + credential + "'"
 	}
+	return s
 }
 
 // unsigned are the actions that need no credentials.

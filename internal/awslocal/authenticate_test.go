@@ -170,8 +170,10 @@ func TestChangedRequests(t *testing.T) {
 		"Header":  {"So is a header.", now, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=x") }, "403 Forbidden|SignatureDoesNotMatch"},
 		"Region":  {"The region is part of the key.", now, replace("us-east-1", "eu-west-1"), "403 Forbidden|SignatureDoesNotMatch"},
 		"Service": {"So is the service.", now, replace("/iam/", "/ec2/"), "403 Forbidden|SignatureDoesNotMatch|Credential should be scoped to correct service: 'iam'"},
-		"Date": {"The date of the scope is the request's.", now, replace("20260102/", "20260103/"),
-			"403 Forbidden|SignatureDoesNotMatch|Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260103' != '20260102', from '20260102T030405Z'. "},
+		"Date": {
+			"The date of the scope is the request's.", now, replace("20260102/", "20260103/"),
+			"403 Forbidden|SignatureDoesNotMatch|Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260103' != '20260102', from '20260102T030405Z'. ",
+		},
 		"Unsigned": {
 			"A request without a signature.", now, func(r *http.Request) { r.Header.Del("Authorization") },
 			"403 Forbidden|MissingAuthenticationToken|Request is missing Authentication Token",

@@ -79,19 +79,26 @@ func (c caller) principals() []policy.Principal {
 	return append(out, policy.Principal{Type: policy.AWS, ID: c.account()})
 }
 
+// Sizes of session tokens in bytes.
+const (
+	tokenSize    = 352
+	maxTokenSize = 4096
+)
+
 // openSession hands out credentials for a role.
-func (s *Server) openSession(ses *session, now time.Time) model.Struct {
+func (c *call) openSession(ses *session) model.Struct {
+	s := c.srv
 	a, _ := parseARN(ses.role.arn)
 	ses.accessKey = "ASIA" + s.random.text(idLetters, 16)
 	ses.secretKey = s.random.text(secretLetters, 40)
-	ses.token = s.random.text(secretLetters, 352)
+	ses.token = s.random.text(secretLetters, max(tokenSize, c.in.Int("MinimumSessionTokenSize", 0)))
 	ses.arn = "arn:" + a.partition + ":sts::" + a.account + ":assumed-role/" + ses.role.name + "/" + ses.name
 	ses.userID = ses.role.id + ":" + ses.name
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, old := range s.sessions {
-		if old.expires.Add(time.Hour).Before(now) { // long enough to be told that it expired
+		if old.expires.Add(time.Hour).Before(c.now) { // long enough to be told that it expired
 			delete(s.sessions, key)
 		}
 	}
@@ -103,6 +110,8 @@ func (s *Server) openSession(ses *session, now time.Time) model.Struct {
 			"SessionToken":    ses.token,
 			"Expiration":      ses.expires,
 		},
-		"AssumedRoleUser": model.Struct{"AssumedRoleId": ses.userID, "Arn": ses.arn},
+		"AssumedRoleUser":         model.Struct{"AssumedRoleId": ses.userID, "Arn": ses.arn},
+		"SessionTokenSize":        int64(len(ses.token)),
+		"SessionTokenUtilization": int64((100*len(ses.token) + maxTokenSize - 1) / maxTokenSize),
 	}
 }

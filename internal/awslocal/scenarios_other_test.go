@@ -2,6 +2,7 @@ package awslocal_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -20,9 +21,7 @@ func withToken(claims map[string]any, with map[string]any) func(*testing.T) erro
 		i := newIssuer(t, k)
 		e := irsa(t, i, clock)
 		members := map[string]any{"RoleArn": checkoutARN, "WebIdentityToken": token(t, k, i.URL, clock.at, claims)}
-		for name, value := range with {
-			members[name] = value
-		}
+		maps.Copy(members, with)
 		return invoke(t, e, "AssumeRoleWithWebIdentity", members)
 	}
 }

@@ -61,7 +61,7 @@ func assumeRole(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := c.srv.openSession(ses, c.now)
+	out := c.openSession(ses)
 	if packed > 0 {
 		out["PackedPolicySize"] = packed
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
 )
@@ -196,10 +197,30 @@ func TestAssumeRoleInputs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if aws.ToInt32(out.PackedPolicySize) != tc.size || (out.PackedPolicySize != nil) != (tc.size > 0) || aws.ToString(out.SourceIdentity) != tc.identity {
-				t.Errorf("%s size %d, want %d; source identity %q, want %q", tc.reason, aws.ToInt32(out.PackedPolicySize), tc.size, aws.ToString(out.SourceIdentity), tc.identity)
+			packed := out.PackedPolicySize //nolint:staticcheck // deprecated, but AWS still answers with it
+			if aws.ToInt32(packed) != tc.size || (packed != nil) != (tc.size > 0) || aws.ToString(out.SourceIdentity) != tc.identity {
+				t.Errorf("%s size %d, want %d; source identity %q, want %q", tc.reason, aws.ToInt32(packed), tc.size, aws.ToString(out.SourceIdentity), tc.identity)
 			}
 		})
+	}
+}
+
+// Tokens are as long as a caller asks, and AWS tells how long they are.
+func TestTokenSize(t *testing.T) {
+	e := newEndpoint(t, awslocal.Options{})
+	e.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
+	for _, tc := range []struct{ least, size, utilization int32 }{{0, 352, 9}, {100, 352, 9}, {1000, 1000, 25}, {4096, 4096, 100}} {
+		out := must(assume(roleARN("any"), "me", func(in *sts.AssumeRoleInput) { in.MinimumSessionTokenSize = &tc.least })(t.Context(), e))(t)
+		got := []int32{int32(len(*out.Credentials.SessionToken)), aws.ToInt32(out.SessionTokenSize), aws.ToInt32(out.SessionTokenUtilization)}
+		if diff := cmp.Diff([]int32{tc.size, tc.size, tc.utilization}, got); diff != "" {
+			t.Errorf("at least %d: -want, +got:\n%s", tc.least, diff)
+		}
+	}
+	_, err := assume(roleARN("any"), "me", func(in *sts.AssumeRoleInput) { in.MinimumSessionTokenSize = aws.Int32(4097) })(t.Context(), e)
+	want := failure{400, "ValidationError", "1 validation error detected: Value '4097' at 'minimumSessionTokenSize' failed to satisfy constraint: " +
+		"Member must have value less than or equal to 4096"}
+	if got := failureOf(t, err); got != want {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

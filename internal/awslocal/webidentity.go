@@ -65,7 +65,7 @@ func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := c.srv.openSession(ses, c.now)
+	out := c.openSession(ses)
 	if ses.sourceIdentity != "" {
 		out["SourceIdentity"] = ses.sourceIdentity
 	}
