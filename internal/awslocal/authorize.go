@@ -1,9 +1,7 @@
 package awslocal
 
 import (
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/awslocal/model"
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -51,7 +49,7 @@ func (c *call) allowed(n need) error {
 
 // decide evaluates all layers of a session of r, and says why it is not allowed.
 func (c *call) decide(r *role, n need) (policy.Decision, string) {
-	request := policy.Request{Action: n.action, Resource: n.resource.arn, Context: c.contextOf(r, n)}
+	request := policy.Request{Action: n.action, Resource: n.resource.arn, Context: c.contextOf(n)}
 	decision, why := policy.Allowed, ""
 	for _, l := range c.layers(r) {
 		switch policy.Evaluate(request, l.policies...) {
@@ -109,33 +107,6 @@ func parsed(document string) policy.Policy {
 	return d.Policy()
 }
 
-// contextOf returns the condition keys of a permission that a session of r needs.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-func (c *call) contextOf(r *role, n need) map[string][]string {
-	keys := c.requestKeys()
-	maps.Copy(keys, map[string][]string{
-		"aws:PrincipalAccount": {c.srv.options.Account},
-		"aws:PrincipalArn":     {r.arn},
-		"aws:PrincipalType":    {"AssumedRole"},
-		"aws:SecureTransport":  {"true"}, // as every call of AWS's
-		"aws:userid":           {c.caller.userID},
-	})
-	if identity := c.caller.session.sourceIdentity; identity != "" {
-		keys["aws:SourceIdentity"] = []string{identity}
-	}
-	for _, t := range slices.Concat(r.tags, c.caller.session.tags) {
-		keys["aws:PrincipalTag/"+t.key] = []string{t.value}
-	}
-	for _, t := range n.resource.tags {
-		keys["aws:ResourceTag/"+t.key] = []string{t.value}
-		if !strings.HasPrefix(n.action, "eks:") {
-			keys["iam:ResourceTag/"+t.key] = []string{t.value}
-		}
-	}
-	maps.Copy(keys, n.keys)
-	return keys
-}
-
 // mayAssume refuses an action of STS on r, unless a trust policy that names the
 // caller allows it, or one that leaves it to the caller's account and the caller's
 // policies do.
@@ -149,6 +120,7 @@ func (c *call) mayAssume(r *role, action string, keys map[string][]string) error
 		}
 		decision, why = c.decide(caller, need{action: action, resource: resource{arn: r.arn, tags: r.tags}, keys: keys})
 	}
+	keys = c.contextOf(need{action: action, resource: resource{tags: r.tags}, keys: keys})
 	trusted := r.trusts(action, who, keys)
 	switch {
 	case decision == policy.ExplicitDeny:

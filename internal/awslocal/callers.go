@@ -22,7 +22,7 @@ type session struct {
 	role                        *role
 	name                        string
 	arn, userID                 string
-	expires                     time.Time
+	issued, expires             time.Time
 	policies                    []string // session policies
 	policySize                  int      // of what of them is in the session itself
 	tags                        []tag

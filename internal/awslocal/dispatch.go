@@ -21,6 +21,7 @@ const maxBody = 4 << 20
 type call struct {
 	context.Context //nolint:containedctx // lives as long as the request it belongs to
 	srv             *Server
+	http            *http.Request
 	service         string
 	action          string
 	in              model.Struct
@@ -154,7 +155,7 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 	s.calls[c.action]++
 	s.mu.Unlock()
 
-	c.now = s.now()
+	c.http, c.now = req.http, s.now()
 	c.caller = s.callerOf(req.signature.accessKey)
 	if err := s.faults.before(c); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package awslocal
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -95,7 +94,7 @@ func (c *call) sourceIdentity() string {
 
 // assumeKeys are the condition keys of AssumeRole.
 func (c *call) assumeKeys(tags *assumedTags) map[string][]string {
-	keys := c.requestKeys()
+	keys := map[string][]string{}
 	if c.in.Has("ExternalId") {
 		keys["sts:ExternalId"] = []string{c.in.Str("ExternalId")}
 	}
@@ -148,20 +147,6 @@ func (r *role) evaluateTrust(trust policy.Policy, action string, who []policy.Pr
 	return policy.Evaluate(policy.Request{Principals: who, Action: action, Resource: r.arn, Context: keys}, trust)
 }
 
-// requestKeys are the condition keys that every call has:
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-func (c *call) requestKeys() map[string][]string {
-	keys := map[string][]string{
-		"aws:CurrentTime":     {c.now.Format(time.RFC3339)},
-		"aws:EpochTime":       {strconv.FormatInt(c.now.Unix(), 10)},
-		"aws:RequestedRegion": {c.srv.options.Region},
-	}
-	if c.in.Has("RoleSessionName") {
-		keys["sts:RoleSessionName"] = []string{c.in.Str("RoleSessionName")}
-	}
-	return keys
-}
-
 // duration returns how long a session of a role may last.
 func (c *call) duration(r *role) (time.Duration, error) {
 	seconds := c.in.Int("DurationSeconds", defaultSession)
@@ -178,7 +163,7 @@ func (c *call) duration(r *role) (time.Duration, error) {
 
 // session prepares a session with the session policies of the call.
 func (c *call) session(r *role, duration time.Duration) (*session, error) {
-	ses := &session{role: r, name: c.in.Str("RoleSessionName"), expires: c.now.Add(duration)}
+	ses := &session{role: r, name: c.in.Str("RoleSessionName"), issued: c.now, expires: c.now.Add(duration)}
 	if c.in.Has("Policy") {
 		document := c.in.Str("Policy")
 		if err := checkIdentityPolicy(document); err != nil {
