@@ -37,6 +37,9 @@ func (st *state) roleByID(id string) *role {
 // its name is not the one that they trust.
 func (st *state) forget(gone *role) {
 	for key, r := range maps.Clone(st.roles) {
+		if !strings.Contains(r.trust, gone.name) { // most do not, and this is quicker
+			continue
+		}
 		trust := replacePrincipals(r.trust, func(id string) string {
 			if id == gone.arn {
 				return gone.id

@@ -62,22 +62,21 @@ func TestDocumentedErrors(t *testing.T) {
 			}
 		}
 	}
+	expectUsed := func(code string, actions []string) {
+		for _, action := range actions {
+			if !used[action+"/"+code] {
+				t.Errorf("AWS does not document %s for %s", code, action)
+			}
+		}
+	}
 	for code, list := range scenarios {
 		for _, s := range list {
-			for _, action := range s.actions {
-				if !used[action+"/"+code] {
-					t.Errorf("AWS does not document %s for %s", code, action)
-				}
-			}
+			expectUsed(code, s.actions)
 		}
 	}
 	for code, list := range fromInside {
 		for _, i := range list {
-			for _, action := range i.actions {
-				if !used[action+"/"+code] {
-					t.Errorf("AWS does not document %s for %s", code, action)
-				}
-			}
+			expectUsed(code, i.actions)
 		}
 	}
 }
