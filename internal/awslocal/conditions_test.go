@@ -82,7 +82,7 @@ func TestSessionTagsOverrule(t *testing.T) {
 		in.Tags = []iamtypes.Tag{{Key: aws.String("Team"), Value: aws.String("pay")}}
 	})
 	must(e.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("caller"), PolicyName: aws.String("p"), PolicyDocument: aws.String(
-		allow(`"iam:ListRoles"`, `"*"`, `{"StringEquals":{"aws:PrincipalTag/team":"shop"}}`))}))(t)
+		allow(`"iam:ListRoles"`, `"*"`, `{"StringEquals":{"aws:PrincipalTag/team":"shop"},"StringNotEquals":{"aws:PrincipalTag/Team":"pay"}}`))}))(t)
 	for team, want := range map[string]bool{"shop": true, "other": false} {
 		c := must(assume(roleARN("caller"), "test", tagged("team", team))(t.Context(), e))(t).Credentials
 		session := clients(e.Server, e.url, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
