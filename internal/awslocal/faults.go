@@ -23,6 +23,10 @@ type Faults struct {
 	ReadDelay Duration `json:"readDelay,omitzero"`
 	STSDelay  Duration `json:"stsDelay,omitzero"`
 
+	// SessionDuration bounds how long the sessions of roles last, whatever the
+	// caller asks for; AWS gives none of less than 15 minutes.
+	SessionDuration Duration `json:"sessionDuration,omitzero"`
+
 	// PageSize bounds all pages; AWS too may return fewer items than asked for.
 	PageSize int `json:"pageSize,omitzero"`
 
@@ -90,7 +94,7 @@ func ParseFaults(r io.Reader) (Faults, error) {
 
 // check reports the first setting that makes no sense.
 func (f Faults) check() error {
-	if slices.Min([]Duration{f.Latency, f.Jitter, f.ReadDelay, f.STSDelay}) < 0 || f.PageSize < 0 {
+	if slices.Min([]Duration{f.Latency, f.Jitter, f.ReadDelay, f.STSDelay, f.SessionDuration}) < 0 || f.PageSize < 0 {
 		return errors.New("faults: durations and pageSize must not be negative")
 	}
 	for i, t := range f.Throttles {

@@ -158,7 +158,11 @@ func (c *call) duration(r *role) (time.Duration, error) {
 		return 0, model.Errorf("ValidationError",
 			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	return time.Duration(seconds) * time.Second, nil
+	duration := time.Duration(seconds) * time.Second
+	if bound := time.Duration(c.srv.Faults().SessionDuration); bound > 0 {
+		duration = min(duration, bound)
+	}
+	return duration, nil
 }
 
 // session prepares a session with the session policies of the call.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -89,6 +90,28 @@ func TestAssumeRole(t *testing.T) {
 			_, err := tc.call(t.Context(), first)
 			if got := failureOf(t, err); got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// A session lasts as long as the caller asks, unless it is to be shorter.
+func TestSessionDuration(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bound, want time.Duration
+	}{
+		"AsAsked": {0, time.Hour},
+		"Bounded": {10 * time.Second, 10 * time.Second},
+		"Longer":  {2 * time.Hour, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := newClock()
+			e := newEndpoint(t, awslocal.Options{Clock: clock.now, Faults: awslocal.Faults{SessionDuration: awslocal.Duration(tc.bound)}})
+			e.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
+			began := clock.now()
+			out := must(assume(roleARN("any"), "session")(t.Context(), e))(t)
+			if got := out.Credentials.Expiration.Sub(began); got != tc.want {
+				t.Errorf("The session lasts %s, want %s.", got, tc.want)
 			}
 		})
 	}
