@@ -258,6 +258,14 @@ func TestCredentials(t *testing.T) {
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "role r: AWS gives the operator no credentials: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.example.com; see config/aws/README.md",
 		},
+		"TokenExpired": {
+			reason: "AWS tells two times, which a condition must not.",
+			sts: func(w http.ResponseWriter, _ *http.Request) {
+				refuse(w, 400, "ExpiredTokenException", "Token expired: current date/time 1795525226 must be before the expiration date/time 1795525225")
+			},
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS gives the operator no credentials: its ServiceAccount's token has expired (ExpiredTokenException), which the kubelet was to renew, or the node's clock is wrong; see config/aws/README.md",
+		},
 		"Throttled": {
 			reason:   "STS is asked too much.",
 			sts:      func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, "Throttling", "Rate exceeded") },

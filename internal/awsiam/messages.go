@@ -91,10 +91,14 @@ func sayClock(r refusal) string {
 }
 
 // sayNoCredentials says that there are no credentials, and AWS's reason if it
-// gave one.
+// gave one. Of a token that has expired AWS tells the times, which differ between
+// attempts.
 func sayNoCredentials(code, text string) string {
-	if code == "" {
+	switch code {
+	case "":
 		return "the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see " + readme
+	case "ExpiredTokenException":
+		return "AWS gives the operator no credentials: its ServiceAccount's token has expired (ExpiredTokenException), which the kubelet was to renew, or the node's clock is wrong; see " + readme
 	}
 	return fmt.Sprintf("AWS gives the operator no credentials: %s: %s; see %s", code, text, readme)
 }
