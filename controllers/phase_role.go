@@ -143,6 +143,7 @@ func notOwned(name string, observed *plan.Observed, claim plan.Claim) error {
 // apply makes the changes from what was observed to what is desired.
 func (r *Reconciler) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
 	changes := diff(s, observed)
+	s.pending = nil // of an attempt before, that found the name taken
 	if len(changes) == 0 {
 		return plan.Applied{}, nil
 	}
