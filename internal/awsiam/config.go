@@ -33,6 +33,12 @@ const (
 	attemptTimeout = 30 * time.Second
 )
 
+// renewBefore is how long before they expire credentials from a ServiceAccount's
+// token are renewed, as the SDK does with those of most other kinds. By default it
+// uses these to the last moment: a call that comes a little later, or a clock that is
+// a little slow, makes AWS refuse them. AWS tolerates clocks that differ by as much.
+const renewBefore = 5 * time.Minute
+
 // ClientOptions say how the operator presents itself to AWS.
 type ClientOptions struct {
 	// Version of the operator, for the user agent.
@@ -68,6 +74,7 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
 		config.WithDefaultRegion(fallbackRegion),
 		config.WithAppID(userAgent + "/" + o.Version),
+		config.WithCredentialsCacheOptions(func(c *aws.CredentialsCacheOptions) { c.ExpiryWindow = renewBefore }),
 		// Not a plain *http.Client, which AWS_CA_BUNDLE could not be added to.
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(attemptTimeout).

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -303,6 +304,47 @@ func TestCredentials(t *testing.T) {
 			}
 			if diff := cmp.Diff([]string{"GetRole " + OutcomeNoCredentials}, outcomes); diff != "" {
 				t.Errorf("%s\noutcomes: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// Credentials are renewed a while before they expire, and not before.
+func TestCredentialsRenewed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		left time.Duration // until they expire
+		want int           // how often they are fetched for two calls
+	}{
+		"Fresh":       {renewBefore + time.Minute, 1},
+		"AboutToEnd":  {renewBefore - time.Minute, 2},
+		"LastMoments": {time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fetched := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.FormValue("Action") != "AssumeRoleWithWebIdentity" {
+					noRole(w, r)
+					return
+				}
+				fetched++
+				_, _ = fmt.Fprintf(w, "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"+
+					"<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration>"+
+					"</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>", time.Now().Add(tc.left).UTC().Format(time.RFC3339))
+			}))
+			t.Cleanup(server.Close)
+			configureAWS(t, server.URL)
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+			t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+			configureToken(t, true)
+			c := clients(t, ClientOptions{})
+			for range 2 {
+				if _, err := New(c.IAM).Observe(t.Context(), "r"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if fetched != tc.want {
+				t.Errorf("They were fetched %d times, want %d.", fetched, tc.want)
 			}
 		})
 	}
