@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -63,11 +64,13 @@ type ControlPlane struct {
 	CAFile         string       // the same in a file
 	AssetsDir      string       // where the programs are, kubectl among them
 
-	dir   string // everything temporary
-	logs  string
-	etcd  string // its URL
-	ca    *authority
-	procs []*process // in the order of their start
+	dir  string // everything temporary
+	logs string
+	etcd string // its URL
+	ca   *authority
+
+	mu    sync.Mutex
+	procs []*Process // in the order of their start
 }
 
 const (
@@ -170,8 +173,10 @@ func (c *ControlPlane) installCRDs(_ context.Context, o Options) error {
 // The processes are killed: nothing of what they hold is kept, and so there is
 // nothing to wait for.
 func (c *ControlPlane) Stop() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, p := range slices.Backward(c.procs) {
-		p.kill()
+		p.Kill()
 	}
 	c.procs = nil
 	if c.dir == "" {

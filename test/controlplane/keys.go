@@ -15,7 +15,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
 )
 
 // Names of files in the temporary directory.
@@ -107,6 +110,24 @@ func (c *ControlPlane) writeKeys() error {
 		os.WriteFile(c.file(tokenKey), signerPEM, 0o600),
 		os.WriteFile(c.file(tokenPub), block("PUBLIC KEY", public), 0o600),
 	)
+}
+
+// SignToken signs the claims of a ServiceAccount token, as the API server does. A
+// token that lasts less than the API server's 10 minutes is not to be had from it.
+func (c *ControlPlane) SignToken(claims any) (string, error) {
+	raw, err := os.ReadFile(c.file(tokenKey))
+	if err != nil {
+		return "", err
+	}
+	key, err := keyutil.ParsePrivateKeyPEM(raw)
+	if err != nil {
+		return "", err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, nil)
+	if err != nil {
+		return "", err
+	}
+	return jwt.Signed(signer).Claims(claims).Serialize()
 }
 
 func newKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }

@@ -1,7 +1,6 @@
 package controlplane
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +15,8 @@ import (
 // errPortTaken says that a process found its port taken by another.
 var errPortTaken = errors.New("port taken")
 
-// A process is a running child.
-type process struct {
+// A Process is a running child.
+type Process struct {
 	name  string
 	log   string
 	cmd   *exec.Cmd
@@ -37,17 +36,24 @@ type Program struct {
 // Run starts a program, and returns when it is ready. Its output goes to a log
 // file beside those of the control plane; an error holds the end of it.
 func (c *ControlPlane) Run(ctx context.Context, program Program) error {
+	_, err := c.Launch(ctx, program)
+	return err
+}
+
+// Launch is Run for a program that is to end before the control plane does. It is
+// safe for concurrent use.
+func (c *ControlPlane) Launch(ctx context.Context, program Program) (*Process, error) {
 	cmd := exec.Command(program.Path, program.Args...) //nolint:noctx // it lives until Stop, not as long as a context
 	cmd.Env = program.Env
 	p, err := c.spawn(program.Name, cmd)
 	if err != nil || program.Ready == nil {
-		return err
+		return p, err
 	}
-	return p.await(ctx, program.Ready)
+	return p, p.await(ctx, program.Ready)
 }
 
 // run starts a program of the assets.
-func (c *ControlPlane) run(name string, args ...string) (*process, error) {
+func (c *ControlPlane) run(name string, args ...string) (*Process, error) {
 	cmd := exec.Command(filepath.Join(c.AssetsDir, name), args...) //nolint:noctx // it lives until Stop, not as long as a context
 	cmd.Dir = c.dir
 	return c.spawn(name, cmd)
@@ -55,8 +61,8 @@ func (c *ControlPlane) run(name string, args ...string) (*process, error) {
 
 // spawn starts cmd as a child that ends with this process. Its output goes to a
 // log file.
-func (c *ControlPlane) spawn(name string, cmd *exec.Cmd) (*process, error) {
-	p := &process{name: name, log: filepath.Join(c.logs, name+".log"), cmd: cmd, ended: make(chan struct{})}
+func (c *ControlPlane) spawn(name string, cmd *exec.Cmd) (*Process, error) {
+	p := &Process{name: name, log: filepath.Join(c.logs, name+".log"), cmd: cmd, ended: make(chan struct{})}
 	out, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -82,19 +88,41 @@ func (c *ControlPlane) spawn(name string, cmd *exec.Cmd) (*process, error) {
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.procs = append(c.procs, p)
 	return p, nil
 }
 
-// kill ends the process, and returns when it has ended.
-func (p *process) kill() {
+// Kill kills the process (SIGKILL), and returns when it has ended.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only if it has ended
 	<-p.ended
 }
 
+// Ended returns nil while the process runs; then an error that says how it ended,
+// and holds the end of its log.
+func (p *Process) Ended() error {
+	select {
+	case <-p.ended:
+		return p.failed(fmt.Errorf("ended with %s", p.cmd.ProcessState))
+	default:
+		return nil
+	}
+}
+
+// Log returns what the process has said.
+func (p *Process) Log() string {
+	said, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(said)
+}
+
 // await asks ready until it says nil. It gives up when ctx ends, or when the
 // process does; the error then holds the end of its log.
-func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
+func (p *Process) await(ctx context.Context, ready func(context.Context) error) error {
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for {
@@ -120,15 +148,12 @@ func ask(ctx context.Context, ready func(context.Context) error) error {
 }
 
 // failed adds what the process said last.
-func (p *process) failed(err error) error {
-	said, readErr := os.ReadFile(p.log)
-	if readErr != nil {
-		said = []byte(readErr.Error())
-	}
-	if bytes.Contains(said, []byte("address already in use")) {
+func (p *Process) failed(err error) error {
+	said := p.Log()
+	if strings.Contains(said, "address already in use") {
 		err = fmt.Errorf("%w: %w", errPortTaken, err)
 	}
-	return fmt.Errorf("%s: %w; its log ends with:\n%s", p.name, err, tail(string(said), 15))
+	return fmt.Errorf("%s: %w; its log ends with:\n%s", p.name, err, tail(said, 15))
 }
 
 // tail returns the last n lines of text.
