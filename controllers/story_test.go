@@ -53,7 +53,6 @@ type story struct {
 	budget    *budget.Budget
 	operator  aws.Credentials // of the operator's role
 	refused   *refusals       // by AWS, for want of a permission
-	life      *lifeline       // of an operator that will crash; nil for all others
 }
 
 // patience is how long a story waits for what must come.
@@ -131,9 +130,6 @@ func (s *story) start() {
 	s.t.Helper()
 	restConfig := *cluster.Config
 	restConfig.Wrap(s.writes.count)
-	if s.life != nil {
-		restConfig.Wrap(s.life.kubernetes)
-	}
 	options := controllers.CacheOptions()
 	options.DefaultNamespaces = map[string]cache.Config{s.namespace: {}}
 	anyName := true
