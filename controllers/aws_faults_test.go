@@ -141,6 +141,26 @@ func TestPropagation(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
+// An STS that learns of a new role later than IAM, and within the grace, never
+// refuses a pod of an identity that says that it is ready.
+func TestPropagationToSTS(t *testing.T) {
+	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 3 * time.Second })
+	s.account.SetFaults(awslocal.Faults{STSDelay: awslocal.Duration(2 * time.Second)})
+	s.createServiceAccount("checkout", nil) // so that there is a token to try with before
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {serviceAccount: {mode: Annotate}}
+	`)
+	arn := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating).Status.Role.ARN
+	if err := s.assume("checkout", arn); err == nil {
+		t.Error("The role can be assumed at once: the story shows nothing.")
+	}
+	s.awaitReady("checkout")
+	if err := s.assume("checkout", arn); err != nil {
+		t.Errorf("The identity is ready, and its role cannot be assumed: %v", err)
+	}
+}
+
 // A node whose clock is wrong does not keep its operator from AWS: the SDK learns
 // the time from AWS's answers.
 func TestAWSClockSkew(t *testing.T) {
