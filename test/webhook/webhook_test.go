@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -34,21 +35,43 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	// The test builds the operator, of which go test's cache knows nothing by itself.
 	_ "github.com/podidentity/podidentity-operator/controllers"
+	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	_ "github.com/podidentity/podidentity-operator/internal/options"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
+	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
 const (
-	region   = "eu-west-1"
-	patience = time.Minute
+	clusterName = "test"
+	accountID   = "123456789012"
+	region      = "eu-west-1"
 )
+
+// patience is longer than the operator waits before it looks again at what somebody
+// has to mend.
+const patience = 3 * time.Minute
+
+// renewal is after how long the operator renews its credentials here: it does so 5
+// minutes before they expire.
+const renewal = 2 * time.Second
 
 // world is a cluster with the operator and AWS's webhook, and an AWS account.
 type world struct {
 	*testing.T
 	cluster *controlplane.ControlPlane
-	user    client.Client
-	aws     string // endpoint
+	user    client.WithWatch
+	account *awslocal.Server
+	aws     string   // endpoint
+	kubelet *kubelet // renews the operator's token
+}
+
+// in returns the world for a story of its own.
+func (w *world) in(t *testing.T) *world {
+	t.Helper()
+	other := *w
+	other.T = t
+	return &other
 }
 
 // open starts everything.
@@ -62,29 +85,36 @@ func open(t *testing.T) *world {
 	scheme := runtime.NewScheme()
 	w.must(clientgoscheme.AddToScheme(scheme))
 	w.must(v1alpha1.AddToScheme(scheme))
-	w.user, err = client.New(w.cluster.Config, client.Options{Scheme: scheme})
+	w.user, err = client.NewWithWatch(w.cluster.Config, client.Options{Scheme: scheme})
 	w.must(err)
-	w.openAccount()
-	w.startOperator()
+	w.startOperator(w.openAccount())
 	w.startWebhook()
 	return w
 }
 
-// openAccount opens an AWS account that trusts the cluster's issuer.
-func (w *world) openAccount() {
+// openAccount opens an AWS account that trusts the cluster's issuer, with what the
+// operator needs.
+func (w *world) openAccount() installation.Granted {
 	w.Helper()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(w.cluster.CAData)
-	server := httptest.NewServer(awslocal.New(awslocal.Options{Seed: 1, RootCAs: pool, Authenticate: true, AccessKeys: map[string]string{"admin": "secret"}}))
+	w.account = awslocal.New(awslocal.Options{
+		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"},
+		Faults: awslocal.Faults{SessionDuration: awslocal.Duration(5*time.Minute + renewal)},
+	})
+	server := httptest.NewServer(w.account)
 	w.Cleanup(server.Close)
 	w.aws = server.URL
 	admin := iam.NewFromConfig(aws.Config{
 		Region: region, BaseEndpoint: &w.aws, Credentials: credentials.NewStaticCredentialsProvider("admin", "secret", ""),
 	})
-	_, err := admin.CreateOpenIDConnectProvider(w.Context(), &iam.CreateOpenIDConnectProviderInput{
-		Url: &w.cluster.Issuer, ClientIDList: []string{"sts.amazonaws.com"},
-	})
+	installed := installation.Installation{Root: "../..", Cluster: clusterName, AccountID: accountID, Issuer: w.cluster.Issuer}
+	w.must(installed.Apply(w.Context(), w.cluster))
+	_, err := installed.TrustIssuer(w.Context(), admin)
 	w.must(err)
+	granted, err := installed.Grant(w.Context(), admin)
+	w.must(err)
+	return granted
 }
 
 // build builds a program of a module in a directory, and returns its path.
@@ -99,22 +129,30 @@ func (w *world) build(dir, program string) string {
 	return path
 }
 
-func (w *world) startOperator() {
+// startOperator starts the operator with its own rights and with a token that the
+// kubelet renews, and no other.
+func (w *world) startOperator(granted installation.Granted) {
 	w.Helper()
+	dir := w.TempDir()
+	w.kubelet = &kubelet{cluster: w.cluster, path: filepath.Join(dir, "token")}
+	w.must(w.kubelet.start())
+	w.Cleanup(func() { w.must(w.kubelet.stop()) })
+	env := installation.Credentials(granted.Role, w.kubelet.path, region, w.aws)
+	env["KUBECONFIG"] = filepath.Join(dir, "kubeconfig")
+	w.must(w.cluster.WriteKubeconfig(env["KUBECONFIG"], installation.User()))
+	program := w.build("../..", ".")
 	free, err := controlplane.FreeAddresses(1)
 	w.must(err)
 	health := free[0]
 	w.must(w.cluster.Run(w.Context(), controlplane.Program{
 		Name: "operator",
-		Path: w.build("../..", "."),
+		Path: program,
 		Args: []string{
-			"--cluster-name=test", "--leader-elect=false", "--propagation-grace=0s",
+			"--cluster-name=" + clusterName, "--permissions-boundary=" + granted.Boundary, "--leader-elect=false",
+			"--propagation-grace=2s", "--drift-interval=1s",
 			"--health-probe-bind-address=" + health, "--metrics-bind-address=0",
 		},
-		Env: controlplane.Environ(map[string]string{
-			"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": w.aws, "AWS_REGION": region,
-			"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "secret",
-		}),
+		Env:   controlplane.Environ(env),
 		Ready: func(ctx context.Context) error { return ask(ctx, http.DefaultClient, "http://"+health+"/readyz") },
 	}))
 }
@@ -122,7 +160,8 @@ func (w *world) startOperator() {
 // startWebhook starts AWS's webhook, and has the API server call it for every pod.
 func (w *world) startWebhook() {
 	w.Helper()
-	free, err := controlplane.FreeAddresses(2)
+	program := w.build("program", "github.com/aws/amazon-eks-pod-identity-webhook")
+	free, err := controlplane.FreeAddresses(2) // after the build, so that they are free for long enough
 	w.must(err)
 	address, dir := free[0], w.TempDir()
 	certificate := w.issue(dir)
@@ -135,7 +174,7 @@ func (w *world) startWebhook() {
 	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsOf(pool)}}
 	w.must(w.cluster.Run(w.Context(), controlplane.Program{
 		Name: "webhook",
-		Path: w.build("program", "github.com/aws/amazon-eks-pod-identity-webhook"),
+		Path: program,
 		Args: []string{
 			"--in-cluster=false", "--kubeconfig=" + w.cluster.KubeconfigPath, "--port=" + port, "--metrics-port=" + metrics,
 			"--tls-cert=" + filepath.Join(dir, "tls.crt"), "--tls-key=" + filepath.Join(dir, "tls.key"), "--aws-default-region=" + region,
@@ -177,6 +216,10 @@ func (w *world) issue(dir string) []byte {
 	w.must(os.WriteFile(filepath.Join(dir, "tls.crt"), certificate, 0o600))
 	w.must(os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 	return certificate
+}
+
+func tlsOf(pool *x509.CertPool) *tls.Config {
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
 func (w *world) must(err error) {
