@@ -107,9 +107,10 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 // passing failure into a final one, for all callers at once. The budget bounds
 // retries as it does first attempts.
 func newRetryer(mode aws.RetryMode) aws.Retryer {
-	var retryer aws.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.None })
+	unlimited := func(o *retry.StandardOptions) { o.RateLimiter = ratelimit.None }
+	var retryer aws.Retryer = retry.NewStandard(unlimited)
 	if mode == aws.RetryModeAdaptive {
-		retryer = retry.NewAdaptiveMode()
+		retryer = retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, unlimited) })
 	}
 	return retry.AddWithErrorCodes(retryer, "ConcurrentModification")
 }

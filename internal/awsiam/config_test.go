@@ -126,6 +126,22 @@ func TestRetryer(t *testing.T) {
 	}
 }
 
+// However many calls have failed, the next is retried as the first was. The SDK's
+// own allowance, which all callers share, pays for a hundred retries.
+func TestRetriesAreNotUsedUp(t *testing.T) {
+	for _, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
+		t.Run(string(mode), func(t *testing.T) {
+			retryer := newRetryer(mode)
+			throttled := &smithy.GenericAPIError{Code: "Throttling"}
+			for n := range 1000 {
+				if _, err := retryer.GetRetryToken(t.Context(), throttled); err != nil {
+					t.Fatalf("after %d retries there was none left: %v", n, err)
+				}
+			}
+		})
+	}
+}
+
 // How AWS fails to answer, and what is said of it.
 func TestNoAnswer(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())

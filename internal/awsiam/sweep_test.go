@@ -1,7 +1,13 @@
 package awsiam
 
 import (
+	"bytes"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -50,18 +56,68 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Short pages cost more calls, and lose nothing.
-func TestSweepShortPages(t *testing.T) {
-	_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
-	roles := New(c.IAM)
-	for _, name := range []string{"a", "b", "c"} {
-		role := plan.Role{Name: name, Path: "/p/", Trust: trust(t), Inline: map[string]policy.Document{}}
-		must(t, roles, name, plan.CreateRole{Role: role})
+// IAM may put fewer roles on a page than it is asked for, and none at all, though
+// there are more (https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html):
+// that costs more calls, and loses nothing.
+func TestSweepPages(t *testing.T) {
+	const roles = 5
+	cases := map[string]struct {
+		reason string
+		size   int
+		empty  bool // before each page but the first comes one without a role
+		calls  int
+	}{
+		"Whole":             {reason: "Two lists of a page each.", size: 1000, calls: 2},
+		"Pairs":             {reason: "The last page is not full.", size: 2, calls: 6},
+		"Singles":           {reason: "As short as pages can be.", size: 1, calls: 10},
+		"Even":              {reason: "The last page is full.", size: 5, calls: 2},
+		"EmptyAmongPairs":   {reason: "An empty page says that there are more.", size: 2, empty: true, calls: 10},
+		"EmptyAmongSingles": {reason: "Most pages say nothing else.", size: 1, empty: true, calls: 18},
 	}
-	fleet, err := roles.Sweep(t.Context(), "/p/")
-	if err != nil || len(fleet.Roles) != 3 || fleet.Calls != 6 {
-		t.Errorf("the sweep found %d roles in %d calls, want 3 in 6: %v", len(fleet.Roles), fleet.Calls, err)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var handler http.Handler = awslocal.New(awslocal.Options{Faults: awslocal.Faults{PageSize: tc.size}})
+			if tc.empty {
+				handler = withEmptyPages(handler)
+			}
+			server := httptest.NewServer(handler)
+			t.Cleanup(server.Close)
+			configureAWS(t, server.URL)
+			r := New(clients(t, ClientOptions{}).IAM)
+			for i := range roles {
+				role := plan.Role{Name: fmt.Sprintf("role-%d", i), Path: "/p/", Trust: trust(t), Inline: map[string]policy.Document{}}
+				must(t, r, role.Name, plan.CreateRole{Role: role})
+			}
+			fleet, err := r.Sweep(t.Context(), "/p/")
+			if err != nil || len(fleet.Roles) != roles || fleet.Calls != tc.calls {
+				t.Errorf("%s\nthe sweep found %d roles in %d calls, want %d in %d: %v", tc.reason, len(fleet.Roles), fleet.Calls, roles, tc.calls, err)
+			}
+		})
 	}
+}
+
+// withEmptyPages puts an empty page before every page but the first: it answers the
+// first request with a marker by the same marker, and no role.
+func withEmptyPages(next http.Handler) http.Handler {
+	given := map[string]bool{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		form, _ := url.ParseQuery(string(body))
+		action, marker := form.Get("Action"), form.Get("Marker")
+		if marker == "" || given[action+marker] {
+			next.ServeHTTP(w, r)
+			return
+		}
+		given[action+marker] = true
+		w.Header().Set("Content-Type", "text/xml")
+		fmt.Fprintf(w, `<%[1]sResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><%[1]sResult><IsTruncated>true</IsTruncated><Marker>%[2]s</Marker></%[1]sResult></%[1]sResponse>`,
+			action, html.EscapeString(marker))
+	})
 }
 
 // A sweep that fails half way tells nothing.
