@@ -10,6 +10,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
@@ -149,6 +150,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope, observed *plan.Observe
 	}
 	name := s.desired.Role.Name
 	logf.FromContext(ctx).Info("Changing IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.settled)
+	budget.Raise(ctx, budget.Repair) // a check that found something is none any more
 	applied, err := r.roles.Apply(ctx, name, changes)
 	for _, c := range applied.Done {
 		changesMade.WithLabelValues(c.Action()).Inc()

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/budget"
 )
 
 // FieldManager owns what the operator applies to ServiceAccounts. It is API:
@@ -57,6 +56,7 @@ type Reconciler struct {
 	environment *environment
 	sweeper     *sweeper
 	memory      *memory
+	underway    underway
 	clock       clock.PassiveClock
 }
 
@@ -73,7 +73,8 @@ type Reconciler struct {
 // Reconcile brings obj's role and ServiceAccounts in line with its spec, and
 // writes its status once, at the end.
 func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
-	ctx = budget.WithPriority(ctx, urgency(obj))
+	ctx, end := r.underway.begin(ctx, requestFor(obj), urgency(obj))
+	defer end()
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -21,15 +23,29 @@ import (
 // urgency returns how urgent a visit to obj is.
 func urgency(obj *v1alpha1.PodIdentity) budget.Priority {
 	switch {
-	case !obj.DeletionTimestamp.IsZero() || requested(obj) != "":
+	case !obj.DeletionTimestamp.IsZero() || edited(obj):
 		return budget.Edit
+	case requested(obj) != "":
+		return budget.Request
 	case obj.Status.Role == nil:
 		return budget.Create
-	case !readyAt(obj, obj.Generation):
+	case undecided(obj):
 		return budget.Edit
-	default:
+	default: // what is blocked is looked at as what is in sync: its user waits for somebody else
 		return budget.Check
 	}
+}
+
+// edited reports whether the spec has changed since the last visit to obj.
+func edited(obj *v1alpha1.PodIdentity) bool {
+	return obj.Status.ObservedGeneration > 0 && obj.Status.ObservedGeneration < obj.Generation
+}
+
+// undecided reports whether visits have led neither to success nor to somebody who
+// has to act.
+func undecided(obj *v1alpha1.PodIdentity) bool {
+	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
+	return ready == nil || ready.Status == metav1.ConditionUnknown
 }
 
 // How long an object that failed waits for the next attempt: twice as long each
@@ -68,10 +84,11 @@ func requestFor(obj client.Object) reconcile.Request {
 }
 
 // visits puts PodIdentities in the queue as urgently as they are.
-func visits() handler.EventHandler {
+func visits(under *underway) handler.EventHandler {
 	visit := func(obj client.Object, q queue) {
 		if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
 			enqueue(q, urgency(pi), requestFor(pi))
+			under.hurry(requestFor(pi), urgency(pi))
 		}
 	}
 	return handler.Funcs{

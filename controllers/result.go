@@ -27,7 +27,7 @@ func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	case fault.Terminal:
 		return ctrl.Result{}, reconcile.TerminalError(err)
 	case fault.Blocked:
-		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.wait, retryBlocked))}, nil
+		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.wait, retryBlocked)), Priority: queuePriority(urgency(s.obj))}, nil
 	case fault.Waiting:
 		return ctrl.Result{RequeueAfter: cmp.Or(s.wait, retryWaiting)}, nil
 	default:

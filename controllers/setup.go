@@ -115,14 +115,14 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 	warm := true
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("podidentity").
-		Watches(&v1alpha1.PodIdentity{}, visits(), builder.WithPredicates(wanted)).
+		Watches(&v1alpha1.PodIdentity{}, visits(&r.underway), builder.WithPredicates(wanted)).
 		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.PodIdentity{}, mapped(r.neighbours), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.PodIdentityGuardrail{}, judged(r.bounded), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(namespaceObject(), judged(r.inhabitants), builder.WithPredicates(predicate.LabelChangedPredicate{}), builder.OnlyMetadata).
 		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf)).
 		Watches(&corev1.Pod{}, counted(r.identitiesOfPod), builder.WithPredicates(podsThatCount)).
-		WatchesRawSource(source.Channel(r.sweeper.suspects, visits())).
+		WatchesRawSource(source.Channel(r.sweeper.suspects, visits(&r.underway))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
 			RateLimiter:             retryLimiter(),

@@ -31,7 +31,7 @@ type bucket struct {
 	tokens   float64
 	at       time.Time // of tokens and rate
 	slowedAt time.Time
-	waiters  []*waiter // the next first
+	waiters  []*waiter
 	order    uint64
 	timer    *time.Timer
 }
@@ -41,14 +41,14 @@ func newBucket(rate float64) *bucket {
 	return &bucket{full: rate, rate: rate, size: size, tokens: size, at: time.Now()}
 }
 
-func (b *bucket) acquire(ctx context.Context, p Priority) error {
+func (b *bucket) acquire(ctx context.Context) error {
 	if unbound(b.full) {
 		return ctx.Err()
 	}
 	b.mu.Lock()
 	b.order++
-	w := &waiter{priority: p, order: b.order, ready: make(chan struct{})}
-	b.enqueue(w)
+	w := &waiter{priority: func() Priority { return PriorityOf(ctx) }, order: b.order, ready: make(chan struct{})}
+	b.waiters = append(b.waiters, w)
 	b.serve()
 	b.mu.Unlock()
 
@@ -60,18 +60,6 @@ func (b *bucket) acquire(ctx context.Context, p Priority) error {
 	}
 }
 
-// enqueue puts a waiter in its place. There are never more of them than workers,
-// so a sorted list does.
-func (b *bucket) enqueue(w *waiter) {
-	at, _ := slices.BinarySearchFunc(b.waiters, w, func(o, w *waiter) int {
-		if o.before(w) {
-			return -1
-		}
-		return 1
-	})
-	b.waiters = slices.Insert(b.waiters, at, w)
-}
-
 // leave takes a waiter that has given up out of the queue. One that got its token
 // in the same moment hands it back.
 func (b *bucket) leave(ctx context.Context, w *waiter) error {
@@ -81,9 +69,13 @@ func (b *bucket) leave(ctx context.Context, w *waiter) error {
 		b.tokens = min(b.size, b.tokens+1)
 		b.serve()
 	} else {
-		b.waiters = slices.DeleteFunc(b.waiters, func(o *waiter) bool { return o == w })
+		b.remove(w)
 	}
 	return ctx.Err()
+}
+
+func (b *bucket) remove(w *waiter) {
+	b.waiters = slices.DeleteFunc(b.waiters, func(o *waiter) bool { return o == w })
 }
 
 // serve gives tokens to waiters while there are any, and sees to it that it is
@@ -92,8 +84,8 @@ func (b *bucket) serve() {
 	b.refill()
 	for len(b.waiters) > 0 && b.tokens >= 1 {
 		b.tokens--
-		next := b.waiters[0]
-		b.waiters = slices.Delete(b.waiters, 0, 1)
+		next := slices.MinFunc(b.waiters, (*waiter).compare)
+		b.remove(next)
 		next.served = true
 		close(next.ready)
 	}
@@ -145,16 +137,18 @@ func (b *bucket) current() float64 {
 	return b.rate
 }
 
-// waiter waits for a token.
+// waiter waits for a token. There are never more of them than workers, so that
+// looking for the most urgent each time costs nothing, and its priority may change
+// while it waits.
 type waiter struct {
-	priority Priority
+	priority func() Priority
 	order    uint64
 	ready    chan struct{}
 	served   bool
 }
 
-// before reports whether w goes before o: the more urgent, and of two that are as
-// urgent the one that came first.
-func (w *waiter) before(o *waiter) bool {
-	return cmp.Or(cmp.Compare(w.priority, o.priority), cmp.Compare(w.order, o.order)) < 0
+// compare puts the more urgent first, and of two that are as urgent the one that
+// came first.
+func (w *waiter) compare(o *waiter) int {
+	return cmp.Or(cmp.Compare(w.priority(), o.priority()), cmp.Compare(w.order, o.order))
 }

@@ -10,6 +10,7 @@ package budget
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ const (
 	// Edit is what a user waits for: a changed spec, a deletion. It is the zero
 	// value, so what does not say is not held up.
 	Edit Priority = iota
+	// Request is a check that a user asked for: of one identity, or of all at once.
+	Request
 	// Create makes a new identity.
 	Create
 	// Repair puts back what somebody changed in AWS.
@@ -34,6 +37,8 @@ func (p Priority) String() string {
 	switch p {
 	case Edit:
 		return "edit"
+	case Request:
+		return "request"
 	case Create:
 		return "create"
 	case Repair:
@@ -47,13 +52,28 @@ type priorityKey struct{}
 
 // WithPriority returns a context whose calls are that urgent.
 func WithPriority(ctx context.Context, p Priority) context.Context {
-	return context.WithValue(ctx, priorityKey{}, p)
+	shared := &atomic.Int64{}
+	shared.Store(int64(p))
+	return context.WithValue(ctx, priorityKey{}, shared)
 }
 
 // PriorityOf returns how urgent the calls of ctx are; Edit if it does not say.
 func PriorityOf(ctx context.Context) Priority {
-	p, _ := ctx.Value(priorityKey{}).(Priority)
-	return p
+	if shared, ok := ctx.Value(priorityKey{}).(*atomic.Int64); ok {
+		return Priority(shared.Load())
+	}
+	return Edit
+}
+
+// Raise makes the calls of a context from WithPriority, and of those derived from
+// it, at least that urgent: also the calls that wait already.
+func Raise(ctx context.Context, p Priority) {
+	shared, ok := ctx.Value(priorityKey{}).(*atomic.Int64)
+	if !ok {
+		return // nothing is more urgent
+	}
+	for now := shared.Load(); int64(p) < now && !shared.CompareAndSwap(now, int64(p)); now = shared.Load() {
+	}
 }
 
 // Class tells calls apart that do not share an allowance.
@@ -78,7 +98,7 @@ func New(reads, writes float64) *Budget {
 // returns how long that took. It fails only when ctx ends.
 func (b *Budget) Acquire(ctx context.Context, class Class) (time.Duration, error) {
 	began := time.Now()
-	err := b.buckets[class].acquire(ctx, PriorityOf(ctx))
+	err := b.buckets[class].acquire(ctx)
 	return time.Since(began), err
 }
 

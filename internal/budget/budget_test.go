@@ -61,7 +61,7 @@ func TestPriority(t *testing.T) {
 		for _, c := range []struct {
 			name     string
 			priority Priority
-		}{{"check 1", Check}, {"check 2", Check}, {"repair", Repair}, {"create", Create}, {"edit 1", Edit}, {"edit 2", Edit}} {
+		}{{"check 1", Check}, {"check 2", Check}, {"repair", Repair}, {"create", Create}, {"request", Request}, {"edit 1", Edit}, {"edit 2", Edit}} {
 			wg.Go(func() {
 				if _, err := b.Acquire(WithPriority(t.Context(), c.priority), Read); err != nil {
 					t.Error(err)
@@ -73,9 +73,47 @@ func TestPriority(t *testing.T) {
 			synctest.Wait() // so that they come in this order
 		}
 		wg.Wait()
-		want := []string{"edit 1", "edit 2", "create", "repair", "check 1", "check 2"}
+		want := []string{"edit 1", "edit 2", "request", "create", "repair", "check 1", "check 2"}
 		if diff := cmp.Diff(want, served); diff != "" {
 			t.Errorf("served: -want, +got:\n%s", diff)
+		}
+	})
+}
+
+// What has become more urgent while it waited is served as if it had always been;
+// nothing becomes less urgent.
+func TestRaise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(1, 1)
+		drain(t, b, Read, 1)
+		var mu sync.Mutex
+		var served []string
+		var wg sync.WaitGroup
+		wait := func(ctx context.Context, name string) {
+			wg.Go(func() {
+				if _, err := b.Acquire(ctx, Read); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, name)
+			})
+			synctest.Wait()
+		}
+		first, second := WithPriority(t.Context(), Check), WithPriority(t.Context(), Check)
+		wait(WithPriority(t.Context(), Create), "create")
+		wait(first, "first check")
+		wait(context.WithoutCancel(second), "second check")
+
+		Raise(second, Edit)
+		Raise(second, Repair)
+		Raise(t.Context(), Check) // says nothing, and is as urgent as can be
+		wg.Wait()
+		if diff := cmp.Diff([]string{"second check", "create", "first check"}, served); diff != "" {
+			t.Errorf("served: -want, +got:\n%s", diff)
+		}
+		if got := PriorityOf(second); got != Edit {
+			t.Errorf("what was raised to edit is %s", got)
 		}
 	})
 }
@@ -131,7 +169,7 @@ func TestThrottled(t *testing.T) {
 func TestBudgetHolds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := rapid.IntRange(1, 20).Draw(rt, "rate")
-		calls := rapid.SliceOfN(rapid.IntRange(0, 3), 1, 60).Draw(rt, "priorities")
+		calls := rapid.SliceOfN(rapid.IntRange(int(Edit), int(Check)), 1, 60).Draw(rt, "priorities")
 		synctest.Test(t, func(t *testing.T) {
 			b := New(float64(rate), 1)
 			began := time.Now()
@@ -153,8 +191,8 @@ func TestPriorityOf(t *testing.T) {
 	if got := PriorityOf(t.Context()); got != Edit {
 		t.Errorf("a call that does not say is %s, want edit", got)
 	}
-	names := []string{Edit.String(), Create.String(), Repair.String(), Check.String()}
-	if diff := cmp.Diff([]string{"edit", "create", "repair", "check"}, names); diff != "" {
+	names := []string{Edit.String(), Request.String(), Create.String(), Repair.String(), Check.String()}
+	if diff := cmp.Diff([]string{"edit", "request", "create", "repair", "check"}, names); diff != "" {
 		t.Error(diff)
 	}
 }
