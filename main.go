@@ -115,6 +115,8 @@ func newManager(o options.Options) (manager.Manager, error) {
 		return nil, err
 	}
 	grace := shutdown
+	// As controller-runtime's own defaults, 15, 10 and 2 seconds, are to each other.
+	renew, retry := o.LeaseDuration*10/15, o.LeaseDuration*2/15
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         controllers.CacheOptions(),
@@ -124,6 +126,9 @@ func newManager(o options.Options) (manager.Manager, error) {
 		LeaderElectionID:              "podidentity-operator.iam.podidentity.io",
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends with the manager
+		LeaseDuration:                 &o.LeaseDuration,
+		RenewDeadline:                 &renew,
+		RetryPeriod:                   &retry,
 		GracefulShutdownTimeout:       &grace,
 	})
 	if err != nil {

@@ -43,6 +43,8 @@ type Options struct {
 	LeaderElect bool
 	// LeaderElectionNamespace holds the lease; if empty, the pod's own does.
 	LeaderElectionNamespace string
+	// LeaseDuration is how long a leader that has failed keeps others from taking over.
+	LeaseDuration time.Duration
 	// HealthProbeBindAddress and MetricsBindAddress are host:port; 0 is nowhere.
 	HealthProbeBindAddress string
 	MetricsBindAddress     string

@@ -36,6 +36,8 @@ const (
 	maxReconciles  = 100
 	minInterval    = time.Second
 	maxGrace       = time.Hour
+	minLease       = 3 * time.Second // or a slow answer of the API server would cost the lead
+	maxLease       = 5 * time.Minute
 )
 
 // Forms of values.
@@ -167,6 +169,14 @@ func processSettings() []setting {
 			usage:   "Namespace of the lease by which the leader is elected.",
 			allowed: "the name of a namespace",
 			set:     matching(namespace, 63, func(o *Options) *string { return &o.LeaderElectionNamespace }),
+		},
+		{
+			name: "leader-election-lease-duration", initial: "15s",
+			usage:   "How long a leader that fails without a word keeps the others from taking over. A leader that does not reach the API server for two thirds of it gives up. One that is told to stop hands over at once.",
+			allowed: "a duration from 3s to 5m, such as 15s",
+			set: duration(func(o *Options) *time.Duration { return &o.LeaseDuration }, func(d time.Duration) bool {
+				return d >= minLease && d <= maxLease
+			}),
 		},
 		{
 			name: "health-probe-bind-address", initial: ":8081",
