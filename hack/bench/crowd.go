@@ -45,9 +45,12 @@ func identity(namespace string, i int) *v1alpha1.PodIdentity {
 	}
 }
 
-// createCost is what the create of an identity costs at least: CreateRole, and a
-// call for each policy.
-const createCost = 3
+// What is done to such an identity costs at least so many calls.
+const (
+	createCost = 3 // CreateRole, and one for each policy
+	lookCost   = 4 // GetRole, two lists of policies, and one for each inline policy
+	editCost   = lookCost + 1
+)
 
 // addIdentities creates the identities from first to last-1.
 func (w *world) addIdentities(ctx context.Context, namespace string, first, last int) error {
@@ -93,7 +96,7 @@ func (w *world) clear(ctx context.Context, namespace string) error {
 	if err := w.setFaults(ctx, awslocal.Faults{}); err != nil {
 		return err
 	}
-	if err := w.restart(ctx, unbounded...); err != nil {
+	if err := w.restart(ctx, hasty...); err != nil {
 		return err
 	}
 	if err := w.user.DeleteAllOf(ctx, &v1alpha1.PodIdentity{}, client.InNamespace(namespace)); err != nil {

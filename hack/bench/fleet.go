@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +21,10 @@ func measureFleet(ctx context.Context, w *world, r *report) error {
 	if err := w.namespace(ctx, namespace); err != nil {
 		return err
 	}
+	empty, err := w.baseline(ctx)
+	if err != nil {
+		return err
+	}
 	have := 0
 	for _, n := range w.scale.checks {
 		say("Comparing %d identities with AWS", n)
@@ -31,7 +36,10 @@ func measureFleet(ctx context.Context, w *world, r *report) error {
 			return err
 		}
 	}
-	return measureSteady(ctx, w, r, namespace, have)
+	if err := measureSteady(ctx, w, r, namespace, have, empty); err != nil {
+		return err
+	}
+	return measureEditsAmongChecks(ctx, w, r, namespace, have)
 }
 
 // grow has an operator without bounds, on an AWS without latency, make the
@@ -40,13 +48,39 @@ func (w *world) grow(ctx context.Context, namespace string, have, n int) error {
 	if err := w.setFaults(ctx, awslocal.Faults{}); err != nil {
 		return err
 	}
-	if err := w.restart(ctx, unbounded...); err != nil {
+	if err := w.restart(ctx, hasty...); err != nil {
 		return err
 	}
 	if err := w.addIdentities(ctx, namespace, have, n); err != nil {
 		return err
 	}
 	return w.tracker.awaitReady(ctx, n)
+}
+
+// usage is what an operator uses of its machine.
+type usage struct {
+	memory float64       // bytes resident
+	cpu    time.Duration // since its start
+}
+
+func (o *operator) usage() (usage, error) {
+	memory, errMemory := o.memory()
+	cpu, errCPU := o.cpu()
+	return usage{memory, cpu}, errors.Join(errMemory, errCPU)
+}
+
+// baseline returns what an operator uses that has nothing to do.
+func (w *world) baseline(ctx context.Context) (usage, error) {
+	if err := w.restart(ctx, bounded...); err != nil {
+		return usage{}, err
+	}
+	if err := w.awaitCheck(ctx); err != nil {
+		return usage{}, err
+	}
+	if err := w.settle(ctx); err != nil {
+		return usage{}, err
+	}
+	return w.operator.usage()
 }
 
 // measureStart starts the operator on n identities in sync, and waits for the full
@@ -80,29 +114,24 @@ func measureStart(ctx context.Context, w *world, r *report, n int) error {
 		return err
 	}
 
-	least := 2 * pages(n)
+	calls := 2 * pages(n)
+	whole := least(float64(calls), "a page of %d roles, as often as it takes, of each of two lists", page)
+	lasts := least(float64(calls)*latency.Seconds(), "these %d calls, one after the other, of %s each", calls, latency)
+	name := fmt.Sprintf("%d identities", n)
 	checked := cost.calls["GetAccountAuthorizationDetails"] + cost.calls["ListRoles"]
-	f := figure{
-		Section: "Full check", Name: fmt.Sprintf("%d identities", n), N: n, Unit: "AWS calls", Value: float64(checked), Least: float64(least),
-		Why: "a page of 1,000 roles of each of two lists", Detail: list(cost.calls),
-	}
+	f := figure{Section: checkSection, Name: name, N: n, Unit: "AWS calls", Value: float64(checked), Detail: list(cost.calls)}
 	if n == page {
-		f.Goal, f.Reached = "the least exactly", reached("goal", checked == least)
+		f = f.meets("the least exactly", checked == calls)
 	}
-	r.add(f)
-	r.add(figure{
-		Section: "Full check", Name: fmt.Sprintf("%d identities", n), Unit: "s", Value: took, Least: float64(least) * latency.Seconds(),
-		Why: fmt.Sprintf("the calls, of %s each", latency),
-	})
+	r.add(f, whole)
+	r.add(figure{Section: checkSection, Name: name, Unit: "s", Value: took}, lasts)
 	if n == w.scale.restart {
 		const section = "Restart with all in sync"
-		name := fmt.Sprintf("%d identities", n)
-		r.add(figure{
-			Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Least: float64(least), Why: "a full check", Detail: list(cost.calls),
-			Goal: "≤ 5", Reached: reached("goal", cost.total() <= 5),
-		})
-		r.add(figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes()), Detail: list(cost.made), Goal: "0", Reached: reached("goal", cost.writes() == 0)})
-		r.add(figure{Section: section, Name: name, Unit: "s until all are checked", Value: started, Least: float64(least) * latency.Seconds()})
+		f := figure{Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)}
+		r.add(f.meets("≤ 5", cost.total() <= 5), whole)
+		f = figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes()), Detail: list(cost.made)}
+		r.add(f.meets("0", cost.writes() == 0), least(0, "nothing has changed"))
+		r.add(figure{Section: section, Name: name + ", until all are checked", Unit: "s", Value: started}, lasts)
 	}
 	return nil
 }
@@ -133,8 +162,8 @@ func (w *world) settle(ctx context.Context) error {
 }
 
 // measureSteady fills the cluster, and looks at what the operator uses while there
-// is nothing to do.
-func measureSteady(ctx context.Context, w *world, r *report, namespace string, n int) error {
+// is nothing to do, beside what it uses in an empty cluster.
+func measureSteady(ctx context.Context, w *world, r *report, namespace string, n int, empty usage) error {
 	say("Filling the cluster with %d pods and %d other ServiceAccounts", w.scale.pods, w.scale.accounts)
 	if err := w.addServiceAccounts(ctx, namespace, w.scale.accounts); err != nil {
 		return err
@@ -145,20 +174,14 @@ func measureSteady(ctx context.Context, w *world, r *report, namespace string, n
 	if err := w.settle(ctx); err != nil {
 		return err
 	}
-	if err := w.restart(ctx, bounded...); err != nil {
-		return err
-	}
-	if err := w.awaitCheck(ctx); err != nil {
-		return err
-	}
-	if err := w.settle(ctx); err != nil {
+	if _, err := w.baseline(ctx); err != nil { // of no use but that it has settled
 		return err
 	}
 	before, err := w.costs(ctx)
 	if err != nil {
 		return err
 	}
-	cpuBefore, err := w.operator.cpu()
+	first, err := w.operator.usage()
 	if err != nil {
 		return err
 	}
@@ -168,7 +191,7 @@ func measureSteady(ctx context.Context, w *world, r *report, namespace string, n
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	cpuAfter, err := w.operator.cpu()
+	last, err := w.operator.usage()
 	if err != nil {
 		return err
 	}
@@ -176,24 +199,29 @@ func measureSteady(ctx context.Context, w *world, r *report, namespace string, n
 	if err != nil {
 		return err
 	}
-	memory, err := w.operator.memory()
-	if err != nil {
-		return err
-	}
-	section := "Steady state"
-	name := fmt.Sprintf("%d identities, %d pods, %d other ServiceAccounts", n, w.scale.pods, w.scale.accounts)
-	r.add(figure{
-		Section: section, Name: name, Unit: "MiB resident", Value: memory / (1 << 20),
-		Goal: "≤ 200 MiB", Reached: reached("goal", memory <= 200<<20),
-	})
-	share := 100 * (cpuAfter - cpuBefore).Seconds() / float64(w.scale.steady)
-	r.add(figure{
-		Section: section, Name: name, Unit: "% of a core", Value: share,
-		Goal: "< 1 %", Reached: reached("goal", share < 1), Detail: fmt.Sprintf("over %d s, between two full checks", w.scale.steady),
-	})
-	r.add(figure{Section: section, Name: name, Unit: "CPU seconds from the start on", Value: cpuAfter.Seconds()})
-	cost := after.since(before)
-	r.add(figure{Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Goal: "0", Reached: reached("goal", cost.total() == 0)})
-	r.add(figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes()), Detail: list(cost.made), Goal: "0", Reached: reached("goal", cost.writes() == 0)})
+	r.addSteady(w.scale, n, empty, first, last, after.since(before))
 	return nil
+}
+
+// addSteady reports what the operator used and cost between first and last.
+func (r *report) addSteady(p scale, n int, empty, first, last usage, cost costs) {
+	const section, mib = "Steady state", 1 << 20
+	where := fmt.Sprintf("%d identities, %d pods, %d other ServiceAccounts", n, p.pods, p.accounts)
+	figureOf := func(unit string, value float64) figure {
+		return figure{Section: section, Name: where, Unit: unit, Value: value}
+	}
+	nothing := least(0, "nothing changes")
+
+	r.add(figureOf("MiB resident", last.memory/mib).meets("≤ 200 MiB", last.memory <= 200*mib), least(empty.memory/mib, "the operator in an empty cluster"))
+	r.add(figureOf("CPU seconds from the start on", last.cpu.Seconds()), least(empty.cpu.Seconds(), "the operator in an empty cluster, until it has settled"))
+	share := 100 * (last.cpu - first.cpu).Seconds() / float64(p.steady)
+	f := figureOf("% of a core", share)
+	f.Detail = fmt.Sprintf("over %d s, between two full checks", p.steady)
+	r.add(f.meets("< 1 %", share < 1), nothing)
+	f = figureOf("AWS calls", float64(cost.total()))
+	f.Detail = list(cost.calls)
+	r.add(f.meets("0", cost.total() == 0), nothing)
+	f = figureOf("API-server writes", float64(cost.writes()))
+	f.Detail = list(cost.made)
+	r.add(f.meets("0", cost.writes() == 0), nothing)
 }

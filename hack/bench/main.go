@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -38,7 +39,7 @@ func parse(args []string) (scale, error) {
 	quick := flags.Bool("quick", false, "measure small crowds only, and write no files")
 	manager := flags.String("manager", "bin/manager", "the operator's binary")
 	endpoint := flags.String("awslocal", "bin/awslocal", "the AWS endpoint's binary")
-	only := flags.String("only", "", "measure these alone, and write no files: costs, ready, repair, edits, storm, fleet")
+	only := flags.String("only", "", "measure these alone, separated by commas, and write no files: "+names())
 	out := flags.String("out", "docs/benchmarks", "directory of the results")
 	again := flags.Bool("again", false, "measure nothing, and write page and plots again from results.json")
 	crds := flags.String("crds", "config/crd/bases", "directory of the CustomResourceDefinitions")
@@ -54,6 +55,11 @@ func parse(args []string) (scale, error) {
 	}
 	if *only != "" {
 		p.only = strings.Split(*only, ",")
+		for _, name := range p.only {
+			if !slices.Contains(strings.Split(names(), ", "), name) {
+				return scale{}, fmt.Errorf("--only: %q is no measurement: must be some of %s", name, names())
+			}
+		}
 	}
 	p.manager, p.endpoint, p.out, p.crds, p.again = *manager, *endpoint, *out, *crds, *again
 	return p, nil
@@ -66,15 +72,16 @@ type scale struct {
 	again                        bool     // write what was measured before
 	manager, endpoint, out, crds string
 
-	ready        []int // crowds that are created
-	checks       []int // crowds that are compared with AWS, each larger than the one before
-	restart      int   // the crowd that a restart finds in sync; one of checks
-	goalReady    int   // the crowd that has a goal
-	repairs      int   // how often something is repaired
-	edits, crowd int   // edits, and the crowd that is created meanwhile
-	pods         int   // of the largest crowd's cluster
-	accounts     int   // ServiceAccounts of the same that are nobody's
-	storm        int   // the crowd that AWS throttles at random
+	ready        []int         // crowds that are created
+	checks       []int         // crowds that are compared with AWS, each larger than the one before
+	restart      int           // the crowd that a restart finds in sync; one of checks
+	goalReady    int           // the crowd that has a goal
+	repairs      int           // how often something is repaired
+	edits, crowd int           // edits, and the crowd that is created meanwhile
+	lease        time.Duration // of leaders that end
+	pods         int           // of the largest crowd's cluster
+	accounts     int           // ServiceAccounts of the same that are nobody's
+	storm        int           // the crowd that AWS throttles at random
 	stormSeconds int
 	steady       int // seconds that the largest crowd is watched doing nothing
 }
@@ -82,16 +89,16 @@ type scale struct {
 var (
 	full = scale{
 		ready: []int{100, 500, 1000}, goalReady: 500, checks: []int{100, 1000, 5000}, restart: 1000,
-		repairs: 50, edits: 50, crowd: 1000, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60,
+		repairs: 50, edits: 50, crowd: 5000, lease: 15 * time.Second, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60,
 	}
 	small = scale{
 		quick: true,
 		ready: []int{50, 100}, goalReady: 100, checks: []int{50, 200}, restart: 200,
-		repairs: 10, edits: 10, crowd: 200, pods: 400, accounts: 200, storm: 40, stormSeconds: 15, steady: 10,
+		repairs: 10, edits: 10, crowd: 500, lease: 3 * time.Second, pods: 400, accounts: 200, storm: 40, stormSeconds: 15, steady: 10,
 	}
 )
 
-// measurements are made in this order.
+// measurements are made in this order. Each has a file of its name.
 var measurements = []struct {
 	name string
 	make func(context.Context, *world, *report) error
@@ -101,7 +108,17 @@ var measurements = []struct {
 	{"repair", measureRepair},
 	{"edits", measureEdits},
 	{"storm", measureStorm},
+	{"failover", measureFailover},
 	{"fleet", measureFleet},
+}
+
+// names returns the names of all measurements.
+func names() string {
+	var all []string
+	for _, m := range measurements {
+		all = append(all, m.name)
+	}
+	return strings.Join(all, ", ")
 }
 
 // run makes all measurements, prints them, and writes them down unless they are

@@ -27,8 +27,8 @@ type operator struct {
 	began   time.Time
 }
 
-// unbounded lets the operator call AWS as fast as it can, to fill an account.
-var unbounded = []string{"--aws-reads-per-second=0", "--aws-writes-per-second=0"}
+// hasty lets the operator call AWS as fast as it can, to fill an account.
+var hasty = []string{"--aws-reads-per-second=0", "--aws-writes-per-second=0"}
 
 // bounded gives the operator the rate that the account's bucket has.
 var bounded = []string{
@@ -40,18 +40,25 @@ var bounded = []string{
 // when it is ready.
 func (w *world) restart(ctx context.Context, flags ...string) error {
 	w.operator.stop()
+	var err error
+	w.operator, err = w.launch(ctx, append([]string{"--leader-elect=false"}, flags...)...)
+	return err
+}
+
+// launch starts an operator, and returns when it is ready.
+func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) {
 	free, err := controlplane.FreeAddresses(2)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	health, metrics := free[0], free[1]
 	log, err := os.OpenFile(w.log("operator"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close() //nolint:errcheck // the child has its own descriptor
 	args := append([]string{
-		"--cluster-name=bench", "--leader-elect=false", "--propagation-grace=0s",
+		"--cluster-name=bench", "--propagation-grace=0s",
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=" + metrics, "--metrics-secure=false",
 	}, flags...)
 	cmd := exec.CommandContext(ctx, w.scale.manager, args...) //nolint:gosec // what `make bench` has built
@@ -61,23 +68,27 @@ func (w *world) restart(ctx context.Context, flags ...string) error {
 	})
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	began := time.Now()
+	o := &operator{cmd: cmd, metrics: "http://" + metrics + "/metrics", began: time.Now()}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	w.operator = &operator{cmd: cmd, metrics: "http://" + metrics + "/metrics", began: began}
-	return eventually(ctx, "the operator to be ready", func() (bool, error) {
+	return o, eventually(ctx, "the operator to be ready", func() (bool, error) {
 		_, err := get(ctx, "http://"+health+"/readyz")
 		return err == nil, nil
 	})
 }
 
 // stop ends the operator as Kubernetes does, and waits for its end.
-func (o *operator) stop() {
+func (o *operator) stop() { o.end(syscall.SIGTERM) }
+
+// kill ends the operator without a word.
+func (o *operator) kill() { o.end(syscall.SIGKILL) }
+
+func (o *operator) end(signal syscall.Signal) {
 	if o == nil || o.cmd.ProcessState != nil {
 		return
 	}
-	_ = o.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended
+	_ = o.cmd.Process.Signal(signal) // fails only if it has ended
 	_ = o.cmd.Wait()
 }
 

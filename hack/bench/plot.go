@@ -10,10 +10,15 @@ import (
 // image says how to draw the figures of a section that have an N.
 type image struct{ file, title, y string }
 
-// plots are the sections that are drawn.
+// The sections that are drawn.
+const (
+	readySection = "All ready, at 20 calls a second"
+	checkSection = "Full check"
+)
+
 var plots = map[string]image{
-	"All ready, at 20 calls a second": {file: "ready.svg", title: "Time until all identities are ready", y: "seconds"},
-	"Full check":                      {file: "check.svg", title: "AWS calls to compare all identities", y: "AWS calls"},
+	readySection: {file: "ready.svg", title: "Time until all identities are ready", y: "seconds"},
+	checkSection: {file: "check.svg", title: "AWS calls to compare all identities", y: "AWS calls"},
 }
 
 // plot draws what was measured and the least that is possible, over the number of
@@ -21,9 +26,9 @@ var plots = map[string]image{
 func (r *report) plot(section string, i image, file string) error {
 	var measured, least plotter.XYs
 	for _, f := range r.Figures {
-		if f.Section == section && f.N > 0 {
+		if f.Section == section && f.N > 0 && f.Least != nil {
 			measured = append(measured, plotter.XY{X: float64(f.N), Y: f.Value})
-			least = append(least, plotter.XY{X: float64(f.N), Y: f.Least})
+			least = append(least, plotter.XY{X: float64(f.N), Y: *f.Least})
 		}
 	}
 	p := plot.New()

@@ -15,25 +15,36 @@ import (
 
 // figure is one thing that was measured, beside the least that is possible.
 type figure struct {
-	Section string  `json:"section"`
-	Name    string  `json:"name"`
-	Unit    string  `json:"unit"`
-	Value   float64 `json:"value"`
-	Least   float64 `json:"least,omitempty"`  // 0 if nothing bounds it
-	Ratio   float64 `json:"ratio,omitempty"`  // of value to least
-	Why     string  `json:"why,omitempty"`    // the least is that
-	Detail  string  `json:"detail,omitempty"` // of the value
-	Goal    string  `json:"goal,omitempty"`
-	Reached *bool   `json:"reached,omitempty"` // the goal
-	N       int     `json:"n,omitempty"`       // for plots
+	Section string   `json:"section"`
+	Name    string   `json:"name"`
+	Value   float64  `json:"value"`
+	Unit    string   `json:"unit"`
+	Least   *float64 `json:"least,omitempty"` // nil if nothing bounds it
+	Ratio   float64  `json:"ratio,omitempty"` // of value to least; 0 if there is none
+	Why     string   `json:"why"`             // the least is that, or there is none
+	Detail  string   `json:"detail,omitempty"`
+	Goal    string   `json:"goal,omitempty"`
+	Reached *bool    `json:"reached,omitempty"` // the goal
+	N       int      `json:"n,omitempty"`       // for plots
 }
 
-// reached returns whether a goal was reached, nil if there is none.
-func reached(goal string, yes bool) *bool {
-	if goal == "" {
-		return nil
-	}
-	return &yes
+// bound is the least that a figure can be, and why.
+type bound struct {
+	least *float64
+	why   string
+}
+
+func least(v float64, why string, args ...any) bound {
+	return bound{least: &v, why: fmt.Sprintf(why, args...)}
+}
+
+// unbounded says why nothing can be said about the least.
+func unbounded(why string) bound { return bound{why: "unknown: " + why} }
+
+// meets sets the goal of a figure, and whether it was reached.
+func (f figure) meets(goal string, reached bool) figure {
+	f.Goal, f.Reached = goal, &reached
+	return f
 }
 
 // report is all that was measured, and on what.
@@ -49,13 +60,17 @@ func newReport(p scale) *report {
 	return &report{Quick: p.quick, Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
 }
 
-func (r *report) add(f figure) {
-	if f.Least > 0 {
-		f.Ratio = f.Value / f.Least
+// add adds a figure with the least that it can be.
+func (r *report) add(f figure, b bound) {
+	f.Least, f.Why = b.least, b.why
+	if f.Least != nil && *f.Least > 0 {
+		f.Ratio = f.Value / *f.Least
 	}
 	r.Figures = append(r.Figures, f)
-	say("  %s: %s: %s %s", f.Section, f.Name, number(f.Value), f.Unit)
+	say("  %s: %s: %s", f.Section, f.Name, f.measured())
 }
+
+func (f figure) measured() string { return number(f.Value) + " " + f.Unit }
 
 // number writes a figure as people do: three digits that matter, and none that
 // were not measured.
@@ -72,17 +87,20 @@ func number(v float64) string {
 
 // cells are the columns of a figure.
 func (f figure) cells() []string {
-	least, ratio, goal := "", "", f.Goal
-	if f.Least > 0 {
-		least, ratio = number(f.Least), strconv.FormatFloat(f.Ratio, 'f', 2, 64)
+	least, ratio, goal := "–", "–", f.Goal
+	if f.Least != nil {
+		least = number(*f.Least)
+	}
+	if f.Ratio > 0 {
+		ratio = strconv.FormatFloat(f.Ratio, 'f', 2, 64)
 	}
 	if f.Reached != nil {
 		goal = map[bool]string{true: "✓ ", false: "✗ "}[*f.Reached] + goal
 	}
-	return []string{f.Name, number(f.Value), least, ratio, f.Unit, goal}
+	return []string{f.Name, f.measured(), least, ratio, goal}
 }
 
-var columns = []string{"", "measured", "the least", "ratio", "", "goal"}
+var columns = []string{"", "measured", "the least", "ratio", "goal"}
 
 // grouped returns the figures section by section, in the order in which these began.
 func (r *report) grouped() []figure {

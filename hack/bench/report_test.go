@@ -34,16 +34,27 @@ func TestCostsSince(t *testing.T) {
 	}
 }
 
-// A goal that is missed is said as plainly as one that is reached.
+// A goal that is missed is said as plainly as one that is reached, and no figure is
+// without the least that it can be, or the reason why that is not known.
 func TestReport(t *testing.T) {
 	r := &report{Cores: 2}
-	r.add(figure{Section: "Full check", Name: "some", Unit: "AWS calls", Value: 3, Least: 2, Goal: "the least", Reached: reached("x", false)})
-	r.add(figure{Section: "Full check", Name: "more", Unit: "s", Value: 0.5, Goal: "< 1 s", Reached: reached("x", true)})
+	r.add(figure{Section: "Full check", Name: "some", Unit: "AWS calls", Value: 3}.meets("the least", false), least(2, "a page of %d lists", 2))
+	r.add(figure{Section: "Full check", Name: "more", Unit: "s", Value: 0.5}.meets("< 1 s", true), unbounded("chance"))
+	r.add(figure{Section: "Full check", Name: "writes", Unit: "writes", Value: 0}, least(0, "nothing has to change"))
 	for name, text := range map[string]string{"table": r.table(), "page": r.page()} {
-		for _, want := range []string{"✗ the least", "1.50", "✓ < 1 s"} {
+		for _, want := range []string{"✗ the least", "1.50", "✓ < 1 s", "3 AWS calls"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the %s does not say %q:\n%s", name, want, text)
 			}
+		}
+	}
+	for _, want := range []string{
+		"| some | 3 AWS calls | 2 | 1.50 | ✗ the least | a page of 2 lists |",
+		"| more | 0.5 s | – | – | ✓ < 1 s | unknown: chance |",
+		"| writes | 0 writes | 0 | – |  | nothing has to change |",
+	} {
+		if !strings.Contains(r.page(), want) {
+			t.Errorf("the page lacks the row %q:\n%s", want, r.page())
 		}
 	}
 }

@@ -55,26 +55,26 @@ func measureStorm(ctx context.Context, w *world, r *report) error {
 	flaps := w.tracker.flapped() - flapsBefore
 
 	const section = "30 % of all calls throttled"
-	name := fmt.Sprintf("%d identities for %d s", n, w.scale.stormSeconds)
-	r.add(figure{
-		Section: section, Name: name, Unit: "s from its end until all are ready", Value: recovered,
-		Goal: "all ready", Reached: reached("goal", true), // or this were not reached
-	})
-	r.add(figure{Section: section, Name: name, Unit: "times that Ready flapped", Value: float64(flaps), Goal: "0", Reached: reached("goal", flaps == 0)})
+	name := fmt.Sprintf("%d identities for %d s, ", n, w.scale.stormSeconds)
+	r.add(
+		figure{Section: section, Name: name + "all ready after its end", Unit: "s", Value: recovered}.meets("all ready", true), // or this were not reached
+		unbounded("what is left to do when it ends depends on chance"),
+	)
+	r.add(
+		figure{Section: section, Name: name + "Ready flapped", Unit: "times", Value: float64(flaps)}.meets("0", flaps == 0),
+		least(0, "a throttled call changes nothing that was ready"),
+	)
 	cost := after.since(before)
-	least := n * createCost
+	calls := n * createCost
 	for _, made := range edits {
-		least += int(made) * editCost
+		calls += int(made) * editCost
 	}
-	r.add(figure{
-		Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Least: float64(least),
-		Why: "as without a storm", Detail: list(cost.calls),
-	})
+	r.add(
+		figure{Section: section, Name: name + "calls in vain included", Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)},
+		least(float64(calls), "what creates and edits cost without a storm"),
+	)
 	return w.clear(ctx, namespace)
 }
-
-// editCost is what an edit costs: four reads of the role, and one write.
-const editCost = 5
 
 // editThrough edits one identity after the other until the storm's time is over,
 // and returns how often each was.
@@ -95,7 +95,7 @@ func (w *world) editThrough(ctx context.Context, namespace string, n int) ([]int
 		if !w.tracker.isReady(key) {
 			continue
 		}
-		err := w.edit(ctx, key, func(pi *v1alpha1.PodIdentity) { pi.Spec.Role.Description = fmt.Sprintf("edit %d", i) })
+		_, err := w.edit(ctx, key, func(pi *v1alpha1.PodIdentity) { pi.Spec.Role.Description = fmt.Sprintf("edit %d", i) })
 		if err != nil {
 			return nil, err
 		}
