@@ -1,0 +1,122 @@
+// Package failover_test runs replicas of the operator's own binary, and has the one
+// that leads end: without a word, and as Kubernetes ends it.
+package failover_test
+
+import (
+	"fmt"
+	"maps"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+const (
+	// lease is as short as a slow machine allows.
+	lease = 9 * time.Second
+	// slack is what a slow machine takes for the work itself, and a standby until
+	// it looks at the lease again.
+	slack = 6 * time.Second
+)
+
+// takeover is what it costs to take over identities that are in sync: to learn about
+// the cluster, and one look at all of them.
+var takeover = map[string]int{"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 1, "ListRoles": 1}
+
+// edit is what an edit of one part costs: the reads of a role without inline
+// policies, and the write.
+var edit = map[string]int{"GetRole": 1, "ListAttachedRolePolicies": 1, "ListRolePolicies": 1, "UpdateRole": 1}
+
+// A standby makes no call to AWS and no write while another leads. It serves what
+// users wait for within the lease of a leader that was killed, and at once when the
+// leader was stopped; of what is in sync it looks at everything together, and writes
+// nothing.
+func TestFailover(t *testing.T) {
+	w := open(t)
+	first := w.startReplica("first")
+	w.create("a", "b", "c", "d", "edited")
+	second := w.startReplica("second")
+	before := w.versions("a", "b", "c", "d")
+
+	first.end(syscall.SIGKILL)
+	began := time.Now()
+	w.checkCalls(second, nil, "before it leads")
+	w.edit("edited", "while nobody leads")
+	took := w.awaitReady("edited").Sub(began)
+	t.Logf("The leader was killed, and an edit served %s later, by a lease of %s", took.Round(time.Millisecond), lease)
+	if took > lease+slack {
+		t.Errorf("A leader was killed, and an edit served %s later: the lease is %s", took, lease)
+	}
+
+	third := w.startReplica("third")
+	second.await("its full check", func() bool { return second.calls()["ListRoles"] > 0 })
+	w.checkCalls(third, nil, "before it leads")
+	second.end(syscall.SIGTERM)
+	began = time.Now()
+	w.edit("edited", "once more")
+	took = w.awaitReady("edited").Sub(began)
+	t.Logf("The leader was stopped, and an edit served %s later", took.Round(time.Millisecond))
+	if took > lease/2 {
+		t.Errorf("A leader was stopped, and an edit served %s later: it did not give the lease of %s back", took, lease)
+	}
+	third.await("its full check", func() bool { return third.calls()["ListRoles"] > 0 })
+	third.end(syscall.SIGTERM) // so that nothing comes any more
+
+	w.checkCalls(second, both(takeover, edit), "in its life")
+	w.checkCalls(third, both(takeover, edit), "in its life")
+	if diff := cmp.Diff(before, w.versions("a", "b", "c", "d")); diff != "" {
+		t.Errorf("Identities in sync were written to: -before, +after:\n%s", diff)
+	}
+}
+
+func both(a, b map[string]int) map[string]int {
+	all := maps.Clone(a)
+	for action, n := range b {
+		all[action] += n
+	}
+	return all
+}
+
+func (w *world) checkCalls(r *replica, want map[string]int, when string) {
+	w.Helper()
+	if want == nil {
+		want = map[string]int{}
+	}
+	if diff := cmp.Diff(want, r.calls()); diff != "" {
+		w.Errorf("calls to AWS of the %s replica %s: -want, +got:\n%s", r.name, when, diff)
+	}
+}
+
+// create makes identities without policies, and waits until they are ready.
+func (w *world) create(names ...string) {
+	w.Helper()
+	for _, name := range names {
+		pi := &v1alpha1.PodIdentity{}
+		pi.Namespace, pi.Name = "default", name
+		w.must(w.user.Create(w.Context(), pi))
+	}
+	for _, name := range names {
+		w.awaitReady(name)
+	}
+}
+
+// versions tells, by what identities and in which versions, whether anything was
+// written to them.
+func (w *world) versions(names ...string) map[string]string {
+	w.Helper()
+	versions := map[string]string{}
+	for _, name := range names {
+		versions[name] = w.get(name).ResourceVersion
+	}
+	return versions
+}
+
+func (w *world) edit(name, description string) {
+	w.Helper()
+	pi := w.get(name)
+	pi.Spec.Role.Description = fmt.Sprintf("Edited %s", description)
+	w.must(w.user.Update(w.Context(), pi))
+}
