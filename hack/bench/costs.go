@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -31,6 +33,23 @@ func (w *world) costs(ctx context.Context) (costs, error) {
 	}
 	made, err := w.apiWrites(ctx)
 	return costs{calls: calls, made: made}, err
+}
+
+// quiet waits until nothing has been written or asked for that long. What has been
+// seen done may not have been counted yet.
+func (w *world) quiet(ctx context.Context, long time.Duration) error {
+	var last string
+	since := time.Now()
+	return eventually(ctx, "quiet", func() (bool, error) {
+		now, err := w.costs(ctx)
+		if err != nil {
+			return false, err
+		}
+		if state := fmt.Sprint(now); state != last {
+			last, since = state, time.Now()
+		}
+		return time.Since(since) > long, nil
+	})
 }
 
 // apiWrites returns how many writes to PodIdentities and ServiceAccounts the API
@@ -170,7 +189,7 @@ func (w *world) measureStep(ctx context.Context, r *report, s step) error {
 	if err := s.do(); err != nil {
 		return err
 	}
-	if err := s.await(); err != nil {
+	if err := errors.Join(s.await(), w.quiet(ctx, time.Second)); err != nil {
 		return err
 	}
 	after, err := w.costs(ctx)

@@ -145,21 +145,7 @@ func (w *world) awaitCheck(ctx context.Context) error {
 }
 
 // settle waits until nothing has been written or asked for some seconds.
-func (w *world) settle(ctx context.Context) error {
-	const quiet = 5 * time.Second
-	var last string
-	since := time.Now()
-	return eventually(ctx, "quiet", func() (bool, error) {
-		now, err := w.costs(ctx)
-		if err != nil {
-			return false, err
-		}
-		if state := fmt.Sprint(now); state != last {
-			last, since = state, time.Now()
-		}
-		return time.Since(since) > quiet, nil
-	})
-}
+func (w *world) settle(ctx context.Context) error { return w.quiet(ctx, 5*time.Second) }
 
 // measureSteady fills the cluster, and looks at what the operator uses while there
 // is nothing to do, beside what it uses in an empty cluster.
