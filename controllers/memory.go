@@ -35,6 +35,12 @@ func (m *memory) of(uid types.UID) (remembered, bool) {
 	return got, ok
 }
 
+// knows reports whether anything is remembered of the object's role.
+func (m *memory) knows(uid types.UID) bool {
+	_, ok := m.of(uid)
+	return ok
+}
+
 func (m *memory) remember(uid types.UID, r remembered) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -106,13 +107,17 @@ type relatives func(context.Context, client.Object) []v1alpha1.PodIdentity
 
 // mapped puts the relatives of an object in the queue. Those that are ready go
 // first: a ServiceAccount may have lost its role, and to see to that costs no call
-// to AWS.
-func mapped(to relatives) handler.EventHandler {
+// to AWS if the role is known. If it is not, the visit would take the worker of an
+// edit only to wait for the budget.
+func mapped(to relatives, known func(types.UID) bool) handler.EventHandler {
 	return following(func(ctx context.Context, obj client.Object, q queue) {
 		for _, pi := range to(ctx, obj) {
 			p := urgency(&pi)
 			if readyAt(&pi, pi.Generation) {
-				p = budget.Edit
+				p = min(p, budget.Repair)
+				if known(pi.UID) {
+					p = budget.Edit
+				}
 			}
 			enqueue(q, p, requestFor(&pi))
 		}

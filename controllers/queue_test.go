@@ -1,11 +1,16 @@
 package controllers
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -94,18 +99,58 @@ func TestUrgency(t *testing.T) {
 	}
 }
 
+// What happens to a ServiceAccount brings on a visit that goes first, but not one
+// that would wait for the budget in the place of an edit.
+func TestMapped(t *testing.T) {
+	identity := func(name string, status metav1.ConditionStatus) v1alpha1.PodIdentity {
+		pi := v1alpha1.PodIdentity{}
+		pi.Namespace, pi.Name, pi.UID, pi.Generation = "shop", name, types.UID(name), 1
+		pi.Status.ObservedGeneration, pi.Status.Role = 1, &v1alpha1.RoleStatus{Name: name}
+		pi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, ObservedGeneration: 1}}
+		return pi
+	}
+	cases := map[string]struct {
+		reason string
+		pi     v1alpha1.PodIdentity
+		want   budget.Priority
+	}{
+		"Known":   {reason: "It costs no call to AWS.", pi: identity("known", metav1.ConditionTrue), want: budget.Edit},
+		"Unknown": {reason: "It costs a look at the role.", pi: identity("unknown", metav1.ConditionTrue), want: budget.Repair},
+		"Blocked": {reason: "It is looked at in vain, most likely.", pi: identity("known", metav1.ConditionFalse), want: budget.Check},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			q := priorityqueue.New[reconcile.Request](name)
+			defer q.ShutDown()
+			handler := mapped(
+				func(context.Context, client.Object) []v1alpha1.PodIdentity { return []v1alpha1.PodIdentity{tc.pi} },
+				func(uid types.UID) bool { return uid == "known" },
+			)
+			handler.Update(t.Context(), event.UpdateEvent{ObjectOld: &corev1.ServiceAccount{}, ObjectNew: &corev1.ServiceAccount{}}, q)
+			if _, got, _ := q.GetWithPriority(); got != *queuePriority(tc.want) {
+				t.Errorf("%s\npriority in the queue = %d, want that of %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // An edit hurries the visit that it has to wait for, and no other.
 func TestHurry(t *testing.T) {
-	request := func(name string) reconcile.Request {
-		return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
+	object := func(name string, generation int64) *v1alpha1.PodIdentity {
+		pi := &v1alpha1.PodIdentity{}
+		pi.Namespace, pi.Name, pi.Generation, pi.Status.ObservedGeneration = "shop", name, generation, 1
+		return pi
 	}
 	var u underway
-	edited, endEdited := u.begin(t.Context(), request("edited"), budget.Check)
-	other, endOther := u.begin(t.Context(), request("other"), budget.Check)
+	edited, endEdited := u.begin(t.Context(), requestFor(object("edited", 1)), budget.Check)
+	other, endOther := u.begin(t.Context(), requestFor(object("other", 1)), budget.Check)
 	defer endOther()
+	q := priorityqueue.New[reconcile.Request]("hurry")
+	defer q.ShutDown()
 
-	u.hurry(request("edited"), budget.Edit)
-	u.hurry(request("unknown"), budget.Edit)
+	for _, name := range []string{"edited", "unknown"} {
+		visits(&u).Update(t.Context(), event.UpdateEvent{ObjectOld: object(name, 1), ObjectNew: object(name, 2)}, q)
+	}
 	if got := budget.PriorityOf(edited); got != budget.Edit {
 		t.Errorf("the visit that an edit waits for is %s", got)
 	}
@@ -114,7 +159,7 @@ func TestHurry(t *testing.T) {
 	}
 
 	endEdited()
-	next, endNext := u.begin(t.Context(), request("edited"), budget.Check)
+	next, endNext := u.begin(t.Context(), requestFor(object("edited", 2)), budget.Check)
 	defer endNext()
 	if got := budget.PriorityOf(next); got != budget.Check {
 		t.Errorf("the visit after the one that was hurried is %s", got)

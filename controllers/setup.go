@@ -116,11 +116,11 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("podidentity").
 		Watches(&v1alpha1.PodIdentity{}, visits(&r.underway), builder.WithPredicates(wanted)).
-		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals), builder.WithPredicates(gone)).
-		Watches(&v1alpha1.PodIdentity{}, mapped(r.neighbours), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals, r.memory.knows), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.PodIdentity{}, mapped(r.neighbours, r.memory.knows), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.PodIdentityGuardrail{}, judged(r.bounded), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(namespaceObject(), judged(r.inhabitants), builder.WithPredicates(predicate.LabelChangedPredicate{}), builder.OnlyMetadata).
-		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf)).
+		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf, r.memory.knows)).
 		Watches(&corev1.Pod{}, counted(r.identitiesOfPod), builder.WithPredicates(podsThatCount)).
 		WatchesRawSource(source.Channel(r.sweeper.suspects, visits(&r.underway))).
 		WithOptions(controller.Options{

@@ -9,7 +9,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awslocal"
-	"github.com/podidentity/podidentity-operator/internal/budget"
 )
 
 // bulk are the calls that look at all roles at once.
@@ -143,63 +141,18 @@ func TestFullCheckDoesNotJudgeWhatChanges(t *testing.T) {
 	}
 }
 
-// What a user waits for goes first: an edit and a deletion do not stand in line
-// behind a crowd of new identities, for neither a worker nor a call.
-func TestEditsGoFirst(t *testing.T) {
-	for _, workers := range []int{5, 30} { // less than the crowd has, and more than the budget serves
-		t.Run(fmt.Sprint(workers), func(t *testing.T) { editsGoFirst(t, workers) })
+// applyMany applies n identities, waits until they are ready, and returns their names.
+func (s *story) applyMany(n int) []string {
+	s.t.Helper()
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("many-%d", i))
+		s.apply("metadata: {name: " + names[i] + "}\nspec: {}")
 	}
-}
-
-func editsGoFirst(t *testing.T, workers int) {
-	t.Helper()
-	t.Parallel()
-	s := prepare(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = workers })
-	s.createProvider()
-	s.budget = budget.New(20, 5)
-	s.start()
-	for _, name := range []string{"edited", "deleted"} {
-		s.apply("metadata: {name: " + name + "}\nspec: {}")
+	for _, name := range names {
 		s.awaitReady(name)
 	}
-	for i := range 30 {
-		s.apply(fmt.Sprintf("metadata: {name: many-%d}\nspec: {policies: {managed: %s}}", i, managed(4)))
-	}
-	crowd := func() int { c := s.account.Calls(); return c["CreateRole"] + c["AttachRolePolicy"] }
-	s.eventually("the crowd to take all workers that it can get", func() bool { return crowd() > 5 })
-
-	began := crowd()
-	s.apply("metadata: {name: edited}\nspec: {role: {description: changed}}")
-	s.delete("deleted")
-	s.eventually("the edit and the deletion", func() bool {
-		calls := s.account.Calls()
-		return calls["UpdateRole"] == 1 && calls["DeleteRole"] == 1
-	})
-	// A visit of the crowd takes five writes, a second of the budget, and five
-	// workers are at one each.
-	if made := crowd() - began; made > 8 {
-		t.Errorf("%d writes of the crowd came first", made)
-	}
-}
-
-// managed lists n policies of AWS.
-func managed(n int) string {
-	arns := make([]string, n)
-	for i, name := range []string{"ReadOnlyAccess", "AmazonS3ReadOnlyAccess", "AmazonSQSReadOnlyAccess", "SecurityAudit"}[:n] {
-		arns[i] = fmt.Sprintf("%q", "arn:aws:iam::aws:policy/"+name)
-	}
-	return "[" + strings.Join(arns, ", ") + "]"
-}
-
-// applyMany applies n identities and waits until they are ready.
-func (s *story) applyMany(n int) {
-	s.t.Helper()
-	for i := range n {
-		s.apply(fmt.Sprintf("metadata: {name: many-%d}\nspec: {}", i))
-	}
-	for i := range n {
-		s.awaitReady(fmt.Sprintf("many-%d", i))
-	}
+	return names
 }
 
 // intercept has edit see every answer that AWS gives to an operator that is
