@@ -19,12 +19,16 @@ const (
 	// floor is the least share of the rate that is left: with less, nothing would
 	// ever find out that AWS has recovered.
 	floor = 1.0 / 32
+	// kept is the share of a full bucket that only edits may use: a crowd that takes
+	// every token as it comes does not make them wait for the next one.
+	kept = 0.5
 )
 
 // bucket is a token bucket whose tokens go to the most urgent waiter.
 type bucket struct {
 	full float64 // tokens a second when all is well
 	size float64 // most tokens
+	edit float64 // tokens that are left to edits
 
 	mu       sync.Mutex
 	rate     float64 // tokens a second now
@@ -38,7 +42,7 @@ type bucket struct {
 
 func newBucket(rate float64) *bucket {
 	size := max(1, math.Ceil(rate))
-	return &bucket{full: rate, rate: rate, size: size, tokens: size, at: time.Now()}
+	return &bucket{full: rate, rate: rate, size: size, edit: math.Floor(size * kept), tokens: size, at: time.Now()}
 }
 
 func (b *bucket) acquire(ctx context.Context) error {
@@ -82,21 +86,32 @@ func (b *bucket) remove(w *waiter) {
 // called again when there is one more. The caller holds the lock.
 func (b *bucket) serve() {
 	b.refill()
-	for len(b.waiters) > 0 && b.tokens >= 1 {
-		b.tokens--
+	for len(b.waiters) > 0 {
 		next := slices.MinFunc(b.waiters, (*waiter).compare)
+		if missing := b.needs(next.priority()) - b.tokens; missing > 0 {
+			b.serveAfter(time.Duration(missing / b.rate * float64(time.Second)))
+			return
+		}
+		b.tokens--
 		b.remove(next)
 		next.served = true
 		close(next.ready)
 	}
-	if len(b.waiters) == 0 {
-		return
+}
+
+// needs returns how many tokens there must be for a call of that priority.
+func (b *bucket) needs(p Priority) float64 {
+	if p == Edit {
+		return 1
 	}
-	missing := time.Duration((1 - b.tokens) / b.rate * float64(time.Second))
+	return 1 + b.edit
+}
+
+func (b *bucket) serveAfter(d time.Duration) {
 	if b.timer != nil {
 		b.timer.Stop()
 	}
-	b.timer = time.AfterFunc(missing+time.Microsecond, func() {
+	b.timer = time.AfterFunc(d+time.Microsecond, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.serve()

@@ -89,7 +89,8 @@ const (
 type Budget struct{ buckets [2]*bucket }
 
 // New returns a Budget of that many calls a second, each with a burst of one
-// second's worth. A rate of zero or less means no bound.
+// second's worth, half of which is left to edits. A rate of zero or less means no
+// bound.
 func New(reads, writes float64) *Budget {
 	return &Budget{buckets: [2]*bucket{Read: newBucket(reads), Write: newBucket(writes)}}
 }

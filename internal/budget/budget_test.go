@@ -80,6 +80,36 @@ func TestPriority(t *testing.T) {
 	})
 }
 
+// A crowd leaves half of the burst to edits, which do not wait for it then.
+func TestEditsHaveTokensOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(10, 5)
+		crowd, stop := context.WithCancel(WithPriority(t.Context(), Create))
+		served := 0
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if _, err := b.Acquire(crowd, Read); err == nil {
+					served++
+				}
+			})
+			synctest.Wait()
+		}
+		if served != 5 {
+			t.Errorf("%d of the crowd were served at once, want half of the burst of 10", served)
+		}
+		drain(t, b, Read, 5)
+		if waited, err := b.Acquire(t.Context(), Read); err != nil || waited.Round(time.Millisecond) != 100*time.Millisecond {
+			t.Errorf("the edit after those waited %s: %v", waited, err)
+		}
+		if waited, err := b.Acquire(WithPriority(t.Context(), Request), Write); err != nil || waited != 0 {
+			t.Errorf("a write waited %s for reads: %v", waited, err)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
 // What has become more urgent while it waited is served as if it had always been;
 // nothing becomes less urgent.
 func TestRaise(t *testing.T) {
@@ -178,10 +208,11 @@ func TestBudgetHolds(t *testing.T) {
 				wg.Go(func() { _, _ = b.Acquire(WithPriority(t.Context(), Priority(p)), Read) })
 			}
 			wg.Wait()
-			least := time.Duration(float64(max(0, len(calls)-rate)) / float64(rate) * float64(time.Second))
+			second := func(calls int) time.Duration { return time.Duration(max(0, calls)) * time.Second / time.Duration(rate) }
+			least, most := second(len(calls)-rate), second(len(calls)-rate+rate/2) // if all are edits, and if none is
 			took := time.Since(began)
-			if took < least-time.Millisecond || took > least+10*time.Millisecond*time.Duration(len(calls)+1) {
-				t.Errorf("%d calls at %d a second took %s, want %s", len(calls), rate, took, least)
+			if took < least-time.Millisecond || took > most+10*time.Millisecond*time.Duration(len(calls)+1) {
+				t.Errorf("%d calls at %d a second took %s, want %s to %s", len(calls), rate, took, least, most)
 			}
 		})
 	})
