@@ -47,26 +47,43 @@ func TestDelete(t *testing.T) {
 // known. The operator that starts anew has to list.
 func TestDeleteCosts(t *testing.T) {
 	known := map[string]int{"GetRole": 1, "UpdateAssumeRolePolicy": 1, "DetachRolePolicy": 1, "DeleteRolePolicy": 2, "DeleteRole": 1}
+	bare := map[string]int{"GetRole": 1, "DeleteRole": 1}
+	lists := []string{"ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"}
 	cases := map[string]struct {
-		reason  string
-		before  func(*story)
-		deleted map[string]int
+		reason   string
+		manifest string
+		before   func(*story)
+		deleted  map[string]int
 	}{
 		"Known": {
-			reason:  "The reads that this costs are one, and the writes 2 + managed + inline.",
-			before:  func(*story) {},
-			deleted: known,
+			reason:   "The reads that this costs are one, and the writes 2 + managed + inline.",
+			manifest: checkout,
+			before:   func(*story) {},
+			deleted:  known,
 		},
 		"Unknown": {
-			reason:  "After a restart what hangs on the role is listed once.",
-			before:  func(s *story) { s.stop() },
-			deleted: with(known, "ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"),
+			reason:   "After a restart what hangs on the role is listed once.",
+			manifest: checkout,
+			before:   func(s *story) { s.stop() },
+			deleted:  with(known, lists...),
+		},
+		"Bare": {
+			reason:   "Of a role that nothing hangs on the trust goes with it.",
+			manifest: "metadata: {name: checkout}\nspec: {}",
+			before:   func(*story) {},
+			deleted:  bare,
+		},
+		"BareNoMore": {
+			reason:   "What somebody else has hung on it is found when it cannot be deleted, and then the trust is cut first.",
+			manifest: "metadata: {name: checkout}\nspec: {}",
+			before:   func(s *story) { s.must(s.putPolicy(roleName(s, "checkout"), "backdoor")) },
+			deleted:  with(bare, append(lists, "DeleteRole", "GetRole", "UpdateAssumeRolePolicy", "DeleteRolePolicy")...),
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t)
-			s.apply(checkout)
+			s.apply(tc.manifest)
 			s.awaitReady("checkout")
 			tc.before(s)
 			before := s.account.Calls()

@@ -47,10 +47,14 @@ func diffSettings(observed, desired Role) []Change {
 
 // Teardown returns the changes that delete the observed role and all that hangs
 // on it, none if there is no role. Trust is cut first, so that no new session
-// begins on a role that is half gone.
+// begins on a role that is half gone. A role that nothing hangs on is never half
+// gone: it takes one call.
 func Teardown(observed *Observed) []Change {
 	if observed == nil {
 		return nil
+	}
+	if len(observed.Managed)+len(observed.Inline)+len(observed.InstanceProfiles) == 0 {
+		return []Change{DeleteRole{}}
 	}
 	var changes []Change
 	if nobody := policy.Nobody(); observed.Trust != nobody {

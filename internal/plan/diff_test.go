@@ -251,9 +251,22 @@ func TestTeardown(t *testing.T) {
 	if diff := cmp.Diff(want, Teardown(observed)); diff != "" {
 		t.Errorf("Trust is cut first, and the role goes last.\nTeardown(...): -want, +got:\n%s", diff)
 	}
-	half := &Observed{Role: Role{Name: "r", Trust: policy.Nobody()}}
-	if diff := cmp.Diff([]Change{DeleteRole{}}, Teardown(half)); diff != "" {
+	half := &Observed{Role: Role{Name: "r", Trust: policy.Nobody(), Managed: []string{"arn:2"}}}
+	if diff := cmp.Diff([]Change{Detach{ARN: "arn:2"}, DeleteRole{}}, Teardown(half)); diff != "" {
 		t.Errorf("What is done is not done again.\nTeardown(...): -want, +got:\n%s", diff)
+	}
+	bare := &Observed{Role: Role{Name: "r", Trust: trusting("a")}}
+	if diff := cmp.Diff([]Change{DeleteRole{}}, Teardown(bare)); diff != "" {
+		t.Errorf("A role that nothing hangs on is there or not.\nTeardown(...): -want, +got:\n%s", diff)
+	}
+	for hanging, observed := range map[string]*Observed{
+		"managed policy":   {Role: Role{Trust: trusting("a"), Managed: []string{"arn:1"}}},
+		"inline policy":    {Role: Role{Trust: trusting("a"), Inline: map[string]policy.Document{"p": ""}}},
+		"instance profile": {Role: Role{Trust: trusting("a")}, InstanceProfiles: []string{"nodes"}},
+	} {
+		if first := Teardown(observed)[0]; first != (UpdateTrust{Trust: policy.Nobody()}) {
+			t.Errorf("A %s is left while the trust is not cut: %s comes first", hanging, first.Action())
+		}
 	}
 	if got := Teardown(nil); got != nil {
 		t.Errorf("Teardown(nil) = %v", got)
