@@ -90,16 +90,23 @@ func (w *world) addServiceAccounts(ctx context.Context, namespace string, n int)
 	})
 }
 
-// clear has an operator without bounds delete all identities of a namespace, on an
-// AWS that answers at once, and empties the account.
+// clear deletes all identities of a namespace, of which an operator without bounds
+// takes down those that have a role, on an AWS that answers at once; and it empties
+// the account.
 func (w *world) clear(ctx context.Context, namespace string) error {
+	w.operator.stop() // or it would make roles all the while
+	var list v1alpha1.PodIdentityList
+	if err := w.user.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	err := parallel(ctx, len(list.Items), func(ctx context.Context, i int) error { return w.user.Delete(ctx, &list.Items[i]) })
+	if err != nil {
+		return err
+	}
 	if err := w.setFaults(ctx, awslocal.Faults{}); err != nil {
 		return err
 	}
 	if err := w.restart(ctx, hasty...); err != nil {
-		return err
-	}
-	if err := w.user.DeleteAllOf(ctx, &v1alpha1.PodIdentity{}, client.InNamespace(namespace)); err != nil {
 		return err
 	}
 	if err := w.tracker.awaitGone(ctx); err != nil {

@@ -73,8 +73,9 @@ func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) 
 		return nil, err
 	}
 	return o, eventually(ctx, "the operator to be ready", func() (bool, error) {
-		_, err := get(ctx, "http://"+health+"/readyz")
-		return err == nil, nil
+		_, errHealth := get(ctx, "http://"+health+"/readyz")
+		_, errMetrics := get(ctx, o.metrics)
+		return errHealth == nil && errMetrics == nil, nil
 	})
 }
 
