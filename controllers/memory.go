@@ -53,8 +53,19 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.roles, uid)
 }
 
-// judged reports whether the object's role was seen or made after that time.
-func (m *memory) judged(uid types.UID, after time.Time) bool {
-	known, ok := m.of(uid)
-	return ok && known.seenAt.After(after)
+// judge remembers what a sweep that began at that time found, or forgets the role if
+// it found nothing, and reports whether it did: of a role that was seen or made
+// since, more is known than a sweep can tell.
+func (m *memory) judge(uid types.UID, began time.Time, found *remembered) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.roles[uid].seenAt.After(began) {
+		return false
+	}
+	if found == nil {
+		delete(m.roles, uid)
+	} else {
+		m.roles[uid] = *found
+	}
+	return true
 }

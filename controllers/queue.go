@@ -50,10 +50,11 @@ func undecided(obj *v1alpha1.PodIdentity) bool {
 }
 
 // How long an object that failed waits for the next attempt: twice as long each
-// time.
+// time. It is not much at most, so that all goes on soon after an outage of AWS: what
+// the attempts cost is bounded by the budget, however many objects there are.
 const (
 	retryFirst = 200 * time.Millisecond
-	retryMost  = time.Minute
+	retryMost  = 15 * time.Second
 )
 
 func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {

@@ -165,3 +165,19 @@ func TestHurry(t *testing.T) {
 		t.Errorf("the visit after the one that was hurried is %s", got)
 	}
 }
+
+// However long AWS was out of reach, and whatever waits for it, a deletion say, it
+// is tried again within seconds of the end.
+func TestRetriesStayFrequent(t *testing.T) {
+	limiter, request := retryLimiter(), requestFor(&v1alpha1.PodIdentity{})
+	if first := limiter.When(request); first > time.Second {
+		t.Errorf("the first retry comes after %s", first)
+	}
+	var last time.Duration
+	for range 100 {
+		last = limiter.When(request)
+	}
+	if last < 10*time.Second || last > 20*time.Second {
+		t.Errorf("after 100 failures an object waits %s", last)
+	}
+}

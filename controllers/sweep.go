@@ -165,21 +165,10 @@ func lookCost(subjects []subject) int {
 func (s *sweeper) conclude(ctx context.Context, subjects []subject, fleet plan.Fleet, began time.Time) {
 	var suspects []*v1alpha1.PodIdentity
 	for _, sub := range subjects {
-		if s.memory.judged(sub.obj.UID, began) {
-			continue // it was changed or looked at meanwhile
-		}
-		found := fleet.InSync(sub.owner, sub.desired)
-		if found == nil {
-			s.memory.forget(sub.obj.UID)
+		found := s.find(sub, fleet, began)
+		if s.memory.judge(sub.obj.UID, began, found) && found == nil {
 			suspects = append(suspects, sub.obj)
-			continue
 		}
-		s.memory.remember(sub.obj.UID, remembered{
-			desired:  sub.desired,
-			status:   v1alpha1.RoleStatus{Name: found.Name, ARN: found.ARN, ID: found.ID},
-			seenAt:   began,
-			usableAt: earlier(found.CreatedAt, began).Add(s.config.PropagationGrace),
-		})
 	}
 	s.done.Store(true)
 	lastSweep.Set(float64(began.Unix()))
@@ -191,5 +180,20 @@ func (s *sweeper) conclude(ctx context.Context, subjects []subject, fleet plan.F
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// find returns what to remember of an identity's role if the fleet has it as
+// desired, nil otherwise.
+func (s *sweeper) find(sub subject, fleet plan.Fleet, began time.Time) *remembered {
+	found := fleet.InSync(sub.owner, sub.desired)
+	if found == nil {
+		return nil
+	}
+	return &remembered{
+		desired:  sub.desired,
+		status:   v1alpha1.RoleStatus{Name: found.Name, ARN: found.ARN, ID: found.ID},
+		seenAt:   began,
+		usableAt: earlier(found.CreatedAt, began).Add(s.config.PropagationGrace),
 	}
 }
