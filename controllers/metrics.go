@@ -24,7 +24,7 @@ var (
 
 	awsCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podidentity_aws_requests_total",
-		Help: "Requests to AWS, by operation and outcome: success, or the error code.",
+		Help: "Requests to AWS, by operation and outcome: Success, or the error code.",
 	}, []string{"operation", "outcome"})
 
 	awsDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -61,13 +61,14 @@ var (
 	})
 )
 
-func init() {
-	metrics.Registry.MustRegister(
-		driftCorrected, changesMade,
-		awsCalls, awsDuration, budgetWait,
-		sweepDuration, lastSweep, sweepCalls, sweepSuspects,
-	)
+// collectors are all of them; docs/metrics.md tells of each.
+var collectors = []prometheus.Collector{
+	driftCorrected, changesMade,
+	awsCalls, awsDuration, budgetWait,
+	sweepDuration, lastSweep, sweepCalls, sweepSuspects,
 }
+
+func init() { metrics.Registry.MustRegister(collectors...) }
 
 // ObserveAWSCall counts one request to AWS.
 func ObserveAWSCall(operation, outcome string, took time.Duration) {

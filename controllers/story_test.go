@@ -167,6 +167,8 @@ func (s *story) clients() *awsiam.Clients {
 	clients, err := awsiam.NewClients(s.ctx, awsiam.ClientOptions{
 		Version: "test",
 		Budget:  s.budget,
+		OnCall:  func(c awsiam.Call) { controllers.ObserveAWSCall(c.Operation, c.Outcome, c.Duration) },
+		OnWait:  controllers.ObserveBudgetWait,
 		Load: []func(*awsconfig.LoadOptions) error{
 			awsconfig.WithBaseEndpoint(s.endpoint),
 			awsconfig.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: s.operator}),

@@ -1,0 +1,88 @@
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/internal/budget"
+)
+
+// The metrics tell what a day of the operator cost, and what it found. All stories
+// share them, so this one is not parallel to others.
+func TestMetrics(t *testing.T) {
+	s := prepare(t)
+	s.createProvider()
+	s.budget = budget.New(1000, 1000)
+	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: "Throttling", Count: 1}}})
+	before := readMetrics(t)
+	s.start()
+	s.apply(checkout)
+	role := s.awaitReady("checkout").Status.Role.Name
+	s.stop()
+	s.must(s.putPolicy(role, "backdoor"))
+	s.start()
+	s.eventually("the repair", func() bool { return s.account.Calls()["DeleteRolePolicy"] > 0 })
+	s.awaitEvent("checkout", "CorrectedDrift", "")
+	s.apply("metadata: {name: checkout}\nspec: {}")
+	s.awaitReady("checkout")
+	s.request("checkout", "again")
+	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
+	s.stop()
+
+	after := readMetrics(t)
+	for want, n := range map[string]float64{
+		"podidentity_aws_requests_total{CreateRole,Throttling}": 1,
+		"podidentity_aws_requests_total{CreateRole,Success}":    1,
+		"podidentity_aws_requests_total{ListRoles,Success}":     1,
+		"podidentity_aws_request_duration_seconds{CreateRole}":  2,
+		"podidentity_aws_budget_wait_seconds{create}":           5, // the throttled one, and 1 + managed + inline
+		"podidentity_aws_budget_wait_seconds{repair}":           1,
+		"podidentity_aws_budget_wait_seconds{check}":            2 + 6, // the pages, and a look at a role of three inline policies
+		"podidentity_aws_budget_wait_seconds{request}":          3 + 1, // a look at a bare role, and one at the provider
+		"podidentity_role_changes_total{CreateRole}":            1,
+		"podidentity_drift_corrected_total{inlinePolicy}":       1,
+		"podidentity_sweep_duration_seconds{}":                  2,
+	} {
+		if got := after[want] - before[want]; got != n {
+			t.Errorf("%s grew by %v, want %v", want, got, n)
+		}
+	}
+	if got := after["podidentity_aws_budget_wait_seconds{edit}"] - before["podidentity_aws_budget_wait_seconds{edit}"]; got == 0 {
+		t.Error("no edit waited for the budget, not even for no time")
+	}
+	for want, n := range map[string]float64{"podidentity_sweep_requests{}": 2, "podidentity_sweep_suspects{}": 1} {
+		if got := after[want]; got != n {
+			t.Errorf("%s is %v, want %v", want, got, n)
+		}
+	}
+	checked := time.Unix(int64(after["podidentity_last_full_check_timestamp_seconds{}"]), 0)
+	if age := time.Since(checked); age < 0 || age > patience {
+		t.Errorf("the last full check is %s old", age)
+	}
+}
+
+// readMetrics returns all samples, by name and the values of labels; of a histogram the
+// number of observations.
+func readMetrics(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			value := m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetValue())
+			}
+			samples[family.GetName()+"{"+strings.Join(labels, ",")+"}"] = value
+		}
+	}
+	return samples
+}
