@@ -145,7 +145,7 @@ func (w *world) awaitCheck(ctx context.Context) error {
 }
 
 // settle waits until nothing has been written or asked for some seconds.
-func (w *world) settle(ctx context.Context) error { return w.quiet(ctx, 5*time.Second) }
+func (w *world) settle(ctx context.Context) error { return w.quiet(ctx, w.scale.quiet) }
 
 // measureSteady fills the cluster, and looks at what the operator uses while there
 // is nothing to do, beside what it uses in an empty cluster.

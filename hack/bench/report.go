@@ -164,8 +164,10 @@ const pageTop = `# What the operator costs
 
 Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and kube-controller-manager, the operator's own
 binary, and the project's AWS endpoint, which takes %s for each call, all on the same machine. The same figures are in
-[results.json](results.json). Beside each stands the least that is possible, and the ratio of the two.
-` + "`make bench QUICK=1`" + ` measures small crowds in less than three minutes, and writes nothing.
+[results.json](results.json). ` + "`make bench QUICK=1`" + ` measures small crowds in less than three minutes, and writes nothing.
+
+Beside each figure stand the least that is possible and the ratio of the two; a dash stands where nothing is known to bound it, and for the ratio
+to nothing. A goal is what the project has set itself, ✓ reached or ✗ missed.
 `
 
 // write writes the page, the JSON and the plots into a directory.
