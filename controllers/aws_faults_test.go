@@ -59,6 +59,43 @@ func TestAWSThrottlesBeforeFirstSuccess(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
+// What passes by itself is tried again at once, in the same visit; a quota, whose
+// error sounds like throttling, is not.
+func TestAWSRetries(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		code   string
+		ready  metav1.ConditionStatus
+		want   string // the reason of Ready
+		calls  int
+	}{
+		"Throttling":             {reason: "The third attempt succeeds.", code: "Throttling", ready: metav1.ConditionTrue, want: v1alpha1.ReasonSucceeded, calls: 3},
+		"ConcurrentModification": {reason: "The other caller is done by then.", code: "ConcurrentModification", ready: metav1.ConditionTrue, want: v1alpha1.ReasonSucceeded, calls: 3},
+		"LimitExceeded":          {reason: "A quota does not grow between two attempts.", code: "LimitExceeded", ready: metav1.ConditionFalse, want: v1alpha1.ReasonQuotaExceeded, calls: 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t)
+			before := s.account.Calls()
+			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: tc.code, Count: 2}}})
+			s.apply("metadata: {name: checkout}\nspec: {}")
+			s.await("checkout", v1alpha1.ConditionReady, tc.ready, tc.want)
+			if n := since(before, s.account.Calls())["CreateRole"]; n != tc.calls {
+				t.Errorf("%s\nCreateRole was called %d times, want %d", tc.reason, n, tc.calls)
+			}
+			status := 0
+			for _, write := range s.writes.all() {
+				if strings.HasSuffix(write, "/checkout/status") {
+					status++
+				}
+			}
+			if status != 1 {
+				t.Errorf("%s\nThe status was written %d times, want once, at the end", tc.reason, status)
+			}
+		})
+	}
+}
+
 // What the account has no room for is refused before any of it is made, with the
 // quota's name and number.
 func TestAWSQuota(t *testing.T) {

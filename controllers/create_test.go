@@ -114,6 +114,26 @@ func TestInSyncCostsNothing(t *testing.T) {
 	}
 }
 
+// Between two full checks AWS is not called, whatever happens in the cluster that
+// the role has nothing to do with: a visit knows the role.
+func TestVisitsBetweenFullChecksCostNoCalls(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	s.awaitReady("checkout")
+	before := s.account.Calls()
+
+	for range 3 {
+		sa := s.serviceAccount("checkout")
+		base := sa.DeepCopy()
+		sa.Annotations = nil
+		s.must(user.Patch(s.ctx, sa, client.MergeFrom(base)))
+		s.eventually("the annotations to be back", func() bool { return len(s.serviceAccount("checkout").Annotations) == 2 })
+	}
+	if diff := cmp.Diff(map[string]int{}, since(before, s.account.Calls())); diff != "" {
+		t.Errorf("calls: -want, +got:\n%s", diff)
+	}
+}
+
 // A restarted operator finds everything in sync in one sweep: it looks at no role
 // by itself and writes nothing.
 func TestRestartCostsOneSweep(t *testing.T) {
