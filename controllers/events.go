@@ -94,7 +94,9 @@ func (r *Reconciler) announce(before *v1alpha1.PodIdentity, s *scope, err error)
 		return
 	}
 	if message := err.Error(); message != messageOf(before) {
-		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, fault.ReasonOf(err, "Failed"), "Reconcile", "%s", eventNote(message))
+		reason := fault.ReasonOf(err, "Failed")
+		failures.WithLabelValues(reason).Inc()
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", eventNote(message))
 	}
 }
 

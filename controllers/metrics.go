@@ -22,6 +22,11 @@ var (
 		Help: "Changes made to IAM roles, by IAM action.",
 	}, []string{"action"})
 
+	failures = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "podidentity_failures_total",
+		Help: "Identities that came to need somebody, by the reason that their conditions give.",
+	}, []string{"reason"})
+
 	awsCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podidentity_aws_requests_total",
 		Help: "Requests to AWS, by operation and outcome: Success, or the error code.",
@@ -63,7 +68,7 @@ var (
 
 // collectors are all of them; docs/metrics.md tells of each.
 var collectors = []prometheus.Collector{
-	driftCorrected, changesMade,
+	driftCorrected, changesMade, failures,
 	awsCalls, awsDuration, budgetWait,
 	sweepDuration, lastSweep, sweepCalls, sweepSuspects,
 }

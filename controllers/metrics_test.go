@@ -31,6 +31,10 @@ func TestMetrics(t *testing.T) {
 	s.awaitReady("checkout")
 	s.request("checkout", "again")
 	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
+	for _, nth := range []string{"once", "twice"} {
+		s.apply("metadata: {name: greedy}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]}, role: {description: " + nth + "}}")
+		s.awaitRefused("greedy")
+	}
 	s.stop()
 
 	after := readMetrics(t)
@@ -45,6 +49,7 @@ func TestMetrics(t *testing.T) {
 		"podidentity_aws_budget_wait_seconds{request}":          3 + 1, // a look at a bare role, and one at the provider
 		"podidentity_role_changes_total{CreateRole}":            1,
 		"podidentity_drift_corrected_total{inlinePolicy}":       1,
+		"podidentity_failures_total{GuardrailViolated}":         1, // the second time it says nothing new
 		"podidentity_sweep_duration_seconds{}":                  2,
 	} {
 		if got := after[want] - before[want]; got != n {

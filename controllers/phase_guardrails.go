@@ -45,7 +45,8 @@ func (r *Reconciler) heedGuardrails(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if verdict.Revoke && s.obj.Spec.Mode != v1alpha1.ModePlan {
-		if err := r.revoke(budget.WithPriority(ctx, budget.Edit), s); err != nil {
+		budget.Raise(ctx, budget.Edit)
+		if err := r.revoke(ctx, s); err != nil {
 			return err
 		}
 	}
