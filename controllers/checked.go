@@ -40,9 +40,11 @@ func (c *checked[T]) get(ctx context.Context, now clock.PassiveClock, good ages,
 	return c.value, c.err
 }
 
-// forget has the next get check again.
-func (c *checked[T]) forget() {
+// outdate has the next get check again what failed, or is older than that.
+func (c *checked[T]) outdate(now clock.PassiveClock, age time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.at = time.Time{}
+	if c.err != nil || now.Since(c.at) > age {
+		c.at = time.Time{}
+	}
 }

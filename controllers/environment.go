@@ -139,7 +139,7 @@ func (r *Reconciler) learnCluster(ctx context.Context, s *scope) error {
 // made that relies on it.
 func (r *Reconciler) requireIssuer(ctx context.Context, s *scope) error {
 	if s.requested != "" {
-		r.environment.provider.forget()
+		r.environment.provider.outdate(r.clock, retryEnvironment) // once for all who ask at the same time
 	}
 	err := r.environment.requireProvider(ctx, s.cluster)
 	if err != nil && fault.KindOf(err) == fault.Blocked {

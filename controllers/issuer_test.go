@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -35,6 +36,25 @@ func TestProviderMissing(t *testing.T) {
 	s.createProvider()
 	s.request("checkout", "made")
 	s.awaitReady("checkout")
+}
+
+// Whoever asks for a check has the provider looked at as well, but a crowd that asks
+// has it looked at once.
+func TestProviderIsCheckedOnceForACrowd(t *testing.T) {
+	s := begin(t)
+	names := s.applyMany(8)
+	before := s.account.Calls()
+	began := time.Now()
+	for _, name := range names {
+		s.request(name, "all")
+	}
+	for _, name := range names {
+		s.eventually("the request to be handled", func() bool { return s.get(name).Status.LastHandledReconcileAt == "all" })
+	}
+	most := 1 + int(time.Since(began)/(10*time.Second)) // on a machine that is that slow
+	if n := since(before, s.account.Calls())["GetOpenIDConnectProvider"]; n > most {
+		t.Errorf("The provider was looked at %d times.", n)
+	}
 }
 
 // A provider that does not list the audience is as good as none.

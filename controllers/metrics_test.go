@@ -46,7 +46,6 @@ func TestMetrics(t *testing.T) {
 		"podidentity_aws_budget_wait_seconds{create}":           5, // the throttled one, and 1 + managed + inline
 		"podidentity_aws_budget_wait_seconds{repair}":           1,
 		"podidentity_aws_budget_wait_seconds{check}":            2 + 6, // the pages, and a look at a role of three inline policies
-		"podidentity_aws_budget_wait_seconds{request}":          3 + 1, // a look at a bare role, and one at the provider
 		"podidentity_role_changes_total{CreateRole}":            1,
 		"podidentity_drift_corrected_total{inlinePolicy}":       1,
 		"podidentity_failures_total{GuardrailViolated}":         1, // the second time it says nothing new
@@ -56,8 +55,13 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s grew by %v, want %v", want, got, n)
 		}
 	}
-	if got := after["podidentity_aws_budget_wait_seconds{edit}"] - before["podidentity_aws_budget_wait_seconds{edit}"]; got == 0 {
-		t.Error("no edit waited for the budget, not even for no time")
+	for want, least := range map[string]float64{
+		"podidentity_aws_budget_wait_seconds{edit}":    1,
+		"podidentity_aws_budget_wait_seconds{request}": 3, // a look at a bare role; and one at the provider on a slow machine
+	} {
+		if got := after[want] - before[want]; got < least {
+			t.Errorf("%s grew by %v, want %v at least", want, got, least)
+		}
 	}
 	for want, n := range map[string]float64{"podidentity_sweep_requests{}": 2, "podidentity_sweep_suspects{}": 1} {
 		if got := after[want]; got != n {

@@ -197,7 +197,7 @@ func (w *world) measureStep(ctx context.Context, r *report, s step) error {
 		return err
 	}
 	cost := after.since(before)
-	delete(cost.calls, "GetOpenIDConnectProvider") // of the cluster, once in a drift interval
+	delete(cost.calls, "GetOpenIDConnectProvider") // of the cluster: once in 10 s at most, however many are checked
 	f := figure{Section: "One identity", Name: s.name, Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)}
 	if s.name == "create" {
 		f = f.meets("the least exactly", cost.total() == createCost)
