@@ -10,19 +10,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
+	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
 // callAsPod does what any workload does that uses the AWS SDK: it knows nothing of
@@ -85,7 +83,7 @@ func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) 
 		return "", err
 	}
 	token := filepath.Join(w.private, serviceAccount+".token")
-	if err := w.writeToken(ctx, client.ObjectKey{Namespace: checkout.Namespace, Name: serviceAccount}, token); err != nil {
+	if err := installation.WriteToken(ctx, w.user, client.ObjectKey{Namespace: checkout.Namespace, Name: serviceAccount}, token); err != nil {
 		return "", err
 	}
 	self, err := os.Executable()
@@ -93,28 +91,11 @@ func (w *world) pod(ctx context.Context, serviceAccount string) (string, error) 
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, self, asPod)
-	cmd.Env = controlplane.Environ(map[string]string{
-		"AWS_ROLE_ARN":                annotated.Annotations[plan.AnnotationRoleARN],
-		"AWS_WEB_IDENTITY_TOKEN_FILE": token,
-		"AWS_REGION":                  region,
-		"AWS_ENDPOINT_URL":            w.endpoint,
-		"AWS_ENDPOINT_URL_STS":        w.endpoint,
-	})
+	cmd.Env = controlplane.Environ(installation.Credentials(annotated.Annotations[plan.AnnotationRoleARN], token, region, w.endpoint))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return "", errors.New(strings.TrimSpace(stderr.String()))
 	}
 	return strings.TrimSpace(stdout.String()), nil
-}
-
-// writeToken writes a token as the kubelet projects it into a pod.
-func (w *world) writeToken(ctx context.Context, serviceAccount client.ObjectKey, path string) error {
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: serviceAccount.Namespace, Name: serviceAccount.Name}}
-	lifetime := int64(24 * time.Hour / time.Second) // that of AWS's webhook; nobody renews it here
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &lifetime}}
-	if err := w.user.SubResource("token").Create(ctx, sa, request); err != nil {
-		return fmt.Errorf("requesting a token of ServiceAccount %s: %w", serviceAccount, err)
-	}
-	return os.WriteFile(path, []byte(request.Status.Token), 0o600)
 }

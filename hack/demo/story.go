@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
 // checkout is the identity of the sample.
@@ -51,14 +52,10 @@ func tell(ctx context.Context, w *world) error {
 // Deployment: there are no nodes here, so its binary runs as a process.
 func install(ctx context.Context, w *world) error {
 	w.out.chapter("The operator is installed")
-	manifests, err := w.kubectl(ctx, "", "kustomize", "config/default")
-	if err != nil {
+	if err := w.installation().Apply(ctx, w.cluster); err != nil {
 		return err
 	}
-	if _, err := w.kubectl(ctx, withoutWorkloads(manifests), "apply", "--server-side", "--filename", "-"); err != nil {
-		return err
-	}
-	err = w.await(ctx, "the API of PodIdentities", func(ctx context.Context) (bool, error) {
+	err := w.await(ctx, "the API of PodIdentities", func(ctx context.Context) (bool, error) {
 		return w.user.List(ctx, &v1alpha1.PodIdentityList{}) == nil, nil
 	})
 	if err != nil {
@@ -68,19 +65,22 @@ func install(ctx context.Context, w *world) error {
 	return connect(ctx, w)
 }
 
+// installation is that of the operator here.
+func (w *world) installation() installation.Installation {
+	return installation.Installation{Root: ".", Cluster: clusterName, AccountID: account, Issuer: w.cluster.Issuer}
+}
+
 // connect has IAM trust the cluster, and starts the operator.
 func connect(ctx context.Context, w *world) error {
-	provider, err := w.iam.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
-		Url: &w.cluster.Issuer, ClientIDList: []string{audience},
-	})
+	provider, err := w.installation().TrustIssuer(ctx, w.iam)
 	if err != nil {
 		return err
 	}
-	w.out.done("aws iam create-open-id-connect-provider: IAM trusts this cluster's tokens\n      %s", aws.ToString(provider.OpenIDConnectProviderArn))
-	if err := w.grant(ctx); err != nil {
+	w.out.done("aws iam create-open-id-connect-provider: IAM trusts this cluster's tokens\n      %s", provider)
+	if w.granted, err = w.installation().Grant(ctx, w.iam); err != nil {
 		return err
 	}
-	w.out.done("the operator's role, with the policy in config/aws and no other right:\n      %s", w.operatorRole)
+	w.out.done("the operator's role, with the policy in config/aws and no other right:\n      %s", w.granted.Role)
 	if _, err := w.costs(ctx); err != nil {
 		return err
 	}
@@ -359,20 +359,6 @@ func conditions(all []metav1.Condition) string {
 	}
 	_ = columns.Flush() // to memory
 	return b.String()
-}
-
-// withoutWorkloads drops from manifests what needs nodes.
-func withoutWorkloads(manifests string) string {
-	var kept []string
-	for document := range strings.SplitSeq(manifests, "\n---\n") {
-		var head struct {
-			Kind string `json:"kind"`
-		}
-		if err := yaml.Unmarshal([]byte(document), &head); err == nil && head.Kind != "Deployment" && head.Kind != "PodDisruptionBudget" && head.Kind != "Service" {
-			kept = append(kept, document)
-		}
-	}
-	return strings.Join(kept, "\n---\n")
 }
 
 // specOf returns the spec of the manifest's PodIdentity, without comments.

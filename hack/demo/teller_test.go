@@ -113,13 +113,6 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestWithoutWorkloads(t *testing.T) {
-	const manifests = "kind: Namespace\n---\nkind: Deployment\n---\nkind: ClusterRole\n"
-	if got, want := withoutWorkloads(manifests), "kind: Namespace\n---\nkind: ClusterRole\n"; got != want {
-		t.Errorf("withoutWorkloads(...) = %q, want %q", got, want)
-	}
-}
-
 func TestSpecOf(t *testing.T) {
 	const manifest = "kind: PodIdentity\nspec:\n  # why\n  suspend: true\n"
 	if got, want := specOf(manifest), "spec:\n  suspend: true"; got != want {

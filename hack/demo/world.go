@@ -21,20 +21,17 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
+	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
 const (
-	account  = "123456789012"
-	region   = "us-east-1"
-	audience = "sts.amazonaws.com"
-	sample   = "config/samples/iam_v1alpha1_podidentity.yaml"
+	clusterName = "demo"
+	account     = "123456789012"
+	region      = "us-east-1"
+	sample      = "config/samples/iam_v1alpha1_podidentity.yaml"
 
 	operatorBinary = "bin/manager"
 	endpointBinary = "bin/awslocal"
-
-	// operator is the user that config/rbac gives the operator's rights to.
-	operatorNamespace = "podidentity-system"
-	operatorAccount   = "podidentity-controller-manager"
 )
 
 // world is everything that runs.
@@ -48,9 +45,8 @@ type world struct {
 	user       client.Client
 	endpoint   string // of AWS
 	iam        *iam.Client
-	health     string // of the operator
-
-	operatorRole, boundary string // ARNs
+	health     string               // of the operator
+	granted    installation.Granted // to the operator, in AWS
 
 	manifest string         // the sample
 	role     string         // the name of its role
@@ -150,18 +146,14 @@ func (w *world) startAWS(ctx context.Context) error {
 // startOperator starts the operator's binary as the user, and with the rights,
 // that config/rbac gives it in Kubernetes and config/aws in AWS.
 func (w *world) startOperator(ctx context.Context) error {
-	kubeconfig := filepath.Join(w.private, "operator.kubeconfig")
-	err := w.cluster.WriteKubeconfig(kubeconfig, controlplane.User{
-		Name:   "system:serviceaccount:" + operatorNamespace + ":" + operatorAccount,
-		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace, "system:authenticated"},
-	})
-	if err != nil {
+	kubeconfig, token := filepath.Join(w.private, "operator.kubeconfig"), filepath.Join(w.private, "operator.token")
+	if err := w.cluster.WriteKubeconfig(kubeconfig, installation.User()); err != nil {
 		return err
 	}
-	env, err := w.operatorCredentials(ctx)
-	if err != nil {
+	if err := installation.WriteToken(ctx, w.user, installation.Account(), token); err != nil {
 		return err
 	}
+	env := installation.Credentials(w.granted.Role, token, region, w.endpoint)
 	env["KUBECONFIG"] = kubeconfig
 	free, err := controlplane.FreeAddresses(1)
 	if err != nil {
@@ -172,7 +164,7 @@ func (w *world) startOperator(ctx context.Context) error {
 		Name: "operator",
 		Path: operatorBinary,
 		Args: []string{
-			"--cluster-name=" + clusterName, "--permissions-boundary=" + w.boundary, "--leader-election-namespace=" + operatorNamespace,
+			"--cluster-name=" + clusterName, "--permissions-boundary=" + w.granted.Boundary, "--leader-election-namespace=" + installation.Namespace,
 			"--propagation-grace=1s", // this AWS knows a new role at once
 			"--health-probe-bind-address=" + w.health, "--metrics-bind-address=0", "--log-format=text",
 		},

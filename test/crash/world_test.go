@@ -80,7 +80,7 @@ func openCluster(t *testing.T) *cluster {
 	must(v1alpha1.AddToScheme(scheme))
 	c.user, err = client.New(c.Config, client.Options{Scheme: scheme})
 	must(err)
-	must(installation.WriteToken(t.Context(), c.user, c.token))
+	must(installation.WriteToken(t.Context(), c.user, installation.Account(), c.token))
 	operator, err := c.ConfigFor(installation.User())
 	must(err)
 	c.transport, err = rest.TransportFor(operator)

@@ -155,19 +155,24 @@ func (i Installation) madeOut(file string) (string, error) {
 	).Replace(string(raw)), nil
 }
 
-// WriteToken writes a token of the operator's ServiceAccount to a file, as the
-// kubelet does; admin may request it.
-func WriteToken(ctx context.Context, admin client.Client, path string) error {
+// Account is the operator's ServiceAccount.
+func Account() client.ObjectKey {
+	return client.ObjectKey{Namespace: Namespace, Name: ServiceAccount}
+}
+
+// WriteToken writes a token of a ServiceAccount to a file, as the kubelet does for a
+// pod; admin may request it.
+func WriteToken(ctx context.Context, admin client.Client, account client.ObjectKey, path string) error {
 	lifetime := int64(24 * time.Hour / time.Second) // that of AWS's webhook; nobody renews it here
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &lifetime}}
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: ServiceAccount}}
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: account.Name}}
 	if err := admin.SubResource("token").Create(ctx, sa, request); err != nil {
-		return fmt.Errorf("requesting a token of the operator's ServiceAccount: %w", err)
+		return fmt.Errorf("requesting a token of ServiceAccount %s: %w", account, err)
 	}
 	return os.WriteFile(path, []byte(request.Status.Token), 0o600)
 }
 
-// Credentials is what AWS's webhook sets in the operator's pod, and where AWS is.
+// Credentials is what AWS's webhook sets in a pod, and where AWS is.
 func Credentials(role, tokenFile, region, endpoint string) map[string]string {
 	return map[string]string{
 		"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": tokenFile, "AWS_REGION": region,
