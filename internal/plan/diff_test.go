@@ -273,6 +273,25 @@ func TestTeardown(t *testing.T) {
 	}
 }
 
+// A revoked role grants nothing, and is otherwise the same role.
+func TestRevoked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		role := rolesOf.Draw(t, "role")
+		before := role.Clone()
+		revoked := role.Revoked()
+		if granted := grantsOf(&revoked); len(granted) > 0 {
+			t.Fatalf("grants %v", granted)
+		}
+		if diff := cmp.Diff(before, role, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("changed the role that it was made of: -before, +after:\n%s", diff)
+		}
+		revoked.Trust, revoked.Managed, revoked.Inline, revoked.Written = role.Trust, role.Managed, role.Inline, role.Written
+		if diff := cmp.Diff(role, revoked, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("is another role: -role, +revoked:\n%s", diff)
+		}
+	})
+}
+
 func TestFleet(t *testing.T) {
 	owner := Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "1"}
 	role := Role{Name: "Role", Path: "/p/", Trust: trusting("a"), Tags: owner.Tags(), Boundary: "arn:b"}
