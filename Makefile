@@ -112,6 +112,10 @@ build: ## Build bin/manager and bin/awslocal.
 	go build -ldflags '$(LDFLAGS)' -o bin/manager .
 	go build -o bin/awslocal ./cmd/awslocal
 
+.PHONY: plugin
+plugin: ## Build bin/kubectl-podidentity, the kubectl plugin.
+	go build -ldflags '$(LDFLAGS)' -o bin/kubectl-podidentity ./cmd/kubectl-podidentity
+
 .PHONY: image
 image: ## Build the container image IMG.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .

@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+// ErrNoKubeconfig says that nothing names a cluster.
+var ErrNoKubeconfig = errors.New("no kubeconfig found: set KUBECONFIG or --kubeconfig, or create ~/.kube/config")
+
+// Explain returns err as one sentence for the user: what failed and what to do.
+// It returns "" for an error that is not about the cluster.
+func Explain(err error) string {
+	switch {
+	case errors.Is(err, ErrNoKubeconfig), clientcmd.IsEmptyConfig(err):
+		return ErrNoKubeconfig.Error()
+	case clientcmd.IsContextNotFound(err), errors.Is(err, clientcmd.ErrNoContext):
+		return err.Error() + "; list the contexts with: kubectl config get-contexts"
+	case clientcmd.IsConfigurationInvalid(err):
+		return "the kubeconfig cannot be used: " + oneLine(err)
+	case missingCRD(err):
+		return "this cluster does not serve " + v1alpha1.GroupVersion.String() + ": install the operator's CustomResourceDefinitions, " +
+			"or choose another context with --context"
+	}
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		return "the kubeconfig cannot be read: " + oneLine(file)
+	}
+	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
+		return explainStatus(err, status.Status())
+	}
+	return explainConnection(err)
+}
+
+func missingCRD(err error) bool {
+	return meta.IsNoMatchError(err) || discovery.IsGroupDiscoveryFailedError(err) && strings.Contains(err.Error(), v1alpha1.GroupVersion.Group) //nolint:forbidigo // the error names its groups in its text only
+}
+
+// explainStatus explains an answer of the API server.
+func explainStatus(err error, s metav1.Status) string {
+	switch {
+	case apierrors.IsUnauthorized(err):
+		return "the cluster rejects your credentials: log in again, or choose another context with --context"
+	case apierrors.IsForbidden(err):
+		return "you lack a permission in Kubernetes: " + s.Message
+	case apierrors.IsNotFound(err) && s.Details != nil && s.Details.Name != "":
+		return s.Message + "; check the name and --namespace"
+	default:
+		return "the API server answers: " + s.Message
+	}
+}
+
+// explainConnection explains why no answer came.
+func explainConnection(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the API server did not answer in time: check the context with: kubectl config current-context"
+	}
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return ""
+	}
+	where := failed.URL
+	if u, err := url.Parse(failed.URL); err == nil {
+		where = u.Scheme + "://" + u.Host
+	}
+	return "cannot reach the API server at " + where + ": " + oneLine(failed.Err) +
+		"; check the context with: kubectl config current-context"
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

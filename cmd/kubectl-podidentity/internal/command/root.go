@@ -1,0 +1,45 @@
+package command
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// verbs returns the constructors of all verbs, in the order of the help.
+func verbs() []func(*session) *cobra.Command {
+	return []func(*session) *cobra.Command{
+		newSuspend,
+		newResume,
+		newReconcile,
+		newVersion,
+	}
+}
+
+// newRoot returns the root command with all verbs.
+func newRoot(p Process) *cobra.Command {
+	s := newSession(p)
+	root := &cobra.Command{
+		Use:   "kubectl-podidentity",
+		Short: "See and explain the AWS identities of pods",
+		Long: `See and explain the AWS identities of pods.
+
+The plugin works with your own permissions: those of your kubeconfig and of your
+AWS credentials. It needs nothing from the operator, and most verbs also work on
+identities that the operator does not manage.
+
+Exit codes: 0 everything is fine, 1 something was found, 2 an error.`,
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl podidentity"},
+		SilenceErrors:     true, // Run prints them
+		SilenceUsage:      true, // an error is one line
+		DisableAutoGenTag: true,
+	}
+	root.SetArgs(p.Args)
+	root.SetIn(p.In)
+	root.SetOut(p.Out)
+	root.SetErr(p.Err)
+	s.addFlags(root.PersistentFlags())
+	for _, verb := range verbs() {
+		root.AddCommand(verb(s))
+	}
+	addCompletion(root)
+	return root
+}
