@@ -41,7 +41,7 @@ demo: assets build ## Run it all on this machine: control plane, AWS endpoint, o
 
 .PHONY: generate
 generate: ## Generate Go code.
-	$(TOOL) controller-gen object applyconfiguration paths=./api/...
+	$(TOOL) controller-gen object paths=./api/...
 
 .PHONY: manifests
 manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md from the code.
@@ -61,11 +61,11 @@ lint: ## Lint the Go code.
 
 .PHONY: tidy
 tidy: ## Tidy all modules.
-	hack/tidy
+	hack/tidy.sh
 
 .PHONY: verify
 verify: ## Fail if anything generated, tidied or formatted is not up to date, or lint finds something.
-	hack/verify
+	hack/verify.sh
 	$(MAKE) --no-print-directory lint
 
 ##@ Test
@@ -76,7 +76,7 @@ assets: ## Build the control plane of tests and demo into the cache directory, u
 
 .PHONY: test
 test: ## Run all tests, with the race detector, on a real control plane.
-	@hack/check-race $(RACE)
+	@hack/check-race.sh $(RACE)
 	@assets=$$(go run ./hack/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 	@$(call in_modules,go test $(RACE) $(TESTFLAGS) ./...)
@@ -92,7 +92,7 @@ SEED ?= 1
 
 .PHONY: chaos
 chaos: ## Let anything happen to 100 identities for DURATION (3m), by SEED, and compare the world with what was declared.
-	@hack/check-race $(RACE)
+	@hack/check-race.sh $(RACE)
 	@assets=$$(go run ./hack/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos$$' -count=1 -timeout 60m \
 		-chaos=$(DURATION) -identities=100 -seed=$(SEED)
@@ -132,7 +132,7 @@ uninstall: ## Remove the CustomResourceDefinitions, and with them every PodIdent
 
 .PHONY: deploy
 deploy: ## Deploy the operator: CLUSTER_NAME=, ROLE_ARN= of the operator's own role, IMG=.
-	@hack/overlay '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
+	@hack/deploy-overlay.sh '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
 	$(KUBECTL) apply --server-side -k dist/deploy
 
 .PHONY: undeploy

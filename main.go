@@ -25,8 +25,8 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awsiam"
-	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/options"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 // version is set when a release is built.
@@ -57,10 +57,10 @@ func run(ctx context.Context, args []string) error {
 	saveMemory()
 
 	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{
-		Version: version,
-		Budget:  budget.New(o.AWSReadsPerSecond, o.AWSWritesPerSecond),
-		OnCall:  func(c awsiam.Call) { controllers.ObserveAWSCall(c.Operation, c.Outcome, c.Duration) },
-		OnWait:  controllers.ObserveBudgetWait,
+		Version:        version,
+		Limiter:        ratelimit.New(o.AWSReadsPerSecond, o.AWSWritesPerSecond),
+		OnAttempt:      func(c awsiam.Attempt) { controllers.ObserveAWSRequest(c.Operation, c.Outcome, c.Duration) },
+		OnThrottleWait: controllers.ObserveRateLimitWait,
 	})
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
 	if err := controllers.Setup(ctx, mgr, config(o), controllers.AWS{
-		Roles:     awsiam.New(clients.IAM),
+		Roles:     awsiam.NewRoles(clients.IAM),
 		Providers: awsiam.NewProviders(clients.IAM),
 		Account:   awsiam.NewAccount(clients.STS),
 	}); err != nil {
@@ -94,13 +94,13 @@ func config(o options.Options) controllers.Config {
 	return controllers.Config{
 		ClusterName:             o.ClusterName,
 		RolePath:                o.RolePath,
-		Boundary:                o.PermissionsBoundary,
+		PermissionsBoundary:     o.PermissionsBoundary,
 		Audience:                o.Audience,
-		Issuer:                  o.OIDCIssuer,
+		OIDCIssuer:              o.OIDCIssuer,
 		RequireGuardrail:        o.RequireGuardrail,
-		CreateProvider:          o.OIDCProvider == options.Create,
-		DriftInterval:           o.DriftInterval,
-		PropagationGrace:        o.PropagationGrace,
+		CreateOIDCProvider:      o.OIDCProvider == options.OIDCProviderCreate,
+		DriftCheckInterval:      o.DriftCheckInterval,
+		IAMPropagationDelay:     o.IAMPropagationDelay,
 		MaxConcurrentReconciles: o.MaxConcurrentReconciles,
 	}
 }

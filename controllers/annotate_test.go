@@ -36,7 +36,7 @@ func TestAnnotate(t *testing.T) {
 	s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionUnknown, v1alpha1.ReasonServiceAccountNotFound)
 	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
 	pi := s.awaitReady("checkout")
-	if got := pi.Status.ServiceAccount.Provenance; got != v1alpha1.ProvenanceAnnotated {
+	if got := pi.Status.ServiceAccount.Mode; got != v1alpha1.ServiceAccountAnnotate {
 		t.Errorf("provenance = %s", got)
 	}
 	want := map[string]string{"example.com/owner": "helm", "eks.amazonaws.com/role-arn": pi.Status.Role.ARN}

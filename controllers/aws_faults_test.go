@@ -10,7 +10,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // An operator that AWS denies something says which permission is missing, goes
@@ -169,7 +169,7 @@ func TestAWSPolicyNotFound(t *testing.T) {
 
 // A new role is not ready, and has no ServiceAccount, before pods can rely on it.
 func TestPropagation(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 1500 * time.Millisecond })
+	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 1500 * time.Millisecond })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating)
 	if pi.Status.ServiceAccount != nil {
@@ -181,7 +181,7 @@ func TestPropagation(t *testing.T) {
 // An STS that learns of a new role later than IAM, and within the grace, never
 // refuses a pod of an identity that says that it is ready.
 func TestPropagationToSTS(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 3 * time.Second })
+	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 3 * time.Second })
 	s.account.SetFaults(awslocal.Faults{STSDelay: awslocal.Duration(2 * time.Second)})
 	s.createServiceAccount("checkout", nil) // so that there is a token to try with before
 	s.apply(`

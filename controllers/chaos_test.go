@@ -16,8 +16,8 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // How long TestChaos goes on, with how many identities, and the seed of what
@@ -65,7 +65,7 @@ type chaos struct {
 // somebody else's was touched.
 func TestChaos(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) {
-		c.PropagationGrace, c.DriftInterval, c.MaxConcurrentReconciles = 2*time.Second, 2*time.Second, 10
+		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 2*time.Second, 10
 	})
 	c := &chaos{story: s, random: rand.New(rand.NewPCG(*chaosSeed, 0)), specs: map[string]string{}}
 	t.Logf("seed %d, %d identities, %s", *chaosSeed, *chaosIdentities, *chaosFor)
@@ -219,7 +219,7 @@ func (c *chaos) compare(name string) {
 	})
 	c.must(err)
 	want := roleView{
-		Path: desired.Role.Path, Description: desired.Role.Description, MaxSession: desired.Role.MaxSession,
+		Path: desired.Role.Path, Description: desired.Role.Description, MaxSession: desired.Role.MaxSessionDuration,
 		Managed: desired.Role.Managed, Inline: map[string]string{}, Tags: desired.Role.Tags,
 	}
 	for policyName, document := range desired.Role.Inline {

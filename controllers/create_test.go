@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 const checkout = `
@@ -52,7 +52,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("A create costs at most 4 writes to the API server, not %d: %q", len(writes), writes)
 	}
 	s.awaitEvent("checkout", "CreatedRole", "CreateRole")
-	s.awaitEvent("checkout", "ChangedRole", "PutRolePolicy bucket, queue")
+	s.awaitEvent("checkout", "UpdatedRole", "PutRolePolicy bucket, queue")
 	s.awaitEvent("checkout", "CreatedServiceAccount", "Created ServiceAccount checkout")
 	role := s.role(pi.Status.Role.Name)
 	wantRole := roleView{
@@ -181,7 +181,7 @@ func TestEmptySpec(t *testing.T) {
 	if got := s.role(pi.Status.Role.Name); len(got.Managed)+len(got.Inline) != 0 {
 		t.Errorf("The role has rights: %+v", got)
 	}
-	if diff := cmp.Diff(&v1alpha1.ServiceAccountStatus{Name: "nothing", Provenance: v1alpha1.ProvenanceCreated}, pi.Status.ServiceAccount); diff != "" {
+	if diff := cmp.Diff(&v1alpha1.ServiceAccountStatus{Name: "nothing", Mode: v1alpha1.ServiceAccountCreate}, pi.Status.ServiceAccount); diff != "" {
 		t.Errorf("status.serviceAccount: -want, +got:\n%s", diff)
 	}
 }

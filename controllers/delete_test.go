@@ -16,8 +16,8 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // A deletion takes down the ServiceAccount and the role, with all that was put
@@ -117,7 +117,7 @@ func with(calls map[string]int, actions ...string) map[string]int {
 func TestDeleteBeforeIAMShowsTheRole(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Restart=%v", restart), func(t *testing.T) {
-			s := begin(t, func(c *controllers.Config) { c.PropagationGrace = 4 * time.Second })
+			s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 4 * time.Second })
 			s.apply("metadata: {name: first}\nspec: {}")
 			s.eventually("the operator to be at work", func() bool { return s.get("first").Status.Role != nil })
 			before := s.account.Calls()
@@ -221,7 +221,7 @@ func TestDeleteRoleGoneOrForeign(t *testing.T) {
 	if !s.roleExists(foreign) {
 		t.Error("A role of somebody else's was deleted.")
 	}
-	s.awaitEvent("foreign", "LeftRole", "Role "+foreign+" is left alone")
+	s.awaitEvent("foreign", "SkippedRoleDeletion", "Role "+foreign+" is left alone")
 }
 
 // An object whose spec is refused, and which never had a role, can be deleted.

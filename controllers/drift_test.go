@@ -19,7 +19,7 @@ import (
 // Each part of a role that somebody changes behind the operator's back is put
 // back, and the event names the part.
 func TestDriftOfRole(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.Boundary = boundaryARN })
+	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	s.apply(checkout)
 	pi := s.awaitReady("checkout")
@@ -130,7 +130,7 @@ func TestDriftRoleDeleted(t *testing.T) {
 
 // AWS is compared with the spec from time to time, without being asked to.
 func TestDriftInterval(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftInterval = 300 * time.Millisecond })
+	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.must(s.putPolicy(name, "backdoor"))

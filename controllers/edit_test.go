@@ -97,7 +97,7 @@ func TestPlan(t *testing.T) {
 		  mode: Plan
 		  policies: {managed: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 	`)
-	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonPlanned)
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending)
 	want := []v1alpha1.PlannedChange{
 		{Action: "CreateRole", Target: roleName(s, "checkout")},
 		{Action: "AttachRolePolicy", Target: "arn:aws:iam::aws:policy/ReadOnlyAccess"},

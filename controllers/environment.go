@@ -17,7 +17,7 @@ import (
 
 // account says which AWS account the operator works in.
 type account interface {
-	Caller(ctx context.Context) (plan.Account, error)
+	Identity(ctx context.Context) (plan.Account, error)
 }
 
 // providers is what the controller needs of IAM's OIDC providers.
@@ -30,31 +30,31 @@ type providers interface {
 	AddAudience(ctx context.Context, arn, audience string) error
 }
 
-// retryEnvironment is how long a failure to learn about the cluster or its
+// clusterRetryInterval is how long a failure to learn about the cluster or its
 // provider is taken for granted.
-const retryEnvironment = 10 * time.Second
+const clusterRetryInterval = 10 * time.Second
 
-// environment is what all identities of the cluster share: the issuer of its
+// clusterInfo is what all identities of the cluster share: the issuer of its
 // tokens, the AWS account, and the IAM OIDC provider that joins the two.
-type environment struct {
+type clusterInfo struct {
 	config    Config
 	discover  func(context.Context) (string, error)
 	account   account
 	providers providers
 	clock     clock.PassiveClock
 
-	facts    checked[plan.Cluster]
-	provider checked[struct{}]
+	facts    ttlCache[plan.Cluster]
+	provider ttlCache[struct{}]
 }
 
 // cluster returns the facts about the cluster, found out at the first call that
 // succeeds.
-func (e *environment) cluster(ctx context.Context) (plan.Cluster, error) {
-	return e.facts.get(ctx, e.clock, ages{success: math.MaxInt64, failure: retryEnvironment}, e.learn)
+func (e *clusterInfo) cluster(ctx context.Context) (plan.Cluster, error) {
+	return e.facts.get(ctx, e.clock, ttls{success: math.MaxInt64, failure: clusterRetryInterval}, e.discoverCluster)
 }
 
-func (e *environment) learn(ctx context.Context) (plan.Cluster, error) {
-	issuer := e.config.Issuer
+func (e *clusterInfo) discoverCluster(ctx context.Context) (plan.Cluster, error) {
+	issuer := e.config.OIDCIssuer
 	if issuer == "" {
 		var err error
 		if issuer, err = e.discover(ctx); err != nil {
@@ -64,7 +64,7 @@ func (e *environment) learn(ctx context.Context) (plan.Cluster, error) {
 	if err := checkIssuer(issuer); err != nil {
 		return plan.Cluster{}, err
 	}
-	account, err := e.account.Caller(ctx)
+	account, err := e.account.Identity(ctx)
 	if err != nil {
 		return plan.Cluster{}, fmt.Errorf("finding the AWS account: %w", err)
 	}
@@ -75,7 +75,7 @@ func (e *environment) learn(ctx context.Context) (plan.Cluster, error) {
 		Issuer:    issuer,
 		Audience:  e.config.Audience,
 		RolePath:  e.config.RolePath,
-		Boundary:  e.config.Boundary,
+		Boundary:  e.config.PermissionsBoundary,
 	}, nil
 }
 
@@ -89,34 +89,34 @@ func checkIssuer(issuer string) error {
 		"the cluster's OIDC issuer is %q; IAM needs an https:// URL without a query: set --service-account-issuer of the API server, or --oidc-issuer of the operator", issuer)
 }
 
-// requireProvider ensures that IAM trusts the cluster's issuer for the audience.
+// ensureProvider ensures that IAM trusts the cluster's issuer for the audience.
 // It looks again after a drift interval, and soon after a failure.
-func (e *environment) requireProvider(ctx context.Context, cluster plan.Cluster) error {
-	good := ages{success: e.config.DriftInterval, failure: retryEnvironment}
+func (e *clusterInfo) ensureProvider(ctx context.Context, cluster plan.Cluster) error {
+	good := ttls{success: e.config.DriftCheckInterval, failure: clusterRetryInterval}
 	_, err := e.provider.get(ctx, e.clock, good, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, e.checkProvider(ctx, cluster)
 	})
 	return err
 }
 
-func (e *environment) checkProvider(ctx context.Context, cluster plan.Cluster) error {
+func (e *clusterInfo) checkProvider(ctx context.Context, cluster plan.Cluster) error {
 	found, err := e.providers.Provider(ctx, cluster.ProviderARN())
 	switch {
 	case err != nil:
 		return fmt.Errorf("checking the IAM OIDC provider: %w", err)
-	case found == nil && e.config.CreateProvider:
+	case found == nil && e.config.CreateOIDCProvider:
 		_, err := e.providers.CreateProvider(ctx, cluster.Issuer, cluster.Audience, map[string]string{
 			plan.TagManagedBy: plan.ManagedBy,
 			plan.TagCluster:   cluster.Name,
 		})
 		return err
 	case found == nil:
-		return fault.Errorf(fault.Blocked, v1alpha1.ReasonProviderNotFound,
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonOIDCProviderNotFound,
 			"IAM has no OIDC provider for this cluster's issuer, so no pod can assume a role; create it with: aws iam create-open-id-connect-provider --url %s --client-id-list %s",
 			cluster.Issuer, cluster.Audience)
 	case slices.Contains(found.Audiences, cluster.Audience):
 		return nil
-	case e.config.CreateProvider:
+	case e.config.CreateOIDCProvider:
 		return e.providers.AddAudience(ctx, found.ARN, cluster.Audience)
 	default:
 		return fault.Errorf(fault.Blocked, v1alpha1.ReasonAudienceMissing,
@@ -125,10 +125,10 @@ func (e *environment) checkProvider(ctx context.Context, cluster plan.Cluster) e
 	}
 }
 
-// learnCluster finds out what all identities share.
-func (r *Reconciler) learnCluster(ctx context.Context, s *scope) error {
+// resolveCluster finds out what all identities share.
+func (r *Reconciler) resolveCluster(ctx context.Context, s *scope) error {
 	var err error
-	s.cluster, err = r.environment.cluster(ctx)
+	s.cluster, err = r.clusterInfo.cluster(ctx)
 	if err == nil {
 		s.obj.Status.Issuer = s.cluster.Issuer
 	}
@@ -138,12 +138,12 @@ func (r *Reconciler) learnCluster(ctx context.Context, s *scope) error {
 // requireIssuer ensures that IAM trusts the cluster's tokens before anything is
 // made that relies on it.
 func (r *Reconciler) requireIssuer(ctx context.Context, s *scope) error {
-	if s.requested != "" {
-		r.environment.provider.outdate(r.clock, retryEnvironment) // once for all who ask at the same time
+	if s.requestToken != "" {
+		r.clusterInfo.provider.invalidate(r.clock, clusterRetryInterval) // once for all who ask at the same time
 	}
-	err := r.environment.requireProvider(ctx, s.cluster)
+	err := r.clusterInfo.ensureProvider(ctx, s.cluster)
 	if err != nil && fault.KindOf(err) == fault.Blocked {
-		s.wait = 3 * retryEnvironment // somebody is likely at it
+		s.requeueAfter = 3 * clusterRetryInterval // somebody is likely at it
 	}
 	return err
 }

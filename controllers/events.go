@@ -15,66 +15,66 @@ import (
 
 // Reasons of events that are not reasons of conditions.
 const (
-	eventChangedRole             = "ChangedRole"
+	eventUpdatedRole             = "UpdatedRole"
 	eventCreatedRole             = "CreatedRole"
 	eventDeletedRole             = "DeletedRole"
 	eventRetainedRole            = "RetainedRole"
-	eventLeftRole                = "LeftRole"
+	eventSkippedRoleDeletion     = "SkippedRoleDeletion"
 	eventRevokedRole             = "RevokedRole"
 	eventCorrectedDrift          = "CorrectedDrift"
 	eventCreatedServiceAccount   = "CreatedServiceAccount"
 	eventAnnotatedServiceAccount = "AnnotatedServiceAccount"
 )
 
-// partServiceAccount names the ServiceAccount among the parts that drift.
-const partServiceAccount = "serviceAccount"
+// componentServiceAccount names the ServiceAccount among the parts that drift.
+const componentServiceAccount = "serviceAccount"
 
-// note is something that happened, once or to several targets, and that one
+// pendingEvent is something that happened, once or to several targets, and that one
 // event tells of: events that have reason and action in common are one to
 // Kubernetes, which keeps the text of the first.
-type note struct {
+type pendingEvent struct {
 	reason, action, message string
 	targets                 []string
 }
 
-func (n note) String() string {
+func (n pendingEvent) String() string {
 	return strings.TrimSpace(n.message + " " + strings.Join(n.targets, ", "))
 }
 
-func (s *scope) note(reason, action, message string, targets ...string) {
-	for i := range s.notes {
-		if n := &s.notes[i]; n.reason == reason && n.action == action && n.message == message {
+func (s *scope) addEvent(reason, action, message string, targets ...string) {
+	for i := range s.pendingEvents {
+		if n := &s.pendingEvents[i]; n.reason == reason && n.action == action && n.message == message {
 			n.targets = append(n.targets, targets...)
 			return
 		}
 	}
-	s.notes = append(s.notes, note{reason: reason, action: action, message: message, targets: targets})
+	s.pendingEvents = append(s.pendingEvents, pendingEvent{reason: reason, action: action, message: message, targets: targets})
 }
 
-// noteServiceAccount notes a write to a ServiceAccount; if the identity was
+// recordServiceAccount notes a write to a ServiceAccount; if the identity was
 // settled, somebody else had undone it.
-func (s *scope) noteServiceAccount(reason, message, name string) {
-	if s.settled {
-		driftCorrected.WithLabelValues(partServiceAccount).Inc()
-		reason, message = eventCorrectedDrift, putBack(partServiceAccount, actionApplyServiceAccount)
+func (s *scope) recordServiceAccount(reason, message, name string) {
+	if s.wasReady {
+		driftCorrected.WithLabelValues(componentServiceAccount).Inc()
+		reason, message = eventCorrectedDrift, driftMessage(componentServiceAccount, actionApplyServiceAccount)
 	}
-	s.note(reason, actionApplyServiceAccount, message, name)
+	s.addEvent(reason, actionApplyServiceAccount, message, name)
 }
 
-// noteChange notes a change that was made to the role.
-func (s *scope) noteChange(c plan.Change) {
-	reason, message := eventChangedRole, c.Action()
+// recordChange notes a change that was made to the role.
+func (s *scope) recordChange(c plan.Change) {
+	reason, message := eventUpdatedRole, c.Action()
 	if _, created := c.(plan.CreateRole); created {
 		reason = eventCreatedRole
 	}
-	if s.settled {
-		driftCorrected.WithLabelValues(c.Part()).Inc()
-		reason, message = eventCorrectedDrift, putBack(c.Part(), c.Action())
+	if s.wasReady {
+		driftCorrected.WithLabelValues(c.Component()).Inc()
+		reason, message = eventCorrectedDrift, driftMessage(c.Component(), c.Action())
 	}
-	s.note(reason, c.Action(), message, targets(c)...)
+	s.addEvent(reason, c.Action(), message, targets(c)...)
 }
 
-func putBack(part, action string) string { return fmt.Sprintf("Put back %s: %s", part, action) }
+func driftMessage(part, action string) string { return fmt.Sprintf("Put back %s: %s", part, action) }
 
 func targets(c plan.Change) []string {
 	if target := c.Target(); target != "" {
@@ -83,13 +83,13 @@ func targets(c plan.Change) []string {
 	return nil
 }
 
-// announce emits an event for each thing that happened, and one for a failure
+// emitEvents emits an event for each thing that happened, and one for a failure
 // that needs somebody and that is news. It comes after the status is stored.
-func (r *Reconciler) announce(before *v1alpha1.PodIdentity, s *scope, err error) {
-	for _, n := range s.notes {
+func (r *Reconciler) emitEvents(before *v1alpha1.PodIdentity, s *scope, err error) {
+	for _, n := range s.pendingEvents {
 		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", eventNote(n.String()))
 	}
-	r.announceStale(before, s)
+	r.emitOutdatedPods(before, s)
 	if kind := fault.KindOf(err); kind != fault.Blocked && kind != fault.Terminal {
 		return
 	}
@@ -100,10 +100,10 @@ func (r *Reconciler) announce(before *v1alpha1.PodIdentity, s *scope, err error)
 	}
 }
 
-// announceStale tells once that pods have to be restarted.
-func (r *Reconciler) announceStale(before *v1alpha1.PodIdentity, s *scope) {
+// emitOutdatedPods tells once that pods have to be restarted.
+func (r *Reconciler) emitOutdatedPods(before *v1alpha1.PodIdentity, s *scope) {
 	stale := func(obj *v1alpha1.PodIdentity) *metav1.Condition {
-		c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionWorkloadsCurrent)
+		c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionPodsUpToDate)
 		if c == nil || c.Status != metav1.ConditionFalse {
 			return nil
 		}

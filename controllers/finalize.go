@@ -23,12 +23,12 @@ import (
 // what should become of it: a spec that is refused can always be deleted.
 func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
-		r.memory.forget(obj.UID)
+		r.roleCache.remove(obj.UID)
 		return ctrl.Result{}, nil
 	}
 	// The cache may not know yet that the object is gone, or that it is to be
 	// retained after all; to ask the API server costs less than to ask AWS.
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+	if err := r.apiReader.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if obj.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
@@ -42,20 +42,20 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		phase{v1alpha1.ConditionServiceAccountReady, r.releaseServiceAccounts},
 	)
 	if err == nil || fault.KindOf(err) != fault.Waiting {
-		r.memory.forget(obj.UID) // who only waits has changed nothing
+		r.roleCache.remove(obj.UID) // who only waits has changed nothing
 	}
 	if err != nil {
-		concludeDeletion(s, err)
-		return r.record(ctx, before, s, err)
+		setDeletionStatus(s, err)
+		return r.updateStatus(ctx, before, s, err)
 	}
-	if err := r.dropFinalizer(ctx, obj); err != nil {
+	if err := r.removeFinalizer(ctx, obj); err != nil {
 		return retryConflict(err)
 	}
-	r.announce(before, s, nil)
+	r.emitEvents(before, s, nil)
 	return ctrl.Result{}, nil
 }
 
-func (r *Reconciler) dropFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
+func (r *Reconciler) removeFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
 	before := obj.DeepCopy()
 	controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer)
 	return r.patchMetadata(ctx, before, obj)
@@ -66,7 +66,7 @@ func (r *Reconciler) dropFinalizer(ctx context.Context, obj *v1alpha1.PodIdentit
 func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 	var sa corev1.ServiceAccount
 	key := client.ObjectKey{Namespace: s.obj.Namespace, Name: plan.ServiceAccountOf(s.obj)}
-	err := r.live.Get(ctx, key, &sa)
+	err := r.apiReader.Get(ctx, key, &sa)
 	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(&sa, s.obj) {
 		return nil
 	}
@@ -83,21 +83,21 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
 	name := plan.NameOf(s.obj, plan.Cluster{Name: r.config.ClusterName})
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
-		s.note(eventRetainedRole, "Retain", fmt.Sprintf("Role %s stays in AWS, as spec.deletionPolicy says", name))
+		s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Role %s stays in AWS, as spec.deletionPolicy says", name))
 		return nil
 	}
-	if known, ok := r.memory.of(s.obj.UID); ok {
-		err := r.tearDown(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.observeKnown(ctx, name, known.desired) })
+	if known, ok := r.roleCache.get(s.obj.UID); ok {
+		err := r.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.observeCached(ctx, name, known.desired) })
 		if !errors.Is(err, plan.ErrDeleteConflict) {
 			return err
 		}
 	}
-	return r.tearDown(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.roles.ObserveForTeardown(ctx, name) })
+	return r.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.roles.ObserveForTeardown(ctx, name) })
 }
 
-// observeKnown asks AWS only whose the role is, and takes what hangs on it from
+// observeCached asks AWS only whose the role is, and takes what hangs on it from
 // what is remembered.
-func (r *Reconciler) observeKnown(ctx context.Context, name string, known plan.Role) (*plan.Observed, error) {
+func (r *Reconciler) observeCached(ctx context.Context, name string, known plan.Role) (*plan.Observed, error) {
 	observed, err := r.roles.ObserveOwner(ctx, name)
 	if observed != nil {
 		observed.Managed, observed.Inline = known.Managed, known.Inline
@@ -105,41 +105,41 @@ func (r *Reconciler) observeKnown(ctx context.Context, name string, known plan.R
 	return observed, err
 }
 
-// tearDown deletes the role that observe finds, if it is this object's.
-func (r *Reconciler) tearDown(ctx context.Context, s *scope, name string, observe func(context.Context) (*plan.Observed, error)) error {
+// deleteRole deletes the role that observe finds, if it is this object's.
+func (r *Reconciler) deleteRole(ctx context.Context, s *scope, name string, observe func(context.Context) (*plan.Observed, error)) error {
 	observed, err := observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observing role %s: %w", name, err)
 	}
 	if observed == nil {
-		return r.mistrust(s, name)
+		return r.waitForPropagation(s, name)
 	}
-	if observed.ClaimOf(s.owner) != plan.Ours {
-		s.note(eventLeftRole, "Delete", fmt.Sprintf("Role %s is left alone: it belongs to %s", name, observed.Whose()))
+	if observed.OwnershipBy(s.owner) != plan.Owned {
+		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Role %s is left alone: it belongs to %s", name, observed.OwnerDescription()))
 		return nil
 	}
 	changes := plan.Teardown(observed)
 	logf.FromContext(ctx).Info("Deleting IAM role", "role", name, "changes", plan.Summary(changes))
 	applied, err := r.roles.Apply(ctx, name, changes)
-	for _, c := range applied.Done {
+	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
 	}
 	if err != nil {
 		return err
 	}
-	s.note(eventDeletedRole, "Delete", "Deleted role", name)
+	s.addEvent(eventDeletedRole, "Delete", "Deleted role", name)
 	return nil
 }
 
-// mistrust returns an error while IAM may not show a role yet that was just made:
+// waitForPropagation returns an error while IAM may not show a role yet that was just made:
 // to believe that there is none would leave it behind.
-func (r *Reconciler) mistrust(s *scope, name string) error {
-	shown := s.obj.CreationTimestamp.Add(r.config.PropagationGrace)
-	if known, ok := r.memory.of(s.obj.UID); ok && known.usableAt.After(shown) {
-		shown = known.usableAt
+func (r *Reconciler) waitForPropagation(s *scope, name string) error {
+	shown := s.obj.CreationTimestamp.Add(r.config.IAMPropagationDelay)
+	if known, ok := r.roleCache.get(s.obj.UID); ok && known.assumableAt.After(shown) {
+		shown = known.assumableAt
 	}
 	if left := shown.Sub(r.clock.Now()); left > 0 {
-		s.wait = left
+		s.requeueAfter = left
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonDeleting,
 			"IAM shows no role %s, but one that is new is not shown everywhere at once; IAM is asked again", name)
 	}
@@ -152,14 +152,14 @@ func (r *Reconciler) releaseServiceAccounts(ctx context.Context, s *scope) error
 	if s.obj.Status.Role == nil {
 		return nil
 	}
-	return r.releaseAll(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {
+	return r.releaseMatching(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {
 		return !metav1.IsControlledBy(sa, s.obj)
 	})
 }
 
-// concludeDeletion says why the object is not gone yet, and what to do if it
+// setDeletionStatus says why the object is not gone yet, and what to do if it
 // takes somebody to let it go.
-func concludeDeletion(s *scope, err error) {
+func setDeletionStatus(s *scope, err error) {
 	status, reason := metav1.ConditionUnknown, v1alpha1.ReasonDeleting
 	message := fmt.Sprintf("Deleting the IAM role: %v", err)
 	if kind := fault.KindOf(err); kind == fault.Blocked || kind == fault.Terminal {
@@ -167,9 +167,9 @@ func concludeDeletion(s *scope, err error) {
 	}
 	message += "; to let the object go and leave the role in AWS, set spec.deletionPolicy to Retain"
 	s.obj.Status.ObservedGeneration = s.obj.Generation
-	if s.failed != "" {
-		partStatus, partReason := verdict(err)
-		s.set(s.failed, partStatus, partReason, err.Error())
+	if s.failedCondition != "" {
+		partStatus, partReason := conditionFor(err)
+		s.set(s.failedCondition, partStatus, partReason, err.Error())
 	}
 	s.set(v1alpha1.ConditionReady, status, reason, message)
 	s.drop(v1alpha1.ConditionStalled)

@@ -29,7 +29,7 @@ func TestGitOpsOutcomes(t *testing.T) {
 			got.flux = judges["healthcheck.yaml"].judge(t, u)
 			got.fluxFailFast = judges["healthcheck-failfast.yaml"].judge(t, u)
 
-			if diff := cmp.Diff(o.want, got, cmp.AllowUnexported(verdict{})); diff != "" {
+			if diff := cmp.Diff(o.want, got, cmp.AllowUnexported(conditionFor{})); diff != "" {
 				t.Errorf("%s\nverdict: -want, +got:\n%s\n%s", o.reason, diff, describe(s.get("checkout")))
 			}
 			dumps.add(t, name, s.stable(u))
@@ -54,8 +54,8 @@ func (s *story) liveWithOwners(name string) *unstructured.Unstructured {
 	return u
 }
 
-func conditionsOf(pi *v1alpha1.PodIdentity) verdict {
-	return verdict{
+func conditionsOf(pi *v1alpha1.PodIdentity) conditionFor {
+	return conditionFor{
 		ready:       abnormal(pi, v1alpha1.ConditionReady),
 		reconciling: abnormal(pi, v1alpha1.ConditionReconciling),
 		stalled:     abnormal(pi, v1alpha1.ConditionStalled),

@@ -10,11 +10,11 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// verdict is what GitOps tools make of an identity.
-type verdict struct {
+// conditionFor is what GitOps tools make of an identity.
+type conditionFor struct {
 	ready, reconciling, stalled metav1.ConditionStatus // empty if the condition is not there
 	kstatus                     status.Status
 	argo                        string        // Argo CD's health
@@ -24,24 +24,24 @@ type verdict struct {
 
 // verdicts are the promise that the operator makes to GitOps tools, a row each.
 var (
-	notSeen  = verdict{"", "", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
-	working  = verdict{"Unknown", "True", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
-	success  = verdict{"True", "", "", status.CurrentStatus, "Healthy", status.CurrentStatus, status.CurrentStatus}
-	blocked  = verdict{"False", "True", "", status.InProgressStatus, "Degraded", status.InProgressStatus, status.FailedStatus}
-	terminal = verdict{"False", "", "True", status.FailedStatus, "Degraded", status.FailedStatus, status.FailedStatus}
-	deleting = verdict{"Unknown", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
-	stuck    = verdict{"False", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.FailedStatus}
+	notSeen  = conditionFor{"", "", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
+	working  = conditionFor{"Unknown", "True", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
+	success  = conditionFor{"True", "", "", status.CurrentStatus, "Healthy", status.CurrentStatus, status.CurrentStatus}
+	blocked  = conditionFor{"False", "True", "", status.InProgressStatus, "Degraded", status.InProgressStatus, status.FailedStatus}
+	terminal = conditionFor{"False", "", "True", status.FailedStatus, "Degraded", status.FailedStatus, status.FailedStatus}
+	deleting = conditionFor{"Unknown", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
+	stuck    = conditionFor{"False", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.FailedStatus}
 )
 
 // changed is an identity of which the operator has not seen the latest change.
-func changed(before verdict) verdict {
+func changed(before conditionFor) conditionFor {
 	before.kstatus, before.argo = status.InProgressStatus, "Progressing"
 	before.flux, before.fluxFailFast = status.InProgressStatus, status.InProgressStatus
 	return before
 }
 
 // suspended is an identity that was something before.
-func suspended(before verdict) verdict { before.argo = "Suspended"; return before }
+func suspended(before conditionFor) conditionFor { before.argo = "Suspended"; return before }
 
 // outcome is a story about PodIdentity checkout that ends in a verdict.
 type outcome struct {
@@ -50,7 +50,7 @@ type outcome struct {
 	// unattended says that no operator runs.
 	unattended bool
 	tell       func(*story)
-	want       verdict
+	want       conditionFor
 }
 
 // outcomes are by the name of the fixture that they end in.
@@ -72,7 +72,7 @@ var outcomes = map[string]outcome{
 	},
 	"rolePropagating": {
 		reason: "A new role cannot be assumed everywhere at once.",
-		config: func(c *controllers.Config) { c.PropagationGrace = time.Hour },
+		config: func(c *controllers.Config) { c.IAMPropagationDelay = time.Hour },
 		tell:   awaits(checkout, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating),
 		want:   working,
 	},
@@ -104,7 +104,7 @@ var outcomes = map[string]outcome{
 	"planned": {
 		reason: "Mode Plan waits for somebody to agree.",
 		tell: awaits("metadata: {name: checkout}\nspec: {mode: Plan}",
-			v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonPlanned),
+			v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending),
 		want: working,
 	},
 	"ready": {

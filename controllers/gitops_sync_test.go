@@ -58,7 +58,7 @@ var manifestsToSync = map[string]string{
 		    maxSessionDurationSeconds: 3600
 		    permissionsBoundary: arn:aws:iam::123456789012:policy/boundary
 		    tags: {team: payments, "Cost Center": ""}
-		    adoption: Never
+		    adoptionPolicy: Never
 		  policies:
 		    managed: ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
 		    inline:

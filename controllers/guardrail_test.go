@@ -129,7 +129,7 @@ func TestGuardrailRevokes(t *testing.T) {
 	s.awaitRefused("checkout", "sqs:sendmessage is not among the actions that are allowed")
 
 	revoked := s.role(made.Name)
-	if len(revoked.Managed)+len(revoked.Inline) > 0 || s.trust(made.Name) != string(policy.Nobody()) {
+	if len(revoked.Managed)+len(revoked.Inline) > 0 || s.trust(made.Name) != string(policy.DenyAllTrust()) {
 		t.Errorf("The role has rights left: %+v, trust %s.", revoked, s.trust(made.Name))
 	}
 	if diff := cmp.Diff(before.Tags, revoked.Tags); diff != "" {
@@ -166,7 +166,7 @@ func TestRevokingGoesOn(t *testing.T) {
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.fail("DetachRolePolicy", "Throttling")
 	s.guard("none", `managedPolicies: {allowed: []}, onViolation: Revoke`)
-	s.eventually("the trust to be cut", func() bool { return s.trust(name) == string(policy.Nobody()) })
+	s.eventually("the trust to be cut", func() bool { return s.trust(name) == string(policy.DenyAllTrust()) })
 	s.heal()
 	s.awaitRefused("checkout", "spec.policies.managed[0]", "allowed: none is")
 	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
@@ -230,7 +230,7 @@ func TestGuardrailBoundary(t *testing.T) {
 // Two that force different boundaries have to be brought in line by the platform
 // team.
 func TestGuardrailBoundaryConflict(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.Boundary = boundaryARN })
+	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	g := s.guard("other", `permissionsBoundary: "arn:aws:iam::123456789012:policy/other"`)
 	s.apply("metadata: {name: checkout}\nspec: {}")
@@ -334,7 +334,7 @@ func TestGuardrailCostsNothing(t *testing.T) {
 
 // Comparing all roles with AWS knows what guardrails force on them.
 func TestSweepKnowsGuardrails(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftInterval = time.Second })
+	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
 	s.createPolicy("boundary")
 	s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)
 	s.apply("metadata: {name: checkout}\nspec: {}")

@@ -24,7 +24,7 @@ func TestProviderMissing(t *testing.T) {
 	before := s.account.Calls()
 	s.start()
 	s.apply(checkout)
-	pi := s.await("checkout", v1alpha1.ConditionIssuerReady, metav1.ConditionFalse, v1alpha1.ReasonProviderNotFound)
+	pi := s.await("checkout", v1alpha1.ConditionIssuerReady, metav1.ConditionFalse, v1alpha1.ReasonOIDCProviderNotFound)
 	want := "aws iam create-open-id-connect-provider --url " + cluster.Issuer + " --client-id-list sts.amazonaws.com"
 	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, want) {
 		t.Errorf("message = %q, want it to hold %q", got, want)
@@ -85,7 +85,7 @@ func TestProviderCreated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := prepare(t, func(c *controllers.Config) { c.CreateProvider = true })
+			s := prepare(t, func(c *controllers.Config) { c.CreateOIDCProvider = true })
 			arrange(s)
 			s.start()
 			s.apply(checkout)

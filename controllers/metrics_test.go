@@ -7,8 +7,8 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
-	"github.com/podidentity/podidentity-operator/internal/budget"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // The metrics tell what a day of the operator cost, and what it found. All stories
@@ -16,7 +16,7 @@ import (
 func TestMetrics(t *testing.T) {
 	s := prepare(t)
 	s.createProvider()
-	s.budget = budget.New(1000, 1000)
+	s.budget = ratelimit.New(1000, 1000)
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: "Throttling", Count: 1}}})
 	before := readMetrics(t)
 	s.start()
@@ -43,32 +43,32 @@ func TestMetrics(t *testing.T) {
 		"podidentity_aws_requests_total{CreateRole,Success}":    1,
 		"podidentity_aws_requests_total{ListRoles,Success}":     1,
 		"podidentity_aws_request_duration_seconds{CreateRole}":  2,
-		"podidentity_aws_budget_wait_seconds{create}":           5, // the throttled one, and 1 + managed + inline
-		"podidentity_aws_budget_wait_seconds{repair}":           1,
-		"podidentity_aws_budget_wait_seconds{check}":            2 + 6, // the pages, and a look at a role of three inline policies
+		"podidentity_aws_rate_limit_wait_seconds{create}":       5, // the throttled one, and 1 + managed + inline
+		"podidentity_aws_rate_limit_wait_seconds{repair}":       1,
+		"podidentity_aws_rate_limit_wait_seconds{check}":        2 + 6, // the pages, and a look at a role of three inline policies
 		"podidentity_role_changes_total{CreateRole}":            1,
 		"podidentity_drift_corrected_total{inlinePolicy}":       1,
 		"podidentity_failures_total{GuardrailViolated}":         1, // the second time it says nothing new
-		"podidentity_sweep_duration_seconds{}":                  2,
+		"podidentity_drift_check_duration_seconds{}":            2,
 	} {
 		if got := after[want] - before[want]; got != n {
 			t.Errorf("%s grew by %v, want %v", want, got, n)
 		}
 	}
 	for want, least := range map[string]float64{
-		"podidentity_aws_budget_wait_seconds{edit}":    1,
-		"podidentity_aws_budget_wait_seconds{request}": 3, // a look at a bare role; and one at the provider on a slow machine
+		"podidentity_aws_rate_limit_wait_seconds{edit}":    1,
+		"podidentity_aws_rate_limit_wait_seconds{request}": 3, // a look at a bare role; and one at the provider on a slow machine
 	} {
 		if got := after[want] - before[want]; got < least {
 			t.Errorf("%s grew by %v, want %v at least", want, got, least)
 		}
 	}
-	for want, n := range map[string]float64{"podidentity_sweep_requests{}": 2, "podidentity_sweep_suspects{}": 1} {
+	for want, n := range map[string]float64{"podidentity_drift_check_requests{}": 2, "podidentity_drift_check_suspected_roles{}": 1} {
 		if got := after[want]; got != n {
 			t.Errorf("%s is %v, want %v", want, got, n)
 		}
 	}
-	checked := time.Unix(int64(after["podidentity_last_full_check_timestamp_seconds{}"]), 0)
+	checked := time.Unix(int64(after["podidentity_drift_check_last_success_timestamp_seconds{}"]), 0)
 	if age := time.Since(checked); age < 0 || age > patience {
 		t.Errorf("the last full check is %s old", age)
 	}

@@ -83,15 +83,15 @@ func TestAdoption(t *testing.T) {
 		spec: {}
 	`)
 	pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonRoleNotOwned)
-	if got := condition(pi, v1alpha1.ConditionRoleReady).Message; !strings.Contains(got, "set spec.role.adoption to Tagged") {
+	if got := condition(pi, v1alpha1.ConditionRoleReady).Message; !strings.Contains(got, "set spec.role.adoptionPolicy to Tagged") {
 		t.Errorf("The message does not say what to do: %q", got)
 	}
 
 	s.apply(`
 		metadata: {name: checkout}
-		spec: {mode: Plan, role: {adoption: Tagged}}
+		spec: {mode: Plan, role: {adoptionPolicy: IfTagged}}
 	`)
-	pi = s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonPlanned)
+	pi = s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending)
 	want := []v1alpha1.PlannedChange{
 		{Action: "DeleteRolePolicy", Target: "old"},
 		{Action: "TagRole", Target: plan.TagUID},
@@ -104,7 +104,7 @@ func TestAdoption(t *testing.T) {
 
 	s.apply(`
 		metadata: {name: checkout}
-		spec: {role: {adoption: Tagged}}
+		spec: {role: {adoptionPolicy: IfTagged}}
 	`)
 	pi = s.awaitReady("checkout")
 	if pi.Status.Role.ID != id {

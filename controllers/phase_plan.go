@@ -21,7 +21,7 @@ func (r *Reconciler) planRole(ctx context.Context, s *scope) error {
 
 // planServiceAccounts finds out which ServiceAccounts would be written to.
 func (r *Reconciler) planServiceAccounts(ctx context.Context, s *scope) error {
-	if err := r.refuseRival(ctx, s); err != nil {
+	if err := r.checkServiceAccountConflict(ctx, s); err != nil {
 		return err
 	}
 	for _, want := range s.desired.ServiceAccounts() {
@@ -30,21 +30,21 @@ func (r *Reconciler) planServiceAccounts(ctx context.Context, s *scope) error {
 		case err != nil:
 			return err
 		case existing != nil && want.Create && !metav1.IsControlledBy(existing, s.obj):
-			return taken(want.Name)
-		case existing == nil || !carries(existing, want.Annotations):
+			return errNotControlled(want.Name)
+		case existing == nil || !hasAnnotations(existing, want.Annotations):
 			s.pendingServiceAccounts = append(s.pendingServiceAccounts, want.Name)
 		}
 	}
 	return nil
 }
 
-// showPlan waits for the mode to change as long as there is anything to do.
-func (r *Reconciler) showPlan(_ context.Context, s *scope) error {
+// reportPlan waits for the mode to change as long as there is anything to do.
+func (r *Reconciler) reportPlan(_ context.Context, s *scope) error {
 	changes := len(s.pending) + len(s.pendingServiceAccounts)
 	if changes == 0 {
 		return nil
 	}
-	s.wait = r.config.DriftInterval
-	return fault.Errorf(fault.Waiting, v1alpha1.ReasonPlanned,
+	s.requeueAfter = r.config.DriftCheckInterval
+	return fault.Errorf(fault.Waiting, v1alpha1.ReasonChangesPending,
 		"status.plan shows %d changes; set spec.mode to Apply to have them made", changes)
 }

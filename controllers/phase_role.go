@@ -10,9 +10,9 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 // roles is what the controller needs of IAM.
@@ -33,9 +33,9 @@ type roles interface {
 	Quotas(ctx context.Context) plan.Quotas
 }
 
-// sweepsMissed is after how many drift intervals without a sweep an identity looks
+// maxMissedDriftChecks is after how many drift intervals without a sweep an identity looks
 // at its role by itself.
-const sweepsMissed = 3
+const maxMissedDriftChecks = 3
 
 // checkQuotas refuses a role that the account has no room for before any of it is
 // made. The account is asked only about what the quotas of every account do not
@@ -50,64 +50,64 @@ func (r *Reconciler) checkQuotas(ctx context.Context, s *scope) error {
 // reconcileRole brings the IAM role in line with the plan, and waits until pods
 // may rely on it. It refuses to touch a role that is not this object's.
 func (r *Reconciler) reconcileRole(ctx context.Context, s *scope) error {
-	known, ok := r.memory.of(s.obj.UID)
-	if !ok && s.settled && s.requested == "" && s.obj.Status.Role != nil && r.sweeper.pending() {
+	known, ok := r.roleCache.get(s.obj.UID)
+	if !ok && s.wasReady && s.requestToken == "" && s.obj.Status.Role != nil && r.driftChecker.pending() {
 		s.role = s.obj.Status.Role // the first sweep looks at it, with all others
 		return nil
 	}
 	if ok && !equality.Semantic.DeepEqual(known.desired, s.desired.Role) {
-		s.settled = false // it is the declaration that changed, or what bounds it
+		s.wasReady = false // it is the declaration that changed, or what bounds it
 	}
-	if !ok || !r.fresh(known, s) {
+	if !ok || !r.upToDate(known, s) {
 		var err error
 		if known, err = r.converge(ctx, s); err != nil {
-			r.memory.forget(s.obj.UID)
+			r.roleCache.remove(s.obj.UID)
 			return err
 		}
-		r.memory.remember(s.obj.UID, known)
+		r.roleCache.put(s.obj.UID, known)
 	}
 	s.role = &known.status
-	if left := known.usableAt.Sub(r.clock.Now()); left > 0 {
-		s.wait = left
+	if left := known.assumableAt.Sub(r.clock.Now()); left > 0 {
+		s.requeueAfter = left
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonRolePropagating,
-			"role %s is new; IAM needs up to %s until it can be assumed everywhere", known.status.Name, r.config.PropagationGrace)
+			"role %s is new; IAM needs up to %s until it can be assumed everywhere", known.status.Name, r.config.IAMPropagationDelay)
 	}
 	return nil
 }
 
-// fresh reports whether what is remembered makes a look at AWS needless. It is the
+// upToDate reports whether what is remembered makes a look at AWS needless. It is the
 // sweeper that keeps it young; if that fails for long, visits look for themselves.
-func (r *Reconciler) fresh(known remembered, s *scope) bool {
-	return s.requested == "" &&
-		r.clock.Since(known.seenAt) < sweepsMissed*r.config.DriftInterval &&
+func (r *Reconciler) upToDate(known cachedRole, s *scope) bool {
+	return s.requestToken == "" &&
+		r.clock.Since(known.observedAt) < maxMissedDriftChecks*r.config.DriftCheckInterval &&
 		equality.Semantic.DeepEqual(known.desired, s.desired.Role)
 }
 
 // converge makes the role as desired and returns it. Of an object without a
 // role yet it creates one unseen: IAM itself refuses a name that is taken, and
 // only then there is something to look at.
-func (r *Reconciler) converge(ctx context.Context, s *scope) (remembered, error) {
+func (r *Reconciler) converge(ctx context.Context, s *scope) (cachedRole, error) {
 	var observed *plan.Observed
 	if s.obj.Status.Role != nil {
 		var err error
 		if observed, err = r.observe(ctx, s); err != nil {
-			return remembered{}, err
+			return cachedRole{}, err
 		}
 	}
 	applied, err := r.apply(ctx, s, observed)
 	if errors.Is(err, plan.ErrRoleExists) && observed == nil {
 		if observed, err = r.observe(ctx, s); err != nil {
-			return remembered{}, err
+			return cachedRole{}, err
 		}
 		if observed == nil {
-			return remembered{}, fmt.Errorf("role %s exists, but IAM does not show it yet", s.desired.Role.Name)
+			return cachedRole{}, fmt.Errorf("role %s exists, but IAM does not show it yet", s.desired.Role.Name)
 		}
 		applied, err = r.apply(ctx, s, observed)
 	}
 	if err != nil {
-		return remembered{}, err
+		return cachedRole{}, err
 	}
-	return r.seen(s, observed, applied), nil
+	return r.cacheEntry(s, observed, applied), nil
 }
 
 // observe returns the object's role, nil if there is none, and an error if it
@@ -118,10 +118,10 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (*plan.Observed, err
 	if err != nil || observed == nil {
 		return nil, err
 	}
-	claim := observed.ClaimOf(s.owner)
-	adopt := claim == plan.Named && s.obj.Spec.Role.Adoption == v1alpha1.AdoptionTagged
+	claim := observed.OwnershipBy(s.owner)
+	adopt := claim == plan.Adoptable && s.obj.Spec.Role.AdoptionPolicy == v1alpha1.AdoptionIfTagged
 	switch {
-	case claim != plan.Ours && !adopt:
+	case claim != plan.Owned && !adopt:
 		return nil, notOwned(name, observed, claim)
 	case observed.Path != s.desired.Role.Path:
 		return nil, fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
@@ -132,13 +132,13 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (*plan.Observed, err
 	return observed, nil
 }
 
-func notOwned(name string, observed *plan.Observed, claim plan.Claim) error {
+func notOwned(name string, observed *plan.Observed, claim plan.Ownership) error {
 	hint := "name another role in spec.role.name, or remove that one"
-	if claim == plan.Named {
-		hint = "to take it over, set spec.role.adoption to Tagged"
+	if claim == plan.Adoptable {
+		hint = "to take it over, set spec.role.adoptionPolicy to Tagged"
 	}
 	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
-		"role %s exists and belongs to %s; %s", name, observed.Whose(), hint)
+		"role %s exists and belongs to %s; %s", name, observed.OwnerDescription(), hint)
 }
 
 // apply makes the changes from what was observed to what is desired.
@@ -149,18 +149,18 @@ func (r *Reconciler) apply(ctx context.Context, s *scope, observed *plan.Observe
 		return plan.Applied{}, nil
 	}
 	name := s.desired.Role.Name
-	logf.FromContext(ctx).Info("Changing IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.settled)
-	budget.Raise(ctx, budget.Repair) // a check that found something is none any more
+	logf.FromContext(ctx).Info("Changing IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.wasReady)
+	ratelimit.Raise(ctx, ratelimit.Repair) // a check that found something is none any more
 	applied, err := r.roles.Apply(ctx, name, changes)
-	for _, c := range applied.Done {
+	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
-		s.noteChange(c)
+		s.recordChange(c)
 	}
 	if applied.ARN != "" {
 		s.role = &v1alpha1.RoleStatus{Name: name, ARN: applied.ARN, ID: applied.ID}
 	}
 	if err != nil {
-		s.pending = changes[len(applied.Done):]
+		s.pending = changes[len(applied.Completed):]
 	}
 	return applied, err
 }
@@ -172,23 +172,23 @@ func diff(s *scope, observed *plan.Observed) []plan.Change {
 	return plan.Diff(&observed.Role, s.desired.Role)
 }
 
-// seen returns what to remember of a role that is as desired now.
-func (r *Reconciler) seen(s *scope, observed *plan.Observed, applied plan.Applied) remembered {
+// cacheEntry returns what to remember of a role that is as desired now.
+func (r *Reconciler) cacheEntry(s *scope, observed *plan.Observed, applied plan.Applied) cachedRole {
 	now := r.clock.Now()
 	created := now
 	if applied.ARN == "" && observed != nil {
 		created = observed.CreatedAt
 	}
-	return remembered{
-		desired:  s.desired.Role,
-		status:   *s.role,
-		seenAt:   now,
-		usableAt: earlier(created, now).Add(r.config.PropagationGrace),
+	return cachedRole{
+		desired:     s.desired.Role,
+		status:      *s.role,
+		observedAt:  now,
+		assumableAt: earliest(created, now).Add(r.config.IAMPropagationDelay),
 	}
 }
 
-// earlier guards against the clock of AWS being ahead of ours.
-func earlier(a, b time.Time) time.Time {
+// earliest guards against the clock of AWS being ahead of ours.
+func earliest(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
 	}

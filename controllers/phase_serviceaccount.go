@@ -13,14 +13,14 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// claimServiceAccounts refuses an identity whose ServiceAccount is somebody
+// checkServiceAccountOwnership refuses an identity whose ServiceAccount is somebody
 // else's before a role is made for it. Once there is a role it is kept as
 // declared, whatever becomes of the ServiceAccount.
-func (r *Reconciler) claimServiceAccounts(ctx context.Context, s *scope) error {
+func (r *Reconciler) checkServiceAccountOwnership(ctx context.Context, s *scope) error {
 	if s.obj.Status.Role != nil {
 		return nil
 	}
-	if err := r.refuseRival(ctx, s); err != nil {
+	if err := r.checkServiceAccountConflict(ctx, s); err != nil {
 		return err
 	}
 	if !s.desired.ServiceAccount.Create {
@@ -30,16 +30,16 @@ func (r *Reconciler) claimServiceAccounts(ctx context.Context, s *scope) error {
 	if err != nil || existing == nil || metav1.IsControlledBy(existing, s.obj) {
 		return err
 	}
-	return taken(existing.Name)
+	return errNotControlled(existing.Name)
 }
 
 // reconcileServiceAccounts has every ServiceAccount of the identity carry the
 // role, and no other that it once had.
 func (r *Reconciler) reconcileServiceAccounts(ctx context.Context, s *scope) error {
-	if err := r.refuseRival(ctx, s); err != nil {
+	if err := r.checkServiceAccountConflict(ctx, s); err != nil {
 		return err
 	}
-	if err := r.releaseFormer(ctx, s); err != nil {
+	if err := r.releaseUnreferenced(ctx, s); err != nil {
 		return err
 	}
 	for _, want := range s.desired.ServiceAccounts() {
@@ -48,7 +48,7 @@ func (r *Reconciler) reconcileServiceAccounts(ctx context.Context, s *scope) err
 			return err
 		}
 		if want.Create {
-			err = r.ensureOwn(ctx, s, want, existing)
+			err = r.ensureManaged(ctx, s, want, existing)
 		} else {
 			err = r.ensureAnnotated(ctx, s, want, existing)
 		}
@@ -61,16 +61,16 @@ func (r *Reconciler) reconcileServiceAccounts(ctx context.Context, s *scope) err
 }
 
 func serviceAccountStatus(sa plan.ServiceAccount) *v1alpha1.ServiceAccountStatus {
-	provenance := v1alpha1.ProvenanceAnnotated
+	mode := v1alpha1.ServiceAccountAnnotate
 	if sa.Create {
-		provenance = v1alpha1.ProvenanceCreated
+		mode = v1alpha1.ServiceAccountCreate
 	}
-	return &v1alpha1.ServiceAccountStatus{Name: sa.Name, Provenance: provenance}
+	return &v1alpha1.ServiceAccountStatus{Name: sa.Name, Mode: mode}
 }
 
-// refuseRival gives a ServiceAccount that two PodIdentities name to the one that
+// checkServiceAccountConflict gives a ServiceAccount that two PodIdentities name to the one that
 // came first.
-func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
+func (r *Reconciler) checkServiceAccountConflict(ctx context.Context, s *scope) error {
 	for _, name := range plan.ServiceAccountsOf(s.obj) {
 		var list v1alpha1.PodIdentityList
 		if err := r.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexServiceAccounts: name}); err != nil {
@@ -82,7 +82,7 @@ func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
 		}
 		for i := range list.Items {
 			rival := &list.Items[i]
-			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && precedes(rival, s.obj, s.holder(sa)) {
+			if rival.UID != s.obj.UID && rival.DeletionTimestamp.IsZero() && olderThan(rival, s.obj, s.hasServiceAccount(sa)) {
 				return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
 					"ServiceAccount %s is that of PodIdentity %s, which came first, and a ServiceAccount has one role: name another, or delete one of the two", name, rival.Name)
 			}
@@ -91,30 +91,30 @@ func (r *Reconciler) refuseRival(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// holder returns whether an identity has the ServiceAccount.
-func (s *scope) holder(sa *corev1.ServiceAccount) func(*v1alpha1.PodIdentity) bool {
+// hasServiceAccount returns whether an identity has the ServiceAccount.
+func (s *scope) hasServiceAccount(sa *corev1.ServiceAccount) func(*v1alpha1.PodIdentity) bool {
 	return func(pi *v1alpha1.PodIdentity) bool {
 		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster))
 		return sa != nil && (metav1.IsControlledBy(sa, pi) || sa.Annotations[plan.AnnotationRoleARN] == arn)
 	}
 }
 
-// ensureOwn has a ServiceAccount that is the identity's own exist and carry the
+// ensureManaged has a ServiceAccount that is the identity's own exist and carry the
 // role. It refuses one that is not.
-func (r *Reconciler) ensureOwn(ctx context.Context, s *scope, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
+func (r *Reconciler) ensureManaged(ctx context.Context, s *scope, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
 	switch {
 	case existing == nil:
-		if err := r.createOwn(ctx, s.obj, want); err != nil {
+		if err := r.createManaged(ctx, s.obj, want); err != nil {
 			return err
 		}
-		s.noteServiceAccount(eventCreatedServiceAccount, "Created ServiceAccount", want.Name)
+		s.recordServiceAccount(eventCreatedServiceAccount, "Created ServiceAccount", want.Name)
 	case !metav1.IsControlledBy(existing, s.obj):
-		return taken(want.Name)
-	case !carries(existing, want.Annotations):
-		if err := r.applyOwn(ctx, s.obj, want, existing); err != nil {
+		return errNotControlled(want.Name)
+	case !hasAnnotations(existing, want.Annotations):
+		if err := r.applyManaged(ctx, s.obj, want, existing); err != nil {
 			return err
 		}
-		s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
+		s.recordServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
 	}
 	return nil
 }
@@ -126,21 +126,21 @@ func (r *Reconciler) ensureAnnotated(ctx context.Context, s *scope, want plan.Se
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonServiceAccountNotFound,
 			"ServiceAccount %s does not exist yet; it is not for this PodIdentity to make", want.Name)
 	}
-	if carries(existing, want.Annotations) && !metav1.IsControlledBy(existing, s.obj) {
+	if hasAnnotations(existing, want.Annotations) && !metav1.IsControlledBy(existing, s.obj) {
 		return nil
 	}
 	if err := r.annotate(ctx, existing, want.Annotations); err != nil {
 		return err
 	}
-	s.noteServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
+	s.recordServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
 	return nil
 }
 
-// releaseFormer takes the role off ServiceAccounts that the spec no longer names.
-func (r *Reconciler) releaseFormer(ctx context.Context, s *scope) error {
+// releaseUnreferenced takes the role off ServiceAccounts that the spec no longer names.
+func (r *Reconciler) releaseUnreferenced(ctx context.Context, s *scope) error {
 	named := map[string]bool{}
 	for _, name := range plan.ServiceAccountsOf(s.obj) {
 		named[name] = true
 	}
-	return r.releaseAll(ctx, s.obj.Namespace, s.role.ARN, func(sa *corev1.ServiceAccount) bool { return !named[sa.Name] })
+	return r.releaseMatching(ctx, s.obj.Namespace, s.role.ARN, func(sa *corev1.ServiceAccount) bool { return !named[sa.Name] })
 }

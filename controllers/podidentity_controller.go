@@ -26,38 +26,38 @@ type Config struct {
 	ClusterName string
 	// RolePath is the IAM path of every role, with a slash at both ends.
 	RolePath string
-	// Boundary is the ARN of a permissions boundary forced on every role.
-	Boundary string
+	// PermissionsBoundary is the ARN of a permissions boundary forced on every role.
+	PermissionsBoundary string
 	// Audience is what the tokens of pods are issued for.
 	Audience string
-	// Issuer overrides the issuer that the API server declares.
-	Issuer string
+	// OIDCIssuer overrides the issuer that the API server declares.
+	OIDCIssuer string
 	// RequireGuardrail has the operator refuse namespaces that no guardrail matches.
 	RequireGuardrail bool
-	// CreateProvider has the operator make the IAM OIDC provider if there is
+	// CreateOIDCProvider has the operator make the IAM OIDC provider if there is
 	// none, and add the audience to it.
-	CreateProvider bool
-	// DriftInterval is how often an identity in sync is compared with AWS.
-	DriftInterval time.Duration
-	// PropagationGrace is how old a role must be before pods may rely on it.
-	PropagationGrace time.Duration
+	CreateOIDCProvider bool
+	// DriftCheckInterval is how often an identity in sync is compared with AWS.
+	DriftCheckInterval time.Duration
+	// IAMPropagationDelay is how old a role must be before pods may rely on it.
+	IAMPropagationDelay time.Duration
 	// MaxConcurrentReconciles is the number of workers.
 	MaxConcurrentReconciles int
 }
 
 // Reconciler reconciles PodIdentities.
 type Reconciler struct {
-	config      Config
-	client      client.Client
-	live        client.Reader // reads past the cache
-	events      events.EventRecorder
-	roles       roles
-	guardrails  guardrails
-	environment *environment
-	sweeper     *sweeper
-	memory      *memory
-	underway    underway
-	clock       clock.PassiveClock
+	config       Config
+	client       client.Client
+	apiReader    client.Reader // reads past the cache
+	events       events.EventRecorder
+	roles        roles
+	guardrails   guardrailReader
+	clusterInfo  *clusterInfo
+	driftChecker *driftChecker
+	roleCache    *roleCache
+	inFlight     inFlight
+	clock        clock.PassiveClock
 }
 
 // +kubebuilder:rbac:groups=iam.podidentity.io,resources=podidentities,verbs=get;list;watch;patch
@@ -73,63 +73,63 @@ type Reconciler struct {
 // Reconcile brings obj's role and ServiceAccounts in line with its spec, and
 // writes its status once, at the end.
 func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
-	ctx, end := r.underway.begin(ctx, requestFor(obj), urgency(obj))
+	ctx, end := r.inFlight.start(ctx, requestFor(obj), priorityOf(obj))
 	defer end()
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)
 	}
-	if err := r.regainFinalizer(ctx, obj); err != nil {
+	if err := r.restoreFinalizer(ctx, obj); err != nil {
 		return retryConflict(err)
 	}
 	if obj.Spec.Suspend {
-		return r.acknowledge(ctx, obj)
+		return r.observeSuspended(ctx, obj)
 	}
 
 	before := obj.DeepCopy()
 	s := r.newScope(obj)
 	err := run(ctx, s, r.phases(obj.Spec.Mode)...)
-	r.conclude(s, err)
-	return r.record(ctx, before, s, err)
+	r.setStatus(s, err)
+	return r.updateStatus(ctx, before, s, err)
 }
 
 // phases returns the steps of a visit, in order.
 func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 	prepare := []phase{
-		{v1alpha1.ConditionIssuerReady, r.learnCluster},
-		{v1alpha1.ConditionReady, r.desire},
-		{v1alpha1.ConditionRoleReady, r.heedGuardrails},
+		{v1alpha1.ConditionIssuerReady, r.resolveCluster},
+		{v1alpha1.ConditionReady, r.computeDesired},
+		{v1alpha1.ConditionRoleReady, r.enforceGuardrails},
 		{v1alpha1.ConditionIssuerReady, r.requireIssuer},
-		{v1alpha1.ConditionServiceAccountReady, r.claimServiceAccounts},
+		{v1alpha1.ConditionServiceAccountReady, r.checkServiceAccountOwnership},
 		{v1alpha1.ConditionRoleReady, r.checkQuotas},
 	}
 	if mode == v1alpha1.ModePlan {
 		return append(prepare,
 			phase{v1alpha1.ConditionRoleReady, r.planRole},
 			phase{v1alpha1.ConditionServiceAccountReady, r.planServiceAccounts},
-			phase{v1alpha1.ConditionWorkloadsCurrent, r.reviewWorkloads},
-			phase{v1alpha1.ConditionReady, r.showPlan},
+			phase{v1alpha1.ConditionPodsUpToDate, r.checkPods},
+			phase{v1alpha1.ConditionReady, r.reportPlan},
 		)
 	}
 	return append(prepare,
-		phase{v1alpha1.ConditionReady, r.holdFinalizer},
+		phase{v1alpha1.ConditionReady, r.ensureFinalizer},
 		phase{v1alpha1.ConditionRoleReady, r.reconcileRole},
 		phase{v1alpha1.ConditionServiceAccountReady, r.reconcileServiceAccounts},
-		phase{v1alpha1.ConditionWorkloadsCurrent, r.reviewWorkloads},
+		phase{v1alpha1.ConditionPodsUpToDate, r.checkPods},
 	)
 }
 
-// record stores the status, and then tells of what happened.
-func (r *Reconciler) record(ctx context.Context, before *v1alpha1.PodIdentity, s *scope, err error) (ctrl.Result, error) {
+// updateStatus stores the status, and then tells of what happened.
+func (r *Reconciler) updateStatus(ctx context.Context, before *v1alpha1.PodIdentity, s *scope, err error) (ctrl.Result, error) {
 	if patchErr := r.patchStatus(ctx, before, s.obj); patchErr != nil {
 		return retryConflict(patchErr)
 	}
-	r.announce(before, s, err)
+	r.emitEvents(before, s, err)
 	return r.result(s, err)
 }
 
-// holdFinalizer must succeed before the first write to AWS, or a deletion in
+// ensureFinalizer must succeed before the first write to AWS, or a deletion in
 // between would leave the role behind.
-func (r *Reconciler) holdFinalizer(ctx context.Context, s *scope) error {
+func (r *Reconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	before := s.obj.DeepCopy()
 	if !controllerutil.AddFinalizer(s.obj, v1alpha1.Finalizer) {
 		return nil
@@ -137,19 +137,19 @@ func (r *Reconciler) holdFinalizer(ctx context.Context, s *scope) error {
 	return r.patchMetadata(ctx, before, s.obj)
 }
 
-// regainFinalizer puts the finalizer back on an object that has a role, whatever
+// restoreFinalizer puts the finalizer back on an object that has a role, whatever
 // else may be done for it: a replace that leaves metadata.finalizers out takes
 // it off.
-func (r *Reconciler) regainFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
+func (r *Reconciler) restoreFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
 	if obj.Status.Role == nil {
 		return nil
 	}
-	return r.holdFinalizer(ctx, &scope{obj: obj})
+	return r.ensureFinalizer(ctx, &scope{obj: obj})
 }
 
-// acknowledge says that the spec of a suspended object has been seen, and leaves
+// observeSuspended says that the spec of a suspended object has been seen, and leaves
 // all else as it was last found.
-func (r *Reconciler) acknowledge(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
+func (r *Reconciler) observeSuspended(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
 	if len(obj.Status.Conditions) == 0 {
 		return ctrl.Result{}, nil // nothing has been found yet
 	}

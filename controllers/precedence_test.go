@@ -45,7 +45,7 @@ func TestPrecedes(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if !precedes(tc.first, tc.then, s.holder(tc.sa)) || precedes(tc.then, tc.first, s.holder(tc.sa)) {
+			if !olderThan(tc.first, tc.then, s.hasServiceAccount(tc.sa)) || olderThan(tc.then, tc.first, s.hasServiceAccount(tc.sa)) {
 				t.Errorf("%s %s does not come before %s alone", tc.reason, tc.first.Name, tc.then.Name)
 			}
 		})

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/budget"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 // What a user waits for goes first: an edit and a deletion do not stand in line
@@ -22,7 +22,7 @@ func editsGoFirst(t *testing.T, workers int) {
 	t.Parallel()
 	s := prepare(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = workers })
 	s.createProvider()
-	s.budget = budget.New(20, 5)
+	s.budget = ratelimit.New(20, 5)
 	s.start()
 	for _, name := range []string{"edited", "deleted"} {
 		s.apply("metadata: {name: " + name + "}\nspec: {}")
@@ -75,7 +75,7 @@ func editsGoBeforeChecks(t *testing.T, check func(*story, []string)) {
 	const crowd = 40
 	names := s.applyMany(crowd)
 	s.stop()
-	s.budget = budget.New(5, 5) // so slow that the time which the edits take lets few others pass
+	s.budget = ratelimit.New(5, 5) // so slow that the time which the edits take lets few others pass
 	s.start()
 	before := s.account.Calls()
 	looks := func() int { return since(before, s.account.Calls())["GetRole"] }

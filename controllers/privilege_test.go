@@ -60,10 +60,10 @@ func (s *story) grant(name, document string) {
 func (s *story) operatorPolicies() []string {
 	s.t.Helper()
 	files := []string{"operator-policy-without-boundary.json"}
-	if s.config.Boundary != "" {
+	if s.config.PermissionsBoundary != "" {
 		files = []string{"operator-policy.json"}
 	}
-	if s.config.CreateProvider {
+	if s.config.CreateOIDCProvider {
 		files = append(files, "operator-policy-oidc-provider.json")
 	}
 	var policies []string
@@ -121,7 +121,7 @@ func (r *refusals) all() []string {
 // The policy suffices for a whole life, and of what it allows nothing can be left
 // out: without any one action that life meets a refusal.
 func TestLeastPrivilege(t *testing.T) {
-	withBoundary := func(c *controllers.Config) { c.Boundary = boundaryARN }
+	withBoundary := func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN }
 	t.Run("Suffices", func(t *testing.T) {
 		s := begin(t, withBoundary)
 		s.wholeLife("")

@@ -15,36 +15,36 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/budget"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 // The queue of visits and the budget of AWS calls go by the same priorities, so
 // that what is urgent waits for neither a worker nor a call.
 
-// urgency returns how urgent a visit to obj is.
-func urgency(obj *v1alpha1.PodIdentity) budget.Priority {
+// priorityOf returns how urgent a visit to obj is.
+func priorityOf(obj *v1alpha1.PodIdentity) ratelimit.Priority {
 	switch {
-	case !obj.DeletionTimestamp.IsZero() || edited(obj):
-		return budget.Edit
-	case requested(obj) != "":
-		return budget.Request
+	case !obj.DeletionTimestamp.IsZero() || specChanged(obj):
+		return ratelimit.Edit
+	case pendingRequest(obj) != "":
+		return ratelimit.Request
 	case obj.Status.Role == nil:
-		return budget.Create
-	case undecided(obj):
-		return budget.Edit
+		return ratelimit.Create
+	case inProgress(obj):
+		return ratelimit.Edit
 	default: // what is blocked is looked at as what is in sync: its user waits for somebody else
-		return budget.Check
+		return ratelimit.Check
 	}
 }
 
-// edited reports whether the spec has changed since the last visit to obj.
-func edited(obj *v1alpha1.PodIdentity) bool {
+// specChanged reports whether the spec has changed since the last visit to obj.
+func specChanged(obj *v1alpha1.PodIdentity) bool {
 	return obj.Status.ObservedGeneration > 0 && obj.Status.ObservedGeneration < obj.Generation
 }
 
-// undecided reports whether visits have led neither to success nor to somebody who
+// inProgress reports whether visits have led neither to success nor to somebody who
 // has to act.
-func undecided(obj *v1alpha1.PodIdentity) bool {
+func inProgress(obj *v1alpha1.PodIdentity) bool {
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
 	return ready == nil || ready.Status == metav1.ConditionUnknown
 }
@@ -62,16 +62,16 @@ func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 }
 
 // queuePriority returns a priority as the queue has it, where higher goes first.
-func queuePriority(p budget.Priority) *int { q := -int(p); return &q }
+func queuePriority(p ratelimit.Priority) *int { q := -int(p); return &q }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // enqueue puts a visit in the queue, or moves it forward if it is there already.
-func enqueue(q queue, p budget.Priority, requests ...reconcile.Request) {
+func enqueue(q queue, p ratelimit.Priority, requests ...reconcile.Request) {
 	enqueueAfter(q, p, 0, requests...)
 }
 
-func enqueueAfter(q queue, p budget.Priority, after time.Duration, requests ...reconcile.Request) {
+func enqueueAfter(q queue, p ratelimit.Priority, after time.Duration, requests ...reconcile.Request) {
 	if prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: queuePriority(p), After: after}, requests...)
 		return
@@ -85,12 +85,12 @@ func requestFor(obj client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
-// visits puts PodIdentities in the queue as urgently as they are.
-func visits(under *underway) handler.EventHandler {
+// podIdentityHandler puts PodIdentities in the queue as urgently as they are.
+func podIdentityHandler(under *inFlight) handler.EventHandler {
 	visit := func(obj client.Object, q queue) {
 		if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
-			enqueue(q, urgency(pi), requestFor(pi))
-			under.hurry(requestFor(pi), urgency(pi))
+			enqueue(q, priorityOf(pi), requestFor(pi))
+			under.raise(requestFor(pi), priorityOf(pi))
 		}
 	}
 	return handler.Funcs{
@@ -98,26 +98,26 @@ func visits(under *underway) handler.EventHandler {
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { visit(e.ObjectNew, q) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { visit(e.Object, q) },
 		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue) {
-			enqueue(q, budget.Repair, requestFor(e.Object))
+			enqueue(q, ratelimit.Repair, requestFor(e.Object))
 		},
 	}
 }
 
-// relatives finds the PodIdentities that have to do with an object.
-type relatives func(context.Context, client.Object) []v1alpha1.PodIdentity
+// mapFunc finds the PodIdentities that have to do with an object.
+type mapFunc func(context.Context, client.Object) []v1alpha1.PodIdentity
 
-// mapped puts the relatives of an object in the queue. Those that are ready go
+// enqueueMapped puts the relatives of an object in the queue. Those that are ready go
 // first: a ServiceAccount may have lost its role, and to see to that costs no call
 // to AWS if the role is known. If it is not, the visit would take the worker of an
 // edit only to wait for the budget.
-func mapped(to relatives, known func(types.UID) bool) handler.EventHandler {
-	return following(func(ctx context.Context, obj client.Object, q queue) {
+func enqueueMapped(to mapFunc, known func(types.UID) bool) handler.EventHandler {
+	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue) {
 		for _, pi := range to(ctx, obj) {
-			p := urgency(&pi)
+			p := priorityOf(&pi)
 			if readyAt(&pi, pi.Generation) {
-				p = min(p, budget.Repair)
+				p = min(p, ratelimit.Repair)
 				if known(pi.UID) {
-					p = budget.Edit
+					p = ratelimit.Edit
 				}
 			}
 			enqueue(q, p, requestFor(&pi))
@@ -125,12 +125,12 @@ func mapped(to relatives, known func(types.UID) bool) handler.EventHandler {
 	})
 }
 
-// judged is mapped for what guardrails rest on: to judge an identity anew costs no
+// enqueueReevaluated is mapped for what guardrails rest on: to judge an identity anew costs no
 // call to AWS, and one that is no longer allowed should hear of it soon.
-func judged(to relatives) handler.EventHandler {
+func enqueueReevaluated(to mapFunc) handler.EventHandler {
 	visit := func(ctx context.Context, obj client.Object, q queue) {
 		for _, pi := range to(ctx, obj) {
-			enqueue(q, min(urgency(&pi), budget.Repair), requestFor(&pi))
+			enqueue(q, min(priorityOf(&pi), ratelimit.Repair), requestFor(&pi))
 		}
 	}
 	return handler.Funcs{
@@ -143,18 +143,18 @@ func judged(to relatives) handler.EventHandler {
 	}
 }
 
-// counted is mapped for objects that come and go in crowds: it waits for the
+// enqueueDebounced is mapped for objects that come and go in crowds: it waits for the
 // crowd to pass.
-func counted(to relatives) handler.EventHandler {
-	return following(func(ctx context.Context, obj client.Object, q queue) {
+func enqueueDebounced(to mapFunc) handler.EventHandler {
+	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue) {
 		for _, pi := range to(ctx, obj) {
-			enqueueAfter(q, budget.Check, podsSettle, requestFor(&pi))
+			enqueueAfter(q, ratelimit.Check, podDebounce, requestFor(&pi))
 		}
 	})
 }
 
-// following calls visit for whatever happens to an object.
-func following(visit func(context.Context, client.Object, queue)) handler.EventHandler {
+// onAnyEvent calls visit for whatever happens to an object.
+func onAnyEvent(visit func(context.Context, client.Object, queue)) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/budget"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 func TestUrgency(t *testing.T) {
@@ -35,51 +35,51 @@ func TestUrgency(t *testing.T) {
 		generation int64 // 2 if it is not said
 		deleted    bool
 		requested  bool
-		want       budget.Priority
+		want       ratelimit.Priority
 	}{
 		"Deleted": {
 			reason: "A user waits for a deletion, also of what never was.",
-			status: none, deleted: true, want: budget.Edit,
+			status: none, deleted: true, want: ratelimit.Edit,
 		},
 		"Edited": {
 			reason: "A user waits for an edit.",
-			status: ready(metav1.ConditionTrue), generation: 3, want: budget.Edit,
+			status: ready(metav1.ConditionTrue), generation: 3, want: ratelimit.Edit,
 		},
 		"EditedAndRequested": {
 			reason: "An edit is not less urgent for a check that is asked for as well.",
-			status: ready(metav1.ConditionTrue), generation: 3, requested: true, want: budget.Edit,
+			status: ready(metav1.ConditionTrue), generation: 3, requested: true, want: ratelimit.Edit,
 		},
 		"Corrected": {
 			reason: "The edit of a spec that was refused is an edit, though there is no role yet.",
-			status: refused, generation: 3, want: budget.Edit,
+			status: refused, generation: 3, want: ratelimit.Edit,
 		},
 		"Undecided": {
 			reason: "An edit that has failed in passing is tried again as the edit that it is.",
-			status: ready(metav1.ConditionUnknown), want: budget.Edit,
+			status: ready(metav1.ConditionUnknown), want: ratelimit.Edit,
 		},
 		"Requested": {
 			reason: "Checks that are asked for, and be it of all identities at once, do not hold up edits.",
-			status: ready(metav1.ConditionTrue), requested: true, want: budget.Request,
+			status: ready(metav1.ConditionTrue), requested: true, want: ratelimit.Request,
 		},
 		"RequestedNew": {
 			reason: "Who asks does not wait for a crowd of new identities.",
-			status: refused, requested: true, want: budget.Request,
+			status: refused, requested: true, want: ratelimit.Request,
 		},
 		"New": {
 			reason: "A new identity has been seen by nobody.",
-			status: none, want: budget.Create,
+			status: none, want: ratelimit.Create,
 		},
 		"NewAndRefused": {
 			reason: "A new identity that is blocked stays a new one.",
-			status: refused, want: budget.Create,
+			status: refused, want: ratelimit.Create,
 		},
 		"Blocked": {
 			reason: "A crowd that waits for a permission does not hold up edits every two minutes.",
-			status: ready(metav1.ConditionFalse), want: budget.Check,
+			status: ready(metav1.ConditionFalse), want: ratelimit.Check,
 		},
 		"Settled": {
 			reason: "What is ready is only looked at.",
-			status: ready(metav1.ConditionTrue), want: budget.Check,
+			status: ready(metav1.ConditionTrue), want: ratelimit.Check,
 		},
 	}
 	for name, tc := range cases {
@@ -92,7 +92,7 @@ func TestUrgency(t *testing.T) {
 			if tc.requested {
 				obj.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"}
 			}
-			if got := urgency(obj); got != tc.want {
+			if got := priorityOf(obj); got != tc.want {
 				t.Errorf("%s\nurgency = %s, want %s", tc.reason, got, tc.want)
 			}
 		})
@@ -112,17 +112,17 @@ func TestMapped(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		pi     v1alpha1.PodIdentity
-		want   budget.Priority
+		want   ratelimit.Priority
 	}{
-		"Known":   {reason: "It costs no call to AWS.", pi: identity("known", metav1.ConditionTrue), want: budget.Edit},
-		"Unknown": {reason: "It costs a look at the role.", pi: identity("unknown", metav1.ConditionTrue), want: budget.Repair},
-		"Blocked": {reason: "It is looked at in vain, most likely.", pi: identity("known", metav1.ConditionFalse), want: budget.Check},
+		"Known":   {reason: "It costs no call to AWS.", pi: identity("known", metav1.ConditionTrue), want: ratelimit.Edit},
+		"Unknown": {reason: "It costs a look at the role.", pi: identity("unknown", metav1.ConditionTrue), want: ratelimit.Repair},
+		"Blocked": {reason: "It is looked at in vain, most likely.", pi: identity("known", metav1.ConditionFalse), want: ratelimit.Check},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			q := priorityqueue.New[reconcile.Request](name)
 			defer q.ShutDown()
-			handler := mapped(
+			handler := enqueueMapped(
 				func(context.Context, client.Object) []v1alpha1.PodIdentity { return []v1alpha1.PodIdentity{tc.pi} },
 				func(uid types.UID) bool { return uid == "known" },
 			)
@@ -141,27 +141,27 @@ func TestHurry(t *testing.T) {
 		pi.Namespace, pi.Name, pi.Generation, pi.Status.ObservedGeneration = "shop", name, generation, 1
 		return pi
 	}
-	var u underway
-	edited, endEdited := u.begin(t.Context(), requestFor(object("edited", 1)), budget.Check)
-	other, endOther := u.begin(t.Context(), requestFor(object("other", 1)), budget.Check)
+	var u inFlight
+	edited, endEdited := u.start(t.Context(), requestFor(object("edited", 1)), ratelimit.Check)
+	other, endOther := u.start(t.Context(), requestFor(object("other", 1)), ratelimit.Check)
 	defer endOther()
 	q := priorityqueue.New[reconcile.Request]("hurry")
 	defer q.ShutDown()
 
 	for _, name := range []string{"edited", "unknown"} {
-		visits(&u).Update(t.Context(), event.UpdateEvent{ObjectOld: object(name, 1), ObjectNew: object(name, 2)}, q)
+		podIdentityHandler(&u).Update(t.Context(), event.UpdateEvent{ObjectOld: object(name, 1), ObjectNew: object(name, 2)}, q)
 	}
-	if got := budget.PriorityOf(edited); got != budget.Edit {
+	if got := ratelimit.PriorityOf(edited); got != ratelimit.Edit {
 		t.Errorf("the visit that an edit waits for is %s", got)
 	}
-	if got := budget.PriorityOf(other); got != budget.Check {
+	if got := ratelimit.PriorityOf(other); got != ratelimit.Check {
 		t.Errorf("a visit that nobody waits for is %s", got)
 	}
 
 	endEdited()
-	next, endNext := u.begin(t.Context(), requestFor(object("edited", 2)), budget.Check)
+	next, endNext := u.start(t.Context(), requestFor(object("edited", 2)), ratelimit.Check)
 	defer endNext()
-	if got := budget.PriorityOf(next); got != budget.Check {
+	if got := ratelimit.PriorityOf(next); got != ratelimit.Check {
 		t.Errorf("the visit after the one that was hurried is %s", got)
 	}
 }

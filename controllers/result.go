@@ -8,8 +8,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 // How long to wait when no event will tell us to look again.
@@ -21,15 +21,15 @@ const (
 // result says when to look again after err.
 func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	if err == nil {
-		return ctrl.Result{RequeueAfter: jitter(sweepsMissed * r.config.DriftInterval), Priority: queuePriority(budget.Check)}, nil
+		return ctrl.Result{RequeueAfter: jitter(maxMissedDriftChecks * r.config.DriftCheckInterval), Priority: queuePriority(ratelimit.Check)}, nil
 	}
 	switch fault.KindOf(err) {
 	case fault.Terminal:
 		return ctrl.Result{}, reconcile.TerminalError(err)
 	case fault.Blocked:
-		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.wait, retryBlocked)), Priority: queuePriority(urgency(s.obj))}, nil
+		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.requeueAfter, retryBlocked)), Priority: queuePriority(priorityOf(s.obj))}, nil
 	case fault.Waiting:
-		return ctrl.Result{RequeueAfter: cmp.Or(s.wait, retryWaiting)}, nil
+		return ctrl.Result{RequeueAfter: cmp.Or(s.requeueAfter, retryWaiting)}, nil
 	default:
 		return ctrl.Result{}, err
 	}

@@ -26,7 +26,7 @@ import (
 type AWS struct {
 	Roles interface {
 		roles
-		fleets
+		roleLister
 	}
 	Providers providers
 	Account   account
@@ -45,42 +45,42 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	if err != nil {
 		return err
 	}
-	shared := &environment{
+	shared := &clusterInfo{
 		config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, clock: clock.RealClock{},
 	}
-	known := newMemory()
-	rails := guardrails{client: mgr.GetClient()}
-	s := &sweeper{
-		config: config, client: mgr.GetClient(), fleets: aws.Roles, environment: shared, guardrails: rails, memory: known,
+	known := newRoleCache()
+	rails := guardrailReader{client: mgr.GetClient()}
+	s := &driftChecker{
+		config: config, client: mgr.GetClient(), lister: aws.Roles, clusterInfo: shared, guardrails: rails, roleCache: known,
 		clock: clock.RealClock{}, suspects: make(chan event.GenericEvent),
 	}
 	r := &Reconciler{
-		config:      config,
-		client:      client.WithFieldOwner(mgr.GetClient(), FieldManager),
-		live:        mgr.GetAPIReader(),
-		events:      mgr.GetEventRecorder("podidentity-operator"),
-		roles:       aws.Roles,
-		guardrails:  rails,
-		environment: shared,
-		sweeper:     s,
-		memory:      known,
-		clock:       clock.RealClock{},
+		config:       config,
+		client:       client.WithFieldOwner(mgr.GetClient(), FieldManager),
+		apiReader:    mgr.GetAPIReader(),
+		events:       mgr.GetEventRecorder("podidentity-operator"),
+		roles:        aws.Roles,
+		guardrails:   rails,
+		clusterInfo:  shared,
+		driftChecker: s,
+		roleCache:    known,
+		clock:        clock.RealClock{},
 	}
 	return errors.Join(
-		index(ctx, mgr.GetFieldIndexer()),
-		mgr.Add(manager.RunnableFunc(r.warm)),
+		setupIndexes(ctx, mgr.GetFieldIndexer()),
+		mgr.Add(manager.RunnableFunc(r.prefetch)),
 		mgr.Add(s),
-		r.watch(mgr),
+		r.setupWatches(mgr),
 	)
 }
 
-// warm learns about the cluster before the first object needs it. It does not
+// prefetch learns about the cluster before the first object needs it. It does not
 // fail: what could not be learnt is learnt when an object needs it, which can
 // then say so.
-func (r *Reconciler) warm(ctx context.Context) error {
-	cluster, err := r.environment.cluster(ctx)
+func (r *Reconciler) prefetch(ctx context.Context) error {
+	cluster, err := r.clusterInfo.cluster(ctx)
 	if err == nil {
-		err = r.environment.requireProvider(ctx, cluster)
+		err = r.clusterInfo.ensureProvider(ctx, cluster)
 	}
 	if err != nil {
 		logf.FromContext(ctx).Info("The cluster cannot give out identities yet", "reason", err.Error())
@@ -88,7 +88,7 @@ func (r *Reconciler) warm(ctx context.Context) error {
 	return nil
 }
 
-func index(ctx context.Context, indexer client.FieldIndexer) error {
+func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return errors.Join(
 		indexer.IndexField(ctx, &v1alpha1.PodIdentity{}, indexServiceAccounts, func(o client.Object) []string {
 			if pi, ok := o.(*v1alpha1.PodIdentity); ok {
@@ -111,31 +111,31 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 	)
 }
 
-func (r *Reconciler) watch(mgr ctrl.Manager) error {
+func (r *Reconciler) setupWatches(mgr ctrl.Manager) error {
 	warm := true
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("podidentity").
-		Watches(&v1alpha1.PodIdentity{}, visits(&r.underway), builder.WithPredicates(wanted)).
-		Watches(&v1alpha1.PodIdentity{}, mapped(r.rivals, r.memory.knows), builder.WithPredicates(gone)).
-		Watches(&v1alpha1.PodIdentity{}, mapped(r.neighbours, r.memory.knows), builder.WithPredicates(gone)).
-		Watches(&v1alpha1.PodIdentityGuardrail{}, judged(r.bounded), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(namespaceObject(), judged(r.inhabitants), builder.WithPredicates(predicate.LabelChangedPredicate{}), builder.OnlyMetadata).
-		Watches(&corev1.ServiceAccount{}, mapped(r.identitiesOf, r.memory.knows)).
-		Watches(&corev1.Pod{}, counted(r.identitiesOfPod), builder.WithPredicates(podsThatCount)).
-		WatchesRawSource(source.Channel(r.sweeper.suspects, visits(&r.underway))).
+		Watches(&v1alpha1.PodIdentity{}, podIdentityHandler(&r.inFlight), builder.WithPredicates(reconcileTriggers)).
+		Watches(&v1alpha1.PodIdentity{}, enqueueMapped(r.conflictingIdentities, r.roleCache.has), builder.WithPredicates(deletedOnly)).
+		Watches(&v1alpha1.PodIdentity{}, enqueueMapped(r.rejectedInNamespace, r.roleCache.has), builder.WithPredicates(deletedOnly)).
+		Watches(&v1alpha1.PodIdentityGuardrail{}, enqueueReevaluated(r.identitiesOfGuardrail), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(namespaceObject(), enqueueReevaluated(r.identitiesInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{}), builder.OnlyMetadata).
+		Watches(&corev1.ServiceAccount{}, enqueueMapped(r.identitiesOfServiceAccount, r.roleCache.has)).
+		Watches(&corev1.Pod{}, enqueueDebounced(r.identitiesOfPod), builder.WithPredicates(podLifecycleChanged)).
+		WatchesRawSource(source.Channel(r.driftChecker.suspects, podIdentityHandler(&r.inFlight))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
 			RateLimiter:             retryLimiter(),
-			NewQueue:                reserveWorkers(r.config.MaxConcurrentReconciles),
+			NewQueue:                withReservedWorkers(r.config.MaxConcurrentReconciles),
 			EnableWarmup:            &warm, // a standby takes over with full caches
 		}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// wanted lets pass what asks for work: a new spec, a deletion, a new value of the
+// reconcileTriggers lets pass what asks for work: a new spec, a deletion, a new value of the
 // annotation that asks for a check, or the loss of the finalizer. It drops the
 // operator's own writes.
-var wanted = predicate.Or(
+var reconcileTriggers = predicate.Or(
 	predicate.GenerationChangedPredicate{},
 	predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetAnnotations()[v1alpha1.RequestedAtAnnotation] != e.ObjectNew.GetAnnotations()[v1alpha1.RequestedAtAnnotation] ||
@@ -144,30 +144,30 @@ var wanted = predicate.Or(
 	}},
 )
 
-// gone lets pass deletions only.
-var gone = predicate.Funcs{
+// deletedOnly lets pass deletions only.
+var deletedOnly = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// rivals returns the PodIdentities that may have waited for a ServiceAccount of
+// conflictingIdentities returns the PodIdentities that may have waited for a ServiceAccount of
 // obj's.
-func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []v1alpha1.PodIdentity {
+func (r *Reconciler) conflictingIdentities(ctx context.Context, obj client.Object) []v1alpha1.PodIdentity {
 	pi, ok := obj.(*v1alpha1.PodIdentity)
 	if !ok {
 		return nil
 	}
 	var found []v1alpha1.PodIdentity
 	for _, name := range plan.ServiceAccountsOf(pi) {
-		found = append(found, r.naming(ctx, obj.GetNamespace(), name)...)
+		found = append(found, r.identitiesByServiceAccount(ctx, obj.GetNamespace(), name)...)
 	}
 	return found
 }
 
-// identitiesOf returns the PodIdentities that name a ServiceAccount.
-func (r *Reconciler) identitiesOf(ctx context.Context, sa client.Object) []v1alpha1.PodIdentity {
-	return r.naming(ctx, sa.GetNamespace(), sa.GetName())
+// identitiesOfServiceAccount returns the PodIdentities that name a ServiceAccount.
+func (r *Reconciler) identitiesOfServiceAccount(ctx context.Context, sa client.Object) []v1alpha1.PodIdentity {
+	return r.identitiesByServiceAccount(ctx, sa.GetNamespace(), sa.GetName())
 }
 
 // identitiesOfPod returns the PodIdentities that name the ServiceAccount of a pod.
@@ -176,10 +176,10 @@ func (r *Reconciler) identitiesOfPod(ctx context.Context, obj client.Object) []v
 	if !ok {
 		return nil
 	}
-	return r.naming(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
+	return r.identitiesByServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
 }
 
-func (r *Reconciler) naming(ctx context.Context, namespace, serviceAccount string) []v1alpha1.PodIdentity {
+func (r *Reconciler) identitiesByServiceAccount(ctx context.Context, namespace, serviceAccount string) []v1alpha1.PodIdentity {
 	var list v1alpha1.PodIdentityList
 	if err := r.client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexServiceAccounts: serviceAccount}); err != nil {
 		logf.FromContext(ctx).Error(err, "Listing the PodIdentities of a ServiceAccount", "serviceAccount", serviceAccount)

@@ -12,19 +12,19 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// parts are the conditions that speak of a part of the identity, in the order in
+// phaseConditions are the conditions that speak of a part of the identity, in the order in
 // which the parts are made.
-var parts = []string{
+var phaseConditions = []string{
 	v1alpha1.ConditionIssuerReady,
 	v1alpha1.ConditionRoleReady,
 	v1alpha1.ConditionServiceAccountReady,
 }
 
-// conclude turns what a visit found out, and its error, into the object's status.
-func (r *Reconciler) conclude(s *scope, err error) {
+// setStatus turns what a visit found out, and its error, into the object's status.
+func (r *Reconciler) setStatus(s *scope, err error) {
 	status := &s.obj.Status
-	if s.requested != "" {
-		status.LastHandledReconcileAt = s.requested
+	if s.requestToken != "" {
+		status.LastHandledReconcileAt = s.requestToken
 	}
 	if s.role != nil {
 		status.Role = s.role
@@ -34,21 +34,21 @@ func (r *Reconciler) conclude(s *scope, err error) {
 		return // it passes by itself: a healthy object does not flap
 	}
 	status.ObservedGeneration = s.obj.Generation
-	concludeParts(s, err)
-	concludeWorkloads(s)
+	setPhaseConditions(s, err)
+	setPodsCondition(s)
 	setSummary(s, err)
 	sortConditions(status.Conditions)
 }
 
-// concludeParts sets the condition of every part that the visit came to. Parts
+// setPhaseConditions sets the condition of every part that the visit came to. Parts
 // behind a failure keep what was last found, or say what they wait for.
-func concludeParts(s *scope, err error) {
-	for _, part := range parts {
+func setPhaseConditions(s *scope, err error) {
+	for _, part := range phaseConditions {
 		switch {
-		case slices.Contains(s.passed, part):
-			s.set(part, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, succeeded[part])
-		case part == s.failed:
-			status, reason := verdict(err)
+		case slices.Contains(s.succeeded, part):
+			s.set(part, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessages[part])
+		case part == s.failedCondition:
+			status, reason := conditionFor(err)
 			s.set(part, status, reason, err.Error())
 		case meta.FindStatusCondition(s.obj.Status.Conditions, part) == nil:
 			s.set(part, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "Waits for what comes before it")
@@ -56,8 +56,8 @@ func concludeParts(s *scope, err error) {
 	}
 }
 
-// succeeded is what a condition says when it is true.
-var succeeded = map[string]string{
+// successMessages is what a condition says when it is true.
+var successMessages = map[string]string{
 	v1alpha1.ConditionIssuerReady:         "IAM trusts this cluster's issuer",
 	v1alpha1.ConditionRoleReady:           "The IAM role is as declared",
 	v1alpha1.ConditionServiceAccountReady: "The ServiceAccount carries the role",
@@ -72,7 +72,7 @@ func setSummary(s *scope, err error) {
 		s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "Pods of the ServiceAccount get the identity")
 		return
 	}
-	status, reason := verdict(err)
+	status, reason := conditionFor(err)
 	s.set(v1alpha1.ConditionReady, status, reason, err.Error())
 	if fault.KindOf(err) == fault.Terminal {
 		s.drop(v1alpha1.ConditionReconciling)
@@ -87,9 +87,9 @@ func setSummary(s *scope, err error) {
 	s.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, why, err.Error())
 }
 
-// verdict returns the status and reason that an error gives to what it is about:
+// conditionFor returns the status and reason that an error gives to what it is about:
 // Unknown while it may pass by itself, False once somebody has to act.
-func verdict(err error) (metav1.ConditionStatus, string) {
+func conditionFor(err error) (metav1.ConditionStatus, string) {
 	switch fault.KindOf(err) {
 	case fault.Blocked, fault.Terminal:
 		return metav1.ConditionFalse, fault.ReasonOf(err, v1alpha1.ReasonProgressingWithRetry)
@@ -105,15 +105,15 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 		Type:               kind,
 		Status:             status,
 		Reason:             reason,
-		Message:            bounded(message),
+		Message:            truncate(message),
 		ObservedGeneration: s.obj.Generation,
 	})
 }
 
 func (s *scope) drop(kind string) { meta.RemoveStatusCondition(&s.obj.Status.Conditions, kind) }
 
-// bounded cuts a message to what a condition may hold.
-func bounded(message string) string {
+// truncate cuts a message to what a condition may hold.
+func truncate(message string) string {
 	const limit = 32768
 	if len(message) <= limit {
 		return message
@@ -126,8 +126,8 @@ func bounded(message string) string {
 func sortConditions(conditions []metav1.Condition) {
 	order := slices.Concat(
 		[]string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled},
-		parts,
-		[]string{v1alpha1.ConditionWorkloadsCurrent},
+		phaseConditions,
+		[]string{v1alpha1.ConditionPodsUpToDate},
 	)
 	slices.SortStableFunc(conditions, func(a, b metav1.Condition) int {
 		return slices.Index(order, a.Type) - slices.Index(order, b.Type)

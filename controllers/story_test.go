@@ -32,9 +32,9 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awsiam"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
-	"github.com/podidentity/podidentity-operator/internal/budget"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // story is a namespace, an AWS account and an operator that knows of no others,
@@ -50,7 +50,7 @@ type story struct {
 	sts       *sts.Client
 	writes    *writeCounter
 	stop      func() // stops the operator
-	budget    *budget.Budget
+	budget    *ratelimit.Limiter
 	operator  aws.Credentials // of the operator's role
 	refused   *refusals       // by AWS, for want of a permission
 }
@@ -93,7 +93,7 @@ func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controller
 			ClusterName:             "test",
 			RolePath:                "/podidentity/test/",
 			Audience:                plan.DefaultAudience,
-			DriftInterval:           time.Hour,
+			DriftCheckInterval:      time.Hour,
 			MaxConcurrentReconciles: 2,
 		},
 	}
@@ -143,7 +143,7 @@ func (s *story) start() {
 	clients := s.clients()
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.must(controllers.Setup(ctx, mgr, s.config, controllers.AWS{
-		Roles:     awsiam.New(clients.IAM),
+		Roles:     awsiam.NewRoles(clients.IAM),
 		Providers: awsiam.NewProviders(clients.IAM),
 		Account:   awsiam.NewAccount(clients.STS),
 	}))
@@ -165,10 +165,10 @@ func (s *story) start() {
 func (s *story) clients() *awsiam.Clients {
 	s.t.Helper()
 	clients, err := awsiam.NewClients(s.ctx, awsiam.ClientOptions{
-		Version: "test",
-		Budget:  s.budget,
-		OnCall:  func(c awsiam.Call) { controllers.ObserveAWSCall(c.Operation, c.Outcome, c.Duration) },
-		OnWait:  controllers.ObserveBudgetWait,
+		Version:        "test",
+		Limiter:        s.budget,
+		OnAttempt:      func(c awsiam.Attempt) { controllers.ObserveAWSRequest(c.Operation, c.Outcome, c.Duration) },
+		OnThrottleWait: controllers.ObserveRateLimitWait,
 		Load: []func(*awsconfig.LoadOptions) error{
 			awsconfig.WithBaseEndpoint(s.endpoint),
 			awsconfig.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: s.operator}),

@@ -98,7 +98,7 @@ func TestRoleRules(t *testing.T) {
 		"ShortWork":   {"Not under an hour.", `{role: {maxSessionDurationSeconds: 3600}}`, `{role: {maxSessionDurationSeconds: 3599}}`, []string{"spec.role.maxSessionDurationSeconds", "3600"}},
 		"LongWork":    {"Not over twelve.", `{role: {maxSessionDurationSeconds: 43200}}`, `{role: {maxSessionDurationSeconds: 43201}}`, []string{"spec.role.maxSessionDurationSeconds", "43200"}},
 		"Boundary":    {"A boundary is named by its ARN.", `{role: {permissionsBoundary: "` + policyARN + `"}}`, `{role: {permissionsBoundary: boundary}}`, []string{"spec.role.permissionsBoundary", arn}},
-		"Adoption":    {"Never or Tagged.", `{role: {adoption: Tagged}}`, `{role: {adoption: Always}}`, []string{"spec.role.adoption", `"Never", "Tagged"`}},
+		"Adoption":    {"Never or IfTagged.", `{role: {adoptionPolicy: IfTagged}}`, `{role: {adoptionPolicy: Always}}`, []string{"spec.role.adoptionPolicy", `"Never", "IfTagged"`}},
 		"Reserved":    {"Tags that say whose the role is are the operator's.", `{role: {tags: {Team: shop, "a b": ""}}}`, `{role: {tags: {"IAM.podidentity.io/uid": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
 		"ReservedAWS": {"And some are AWS's.", `{role: {tags: {awsome: x}}}`, `{role: {tags: {"AWS:x": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
 		"Key":         {"IAM's characters.", `{role: {tags: {"ж:/=+-@": "é"}}}`, `{role: {tags: {"a!": x}}}`, []string{"spec.role.tags", key}},

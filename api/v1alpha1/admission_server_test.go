@@ -77,7 +77,7 @@ func TestPrinterColumns(t *testing.T) {
 	obj.Status = v1alpha1.PodIdentityStatus{
 		Conditions:     []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAccessDenied, LastTransitionTime: metav1.Now()}},
 		Role:           &v1alpha1.RoleStatus{Name: "r", ARN: "arn:aws:iam::123456789012:role/r"},
-		ServiceAccount: &v1alpha1.ServiceAccountStatus{Name: "web", Provenance: v1alpha1.ProvenanceCreated},
+		ServiceAccount: &v1alpha1.ServiceAccountStatus{Name: "web", Mode: v1alpha1.ServiceAccountCreate},
 	}
 	if err := user.Status().Update(t.Context(), &obj); err != nil {
 		t.Fatal(err)

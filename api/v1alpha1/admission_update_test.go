@@ -26,8 +26,8 @@ func TestUpdateRules(t *testing.T) {
 		"RoleRemoved":           {"Nor give it the generated name.", `{role: {name: mine, description: d}}`, `{role: {description: d}}`, "spec.role.name " + immutable},
 		"EverythingElse": {
 			"The rest can be edited.",
-			`{role: {description: a, adoption: Never}, serviceAccount: {mode: Create}, deletionPolicy: Delete, policies: {managed: ["` + policyARN + `"]}}`,
-			`{role: {description: b, adoption: Tagged, tags: {a: b}}, serviceAccount: {mode: Annotate}, deletionPolicy: Retain, suspend: true, mode: Plan, trust: {scope: Namespace}}`,
+			`{role: {description: a, adoptionPolicy: Never}, serviceAccount: {mode: Create}, deletionPolicy: Delete, policies: {managed: ["` + policyARN + `"]}}`,
+			`{role: {description: b, adoptionPolicy: IfTagged, tags: {a: b}}, serviceAccount: {mode: Annotate}, deletionPolicy: Retain, suspend: true, mode: Plan, trust: {scope: Namespace}}`,
 			"",
 		},
 		"Emptied": {"And be taken away.", `{role: {description: a}}`, `{}`, ""},

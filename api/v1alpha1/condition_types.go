@@ -21,9 +21,9 @@ const (
 	// ConditionServiceAccountReady is True when the ServiceAccount exists and
 	// carries the role's ARN.
 	ConditionServiceAccountReady = "ServiceAccountReady"
-	// ConditionWorkloadsCurrent is True when no running pod of the
+	// ConditionPodsUpToDate is True when no running pod of the
 	// ServiceAccount lacks the role. Ready does not depend on it.
-	ConditionWorkloadsCurrent = "WorkloadsCurrent"
+	ConditionPodsUpToDate = "PodsUpToDate"
 )
 
 // Reasons of conditions. They are API: a reason is never renamed, and each is
@@ -36,8 +36,8 @@ const (
 	// ReasonProgressingWithRetry says that an attempt failed and that the
 	// operator will try again.
 	ReasonProgressingWithRetry = "ProgressingWithRetry"
-	// ReasonPlanned says that mode Plan shows changes and makes none.
-	ReasonPlanned = "Planned"
+	// ReasonChangesPending says that mode Plan shows changes and makes none.
+	ReasonChangesPending = "ChangesPending"
 
 	// ReasonInvalidSpec says that the spec asks for what cannot be; the message
 	// names the field and what is allowed.
@@ -81,9 +81,9 @@ const (
 	// ReasonIssuerUnknown says that the cluster's OIDC issuer could not be found
 	// out.
 	ReasonIssuerUnknown = "IssuerUnknown"
-	// ReasonProviderNotFound says that IAM has no OIDC provider for the
+	// ReasonOIDCProviderNotFound says that IAM has no OIDC provider for the
 	// cluster's issuer; the message has the command that makes it.
-	ReasonProviderNotFound = "ProviderNotFound"
+	ReasonOIDCProviderNotFound = "OIDCProviderNotFound"
 	// ReasonAudienceMissing says that the OIDC provider does not accept tokens
 	// of the operator's audience.
 	ReasonAudienceMissing = "AudienceMissing"
@@ -97,9 +97,9 @@ const (
 	// ReasonNamespaceTerminating says that the namespace is being deleted.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 
-	// ReasonPodsStale says that pods run that started before the ServiceAccount
+	// ReasonPodsOutdated says that pods run that started before the ServiceAccount
 	// carried the role; the message names what to restart.
-	ReasonPodsStale = "PodsStale"
+	ReasonPodsOutdated = "PodsOutdated"
 
 	// ReasonDeleting says that the identity is being taken down.
 	ReasonDeleting = "Deleting"

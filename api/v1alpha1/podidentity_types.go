@@ -187,7 +187,7 @@ type RoleSpec struct {
 	// object's: Never (the default) leaves it alone; Tagged takes it over if its
 	// tags name this cluster, namespace and object.
 	// +optional
-	Adoption Adoption `json:"adoption,omitempty"`
+	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 }
 
 // TagValue is the value of an IAM tag.
@@ -196,15 +196,15 @@ type RoleSpec struct {
 // +kubebuilder:validation:XValidation:rule=`self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')`,message="a tag value must hold only letters, digits, spaces and _ . : / = + - @"
 type TagValue string
 
-// Adoption says which existing roles may be taken over.
+// AdoptionPolicy says which existing roles may be taken over.
 //
-// +kubebuilder:validation:Enum=Never;Tagged
-type Adoption string
+// +kubebuilder:validation:Enum=Never;IfTagged
+type AdoptionPolicy string
 
 // The kinds of adoption.
 const (
-	AdoptionNever  Adoption = "Never"
-	AdoptionTagged Adoption = "Tagged"
+	AdoptionNever    AdoptionPolicy = "Never"
+	AdoptionIfTagged AdoptionPolicy = "IfTagged"
 )
 
 // PoliciesSpec declares the rights of an identity.

@@ -86,19 +86,8 @@ type ServiceAccountStatus struct {
 	// provenance is Created if the operator made the ServiceAccount, Annotated
 	// if somebody else did.
 	// +optional
-	Provenance Provenance `json:"provenance,omitempty"`
+	Mode ServiceAccountMode `json:"mode,omitempty"`
 }
-
-// Provenance says who made a ServiceAccount.
-//
-// +kubebuilder:validation:Enum=Created;Annotated
-type Provenance string
-
-// Where a ServiceAccount comes from.
-const (
-	ProvenanceCreated   Provenance = "Created"
-	ProvenanceAnnotated Provenance = "Annotated"
-)
 
 // GuardrailStatus names a PodIdentityGuardrail.
 type GuardrailStatus struct {
@@ -119,14 +108,14 @@ type PodsStatus struct {
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
-	Current int32 `json:"current"`
+	UpToDate int32 `json:"upToDate"`
 
 	// stale is the number of running pods that lack the role, or have another:
 	// they started before the ServiceAccount carried it.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
-	Stale int32 `json:"stale"`
+	Outdated int32 `json:"outdated"`
 }
 
 // PlannedChange is one call to AWS that would be made.

@@ -1,6 +1,6 @@
 // Awslocal runs an AWS endpoint on this machine: IAM, STS and EKS Pod Identity
 // of one account, in memory, for tests, demos and development. See package
-// internal/awslocal.
+// test/awslocal.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 func main() {

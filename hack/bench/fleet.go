@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // page is the most roles that AWS tells of in one answer.
@@ -109,7 +109,7 @@ func measureStart(ctx context.Context, w *world, r *report, n int) error {
 		return err
 	}
 	cost := after.since(before)
-	took, err := w.operator.metric(ctx, "podidentity_sweep_duration_seconds")
+	took, err := w.operator.metric(ctx, "podidentity_drift_check_duration_seconds")
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func measureStart(ctx context.Context, w *world, r *report, n int) error {
 // awaitCheck waits until a full check is done.
 func (w *world) awaitCheck(ctx context.Context) error {
 	return eventually(ctx, "a full check", func() (bool, error) {
-		at, err := w.operator.metric(ctx, "podidentity_last_full_check_timestamp_seconds")
+		at, err := w.operator.metric(ctx, "podidentity_drift_check_last_success_timestamp_seconds")
 		return at > 0, err
 	})
 }

@@ -58,7 +58,7 @@ func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) 
 	}
 	defer log.Close() //nolint:errcheck // the child has its own descriptor
 	args := append([]string{
-		"--cluster-name=bench", "--propagation-grace=0s",
+		"--cluster-name=bench", "--iam-propagation-delay=0s",
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=" + metrics, "--metrics-secure=false",
 	}, flags...)
 	cmd := exec.CommandContext(ctx, w.scale.manager, args...) //nolint:gosec // what `make bench` has built

@@ -21,12 +21,12 @@ type Account struct{ api STS }
 // NewAccount returns an Account that calls api.
 func NewAccount(api STS) *Account { return &Account{api: api} }
 
-// Caller returns who the operator is to AWS. No permission is needed to ask, so
+// Identity returns who the operator is to AWS. No permission is needed to ask, so
 // a failure is one of credentials or of the network.
-func (a *Account) Caller(ctx context.Context) (plan.Account, error) {
+func (a *Account) Identity(ctx context.Context) (plan.Account, error) {
 	out, err := a.api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return plan.Account{}, classify(call{operation: "GetCallerIdentity"}, err, unknownQuota)
+		return plan.Account{}, classify(operation{name: "GetCallerIdentity"}, err, unknownQuota)
 	}
 	parsed, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil {
@@ -35,9 +35,9 @@ func (a *Account) Caller(ctx context.Context) (plan.Account, error) {
 	return plan.Account{Partition: parsed.Partition, ID: aws.ToString(out.Account), CallerARN: parsed.String()}, nil
 }
 
-// quotasFor is how long the account's quotas are taken to stay as they are.
+// quotaTTL is how long the account's quotas are taken to stay as they are.
 // It is shorter than what a blocked object waits, which thus sees a raised quota.
-const quotasFor = time.Minute
+const quotaTTL = time.Minute
 
 // quotas are those of the account, read when first needed. It is safe for
 // concurrent use: whoever comes while they are read waits for them.
@@ -60,7 +60,7 @@ func newQuotas(api API) *quotas { return &quotas{api: api, now: time.Now} }
 func (q *quotas) value(ctx context.Context, key string) (int32, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if now := q.now(); q.asked.IsZero() || now.Sub(q.asked) >= quotasFor {
+	if now := q.now(); q.asked.IsZero() || now.Sub(q.asked) >= quotaTTL {
 		q.asked = now
 		if out, err := q.api.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{}); err == nil {
 			q.summary = out.SummaryMap

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 func TestCaller(t *testing.T) {
@@ -37,7 +37,7 @@ func TestCaller(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, _, c := account(t, tc.in)
-			got, err := NewAccount(c.STS).Caller(t.Context())
+			got, err := NewAccount(c.STS).Identity(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestCallerFails(t *testing.T) {
 		"Refused": {
 			reason: "The credentials are wrong.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
-				refuse(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+				rejectWith(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "AWS STS does not accept the operator's credentials (InvalidClientTokenId): they are wrong, expired or not active, or the node's clock is wrong; see config/aws/README.md",
@@ -67,7 +67,7 @@ func TestCallerFails(t *testing.T) {
 		"Denied": {
 			reason: "An organization can forbid even this.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
-				refuse(w, 403, "AccessDenied", denial+"sts:GetCallerIdentity with an explicit deny in a service control policy")
+				rejectWith(w, 403, "AccessDenied", denial+"sts:GetCallerIdentity with an explicit deny in a service control policy")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "an explicit deny in a service control policy keeps the operator from sts:GetCallerIdentity; see config/aws/operator-policy.json",
@@ -84,8 +84,8 @@ func TestCallerFails(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, tc.answer, ClientOptions{})
-			_, err := NewAccount(c.STS).Caller(t.Context())
-			if diff := cmp.Diff(told{tc.wantKind, tc.wantReason, tc.want}, toldBy(err)); diff != "" {
+			_, err := NewAccount(c.STS).Identity(t.Context())
+			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
 				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -124,9 +124,9 @@ func TestQuotas(t *testing.T) {
 	expect("first", 1000, true, 1)
 	api.roles = 5000
 	expect("cached", 1000, true, 1)
-	now = now.Add(quotasFor)
+	now = now.Add(quotaTTL)
 	expect("outdated", 5000, true, 2)
-	now, api.err = now.Add(quotasFor), errors.New("denied")
+	now, api.err = now.Add(quotaTTL), errors.New("denied")
 	expect("failed, and still known", 5000, true, 3)
 	expect("failed, and not asked again", 5000, true, 3)
 	if _, known := q.value(t.Context(), "Other"); known {
@@ -146,7 +146,7 @@ func (i identity) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput
 
 func TestCallerOfEveryPartition(t *testing.T) {
 	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b"} {
-		got, err := NewAccount(identity{"arn:" + partition + ":sts::123456789012:assumed-role/r/s"}).Caller(t.Context())
+		got, err := NewAccount(identity{"arn:" + partition + ":sts::123456789012:assumed-role/r/s"}).Identity(t.Context())
 		if err != nil || got.Partition != partition {
 			t.Errorf("Caller(...) = %+v, %v; want partition %s", got, err, partition)
 		}

@@ -25,7 +25,7 @@ func (r *Roles) Apply(ctx context.Context, name string, changes []plan.Change) (
 		if err := r.apply(ctx, name, change, &applied); err != nil {
 			return applied, fmt.Errorf("role %s: %w", name, r.explainChange(ctx, change, err))
 		}
-		applied.Done = append(applied.Done, change)
+		applied.Completed = append(applied.Completed, change)
 	}
 	return applied, nil
 }
@@ -40,38 +40,38 @@ func (r *Roles) apply(ctx context.Context, name string, change plan.Change, appl
 		_, err := r.api.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: role, PolicyDocument: aws.String(string(c.Trust))})
 		return err
 	case plan.UpdateRole:
-		_, err := r.api.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: role, Description: aws.String(c.Description), MaxSessionDuration: aws.Int32(c.MaxSession)})
+		_, err := r.api.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: role, Description: aws.String(c.Description), MaxSessionDuration: aws.Int32(c.MaxSessionDuration)})
 		return err
 	case plan.PutBoundary:
 		_, err := r.api.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: role, PermissionsBoundary: aws.String(c.ARN)})
 		return err
 	case plan.DeleteBoundary:
 		_, err := r.api.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: role})
-		return ignoreGone(err)
+		return ignoreNotFound(err)
 	case plan.TagRole:
 		_, err := r.api.TagRole(ctx, &iam.TagRoleInput{RoleName: role, Tags: tagList(c.Tags)})
 		return err
 	case plan.UntagRole:
 		_, err := r.api.UntagRole(ctx, &iam.UntagRoleInput{RoleName: role, TagKeys: c.Keys})
 		return err
-	case plan.PutInline:
+	case plan.PutRolePolicy:
 		_, err := r.api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name), PolicyDocument: aws.String(cmp.Or(c.Text, string(c.Document)))})
 		return err
-	case plan.DeleteInline:
+	case plan.DeleteRolePolicy:
 		_, err := r.api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name)})
-		return ignoreGone(err)
-	case plan.Attach:
+		return ignoreNotFound(err)
+	case plan.AttachPolicy:
 		_, err := r.api.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: aws.String(c.ARN)})
 		return err
-	case plan.Detach:
+	case plan.DetachPolicy:
 		_, err := r.api.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: role, PolicyArn: aws.String(c.ARN)})
-		return ignoreGone(err)
-	case plan.LeaveInstanceProfile:
+		return ignoreNotFound(err)
+	case plan.RemoveFromInstanceProfile:
 		_, err := r.api.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: role, InstanceProfileName: aws.String(c.Name)})
-		return ignoreGone(err)
+		return ignoreNotFound(err)
 	case plan.DeleteRole:
 		_, err := r.api.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: role})
-		return ignoreGone(err)
+		return ignoreNotFound(err)
 	default:
 		return fmt.Errorf("unknown change %T", change)
 	}
@@ -88,8 +88,8 @@ func (r *Roles) create(ctx context.Context, name *string, role plan.Role, applie
 		PermissionsBoundary:      optional(role.Boundary),
 		Tags:                     tagList(role.Tags),
 	}
-	if role.MaxSession != 0 {
-		in.MaxSessionDuration = aws.Int32(role.MaxSession)
+	if role.MaxSessionDuration != 0 {
+		in.MaxSessionDuration = aws.Int32(role.MaxSessionDuration)
 	}
 	out, err := r.api.CreateRole(ctx, in)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Roles) create(ctx context.Context, name *string, role plan.Role, applie
 
 // explainChange returns the fault that err is of change.
 func (r *Roles) explainChange(ctx context.Context, change plan.Change, err error) error {
-	c := call{operation: change.Action()}
+	c := operation{name: change.Action()}
 	switch change := change.(type) {
 	case plan.CreateRole:
 		if hasCode(err, "EntityAlreadyExists") {
@@ -118,9 +118,9 @@ func (r *Roles) explainChange(ctx context.Context, change plan.Change, err error
 		c.document = trustPolicy
 	case plan.PutBoundary:
 		c.boundary = change.ARN
-	case plan.PutInline:
+	case plan.PutRolePolicy:
 		c.document = "spec.policies.inline[" + change.Name + "]"
-	case plan.Attach:
+	case plan.AttachPolicy:
 		c.policy = change.ARN
 	default: // the others name nothing that their failure could be about
 	}

@@ -43,7 +43,7 @@ func expectClassified(t *testing.T, operation, code string, defined []string) {
 	if !slices.Contains(defined, code) {
 		t.Errorf("%s documents %s, which types/errors.go does not define", operation, code)
 	}
-	if _, ok := faults[code]; !ok {
+	if _, ok := errorCodes[code]; !ok {
 		t.Errorf("%s may fail with %s, which is not in faults", operation, code)
 	}
 }

@@ -13,27 +13,27 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// defaultMaxSession is what a role has that nobody gave another session
+// defaultMaxSessionDuration is what a role has that nobody gave another session
 // duration, in seconds.
-const defaultMaxSession = 3600
+const defaultMaxSessionDuration = 3600
 
 // observed returns what GetRole tells of a role: all but its policies.
 func observed(role *iamtypes.Role) *plan.Observed {
 	found := &plan.Observed{
 		Role: plan.Role{
-			Name:        aws.ToString(role.RoleName),
-			Path:        aws.ToString(role.Path),
-			Description: aws.ToString(role.Description),
-			MaxSession:  defaultMaxSession,
-			Trust:       document(aws.ToString(role.AssumeRolePolicyDocument)),
-			Tags:        tagMap(role.Tags),
+			Name:               aws.ToString(role.RoleName),
+			Path:               aws.ToString(role.Path),
+			Description:        aws.ToString(role.Description),
+			MaxSessionDuration: defaultMaxSessionDuration,
+			Trust:              document(aws.ToString(role.AssumeRolePolicyDocument)),
+			Tags:               tagMap(role.Tags),
 		},
 		ARN:       aws.ToString(role.Arn),
 		ID:        aws.ToString(role.RoleId),
 		CreatedAt: aws.ToTime(role.CreateDate),
 	}
 	if role.MaxSessionDuration != nil {
-		found.MaxSession = *role.MaxSessionDuration
+		found.MaxSessionDuration = *role.MaxSessionDuration
 	}
 	if role.PermissionsBoundary != nil {
 		found.Boundary = aws.ToString(role.PermissionsBoundary.PermissionsBoundaryArn)

@@ -25,8 +25,8 @@ func TestDocument(t *testing.T) {
 		},
 		"Plain": {
 			reason:  "An endpoint that does not encode is understood too.",
-			encoded: string(policy.Nobody()),
-			want:    policy.Nobody(),
+			encoded: string(policy.DenyAllTrust()),
+			want:    policy.DenyAllTrust(),
 		},
 		"NotAPolicy": {
 			reason:  "What is no policy is told as it is, and equals no desired one.",

@@ -17,16 +17,16 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// sentence is an error that users read. What it says stays the same while
+// stableError is an error that users read. What it says stays the same while
 // nothing changes, which its cause does not: that carries request IDs, attempts
 // and times.
-type sentence struct {
+type stableError struct {
 	text  string
 	cause error
 }
 
-func (s *sentence) Error() string { return s.text }
-func (s *sentence) Unwrap() error { return s.cause }
+func (s *stableError) Error() string { return s.text }
+func (s *stableError) Unwrap() error { return s.cause }
 
 // The files that the messages send people to.
 const (
@@ -35,34 +35,34 @@ const (
 	readme         = "config/aws/README.md"
 )
 
-func sayBusy(r refusal) string {
+func throttledMessage(r apiError) string {
 	if r.code == "ConcurrentModification" || r.code == "EntityTemporarilyUnmodifiable" {
-		return fmt.Sprintf("somebody else changes this at the same moment, or did just now (%s of %s); it is tried again", r.code, r.operation)
+		return fmt.Sprintf("somebody else changes this at the same moment, or did just now (%s of %s); it is tried again", r.code, r.name)
 	}
-	return fmt.Sprintf("AWS %s is asked too much in this account (%s of %s); it is tried again", r.service(), r.code, r.operation)
+	return fmt.Sprintf("AWS %s is asked too much in this account (%s of %s); it is tried again", r.service(), r.code, r.name)
 }
 
-func sayUnavailable(r refusal) string {
-	return fmt.Sprintf("AWS %s cannot answer now (%s of %s); it is tried again", r.service(), r.code, r.operation)
+func unavailableMessage(r apiError) string {
+	return fmt.Sprintf("AWS %s cannot answer now (%s of %s); it is tried again", r.service(), r.code, r.name)
 }
 
-func sayChanging(r refusal) string {
-	return fmt.Sprintf("what is in AWS changed since it was looked at (%s of %s); it is looked at again", r.code, r.operation)
+func conflictMessage(r apiError) string {
+	return fmt.Sprintf("what is in AWS changed since it was looked at (%s of %s); it is looked at again", r.code, r.name)
 }
 
-func sayVanished(r refusal) string {
-	return fmt.Sprintf("it is not in AWS any more, or not everywhere yet (%s of %s); it is looked at again", r.code, r.operation)
+func notFoundMessage(r apiError) string {
+	return fmt.Sprintf("it is not in AWS any more, or not everywhere yet (%s of %s); it is looked at again", r.code, r.name)
 }
 
-func sayRefused(r refusal) string {
-	return fmt.Sprintf("AWS %s refuses %s: %s: %s", r.service(), r.operation, r.code, r.text)
+func rejectedMessage(r apiError) string {
+	return fmt.Sprintf("AWS %s refuses %s: %s: %s", r.service(), r.name, r.code, r.text)
 }
 
-func sayUnmodifiable(r refusal) string {
+func unmodifiableMessage(r apiError) string {
 	return "IAM does not let this role be changed, which is so of roles that belong to an AWS service: " + r.text
 }
 
-func sayNoBoundary(r refusal) string {
+func boundaryNotFoundMessage(r apiError) string {
 	arn := r.boundary
 	if m := noSuchBoundary.FindStringSubmatch(r.text); m != nil {
 		arn = m[1]
@@ -70,30 +70,30 @@ func sayNoBoundary(r refusal) string {
 	return fmt.Sprintf("the permissions boundary %s does not exist or cannot be a boundary: create that policy, or name another", arn)
 }
 
-func sayNoPolicy(r refusal) string {
+func policyNotFoundMessage(r apiError) string {
 	return fmt.Sprintf("the managed policy %s does not exist: create it, or correct spec.policies.managed", r.policy)
 }
 
-func sayPolicyRefused(r refusal) string {
+func policyRejectedMessage(r apiError) string {
 	return fmt.Sprintf("%s: AWS refuses the policy: %s", cmp.Or(r.document, "a policy"), r.text)
 }
 
-func sayIssuerUnreachable(r refusal) string {
+func issuerUnreachableMessage(r apiError) string {
 	return "IAM cannot read the OIDC issuer's discovery document and keys, which must be reachable from the internet: " + r.text
 }
 
-func sayCredentials(r refusal) string {
+func credentialsMessage(r apiError) string {
 	return fmt.Sprintf("AWS %s does not accept the operator's credentials (%s): they are wrong, expired or not active, or the node's clock is wrong; see %s", r.service(), r.code, readme)
 }
 
-func sayClock(r refusal) string {
+func clockSkewMessage(r apiError) string {
 	return fmt.Sprintf("AWS %s refuses a request for its date (%s): the node's clock is wrong", r.service(), r.code)
 }
 
-// sayNoCredentials says that there are no credentials, and AWS's reason if it
+// credentialsErrorMessage says that there are no credentials, and AWS's reason if it
 // gave one. Of a token that has expired AWS tells the times, which differ between
 // attempts.
-func sayNoCredentials(code, text string) string {
+func credentialsErrorMessage(code, text string) string {
 	switch code {
 	case "":
 		return "the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see " + readme
@@ -109,10 +109,10 @@ var (
 	deniedBy     = regexp.MustCompile(`(explicit deny|because no)(?: in)? ?((?:an? )?(?:identity-based policy|permissions boundary|service control policy|resource control policy|resource-based policy|session policy|VPC endpoint policy))?`)
 )
 
-// sayDenied names the missing action. AWS knows better than the operation which
+// accessDeniedMessage names the missing action. AWS knows better than the operation which
 // it is: to create a role with tags needs iam:TagRole too. The caller, whom AWS
 // names as well, is left out, for the name of its session changes.
-func sayDenied(r refusal) string {
+func accessDeniedMessage(r apiError) string {
 	what := r.action()
 	if m := deniedAction.FindStringSubmatch(r.text); m != nil {
 		what = m[1]
@@ -121,7 +121,7 @@ func sayDenied(r refusal) string {
 		}
 	}
 	see := "see " + operatorPolicy
-	if r.onProvider() && r.operation != "GetOpenIDConnectProvider" {
+	if r.onProvider() && r.name != "GetOpenIDConnectProvider" {
 		see = "see " + providerPolicy
 	}
 	var how, policy string
@@ -165,10 +165,10 @@ var quotaOf = map[string]string{
 	"UpdateAssumeRolePolicy": "ACLSizePerRole",
 }
 
-// sayQuota names the quota and its value: the account's own if that can be found
+// quotaMessage names the quota and its value: the account's own if that can be found
 // out, else what AWS says.
-func sayQuota(r refusal) string {
-	name, value := quotaOf[r.operation], ""
+func quotaMessage(r apiError) string {
+	name, value := quotaOf[r.name], ""
 	if m := namedQuota.FindStringSubmatch(r.text); m != nil {
 		name, value = m[1], m[2]
 	} else if m := inlineQuota.FindStringSubmatch(r.text); m != nil {
@@ -190,8 +190,8 @@ func sayQuota(r refusal) string {
 	return fmt.Sprintf("the quota of %s (%s) is used up; use less, or have it raised in AWS Service Quotas", quota.counts, name)
 }
 
-// sayNoAnswer says why there is no answer of that service.
-func sayNoAnswer(service string, err error) string {
+// unreachableMessage says why there is no answer of that service.
+func unreachableMessage(service string, err error) string {
 	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
 		return fmt.Sprintf("AWS %s cannot be reached: the answer, of HTTP status %d, is none of AWS's; is there a proxy?", service, answer.HTTPStatusCode())
 	}
@@ -202,12 +202,12 @@ func sayNoAnswer(service string, err error) string {
 	return text
 }
 
-// sayNotAsked says why a request could not be made.
-func sayNotAsked(c call, err error) string {
+// notSentMessage says why a request could not be made.
+func notSentMessage(c operation, err error) string {
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		err = op.Err // without the names of service and operation
 	}
-	return fmt.Sprintf("AWS %s cannot be asked for %s: %s", c.service(), c.operation, scrub(err.Error()))
+	return fmt.Sprintf("AWS %s cannot be asked for %s: %s", c.service(), c.name, redact(err.Error()))
 }
 
 // networkCause returns why a connection failed, without the addresses and ports
@@ -255,7 +255,7 @@ var (
 )
 
 // What AWS's own words may hold that differs between attempts.
-var unstable = []struct {
+var unstableText = []struct {
 	is    *regexp.Regexp
 	twist string
 }{
@@ -266,18 +266,18 @@ var unstable = []struct {
 	{regexp.MustCompile(`\s+`), " "},
 }
 
-// longest is how much of AWS's words is kept: a condition holds 32768
+// maxMessage is how much of AWS's words is kept: a condition holds 32768
 // characters, and a reader's patience less.
-const longest = 1000
+const maxMessage = 1000
 
-// scrub returns AWS's words without session names, request IDs and times.
-func scrub(text string) string {
-	for _, u := range unstable {
+// redact returns AWS's words without session names, request IDs and times.
+func redact(text string) string {
+	for _, u := range unstableText {
 		text = u.is.ReplaceAllString(text, u.twist)
 	}
 	text = strings.TrimRight(strings.TrimSpace(text), ".")
-	if runes := []rune(text); len(runes) > longest {
-		text = string(runes[:longest]) + "…"
+	if runes := []rune(text); len(runes) > maxMessage {
+		text = string(runes[:maxMessage]) + "…"
 	}
 	return text
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Call is one attempt of a call to AWS.
-type Call struct {
+// Attempt is one attempt of a call to AWS.
+type Attempt struct {
 	Service   string // IAM or STS
 	Operation string // such as CreateRole
 	// Outcome is one of the outcomes below, or an error code that this package
@@ -19,10 +19,10 @@ type Call struct {
 // Outcomes of a call that are not AWS's error codes.
 const (
 	OutcomeSuccess       = "Success"
-	OutcomeCanceled      = "Canceled"      // by the operator, which is about to stop
-	OutcomeNoAnswer      = "NoAnswer"      // of AWS: no network, no time, no sense
-	OutcomeNoCredentials = "NoCredentials" // so that the call was not made
-	OutcomeOther         = "Other"         // an error code that this package does not know
+	OutcomeCanceled      = "Canceled"         // by the operator, which is about to stop
+	OutcomeNoAnswer      = "Unreachable"      // of AWS: no network, no time, no sense
+	OutcomeNoCredentials = "CredentialsError" // so that the call was not made
+	OutcomeOther         = "Other"            // an error code that this package does not know
 )
 
 // outcomeOf returns the outcome of a call that ended with err.
@@ -36,11 +36,11 @@ func outcomeOf(err error) string {
 	if _, ok := errors.AsType[*credentialsError](err); ok {
 		return OutcomeNoCredentials
 	}
-	refused, ok := answerOf(err)
+	refused, ok := apiErrorOf(err)
 	if !ok {
 		return OutcomeNoAnswer
 	}
-	if _, known := faults[refused.ErrorCode()]; !known {
+	if _, known := errorCodes[refused.ErrorCode()]; !known {
 		return OutcomeOther
 	}
 	return refused.ErrorCode()

@@ -8,15 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 func TestObservePages(t *testing.T) {
 	local, client, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
-	roles := New(c.IAM)
+	roles := NewRoles(c.IAM)
 	role := full(t)
 	must(t, roles, role.Name, fullChanges(t)...)
 	for _, name := range []string{"p2", "p1"} {
@@ -80,7 +80,7 @@ func TestObserveWhatVanishes(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			local, _, c := account(t, awslocal.Options{})
-			roles := New(c.IAM)
+			roles := NewRoles(c.IAM)
 			role := full(t)
 			must(t, roles, role.Name, fullChanges(t)...)
 			local.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: tc.vanish, Error: "NoSuchEntity"}}})
@@ -113,7 +113,7 @@ func TestObserveFails(t *testing.T) {
 		for _, read := range reads {
 			t.Run(observe+"/"+read, func(t *testing.T) {
 				local, _, c := account(t, awslocal.Options{})
-				roles := New(c.IAM)
+				roles := NewRoles(c.IAM)
 				role := full(t)
 				must(t, roles, role.Name, fullChanges(t)...)
 				local.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: read, Error: "AccessDenied", Message: "no"}}})
@@ -132,8 +132,8 @@ func TestObserveFails(t *testing.T) {
 // Reads of IAM lag behind writes: a role that was just made may not be there yet.
 func TestObserveTooEarly(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{ReadDelay: awslocal.Duration(1 << 50)}})
-	roles := New(c.IAM)
-	must(t, roles, "r", plan.CreateRole{Role: bare(t)})
+	roles := NewRoles(c.IAM)
+	must(t, roles, "r", plan.CreateRole{Role: bareRole(t)})
 	if got, err := roles.Observe(t.Context(), "r"); got != nil || err != nil {
 		t.Errorf("Observe(...) = %v, %v; want nothing", got, err)
 	}

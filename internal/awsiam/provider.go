@@ -20,11 +20,11 @@ func NewProviders(api API) *Providers { return &Providers{api: api} }
 // Provider returns the OIDC provider of that ARN, or nil if there is none.
 func (p *Providers) Provider(ctx context.Context, arn string) (*plan.Provider, error) {
 	out, err := p.api.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(arn)})
-	if isGone(err) {
+	if isNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("OIDC provider %s: %w", arn, classify(call{operation: "GetOpenIDConnectProvider"}, err, unknownQuota))
+		return nil, fmt.Errorf("OIDC provider %s: %w", arn, classify(operation{name: "GetOpenIDConnectProvider"}, err, unknownQuota))
 	}
 	return &plan.Provider{ARN: arn, Audiences: slices.Sorted(slices.Values(out.ClientIDList)), Tags: tagMap(out.Tags)}, nil
 }
@@ -40,7 +40,7 @@ func (p *Providers) CreateProvider(ctx context.Context, issuerURL, audience stri
 		Tags:         tagList(tags),
 	})
 	if err != nil {
-		return "", fmt.Errorf("OIDC provider for %s: %w", issuerURL, classify(call{operation: "CreateOpenIDConnectProvider"}, err, unknownQuota))
+		return "", fmt.Errorf("OIDC provider for %s: %w", issuerURL, classify(operation{name: "CreateOpenIDConnectProvider"}, err, unknownQuota))
 	}
 	return aws.ToString(out.OpenIDConnectProviderArn), nil
 }
@@ -53,7 +53,7 @@ func (p *Providers) AddAudience(ctx context.Context, arn, audience string) error
 		ClientID:                 aws.String(audience),
 	})
 	if err != nil {
-		return fmt.Errorf("OIDC provider %s: %w", arn, classify(call{operation: "AddClientIDToOpenIDConnectProvider"}, err, unknownQuota))
+		return fmt.Errorf("OIDC provider %s: %w", arn, classify(operation{name: "AddClientIDToOpenIDConnectProvider"}, err, unknownQuota))
 	}
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 const (
@@ -86,13 +86,13 @@ func TestProviderFails(t *testing.T) {
 		"CreateInvalid": {
 			reason: "The issuer is the cluster's, not the object's.",
 			do:     create, status: 400, code: "InvalidInput", message: "Invalid Open ID Connect Provider URL.",
-			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonProviderNotFound,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
 			want: "OIDC provider for " + issuer + ": AWS IAM refuses CreateOpenIDConnectProvider: InvalidInput: Invalid Open ID Connect Provider URL",
 		},
 		"CreateUnreachable": {
 			reason: "A private issuer is no use to AWS.",
 			do:     create, status: 400, code: "OpenIdIdpCommunicationError", message: "Please check .well-known/openid-configuration of provider: " + issuer + " is valid.",
-			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonProviderNotFound,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
 			want: "OIDC provider for " + issuer + ": IAM cannot read the OIDC issuer's discovery document and keys, which must be reachable from the internet: Please check .well-known/openid-configuration of provider: " + issuer + " is valid",
 		},
 		"CreateQuota": {
@@ -104,17 +104,17 @@ func TestProviderFails(t *testing.T) {
 		"AddToNothing": {
 			reason: "The provider was deleted in between.",
 			do:     add, status: 404, code: "NoSuchEntity", message: "OpenIDConnect Provider not found for arn " + providerARN,
-			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonProviderNotFound,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
 			want: "OIDC provider " + providerARN + ": AWS IAM refuses AddClientIDToOpenIDConnectProvider: NoSuchEntity: OpenIDConnect Provider not found for arn " + providerARN,
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, tc.status, tc.code, tc.message) }, ClientOptions{})
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, tc.status, tc.code, tc.message) }, ClientOptions{})
 
 			err := tc.do(t.Context(), NewProviders(c.IAM))
 
-			if diff := cmp.Diff(told{tc.wantKind, tc.wantReason, tc.want}, toldBy(err)); diff != "" {
+			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
 				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
 			}
 		})

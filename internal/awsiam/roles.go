@@ -18,8 +18,8 @@ type Roles struct {
 	quotas *quotas
 }
 
-// New returns Roles that call api.
-func New(api API) *Roles { return &Roles{api: api, quotas: newQuotas(api)} }
+// NewRoles returns Roles that call api.
+func NewRoles(api API) *Roles { return &Roles{api: api, quotas: newQuotas(api)} }
 
 // Observe returns the role of that name with all its policies, or nil if there
 // is none. It costs three calls and one more for each inline policy. What
@@ -63,11 +63,11 @@ func (r *Roles) ObserveOwner(ctx context.Context, name string) (*plan.Observed, 
 // get returns the role without what hangs on it.
 func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 	out, err := r.api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
-	if isGone(err) {
+	if isNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, r.explain(ctx, call{operation: "GetRole"}, err)
+		return nil, r.explain(ctx, operation{name: "GetRole"}, err)
 	}
 	return observed(out.Role), nil
 }
@@ -82,7 +82,7 @@ func (r *Roles) observe(ctx context.Context, name string, inline func(context.Co
 	if err == nil {
 		found.Inline, err = inline(ctx, name)
 	}
-	if isGone(err) {
+	if isNotFound(err) {
 		return nil, nil
 	}
 	return found, err
@@ -95,7 +95,7 @@ func (r *Roles) managedPolicies(ctx context.Context, name string) ([]string, err
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, r.explain(ctx, call{operation: "ListAttachedRolePolicies"}, err)
+			return nil, r.explain(ctx, operation{name: "ListAttachedRolePolicies"}, err)
 		}
 		arns = append(arns, attachedARNs(page.AttachedPolicies)...)
 	}
@@ -110,7 +110,7 @@ func (r *Roles) inlineNames(ctx context.Context, name string) (map[string]policy
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, r.explain(ctx, call{operation: "ListRolePolicies"}, err)
+			return nil, r.explain(ctx, operation{name: "ListRolePolicies"}, err)
 		}
 		for _, policyName := range page.PolicyNames {
 			inline[policyName] = ""
@@ -127,12 +127,12 @@ func (r *Roles) inlinePolicies(ctx context.Context, name string) (map[string]pol
 	}
 	for policyName := range inline {
 		out, err := r.api.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String(policyName)})
-		if isGone(err) {
+		if isNotFound(err) {
 			delete(inline, policyName)
 			continue
 		}
 		if err != nil {
-			return nil, r.explain(ctx, call{operation: "GetRolePolicy"}, err)
+			return nil, r.explain(ctx, operation{name: "GetRolePolicy"}, err)
 		}
 		inline[policyName] = document(aws.ToString(out.PolicyDocument))
 	}
@@ -145,11 +145,11 @@ func (r *Roles) instanceProfiles(ctx context.Context, name string) ([]string, er
 	pages := iam.NewListInstanceProfilesForRolePaginator(r.api, &iam.ListInstanceProfilesForRoleInput{RoleName: aws.String(name)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		if isGone(err) {
+		if isNotFound(err) {
 			return nil, nil
 		}
 		if err != nil {
-			return nil, r.explain(ctx, call{operation: "ListInstanceProfilesForRole"}, err)
+			return nil, r.explain(ctx, operation{name: "ListInstanceProfilesForRole"}, err)
 		}
 		for _, p := range page.InstanceProfiles {
 			names = append(names, aws.ToString(p.InstanceProfileName))
@@ -161,6 +161,6 @@ func (r *Roles) instanceProfiles(ctx context.Context, name string) ([]string, er
 
 // explain returns the fault that err is, in words that stay the same while
 // nothing changes.
-func (r *Roles) explain(ctx context.Context, c call, err error) error {
+func (r *Roles) explain(ctx context.Context, c operation, err error) error {
 	return classify(c, err, func(key string) (int32, bool) { return r.quotas.value(ctx, key) })
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
 // account returns an AWS account and a client of it.
@@ -59,22 +59,22 @@ func allow(t *testing.T, action string) policy.Document {
 	return parsed(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"`+action+`","Resource":"arn:aws:s3:::a+b%20c/${aws:username} é*"}]}`)
 }
 
-// bare is a role as CreateRole makes it, full one with its policies.
-func bare(t *testing.T) plan.Role {
+// bareRole is a role as CreateRole makes it, full one with its policies.
+func bareRole(t *testing.T) plan.Role {
 	return plan.Role{
-		Name:        "prod_shop_checkout_0f0f0f0f",
-		Path:        "/podidentity/prod/",
-		Description: "For checkout",
-		MaxSession:  7200,
-		Boundary:    viewOnly,
-		Trust:       trust(t),
-		Tags:        map[string]string{plan.TagManagedBy: plan.ManagedBy, plan.TagUID: "uid-1", "team": "shop"},
-		Inline:      map[string]policy.Document{},
+		Name:               "prod_shop_checkout_0f0f0f0f",
+		Path:               "/podidentity/prod/",
+		Description:        "For checkout",
+		MaxSessionDuration: 7200,
+		Boundary:           viewOnly,
+		Trust:              trust(t),
+		Tags:               map[string]string{plan.TagManagedBy: plan.ManagedBy, plan.TagUID: "uid-1", "team": "shop"},
+		Inline:             map[string]policy.Document{},
 	}
 }
 
 func full(t *testing.T) plan.Role {
-	role := bare(t)
+	role := bareRole(t)
 	role.Managed = []string{readOnly, viewOnly}
 	role.Inline = map[string]policy.Document{"bucket": allow(t, "s3:GetObject"), "queue": allow(t, "sqs:SendMessage")}
 	return role
@@ -82,11 +82,11 @@ func full(t *testing.T) plan.Role {
 
 func fullChanges(t *testing.T) []plan.Change {
 	return []plan.Change{
-		plan.CreateRole{Role: bare(t)},
-		plan.PutInline{Name: "bucket", Document: allow(t, "s3:GetObject")},
-		plan.PutInline{Name: "queue", Document: allow(t, "sqs:SendMessage")},
-		plan.Attach{ARN: viewOnly},
-		plan.Attach{ARN: readOnly},
+		plan.CreateRole{Role: bareRole(t)},
+		plan.PutRolePolicy{Name: "bucket", Document: allow(t, "s3:GetObject")},
+		plan.PutRolePolicy{Name: "queue", Document: allow(t, "sqs:SendMessage")},
+		plan.AttachPolicy{ARN: viewOnly},
+		plan.AttachPolicy{ARN: readOnly},
 	}
 }
 
@@ -103,7 +103,7 @@ func must(t *testing.T, roles *Roles, name string, changes ...plan.Change) plan.
 // What is applied is observed, and costs no more calls than it has to.
 func TestCreateAndObserve(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
-	roles := New(c.IAM)
+	roles := NewRoles(c.IAM)
 	want := full(t)
 
 	applied := must(t, roles, want.Name, fullChanges(t)...)
@@ -115,7 +115,7 @@ func TestCreateAndObserve(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if diff := cmp.Diff(fullChanges(t), applied.Done); diff != "" {
+	if diff := cmp.Diff(fullChanges(t), applied.Completed); diff != "" {
 		t.Errorf("done: -want, +got:\n%s", diff)
 	}
 	if diff := cmp.Diff(want, got.Role); diff != "" {
@@ -134,7 +134,7 @@ func TestCreateAndObserve(t *testing.T) {
 
 func TestCreateBarest(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
-	roles := New(c.IAM)
+	roles := NewRoles(c.IAM)
 
 	must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: trust(t)}})
 	got, err := roles.Observe(t.Context(), "r")
@@ -142,7 +142,7 @@ func TestCreateBarest(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := plan.Role{Name: "r", Path: "/", MaxSession: 3600, Trust: trust(t), Tags: map[string]string{}, Inline: map[string]policy.Document{}}
+	want := plan.Role{Name: "r", Path: "/", MaxSessionDuration: 3600, Trust: trust(t), Tags: map[string]string{}, Inline: map[string]policy.Document{}}
 	if diff := cmp.Diff(want, got.Role); diff != "" {
 		t.Errorf("role: -want, +got:\n%s", diff)
 	}
@@ -157,17 +157,17 @@ func TestApplyChanges(t *testing.T) {
 	}{
 		"UpdateTrust": {
 			reason: "The trust policy is replaced as a whole.",
-			change: plan.UpdateTrust{Trust: policy.Nobody()},
-			edit:   func(r *plan.Role) { r.Trust = policy.Nobody() },
+			change: plan.UpdateTrust{Trust: policy.DenyAllTrust()},
+			edit:   func(r *plan.Role) { r.Trust = policy.DenyAllTrust() },
 		},
 		"UpdateRole": {
 			reason: "Description and session duration are always set together.",
-			change: plan.UpdateRole{Description: "For nobody", MaxSession: 3600},
-			edit:   func(r *plan.Role) { r.Description, r.MaxSession = "For nobody", 3600 },
+			change: plan.UpdateRole{Description: "For nobody", MaxSessionDuration: 3600},
+			edit:   func(r *plan.Role) { r.Description, r.MaxSessionDuration = "For nobody", 3600 },
 		},
 		"UpdateRoleWithoutDescription": {
 			reason: "A description is taken away by an empty one.",
-			change: plan.UpdateRole{MaxSession: 7200},
+			change: plan.UpdateRole{MaxSessionDuration: 7200},
 			edit:   func(r *plan.Role) { r.Description = "" },
 		},
 		"PutBoundary": {
@@ -192,36 +192,36 @@ func TestApplyChanges(t *testing.T) {
 		},
 		"PutInline": {
 			reason: "A policy of the same name is replaced.",
-			change: plan.PutInline{Name: "queue", Document: allow(t, "sqs:ReceiveMessage")},
+			change: plan.PutRolePolicy{Name: "queue", Document: allow(t, "sqs:ReceiveMessage")},
 			edit:   func(r *plan.Role) { r.Inline["queue"] = allow(t, "sqs:ReceiveMessage") },
 		},
 		"DeleteInline": {
 			reason: "A policy that is gone stays gone.",
-			change: plan.DeleteInline{Name: "queue"},
+			change: plan.DeleteRolePolicy{Name: "queue"},
 			edit:   func(r *plan.Role) { delete(r.Inline, "queue") },
 		},
 		"Attach": {
 			reason: "What is attached stays attached.",
-			change: plan.Attach{ARN: readOnly},
+			change: plan.AttachPolicy{ARN: readOnly},
 			edit:   func(*plan.Role) {},
 		},
 		"Detach": {
 			reason: "What is detached stays detached.",
-			change: plan.Detach{ARN: readOnly},
+			change: plan.DetachPolicy{ARN: readOnly},
 			edit:   func(r *plan.Role) { r.Managed = []string{viewOnly} },
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, _, c := account(t, awslocal.Options{})
-			roles := New(c.IAM)
+			roles := NewRoles(c.IAM)
 			want := full(t)
 			must(t, roles, want.Name, fullChanges(t)...)
 			tc.edit(&want)
 
 			applied := must(t, roles, want.Name, tc.change, tc.change)
 
-			if diff := cmp.Diff([]plan.Change{tc.change, tc.change}, applied.Done); diff != "" {
+			if diff := cmp.Diff([]plan.Change{tc.change, tc.change}, applied.Completed); diff != "" {
 				t.Errorf("%s\ndone: -want, +got:\n%s", tc.reason, diff)
 			}
 			got, err := roles.Observe(t.Context(), want.Name)
@@ -239,7 +239,7 @@ func TestApplyChanges(t *testing.T) {
 // each step may be repeated.
 func TestTeardown(t *testing.T) {
 	_, client, c := account(t, awslocal.Options{})
-	roles := New(c.IAM)
+	roles := NewRoles(c.IAM)
 	role := full(t)
 	must(t, roles, role.Name, fullChanges(t)...)
 	addProfile(t, client, "p", role.Name)
@@ -270,11 +270,11 @@ func TestTeardown(t *testing.T) {
 
 func TestRoleExists(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
-	roles := New(c.IAM)
-	create := plan.CreateRole{Role: bare(t)}
+	roles := NewRoles(c.IAM)
+	create := plan.CreateRole{Role: bareRole(t)}
 	must(t, roles, "Checkout", create)
 
-	applied, err := roles.Apply(t.Context(), "checkout", []plan.Change{create, plan.Attach{ARN: readOnly}})
+	applied, err := roles.Apply(t.Context(), "checkout", []plan.Change{create, plan.AttachPolicy{ARN: readOnly}})
 
 	if !errors.Is(err, plan.ErrRoleExists) || fault.KindOf(err) != fault.Transient {
 		t.Errorf("Apply(...): %v (%v), want a transient ErrRoleExists", err, fault.KindOf(err))
@@ -288,9 +288,9 @@ func TestRoleExists(t *testing.T) {
 // asks for that has to look again.
 func TestDeleteConflict(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
-	roles := New(c.IAM)
-	role := bare(t)
-	must(t, roles, role.Name, plan.CreateRole{Role: role}, plan.Attach{ARN: readOnly})
+	roles := NewRoles(c.IAM)
+	role := bareRole(t)
+	must(t, roles, role.Name, plan.CreateRole{Role: role}, plan.AttachPolicy{ARN: readOnly})
 
 	_, err := roles.Apply(t.Context(), role.Name, []plan.Change{plan.DeleteRole{}})
 
@@ -305,11 +305,11 @@ func TestDeleteConflict(t *testing.T) {
 
 func TestApplyStopsAtFirstFailure(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
-	roles := New(c.IAM)
+	roles := NewRoles(c.IAM)
 	changes := []plan.Change{
-		plan.CreateRole{Role: bare(t)},
-		plan.Attach{ARN: "arn:aws:iam::123456789012:policy/missing"},
-		plan.Attach{ARN: readOnly},
+		plan.CreateRole{Role: bareRole(t)},
+		plan.AttachPolicy{ARN: "arn:aws:iam::123456789012:policy/missing"},
+		plan.AttachPolicy{ARN: readOnly},
 	}
 
 	applied, err := roles.Apply(t.Context(), "r", changes)
@@ -317,7 +317,7 @@ func TestApplyStopsAtFirstFailure(t *testing.T) {
 	if fault.ReasonOf(err, "") != v1alpha1.ReasonPolicyNotFound {
 		t.Errorf("Apply(...): %v, want %s", err, v1alpha1.ReasonPolicyNotFound)
 	}
-	if diff := cmp.Diff(changes[:1], applied.Done); diff != "" {
+	if diff := cmp.Diff(changes[:1], applied.Completed); diff != "" {
 		t.Errorf("done: -want, +got:\n%s", diff)
 	}
 	if applied.ARN == "" {
@@ -345,7 +345,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 		},
 		"Quota": {
 			reason:     "A quota that the account has lower than others.",
-			change:     plan.Attach{ARN: readOnly},
+			change:     plan.AttachPolicy{ARN: readOnly},
 			quotas:     map[string]int{"AttachedPoliciesPerRoleQuota": 0},
 			wantReason: v1alpha1.ReasonQuotaExceeded,
 			want:       "role r: the quota of managed policies attached to a role (AttachedPoliciesPerRoleQuota: 0) is used up; use less, or have it raised in AWS Service Quotas",
@@ -359,7 +359,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 		},
 		"InlineSize": {
 			reason:     "An inline policy that is too long.",
-			change:     plan.PutInline{Name: "p", Document: allow(t, "s3:GetObject")},
+			change:     plan.PutRolePolicy{Name: "p", Document: allow(t, "s3:GetObject")},
 			quotas:     map[string]int{"RolePolicySizeQuota": 10},
 			wantReason: v1alpha1.ReasonQuotaExceeded,
 			want:       "role r: the quota of characters in all inline policies of a role (RolePolicySizeQuota: 10) is used up; use less, or have it raised in AWS Service Quotas",
@@ -368,8 +368,8 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, _, c := account(t, awslocal.Options{Quotas: tc.quotas})
-			roles := New(c.IAM)
-			must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: policy.Nobody()}})
+			roles := NewRoles(c.IAM)
+			must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: policy.DenyAllTrust()}})
 
 			_, err := roles.Apply(t.Context(), "r", []plan.Change{tc.change})
 
@@ -385,7 +385,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 
 func TestUnknownChange(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
-	_, err := New(c.IAM).Apply(t.Context(), "r", []plan.Change{unknownChange{plan.DeleteRole{}}})
+	_, err := NewRoles(c.IAM).Apply(t.Context(), "r", []plan.Change{unknownChange{plan.DeleteRole{}}})
 	want := "role r: AWS IAM cannot be asked for DeleteRole: unknown change awsiam.unknownChange"
 	if err == nil || err.Error() != want {
 		t.Errorf("Apply(...): %v, want %s", err, want)

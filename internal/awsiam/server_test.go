@@ -58,8 +58,8 @@ func serve(t *testing.T, h http.HandlerFunc, o ClientOptions) *Clients {
 // requestID differs from answer to answer, as AWS's do.
 var requestID int
 
-// refuse answers as IAM does when it refuses a call.
-func refuse(w http.ResponseWriter, status int, code, message string) {
+// rejectWith answers as IAM does when it refuses a call.
+func rejectWith(w http.ResponseWriter, status int, code, message string) {
 	requestID++
 	id := fmt.Sprintf("7a62c49f-347e-4fc4-9331-%012d", requestID)
 	w.Header().Set("x-amzn-RequestId", id)
@@ -69,13 +69,13 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 		code, html.EscapeString(message), id)
 }
 
-// told is what the rest of the operator, and its users, learn of an error.
-type told struct {
+// reported is what the rest of the operator, and its users, learn of an error.
+type reported struct {
 	Kind   fault.Kind
 	Reason string
 	Text   string
 }
 
-func toldBy(err error) told {
-	return told{fault.KindOf(err), fault.ReasonOf(err, ""), fmt.Sprint(err)}
+func reportedBy(err error) reported {
+	return reported{fault.KindOf(err), fault.ReasonOf(err, ""), fmt.Sprint(err)}
 }

@@ -10,22 +10,22 @@ import (
 // The baseline refuses what amounts to administering IAM, or to everything. Who
 // may do that may give itself any other right.
 
-// administrative are AWS's own policies that amount to it, in any partition.
-var administrative = []string{
+// adminPolicies are AWS's own policies that amount to it, in any partition.
+var adminPolicies = []string{
 	"arn:*:iam::aws:policy/AdministratorAccess",
 	"arn:*:iam::aws:policy/IAMFullAccess",
 	"arn:*:iam::aws:policy/PowerUserAccess",
 }
 
 func baselineManaged(arn string) string {
-	if slices.ContainsFunc(administrative, func(a string) bool { return policy.OverlapFold(a, arn) }) {
+	if slices.ContainsFunc(adminPolicies, func(a string) bool { return policy.OverlapFold(a, arn) }) {
 		return "amounts to administering the account"
 	}
 	return ""
 }
 
-// reserved are the actions of a service, but for those that do no harm.
-type reserved struct {
+// restrictedService are the actions of a service, but for those that do no harm.
+type restrictedService struct {
 	actions  string
 	harmless []string
 	means    string
@@ -33,7 +33,7 @@ type reserved struct {
 
 // services are what the baseline keeps for administrators. iam:PassRole is
 // harmless on single roles, which baselineResource sees to.
-var services = []reserved{
+var services = []restrictedService{
 	{
 		actions: "iam:*",
 		harmless: []string{
@@ -59,15 +59,15 @@ func baselineAction(action string) string {
 	return ""
 }
 
-// ofRoles are actions that hand out the rights of the role that they are about.
-var ofRoles = []string{"iam:PassRole", "sts:AssumeRole"}
+// roleActions are actions that hand out the rights of the role that they are about.
+var roleActions = []string{"iam:PassRole", "sts:AssumeRole"}
 
 // baselineResource says what is wrong with allowing actions on a resource.
 func baselineResource(actions []string, resource string) string {
 	if !everyRole(resource) {
 		return ""
 	}
-	for _, sensitive := range ofRoles {
+	for _, sensitive := range roleActions {
 		if slices.ContainsFunc(actions, func(a string) bool { return policy.OverlapFold(sensitive, a) }) {
 			return "would have " + sensitive + " on every role"
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// grant is a statement of an inline policy that allows something.
-type grant struct {
+// allowStatement is a statement of an inline policy that allows something.
+type allowStatement struct {
 	field              string
 	actions, resources []string
 	// notActions and notResources say that the statement is about all but some.
@@ -17,22 +17,22 @@ type grant struct {
 
 // grants returns the statements of inline policies that allow something. Of a
 // document that is no policy there are none: the plan refuses it.
-func grants(inline []v1alpha1.InlinePolicy) []grant {
-	var out []grant
+func grants(inline []v1alpha1.InlinePolicy) []allowStatement {
+	var out []allowStatement
 	for _, in := range inline {
 		field := fmt.Sprintf("spec.policies.inline[%s]", in.Name)
 		for i, s := range in.Statements {
 			if policy.Effect(s.Effect) == policy.Allow {
-				out = append(out, grant{
+				out = append(out, allowStatement{
 					field:   fmt.Sprintf("%s.statements[%d]", field, i),
-					actions: texts(s.Actions), notActions: len(s.NotActions) > 0,
-					resources: texts(s.Resources), notResources: len(s.NotResources) > 0,
+					actions: toStrings(s.Actions), notActions: len(s.NotActions) > 0,
+					resources: toStrings(s.Resources), notResources: len(s.NotResources) > 0,
 				})
 			}
 		}
 		for _, s := range statements(in.Document) {
 			if s.Effect == policy.Allow {
-				out = append(out, grant{
+				out = append(out, allowStatement{
 					field:   field + ".document",
 					actions: s.Actions, notActions: s.NotActions != nil,
 					resources: s.Resources, notResources: s.NotResources != nil,

@@ -21,15 +21,15 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// Rails are the guardrails of one namespace, sorted by name. Without any, the
+// Set are the guardrails of one namespace, sorted by name. Without any, the
 // baseline alone rules.
-type Rails []v1alpha1.PodIdentityGuardrail
+type Set []v1alpha1.PodIdentityGuardrail
 
-// For returns those of all guardrails that match a namespace with these labels.
+// Match returns those of all guardrails that match a namespace with these labels.
 // A guardrail whose selector cannot be read is an error: to pass it over would
 // let through what it refuses.
-func For(all []v1alpha1.PodIdentityGuardrail, namespaceLabels map[string]string) (Rails, error) {
-	var rails Rails
+func Match(all []v1alpha1.PodIdentityGuardrail, namespaceLabels map[string]string) (Set, error) {
+	var rails Set
 	for _, g := range all {
 		selector, err := metav1.LabelSelectorAsSelector(labelSelector(g.Spec.NamespaceSelector))
 		if err != nil {
@@ -51,7 +51,7 @@ func labelSelector(s v1alpha1.NamespaceSelector) *metav1.LabelSelector {
 	}
 	for _, r := range s.MatchExpressions {
 		out.MatchExpressions = append(out.MatchExpressions, metav1.LabelSelectorRequirement{
-			Key: r.Key, Operator: metav1.LabelSelectorOperator(r.Operator), Values: texts(r.Values),
+			Key: r.Key, Operator: metav1.LabelSelectorOperator(r.Operator), Values: toStrings(r.Values),
 		})
 	}
 	return out
@@ -61,7 +61,7 @@ func labelSelector(s v1alpha1.NamespaceSelector) *metav1.LabelSelector {
 // have, empty if none is forced: the one of the operator's own configuration, or
 // the one of the guardrails. A role has one boundary only, so it is an error if
 // they want different ones.
-func (rs Rails) Boundary(configured string) (string, error) {
+func (rs Set) Boundary(configured string) (string, error) {
 	forced, by := configured, "the operator's --permissions-boundary"
 	for _, g := range rs {
 		want := string(g.Spec.PermissionsBoundary)
@@ -78,58 +78,58 @@ func (rs Rails) Boundary(configured string) (string, error) {
 	return forced, nil
 }
 
-// Count reports whether any of the guardrails bounds the number of identities, so
+// LimitsCount reports whether any of the guardrails bounds the number of identities, so
 // that Judge needs to know a rank.
-func (rs Rails) Count() bool {
+func (rs Set) LimitsCount() bool {
 	return slices.ContainsFunc(rs, func(g v1alpha1.PodIdentityGuardrail) bool { return g.Spec.MaxIdentities != nil })
 }
 
-// Verdict is what guardrails say of an identity.
-type Verdict struct {
-	// By is the guardrail that the verdict rests on: the first that refuses or, if
+// Result is what guardrails say of an identity.
+type Result struct {
+	// Guardrail is the guardrail that the verdict rests on: the first that refuses or, if
 	// none does, the first of all. Nil is the baseline.
-	By *v1alpha1.PodIdentityGuardrail
+	Guardrail *v1alpha1.PodIdentityGuardrail
 	// Revoke says that the rights which the identity has are to be taken away.
 	Revoke bool
-	// Refusal says what is refused, and why; nil if all is allowed. It is terminal,
+	// Err says what is refused, and why; nil if all is allowed. It is terminal,
 	// unless all that is wrong is that there are too many identities.
-	Refusal error
+	Err error
 }
 
-// Judge holds an identity against all guardrails of its namespace. Rank is how
+// Evaluate holds an identity against all guardrails of its namespace. Rank is how
 // many other identities of the namespace came before it; see Count.
-func (rs Rails) Judge(pi *v1alpha1.PodIdentity, rank int) Verdict {
+func (rs Set) Evaluate(pi *v1alpha1.PodIdentity, rank int) Result {
 	if len(rs) == 0 {
-		problems := judge(pi, &v1alpha1.PodIdentityGuardrailSpec{}, rank)
-		return Verdict{Refusal: refusal(problems, "the operator's built-in baseline refuses", "; the platform team can allow it by a PodIdentityGuardrail for this namespace")}
+		problems := evaluate(pi, &v1alpha1.PodIdentityGuardrailSpec{}, rank)
+		return Result{Err: errorFor(problems, "the operator's built-in baseline refuses", "; the platform team can allow it by a PodIdentityGuardrail for this namespace")}
 	}
-	verdict := Verdict{By: &rs[0]}
+	verdict := Result{Guardrail: &rs[0]}
 	var refusals []error
 	for i := range rs {
 		g := &rs[i]
-		err := refusal(judge(pi, &g.Spec, rank), "PodIdentityGuardrail "+g.Name+" refuses", "")
+		err := errorFor(evaluate(pi, &g.Spec, rank), "PodIdentityGuardrail "+g.Name+" refuses", "")
 		if err == nil {
 			continue
 		}
 		if len(refusals) == 0 {
-			verdict.By = g
+			verdict.Guardrail = g
 		}
 		verdict.Revoke = verdict.Revoke || g.Spec.OnViolation == v1alpha1.ViolationRevoke
 		refusals = append(refusals, err)
 	}
-	verdict.Refusal = join(refusals)
+	verdict.Err = join(refusals)
 	return verdict
 }
 
-// problem is one thing that is refused.
-type problem struct {
+// violation is one thing that is refused.
+type violation struct {
 	text string
-	// crowded says that it would be allowed if there were fewer identities.
-	crowded bool
+	// overQuota says that it would be allowed if there were fewer identities.
+	overQuota bool
 }
 
-// refusal returns problems as one error, nil if there are none.
-func refusal(problems []problem, who, hint string) error {
+// errorFor returns problems as one error, nil if there are none.
+func errorFor(problems []violation, who, hint string) error {
 	if len(problems) == 0 {
 		return nil
 	}
@@ -137,7 +137,7 @@ func refusal(problems []problem, who, hint string) error {
 	texts := make([]string, len(problems))
 	for i, p := range problems {
 		texts[i] = p.text
-		if !p.crowded {
+		if !p.overQuota {
 			kind = fault.Terminal
 		}
 	}
@@ -158,25 +158,25 @@ func join(refusals []error) error {
 	return fault.Errorf(kind, v1alpha1.ReasonGuardrailViolated, "%s", strings.Join(texts, "; "))
 }
 
-// judge returns what a guardrail, over the baseline, refuses of an identity.
-func judge(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec, rank int) []problem {
-	var problems []problem
+// evaluate returns what a guardrail, over the baseline, refuses of an identity.
+func evaluate(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec, rank int) []violation {
+	var problems []violation
 	refuse := func(format string, args ...any) {
-		problems = append(problems, problem{text: fmt.Sprintf(format, args...)})
+		problems = append(problems, violation{text: fmt.Sprintf(format, args...)})
 	}
-	judgeManaged(pi, rail, refuse)
-	judgeInline(pi, rail, refuse)
-	judgeNames(pi, rail, refuse)
+	evaluateManaged(pi, rail, refuse)
+	evaluateInline(pi, rail, refuse)
+	evaluateNames(pi, rail, refuse)
 	if limit := rail.MaxIdentities; limit != nil && rank >= int(*limit) {
-		problems = append(problems, problem{
-			text:    fmt.Sprintf("the namespace may have %d PodIdentities, and that many came before this one: delete one, or ask the platform team for more", *limit),
-			crowded: true,
+		problems = append(problems, violation{
+			text:      fmt.Sprintf("the namespace may have %d PodIdentities, and that many came before this one: delete one, or ask the platform team for more", *limit),
+			overQuota: true,
 		})
 	}
 	return problems
 }
 
-func texts[S ~string](in []S) []string {
+func toStrings[S ~string](in []S) []string {
 	if in == nil {
 		return nil
 	}

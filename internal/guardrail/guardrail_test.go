@@ -22,8 +22,8 @@ func identity(t *testing.T, spec string) *v1alpha1.PodIdentity {
 	return pi
 }
 
-// rail returns a guardrail with a spec in YAML.
-func rail(t *testing.T, name, spec string) v1alpha1.PodIdentityGuardrail {
+// newGuardrail returns a guardrail with a spec in YAML.
+func newGuardrail(t *testing.T, name, spec string) v1alpha1.PodIdentityGuardrail {
 	t.Helper()
 	g := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &g.Spec); err != nil {
@@ -88,13 +88,13 @@ func TestBaseline(t *testing.T) {
 		"Trust":             {"Who is trusted is the namespace's affair.", `{trust: {scope: Namespace}, role: {name: any, tags: {any: x}}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			verdict := Rails(nil).Judge(identity(t, tc.spec), 1000)
+			verdict := Set(nil).Evaluate(identity(t, tc.spec), 1000)
 			want := ""
 			if tc.want != "" {
 				want = refuses + tc.want + "; the platform team can allow it by a PodIdentityGuardrail for this namespace"
 			}
-			check(t, tc.reason, verdict.Refusal, want, fault.Terminal)
-			if verdict.By != nil || verdict.Revoke {
+			check(t, tc.reason, verdict.Err, want, fault.Terminal)
+			if verdict.Guardrail != nil || verdict.Revoke {
 				t.Errorf("verdict = %+v, want it to rest on no guardrail", verdict)
 			}
 		})
@@ -160,14 +160,14 @@ func TestLimits(t *testing.T) {
 		"TrustReach":         {"The namespace has other ServiceAccounts.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace trusts every ServiceAccount, and not every one is allowed; name them in spec.additionalServiceAccounts"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rails := Rails{rail(t, "g", tc.limits)}
-			verdict := rails.Judge(identity(t, tc.spec), 0)
+			rails := Set{newGuardrail(t, "g", tc.limits)}
+			verdict := rails.Evaluate(identity(t, tc.spec), 0)
 			want := tc.want
 			if want != "" {
 				want = "PodIdentityGuardrail g refuses: " + want
 			}
-			check(t, tc.reason, verdict.Refusal, want, fault.Terminal)
-			if verdict.By == nil || verdict.By.Name != "g" {
+			check(t, tc.reason, verdict.Err, want, fault.Terminal)
+			if verdict.Guardrail == nil || verdict.Guardrail.Name != "g" {
 				t.Errorf("verdict = %+v, want it to rest on g", verdict)
 			}
 		})
@@ -176,44 +176,44 @@ func TestLimits(t *testing.T) {
 
 // Too many identities is nothing that the spec of one of them can mend.
 func TestMaxIdentities(t *testing.T) {
-	rails := Rails{rail(t, "g", `{maxIdentities: 2}`)}
+	rails := Set{newGuardrail(t, "g", `{maxIdentities: 2}`)}
 	const want = "PodIdentityGuardrail g refuses: the namespace may have 2 PodIdentities, and that many came before this one: delete one, or ask the platform team for more"
-	check(t, "The second is the last.", rails.Judge(identity(t, `{}`), 1).Refusal, "", fault.Blocked)
-	check(t, "The third is one too many.", rails.Judge(identity(t, `{}`), 2).Refusal, want, fault.Blocked)
-	bad := rails.Judge(identity(t, allow(`["iam:*"]`, bucket)), 2).Refusal
+	check(t, "The second is the last.", rails.Evaluate(identity(t, `{}`), 1).Err, "", fault.Blocked)
+	check(t, "The third is one too many.", rails.Evaluate(identity(t, `{}`), 2).Err, want, fault.Blocked)
+	bad := rails.Evaluate(identity(t, allow(`["iam:*"]`, bucket)), 2).Err
 	if fault.KindOf(bad) != fault.Terminal {
 		t.Error("What is wrong with the spec as well does not pass by itself.")
 	}
-	if !rails.Count() || (Rails{rail(t, "g", `{}`)}).Count() {
+	if !rails.LimitsCount() || (Set{newGuardrail(t, "g", `{}`)}).LimitsCount() {
 		t.Error("Only a bound on their number has identities counted.")
 	}
-	none := Rails{rail(t, "g", `{maxIdentities: 0}`)}
-	if none.Judge(identity(t, `{}`), 0).Refusal == nil {
+	none := Set{newGuardrail(t, "g", `{maxIdentities: 0}`)}
+	if none.Evaluate(identity(t, `{}`), 0).Err == nil {
 		t.Error("Of none the first is one too many.")
 	}
 }
 
 // Several guardrails must all allow it.
 func TestSeveral(t *testing.T) {
-	rails := Rails{
-		rail(t, "a", `{actions: {allowed: ["s3:*", "sqs:*"]}}`),
-		rail(t, "b", `{actions: {allowed: ["s3:*"]}, onViolation: Revoke}`),
-		rail(t, "c", `{maxIdentities: 0}`),
+	rails := Set{
+		newGuardrail(t, "a", `{actions: {allowed: ["s3:*", "sqs:*"]}}`),
+		newGuardrail(t, "b", `{actions: {allowed: ["s3:*"]}, onViolation: Revoke}`),
+		newGuardrail(t, "c", `{maxIdentities: 0}`),
 	}
-	verdict := rails[:2].Judge(identity(t, allow(`["s3:*"]`, bucket)), 0)
-	check(t, "All allow it.", verdict.Refusal, "", fault.Terminal)
-	if verdict.By.Name != "a" || verdict.Revoke {
+	verdict := rails[:2].Evaluate(identity(t, allow(`["s3:*"]`, bucket)), 0)
+	check(t, "All allow it.", verdict.Err, "", fault.Terminal)
+	if verdict.Guardrail.Name != "a" || verdict.Revoke {
 		t.Errorf("verdict = %+v, want it to rest on the first, and nothing to be revoked", verdict)
 	}
-	verdict = rails.Judge(identity(t, allow(`["sqs:*"]`, all)), 0)
-	check(t, "Two refuse it, the second because of the spec.", verdict.Refusal,
+	verdict = rails.Evaluate(identity(t, allow(`["sqs:*"]`, all)), 0)
+	check(t, "Two refuse it, the second because of the spec.", verdict.Err,
 		"PodIdentityGuardrail b refuses: "+at+"sqs:* is not among the actions that are allowed: s3:*; "+
 			"PodIdentityGuardrail c refuses: the namespace may have 0 PodIdentities, and that many came before this one: delete one, or ask the platform team for more",
 		fault.Terminal)
-	if verdict.By.Name != "b" || !verdict.Revoke {
+	if verdict.Guardrail.Name != "b" || !verdict.Revoke {
 		t.Errorf("verdict = %+v, want it to rest on the first that refuses, which revokes", verdict)
 	}
-	verdict = rails[2:].Judge(identity(t, `{}`), 0)
+	verdict = rails[2:].Evaluate(identity(t, `{}`), 0)
 	if verdict.Revoke {
 		t.Error("A guardrail that only reports revokes.")
 	}
@@ -236,9 +236,9 @@ func TestBoundary(t *testing.T) {
 		"Rails":      {"Of two guardrails too.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, "", "PodIdentityGuardrail b forces the permissions boundary " + other + ", and PodIdentityGuardrail a forces " + one + "; a role has one boundary: the platform team has to choose"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var rails Rails
+			var rails Set
 			for i, spec := range tc.rails {
-				rails = append(rails, rail(t, string(rune('a'+i)), spec))
+				rails = append(rails, newGuardrail(t, string(rune('a'+i)), spec))
 			}
 			got, err := rails.Boundary(tc.configured)
 			if got != tc.want {
@@ -266,9 +266,9 @@ func TestFor(t *testing.T) {
 		"DoesNotAtAl": {"It is not there.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rails, err := For([]v1alpha1.PodIdentityGuardrail{
-				rail(t, "z", `{namespaceSelector: `+tc.selector+`}`),
-				rail(t, "a", `{namespaceSelector: {matchLabels: {tier: gold}}}`),
+			rails, err := Match([]v1alpha1.PodIdentityGuardrail{
+				newGuardrail(t, "z", `{namespaceSelector: `+tc.selector+`}`),
+				newGuardrail(t, "a", `{namespaceSelector: {matchLabels: {tier: gold}}}`),
 			}, shop)
 			if err != nil {
 				t.Fatal(err)
@@ -279,7 +279,7 @@ func TestFor(t *testing.T) {
 			}
 		})
 	}
-	_, err := For([]v1alpha1.PodIdentityGuardrail{rail(t, "g", `{namespaceSelector: {matchExpressions: [{key: tier, operator: In}]}}`)}, shop)
+	_, err := Match([]v1alpha1.PodIdentityGuardrail{newGuardrail(t, "g", `{namespaceSelector: {matchExpressions: [{key: tier, operator: In}]}}`)}, shop)
 	check(t, "A guardrail that cannot be read lets nothing pass.", err,
 		`PodIdentityGuardrail g: spec.namespaceSelector: values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty; nothing is allowed until the platform team corrects it`, fault.Blocked)
 }

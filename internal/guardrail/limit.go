@@ -23,8 +23,8 @@ type limit struct {
 	baseline func(text string) string
 }
 
-// wrong says why text is refused, empty if it is not. Text may be a pattern.
-func (l limit) wrong(text string) string {
+// violation says why text is refused, empty if it is not. Text may be a pattern.
+func (l limit) violation(text string) string {
 	for _, denied := range l.Denied {
 		if policy.OverlapFold(string(denied), text) {
 			return fmt.Sprintf("meets %s, which is among the %s that are denied", denied, l.of)
@@ -54,8 +54,8 @@ func list(patterns []v1alpha1.Pattern) string {
 	case len(patterns) == 0:
 		return "none is"
 	case len(patterns) > most:
-		return strings.Join(texts(patterns[:most]), ", ") + fmt.Sprintf(" and %d more", len(patterns)-most)
+		return strings.Join(toStrings(patterns[:most]), ", ") + fmt.Sprintf(" and %d more", len(patterns)-most)
 	default:
-		return strings.Join(texts(patterns), ", ")
+		return strings.Join(toStrings(patterns), ", ")
 	}
 }

@@ -34,7 +34,7 @@ var (
 	})
 )
 
-func few[T any](of *rapid.Generator[T], least int) *rapid.Generator[[]T] {
+func truncateList[T any](of *rapid.Generator[T], least int) *rapid.Generator[[]T] {
 	return rapid.SliceOfN(of, least, 3)
 }
 
@@ -44,10 +44,10 @@ var declared = rapid.Custom(func(t *rapid.T) (in v1alpha1.InlinePolicy) {
 	p.Version = policy.Version2012
 	for range rapid.IntRange(1, 2).Draw(t, "statements") {
 		s := policy.Statement{Effect: rapid.SampledFrom([]policy.Effect{policy.Allow, policy.Allow, policy.Deny}).Draw(t, "effect")}
-		if s.Actions = few(actions, 1).Draw(t, "actions"); rapid.IntRange(0, 9).Draw(t, "not") == 0 {
+		if s.Actions = truncateList(actions, 1).Draw(t, "actions"); rapid.IntRange(0, 9).Draw(t, "not") == 0 {
 			s.Actions, s.NotActions = nil, s.Actions
 		}
-		if s.Resources = few(resources, 1).Draw(t, "resources"); rapid.IntRange(0, 9).Draw(t, "not") == 0 {
+		if s.Resources = truncateList(resources, 1).Draw(t, "resources"); rapid.IntRange(0, 9).Draw(t, "not") == 0 {
 			s.Resources, s.NotResources = nil, s.Resources
 		}
 		p.Statements = append(p.Statements, s)
@@ -81,15 +81,15 @@ func granted(in v1alpha1.InlinePolicy, r policy.Request) bool {
 	for _, s := range in.Statements {
 		p.Statements = append(p.Statements, policy.Statement{
 			Effect:  policy.Effect(s.Effect),
-			Actions: texts(s.Actions), NotActions: texts(s.NotActions),
-			Resources: texts(s.Resources), NotResources: texts(s.NotResources),
+			Actions: toStrings(s.Actions), NotActions: toStrings(s.NotActions),
+			Resources: toStrings(s.Resources), NotResources: toStrings(s.NotResources),
 		})
 	}
 	r.Context = map[string][]string{"aws:username": {"secret-1"}}
 	return policy.Evaluate(r, p) == policy.Allowed
 }
 
-func asking(in v1alpha1.InlinePolicy) *v1alpha1.PodIdentity {
+func requesting(in v1alpha1.InlinePolicy) *v1alpha1.PodIdentity {
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Name: "checkout"}}
 	pi.Spec.Policies.Inline = []v1alpha1.InlinePolicy{in}
 	return pi
@@ -100,7 +100,7 @@ func TestBaselineHolds(t *testing.T) {
 	harmless := map[string]bool{"s3:GetObject": true, "s3:PutObject": true, "iam:GetRole": true}
 	rapid.Check(t, func(t *rapid.T) {
 		in, r := declared.Draw(t, "policy"), requested.Draw(t, "request")
-		if Rails(nil).Judge(asking(in), 0).Refusal != nil || !granted(in, r) {
+		if Set(nil).Evaluate(requesting(in), 0).Err != nil || !granted(in, r) {
 			return
 		}
 		oneRole := r.Action == "sts:AssumeRole" && r.Resource == "arn:aws:iam::123456789012:role/app-1" // which a pattern may name
@@ -114,8 +114,8 @@ func TestBaselineHolds(t *testing.T) {
 func TestLimitsHold(t *testing.T) {
 	limits := func(t *rapid.T, label string, of *rapid.Generator[string]) v1alpha1.PatternLimit {
 		return v1alpha1.PatternLimit{
-			Allowed: as[v1alpha1.Pattern](few(of, 1).Draw(t, label+" allowed")),
-			Denied:  as[v1alpha1.Pattern](few(of, 0).Draw(t, label+" denied")),
+			Allowed: as[v1alpha1.Pattern](truncateList(of, 1).Draw(t, label+" allowed")),
+			Denied:  as[v1alpha1.Pattern](truncateList(of, 0).Draw(t, label+" denied")),
 		}
 	}
 	meets := func(patterns []v1alpha1.Pattern, text string) bool {
@@ -131,7 +131,7 @@ func TestLimitsHold(t *testing.T) {
 		g := v1alpha1.PodIdentityGuardrail{Spec: v1alpha1.PodIdentityGuardrailSpec{
 			Actions: limits(t, "actions", actions), Resources: limits(t, "resources", resources),
 		}}
-		if (Rails{g}).Judge(asking(in), 0).Refusal != nil || !granted(in, r) {
+		if (Set{g}).Evaluate(requesting(in), 0).Err != nil || !granted(in, r) {
 			return
 		}
 		for _, part := range []struct {

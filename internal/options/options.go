@@ -24,16 +24,16 @@ type Options struct {
 	RequireGuardrail bool
 
 	// OIDCProvider says what to do about a missing IAM OIDC provider.
-	OIDCProvider ProviderPolicy
+	OIDCProvider OIDCProviderPolicy
 	// OIDCIssuer is the cluster's issuer; if empty, the API server is asked.
 	OIDCIssuer string
 	// Audience of the tokens that AWS is to accept.
 	Audience string
 
-	// DriftInterval is how often all identities are compared with AWS.
-	DriftInterval time.Duration
-	// PropagationGrace is how long a new role is given to be known everywhere.
-	PropagationGrace time.Duration
+	// DriftCheckInterval is how often all identities are compared with AWS.
+	DriftCheckInterval time.Duration
+	// IAMPropagationDelay is how long a new role is given to be known everywhere.
+	IAMPropagationDelay time.Duration
 	// MaxConcurrentReconciles is how many identities are worked on at once.
 	MaxConcurrentReconciles int
 	// AWSReadsPerSecond and AWSWritesPerSecond bound the calls to IAM of all
@@ -58,13 +58,13 @@ type Options struct {
 	Version bool
 }
 
-// ProviderPolicy says what to do about an IAM OIDC provider that is missing.
-type ProviderPolicy string
+// OIDCProviderPolicy says what to do about an IAM OIDC provider that is missing.
+type OIDCProviderPolicy string
 
 // The policies for a missing provider: to say so, or to make it.
 const (
-	Require ProviderPolicy = "Require"
-	Create  ProviderPolicy = "Create"
+	OIDCProviderRequire OIDCProviderPolicy = "Require"
+	OIDCProviderCreate  OIDCProviderPolicy = "Create"
 )
 
 // envPrefix begins the names of the environment variables: --role-path falls
@@ -76,7 +76,7 @@ const envPrefix = "PODIDENTITY_"
 // tells all that is wrong, a line each. If args ask for help, Parse prints it to
 // standard output and returns flag.ErrHelp, as package flag does.
 func Parse(args []string, getenv func(string) string) (Options, error) {
-	given, problems := read(args)
+	given, problems := parseArgs(args)
 	if given["help"] != "" {
 		fmt.Fprint(os.Stdout, Usage())
 		return Options{}, flag.ErrHelp
@@ -85,7 +85,7 @@ func Parse(args []string, getenv func(string) string) (Options, error) {
 		return Options{Version: true}, nil
 	}
 	var o Options
-	for _, s := range settings() {
+	for _, s := range flags() {
 		value, source := s.value(given, getenv)
 		switch {
 		case value == "" && s.required:
@@ -103,7 +103,7 @@ func Parse(args []string, getenv func(string) string) (Options, error) {
 }
 
 // value returns the setting's value and where it comes from, for messages.
-func (s setting) value(given map[string]string, getenv func(string) string) (value, source string) {
+func (s flagSpec) value(given map[string]string, getenv func(string) string) (value, source string) {
 	source = "--" + s.name
 	if value, ok := given[s.name]; ok {
 		return value, source
@@ -117,21 +117,21 @@ func (s setting) value(given map[string]string, getenv func(string) string) (val
 }
 
 // env returns the name of the environment variable, or "" if there is none.
-func (s setting) env() string {
+func (s flagSpec) env() string {
 	if s.onlyFlag {
 		return ""
 	}
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
-// read returns the values of the flags in args by name, and what is wrong with
+// parseArgs returns the values of the flags in args by name, and what is wrong with
 // args. It takes what package flag takes: one dash or two, a value after = or in
 // the next argument, none for true. Unlike package flag it goes on after a
 // mistake, to tell all of them.
-func read(args []string) (given map[string]string, problems []error) {
+func parseArgs(args []string) (given map[string]string, problems []error) {
 	given = map[string]string{}
-	known := map[string]setting{}
-	for _, s := range settings() {
+	known := map[string]flagSpec{}
+	for _, s := range flags() {
 		known[s.name] = s
 	}
 	for i := 0; i < len(args); i++ {
@@ -167,7 +167,7 @@ func read(args []string) (given map[string]string, problems []error) {
 func Usage() string {
 	var b strings.Builder
 	b.WriteString("The PodIdentity operator gives the pods of a ServiceAccount an AWS identity.\n\nFlags, each with the environment variable that it falls back on:\n")
-	for _, s := range settings() {
+	for _, s := range flags() {
 		fmt.Fprintf(&b, "\n  --%s", s.name)
 		if env := s.env(); env != "" {
 			fmt.Fprintf(&b, " (%s)", env)

@@ -16,10 +16,10 @@ func defaults() Options {
 	return Options{
 		ClusterName:             "prod",
 		RolePath:                "/podidentity/prod/",
-		OIDCProvider:            Require,
+		OIDCProvider:            OIDCProviderRequire,
 		Audience:                "sts.amazonaws.com",
-		DriftInterval:           10 * time.Minute,
-		PropagationGrace:        10 * time.Second,
+		DriftCheckInterval:      10 * time.Minute,
+		IAMPropagationDelay:     10 * time.Second,
 		MaxConcurrentReconciles: 10,
 		AWSReadsPerSecond:       10,
 		AWSWritesPerSecond:      5,
@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 			args: []string{
 				"--cluster-name", "prod.eu-1", "--role-path=/platform/eu/", "--permissions-boundary=arn:aws-cn:iam::123456789012:policy/team/b",
 				"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
-				"--drift-interval=1s", "--propagation-grace=0", "--max-concurrent-reconciles=100",
+				"--drift-check-interval=1s", "--iam-propagation-delay=0", "--max-concurrent-reconciles=100",
 				"--aws-reads-per-second=0.5", "--aws-writes-per-second=0",
 				"--leader-elect=false", "--leader-election-namespace=podidentity-system", "--leader-election-lease-duration=5m",
 				"--health-probe-bind-address=0", "--metrics-bind-address=127.0.0.1:0", "--metrics-secure=false",
@@ -59,8 +59,8 @@ func TestParse(t *testing.T) {
 			want: func(o *Options) {
 				*o = Options{
 					ClusterName: "prod.eu-1", RolePath: "/platform/eu/", PermissionsBoundary: "arn:aws-cn:iam::123456789012:policy/team/b",
-					RequireGuardrail: true, OIDCProvider: Create, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
-					DriftInterval: time.Second, MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
+					RequireGuardrail: true, OIDCProvider: OIDCProviderCreate, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
+					DriftCheckInterval: time.Second, MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
 					LeaderElectionNamespace: "podidentity-system", LeaseDuration: 5 * time.Minute,
 					HealthProbeBindAddress: "0", MetricsBindAddress: "127.0.0.1:0",
 					LogFormat: "text", LogLevel: "debug",
@@ -101,7 +101,7 @@ func TestParse(t *testing.T) {
 		},
 		"Version": {
 			reason: "Who asks for the version need not configure anything.",
-			args:   []string{"--version", "--drift-interval=x"},
+			args:   []string{"--version", "--drift-check-interval=x"},
 			want:   func(o *Options) { *o = Options{Version: true} },
 		},
 		"NotTheVersion": {
@@ -165,9 +165,9 @@ func TestParseRefuses(t *testing.T) {
 		"IssuerLong":        {reason: "Nor more than this.", args: []string{"--oidc-issuer=https://a/" + long}, want: []string{refused("oidc-issuer", "https://a/"+long, issuer)}},
 		"Audience":          {reason: "Blanks are a mistake.", args: []string{"--audience=a b"}, want: []string{refused("audience", "a b", "1 to 255 characters without blanks, such as sts.amazonaws.com")}},
 		"EmptyAudience":     {reason: "An audience is needed.", args: []string{"--audience="}, want: []string{refused("audience", "", "1 to 255 characters without blanks, such as sts.amazonaws.com")}},
-		"IntervalShort":     {reason: "AWS would throttle the account.", args: []string{"--drift-interval=999ms"}, want: []string{refused("drift-interval", "999ms", "a duration of at least 1s, such as 10m")}},
-		"IntervalUnit":      {reason: "Ten of what?", args: []string{"--drift-interval=10"}, want: []string{refused("drift-interval", "10", "a duration of at least 1s, such as 10m")}},
-		"Grace":             {reason: "Time does not run backwards.", args: []string{"--propagation-grace=-1s"}, want: []string{refused("propagation-grace", "-1s", "a duration of at most 1h, such as 10s; 0 gives no time")}},
+		"IntervalShort":     {reason: "AWS would throttle the account.", args: []string{"--drift-check-interval=999ms"}, want: []string{refused("drift-check-interval", "999ms", "a duration of at least 1s, such as 10m")}},
+		"IntervalUnit":      {reason: "Ten of what?", args: []string{"--drift-check-interval=10"}, want: []string{refused("drift-check-interval", "10", "a duration of at least 1s, such as 10m")}},
+		"Grace":             {reason: "Time does not run backwards.", args: []string{"--iam-propagation-delay=-1s"}, want: []string{refused("iam-propagation-delay", "-1s", "a duration of at most 1h, such as 10s; 0 gives no time")}},
 		"ReconcilesNone":    {reason: "Somebody has to work.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{refused("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
 		"ReconcilesWord":    {reason: "A word is no number.", args: []string{"--max-concurrent-reconciles=many"}, want: []string{refused("max-concurrent-reconciles", "many", "a number from 1 to 100")}},
 		"Boolean":           {reason: "Yes is not true.", args: []string{"--leader-elect=yes"}, want: []string{refused("leader-elect", "yes", "true or false")}},
@@ -215,7 +215,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	usage := Usage()
-	for _, s := range settings() {
+	for _, s := range flags() {
 		for _, want := range []string{"--" + s.name, s.usage, s.allowed, s.initial, s.defaultText, s.env()} {
 			if !strings.Contains(usage, want) {
 				t.Errorf("the help on --%s lacks %q", s.name, want)
@@ -226,7 +226,7 @@ func TestHelp(t *testing.T) {
 
 // What the help gives as an example has to work.
 func TestExamplesAreAllowed(t *testing.T) {
-	for _, s := range settings() {
+	for _, s := range flags() {
 		_, example, ok := strings.Cut(s.allowed, "such as ")
 		if !ok {
 			continue

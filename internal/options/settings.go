@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// setting is one flag.
-type setting struct {
+// flagSpec is one flag.
+type flagSpec struct {
 	name  string
 	usage string
 	// allowed says what the value must be, with an example if that helps.
@@ -49,14 +49,14 @@ var (
 	namespace   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
-// settings returns all flags, in the order in which help tells of them.
-func settings() []setting {
-	return slices.Concat(awsSettings(), workSettings(), processSettings())
+// flags returns all flags, in the order in which help tells of them.
+func flags() []flagSpec {
+	return slices.Concat(awsFlags(), workFlags(), processFlags())
 }
 
-// awsSettings are about what is made in AWS.
-func awsSettings() []setting {
-	return []setting{
+// awsFlags are about what is made in AWS.
+func awsFlags() []flagSpec {
+	return []flagSpec{
 		{
 			name: "cluster-name", required: true,
 			usage:   "Name of this cluster. It is part of the names, the path and the tags of all roles, so it must differ from that of every other cluster in the AWS account, and must not change.",
@@ -82,11 +82,11 @@ func awsSettings() []setting {
 			set:     boolean(func(o *Options) *bool { return &o.RequireGuardrail }),
 		},
 		{
-			name: "oidc-provider", initial: string(Require),
+			name: "oidc-provider", initial: string(OIDCProviderRequire),
 			usage:   "What to do if IAM has no OIDC provider for the cluster's issuer: Require says so, Create makes it, which needs config/aws/operator-policy-oidc-provider.json.",
 			allowed: "Require or Create",
-			set: oneOf([]string{string(Require), string(Create)}, func(o *Options, v string) {
-				o.OIDCProvider = ProviderPolicy(v)
+			set: oneOf([]string{string(OIDCProviderRequire), string(OIDCProviderCreate)}, func(o *Options, v string) {
+				o.OIDCProvider = OIDCProviderPolicy(v)
 			}),
 		},
 		{
@@ -107,22 +107,22 @@ func awsSettings() []setting {
 	}
 }
 
-// workSettings are about how the operator works.
-func workSettings() []setting {
-	return []setting{
+// workFlags are about how the operator works.
+func workFlags() []flagSpec {
+	return []flagSpec{
 		{
-			name: "drift-interval", initial: "10m",
+			name: "drift-check-interval", initial: "10m",
 			usage:   "How often all identities are compared with AWS.",
 			allowed: "a duration of at least 1s, such as 10m",
-			set: duration(func(o *Options) *time.Duration { return &o.DriftInterval }, func(d time.Duration) bool {
+			set: duration(func(o *Options) *time.Duration { return &o.DriftCheckInterval }, func(d time.Duration) bool {
 				return d >= minInterval
 			}),
 		},
 		{
-			name: "propagation-grace", initial: "10s",
+			name: "iam-propagation-delay", initial: "10s",
 			usage:   "How long a new role is given to be known everywhere in AWS before its ServiceAccount is made.",
 			allowed: "a duration of at most 1h, such as 10s; 0 gives no time",
-			set: duration(func(o *Options) *time.Duration { return &o.PropagationGrace }, func(d time.Duration) bool {
+			set: duration(func(o *Options) *time.Duration { return &o.IAMPropagationDelay }, func(d time.Duration) bool {
 				return d >= 0 && d <= maxGrace
 			}),
 		},
@@ -142,8 +142,8 @@ func workSettings() []setting {
 }
 
 // rate returns the setting of a bound on calls to IAM.
-func rate(name, initial, calls string, field func(*Options) *float64) setting {
-	return setting{
+func rate(name, initial, calls string, field func(*Options) *float64) flagSpec {
+	return flagSpec{
 		name: name, initial: initial,
 		usage:   "How many " + calls + " IAM all workers together may make a second. IAM throttles the account as a whole: what the operator takes is missing to others.",
 		allowed: "a number from 0.1 to 1000, or 0 for no bound",
@@ -155,9 +155,9 @@ func rate(name, initial, calls string, field func(*Options) *float64) setting {
 	}
 }
 
-// processSettings are about the process and whom it talks to.
-func processSettings() []setting {
-	return []setting{
+// processFlags are about the process and whom it talks to.
+func processFlags() []flagSpec {
+	return []flagSpec{
 		{
 			name: "leader-elect", initial: "true", isBool: true,
 			usage:   "Whether to elect a leader, so that only one of several replicas works.",

@@ -18,8 +18,8 @@ type Change interface {
 	// Target is what the action is about within the role: a policy's ARN or
 	// name, tag keys. It is empty if the action is about the role itself.
 	Target() string
-	// Part is the part of the identity that changes, as metrics and events name it.
-	Part() string
+	// Component is the part of the identity that changes, as metrics and events name it.
+	Component() string
 	change()
 }
 
@@ -33,9 +33,9 @@ type (
 	// UpdateRole sets description and session duration, always both. Differs
 	// names those that are not as desired.
 	UpdateRole struct {
-		Description string
-		MaxSession  int32 // seconds
-		Differs     string
+		Description        string
+		MaxSessionDuration int32 // seconds
+		ChangedFields      string
 	}
 	// PutBoundary sets the permissions boundary.
 	PutBoundary struct{ ARN string }
@@ -45,83 +45,83 @@ type (
 	TagRole struct{ Tags map[string]string }
 	// UntagRole removes tags.
 	UntagRole struct{ Keys []string }
-	// PutInline sets an inline policy. Text is the document as it was declared;
+	// PutRolePolicy sets an inline policy. Text is the document as it was declared;
 	// if it is empty, Document is what there is to write.
-	PutInline struct {
+	PutRolePolicy struct {
 		Name     string
 		Document policy.Document
 		Text     string
 	}
-	// DeleteInline removes an inline policy.
-	DeleteInline struct{ Name string }
-	// Attach attaches a managed policy.
-	Attach struct{ ARN string }
-	// Detach detaches a managed policy.
-	Detach struct{ ARN string }
-	// LeaveInstanceProfile takes the role out of an instance profile.
-	LeaveInstanceProfile struct{ Name string }
+	// DeleteRolePolicy removes an inline policy.
+	DeleteRolePolicy struct{ Name string }
+	// AttachPolicy attaches a managed policy.
+	AttachPolicy struct{ ARN string }
+	// DetachPolicy detaches a managed policy.
+	DetachPolicy struct{ ARN string }
+	// RemoveFromInstanceProfile takes the role out of an instance profile.
+	RemoveFromInstanceProfile struct{ Name string }
 	// DeleteRole deletes the role.
 	DeleteRole struct{}
 )
 
 // Action implements Change.
-func (CreateRole) Action() string           { return "CreateRole" }
-func (UpdateTrust) Action() string          { return "UpdateAssumeRolePolicy" }
-func (UpdateRole) Action() string           { return "UpdateRole" }
-func (PutBoundary) Action() string          { return "PutRolePermissionsBoundary" }
-func (DeleteBoundary) Action() string       { return "DeleteRolePermissionsBoundary" }
-func (TagRole) Action() string              { return "TagRole" }
-func (UntagRole) Action() string            { return "UntagRole" }
-func (PutInline) Action() string            { return "PutRolePolicy" }
-func (DeleteInline) Action() string         { return "DeleteRolePolicy" }
-func (Attach) Action() string               { return "AttachRolePolicy" }
-func (Detach) Action() string               { return "DetachRolePolicy" }
-func (LeaveInstanceProfile) Action() string { return "RemoveRoleFromInstanceProfile" }
-func (DeleteRole) Action() string           { return "DeleteRole" }
+func (CreateRole) Action() string                { return "CreateRole" }
+func (UpdateTrust) Action() string               { return "UpdateAssumeRolePolicy" }
+func (UpdateRole) Action() string                { return "UpdateRole" }
+func (PutBoundary) Action() string               { return "PutRolePermissionsBoundary" }
+func (DeleteBoundary) Action() string            { return "DeleteRolePermissionsBoundary" }
+func (TagRole) Action() string                   { return "TagRole" }
+func (UntagRole) Action() string                 { return "UntagRole" }
+func (PutRolePolicy) Action() string             { return "PutRolePolicy" }
+func (DeleteRolePolicy) Action() string          { return "DeleteRolePolicy" }
+func (AttachPolicy) Action() string              { return "AttachRolePolicy" }
+func (DetachPolicy) Action() string              { return "DetachRolePolicy" }
+func (RemoveFromInstanceProfile) Action() string { return "RemoveRoleFromInstanceProfile" }
+func (DeleteRole) Action() string                { return "DeleteRole" }
 
 // Target implements Change.
-func (c CreateRole) Target() string           { return c.Role.Name }
-func (UpdateTrust) Target() string            { return "" }
-func (UpdateRole) Target() string             { return "" }
-func (c PutBoundary) Target() string          { return c.ARN }
-func (DeleteBoundary) Target() string         { return "" }
-func (c TagRole) Target() string              { return strings.Join(slices.Sorted(maps.Keys(c.Tags)), ",") }
-func (c UntagRole) Target() string            { return strings.Join(c.Keys, ",") }
-func (c PutInline) Target() string            { return c.Name }
-func (c DeleteInline) Target() string         { return c.Name }
-func (c Attach) Target() string               { return c.ARN }
-func (c Detach) Target() string               { return c.ARN }
-func (c LeaveInstanceProfile) Target() string { return c.Name }
-func (DeleteRole) Target() string             { return "" }
+func (c CreateRole) Target() string                { return c.Role.Name }
+func (UpdateTrust) Target() string                 { return "" }
+func (UpdateRole) Target() string                  { return "" }
+func (c PutBoundary) Target() string               { return c.ARN }
+func (DeleteBoundary) Target() string              { return "" }
+func (c TagRole) Target() string                   { return strings.Join(slices.Sorted(maps.Keys(c.Tags)), ",") }
+func (c UntagRole) Target() string                 { return strings.Join(c.Keys, ",") }
+func (c PutRolePolicy) Target() string             { return c.Name }
+func (c DeleteRolePolicy) Target() string          { return c.Name }
+func (c AttachPolicy) Target() string              { return c.ARN }
+func (c DetachPolicy) Target() string              { return c.ARN }
+func (c RemoveFromInstanceProfile) Target() string { return c.Name }
+func (DeleteRole) Target() string                  { return "" }
 
-func (CreateRole) change()           {}
-func (UpdateTrust) change()          {}
-func (UpdateRole) change()           {}
-func (PutBoundary) change()          {}
-func (DeleteBoundary) change()       {}
-func (TagRole) change()              {}
-func (UntagRole) change()            {}
-func (PutInline) change()            {}
-func (DeleteInline) change()         {}
-func (Attach) change()               {}
-func (Detach) change()               {}
-func (LeaveInstanceProfile) change() {}
-func (DeleteRole) change()           {}
+func (CreateRole) change()                {}
+func (UpdateTrust) change()               {}
+func (UpdateRole) change()                {}
+func (PutBoundary) change()               {}
+func (DeleteBoundary) change()            {}
+func (TagRole) change()                   {}
+func (UntagRole) change()                 {}
+func (PutRolePolicy) change()             {}
+func (DeleteRolePolicy) change()          {}
+func (AttachPolicy) change()              {}
+func (DetachPolicy) change()              {}
+func (RemoveFromInstanceProfile) change() {}
+func (DeleteRole) change()                {}
 
-// Part implements Change.
-func (CreateRole) Part() string           { return "role" }
-func (UpdateTrust) Part() string          { return "trust" }
-func (c UpdateRole) Part() string         { return c.Differs }
-func (PutBoundary) Part() string          { return "boundary" }
-func (DeleteBoundary) Part() string       { return "boundary" }
-func (TagRole) Part() string              { return "tags" }
-func (UntagRole) Part() string            { return "tags" }
-func (PutInline) Part() string            { return "inlinePolicy" }
-func (DeleteInline) Part() string         { return "inlinePolicy" }
-func (Attach) Part() string               { return "managedPolicy" }
-func (Detach) Part() string               { return "managedPolicy" }
-func (LeaveInstanceProfile) Part() string { return "instanceProfile" }
-func (DeleteRole) Part() string           { return "role" }
+// Component implements Change.
+func (CreateRole) Component() string                { return "role" }
+func (UpdateTrust) Component() string               { return "trust" }
+func (c UpdateRole) Component() string              { return c.ChangedFields }
+func (PutBoundary) Component() string               { return "boundary" }
+func (DeleteBoundary) Component() string            { return "boundary" }
+func (TagRole) Component() string                   { return "tags" }
+func (UntagRole) Component() string                 { return "tags" }
+func (PutRolePolicy) Component() string             { return "inlinePolicy" }
+func (DeleteRolePolicy) Component() string          { return "inlinePolicy" }
+func (AttachPolicy) Component() string              { return "managedPolicy" }
+func (DetachPolicy) Component() string              { return "managedPolicy" }
+func (RemoveFromInstanceProfile) Component() string { return "instanceProfile" }
+func (DeleteRole) Component() string                { return "role" }
 
 // Summary returns the actions of changes in their order, for logs and events.
 func Summary(changes []Change) string {

@@ -27,22 +27,22 @@ const (
 // otherwise.
 const DefaultAudience = "sts.amazonaws.com"
 
-// defaultMaxSession is IAM's own default, in seconds.
-const defaultMaxSession = 3600
+// defaultMaxSessionDuration is IAM's own default, in seconds.
+const defaultMaxSessionDuration = 3600
 
 // Desired returns what should be for pi in cluster. Its error is terminal: it
 // names every field that is wrong, and what is allowed there.
 func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 	var problems []error
 	role := Role{
-		Name:        NameOf(pi, cluster),
-		Path:        cluster.RolePath,
-		Description: pi.Spec.Role.Description,
-		MaxSession:  cmp.Or(pi.Spec.Role.MaxSessionDurationSeconds, defaultMaxSession),
-		Trust:       trust(pi, cluster),
+		Name:               NameOf(pi, cluster),
+		Path:               cluster.RolePath,
+		Description:        pi.Spec.Role.Description,
+		MaxSessionDuration: cmp.Or(pi.Spec.Role.MaxSessionDurationSeconds, defaultMaxSessionDuration),
+		Trust:              trust(pi, cluster),
 	}
 	for _, part := range []func(*Role, *v1alpha1.PodIdentity, Cluster) error{
-		desireBoundary, desireTags, desireManaged, desireInline,
+		setBoundary, setTags, setManaged, setInline,
 	} {
 		problems = append(problems, part(&role, pi, cluster))
 	}
@@ -120,9 +120,9 @@ func serviceAccount(pi *v1alpha1.PodIdentity, cluster Cluster, role string) Serv
 	return sa
 }
 
-// desireBoundary takes the boundary that the operator forces before that of the
+// setBoundary takes the boundary that the operator forces before that of the
 // spec.
-func desireBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
+func setBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	role.Boundary = cmp.Or(cluster.Boundary, string(pi.Spec.Role.PermissionsBoundary))
 	if cluster.Boundary != "" {
 		return nil
@@ -130,8 +130,8 @@ func desireBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error
 	return checkPartition("spec.role.permissionsBoundary", role.Boundary, cluster)
 }
 
-// desireTags puts the tags that say whose the role is over all others.
-func desireTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
+// setTags puts the tags that say whose the role is over all others.
+func setTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	owner := OwnerOf(pi, cluster).Tags()
 	role.Tags = map[string]string{}
 	seen := map[string]string{}
@@ -152,7 +152,7 @@ func desireTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	return errors.Join(problems...)
 }
 
-func desireManaged(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
+func setManaged(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	var problems []error
 	for i, arn := range pi.Spec.Policies.Managed {
 		problems = append(problems, checkPartition(fmt.Sprintf("spec.policies.managed[%d]", i), string(arn), cluster))
@@ -175,14 +175,14 @@ func checkPartition(field, arn string, cluster Cluster) error {
 	return nil
 }
 
-func desireInline(role *Role, pi *v1alpha1.PodIdentity, _ Cluster) error {
+func setInline(role *Role, pi *v1alpha1.PodIdentity, _ Cluster) error {
 	var problems []error
-	role.Inline, role.Written = map[string]policy.Document{}, map[string]string{}
+	role.Inline, role.Sources = map[string]policy.Document{}, map[string]string{}
 	for _, in := range pi.Spec.Policies.Inline {
 		document, err := inlineDocument(in)
 		if err == nil {
 			role.Inline[in.Name] = document
-			role.Written[in.Name], err = written(in)
+			role.Sources[in.Name], err = sourceText(in)
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("spec.policies.inline[%s].%w", in.Name, err))

@@ -29,7 +29,7 @@ func identity(edit func(*v1alpha1.PodIdentitySpec)) *v1alpha1.PodIdentity {
 func emptyState() State {
 	return State{
 		Role: Role{
-			Name: "prod_shop_checkout_1286e5f6", Path: "/podidentity/prod/", MaxSession: 3600,
+			Name: "prod_shop_checkout_1286e5f6", Path: "/podidentity/prod/", MaxSessionDuration: 3600,
 			Trust: policy.Document(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/0A1B"},` +
 				`"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example.com/id/0A1B:aud":"sts.amazonaws.com","oidc.example.com/id/0A1B:sub":"system:serviceaccount:shop:checkout"}}}]}`),
 			Tags: map[string]string{
@@ -92,7 +92,7 @@ func TestDesired(t *testing.T) {
 				}
 			},
 			want: func(s *State) {
-				s.Role.Name, s.Role.Description, s.Role.MaxSession, s.Role.Boundary = "Mine", "d", 7200, "arn:aws:iam::aws:policy/B"
+				s.Role.Name, s.Role.Description, s.Role.MaxSessionDuration, s.Role.Boundary = "Mine", "d", 7200, "arn:aws:iam::aws:policy/B"
 				s.Role.Tags["Team"] = "shop"
 				s.ServiceAccount.Annotations[AnnotationRoleARN] = "arn:aws:iam::123456789012:role/podidentity/prod/Mine"
 			},
@@ -150,7 +150,7 @@ func TestDesired(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s\nDesired(...): %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Role{}, "Written")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Role{}, "Sources")); diff != "" {
 				t.Errorf("%s\nDesired(...): -want, +got:\n%s", tc.reason, diff)
 			}
 			if _, err := policy.Parse([]byte(got.Role.Trust)); err != nil || got.Role.Trust.Policy().CheckTrust() != nil {
@@ -247,10 +247,10 @@ func TestWritten(t *testing.T) {
 		"operator": "", // IAM would refuse stringequals
 		"json":     `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"S3:GetObject","Resource":"*"}}`,
 	}
-	if diff := cmp.Diff(want, state.Role.Written); diff != "" {
+	if diff := cmp.Diff(want, state.Role.Sources); diff != "" {
 		t.Errorf("Written: -want, +got:\n%s", diff)
 	}
-	for name, text := range state.Role.Written {
+	for name, text := range state.Role.Sources {
 		if text == "" {
 			continue
 		}
@@ -260,7 +260,7 @@ func TestWritten(t *testing.T) {
 	}
 	var put []string
 	for _, c := range Diff(nil, state.Role) {
-		if c, ok := c.(PutInline); ok {
+		if c, ok := c.(PutRolePolicy); ok {
 			put = append(put, c.Text)
 		}
 	}
@@ -284,11 +284,11 @@ func FuzzDesired(f *testing.F) {
 			}
 			return
 		}
-		if state.Role.Written["p"] == "" {
+		if state.Role.Sources["p"] == "" {
 			return // the canonical form is written
 		}
-		if back, err := policy.Parse([]byte(state.Role.Written["p"])); err != nil || back != state.Role.Inline["p"] {
-			t.Errorf("what is written, %s, is not what is compared, %s (%v)", state.Role.Written["p"], state.Role.Inline["p"], err)
+		if back, err := policy.Parse([]byte(state.Role.Sources["p"])); err != nil || back != state.Role.Inline["p"] {
+			t.Errorf("what is written, %s, is not what is compared, %s (%v)", state.Role.Sources["p"], state.Role.Inline["p"], err)
 		}
 	})
 }

@@ -21,7 +21,7 @@ import (
 func Diff(observed *Role, desired Role) []Change {
 	if observed == nil {
 		bare := desired.Clone()
-		bare.Managed, bare.Inline, bare.Written = nil, nil, nil
+		bare.Managed, bare.Inline, bare.Sources = nil, nil, nil
 		return append([]Change{CreateRole{Role: bare}}, grants(bare, desired).ordered()...)
 	}
 	s := grants(*observed, desired)
@@ -36,13 +36,13 @@ func diffSettings(observed, desired Role) []Change {
 	if observed.Description != desired.Description {
 		differs = append(differs, "description")
 	}
-	if observed.MaxSession != desired.MaxSession {
+	if observed.MaxSessionDuration != desired.MaxSessionDuration {
 		differs = append(differs, "sessionDuration")
 	}
 	if len(differs) == 0 {
 		return nil
 	}
-	return []Change{UpdateRole{Description: desired.Description, MaxSession: desired.MaxSession, Differs: strings.Join(differs, "+")}}
+	return []Change{UpdateRole{Description: desired.Description, MaxSessionDuration: desired.MaxSessionDuration, ChangedFields: strings.Join(differs, "+")}}
 }
 
 // Teardown returns the changes that delete the observed role and all that hangs
@@ -57,17 +57,17 @@ func Teardown(observed *Observed) []Change {
 		return []Change{DeleteRole{}}
 	}
 	var changes []Change
-	if nobody := policy.Nobody(); observed.Trust != nobody {
+	if nobody := policy.DenyAllTrust(); observed.Trust != nobody {
 		changes = append(changes, UpdateTrust{Trust: nobody})
 	}
 	for _, arn := range observed.Managed {
-		changes = append(changes, Detach{ARN: arn})
+		changes = append(changes, DetachPolicy{ARN: arn})
 	}
 	for _, name := range slices.Sorted(maps.Keys(observed.Inline)) {
-		changes = append(changes, DeleteInline{Name: name})
+		changes = append(changes, DeleteRolePolicy{Name: name})
 	}
 	for _, name := range observed.InstanceProfiles {
-		changes = append(changes, LeaveInstanceProfile{Name: name})
+		changes = append(changes, RemoveFromInstanceProfile{Name: name})
 	}
 	return append(changes, DeleteRole{})
 }

@@ -17,7 +17,7 @@ func TestDiff(t *testing.T) {
 	queue := allowing("sqs:SendMessage", "*")
 	role := func(edits ...func(*Role)) Role {
 		r := Role{
-			Name: "r", Path: "/p/", MaxSession: 3600, Trust: trusting("a"), Tags: map[string]string{"owner": "1"},
+			Name: "r", Path: "/p/", MaxSessionDuration: 3600, Trust: trusting("a"), Tags: map[string]string{"owner": "1"},
 			Managed: []string{readOnly}, Inline: map[string]policy.Document{"queue": queue},
 		}
 		for _, edit := range edits {
@@ -35,15 +35,15 @@ func TestDiff(t *testing.T) {
 		"InSync": {"A role as desired needs no call.", new(role()), role(), nil},
 		"Absent": {
 			"One call makes the role, one each grants a policy.", nil, role(),
-			[]Change{CreateRole{Role: bare}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
+			[]Change{CreateRole{Role: bare}, PutRolePolicy{Name: "queue", Document: queue}, AttachPolicy{ARN: readOnly}},
 		},
 		"Trust": {
 			"A trust policy edited by hand is put back.", new(role(func(r *Role) { r.Trust = trusting("b") })), role(),
 			[]Change{UpdateTrust{Trust: trusting("a")}},
 		},
 		"Settings": {
-			"One call sets both, and says which differed.", new(role(func(r *Role) { r.Description, r.MaxSession = "x", 7200 })), role(),
-			[]Change{UpdateRole{MaxSession: 3600, Differs: "description+sessionDuration"}},
+			"One call sets both, and says which differed.", new(role(func(r *Role) { r.Description, r.MaxSessionDuration = "x", 7200 })), role(),
+			[]Change{UpdateRole{MaxSessionDuration: 3600, ChangedFields: "description+sessionDuration"}},
 		},
 		"Boundary": {
 			"A boundary that was taken away is put back.", new(role()), role(func(r *Role) { r.Boundary = admin }),
@@ -60,20 +60,20 @@ func TestDiff(t *testing.T) {
 		"Swap": {
 			"Rights are taken before they are given.",
 			new(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]policy.Document{"old": queue} })), role(),
-			[]Change{DeleteInline{Name: "old"}, Detach{ARN: admin}, PutInline{Name: "queue", Document: queue}, Attach{ARN: readOnly}},
+			[]Change{DeleteRolePolicy{Name: "old"}, DetachPolicy{ARN: admin}, PutRolePolicy{Name: "queue", Document: queue}, AttachPolicy{ARN: readOnly}},
 		},
 		"BoundaryReplaced": {
 			"What both boundaries would let pass must not be old and new at once.",
 			new(role(func(r *Role) { r.Boundary = admin })), role(func(r *Role) { r.Boundary, r.Managed = readOnly, nil }),
-			[]Change{Detach{ARN: readOnly}, PutBoundary{ARN: readOnly}},
+			[]Change{DetachPolicy{ARN: readOnly}, PutBoundary{ARN: readOnly}},
 		},
 		"TrustWidened": {
 			"More subjects come when all else is done.", new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), []string{admin, readOnly} }),
-			[]Change{UpdateTrust{Trust: trusting("a", "b")}, Attach{ARN: admin}},
+			[]Change{UpdateTrust{Trust: trusting("a", "b")}, AttachPolicy{ARN: admin}},
 		},
 		"TrustNarrowed": {
 			"Fewer subjects go before anything is given.", new(role(func(r *Role) { r.Trust = trusting("a", "b") })), role(func(r *Role) { r.Managed = []string{admin, readOnly} }),
-			[]Change{UpdateTrust{Trust: trusting("a")}, Attach{ARN: admin}},
+			[]Change{UpdateTrust{Trust: trusting("a")}, AttachPolicy{ARN: admin}},
 		},
 		"TrustReplacedWithPolicy": {
 			"Only one of two changes that give and take may be one call.",
@@ -81,7 +81,7 @@ func TestDiff(t *testing.T) {
 				r.Trust, r.Inline = trusting("a", "b"), map[string]policy.Document{"queue": allowing("s3:*", "*")}
 			})),
 			role(func(r *Role) { r.Trust = trusting("b", "c") }),
-			[]Change{UpdateTrust{Trust: trusting("b")}, PutInline{Name: "queue", Document: queue}, UpdateTrust{Trust: trusting("b", "c")}},
+			[]Change{UpdateTrust{Trust: trusting("b")}, PutRolePolicy{Name: "queue", Document: queue}, UpdateTrust{Trust: trusting("b", "c")}},
 		},
 		"DenialsFirst": {
 			"Two new policies that deny what the other allows begin with their denials.",
@@ -90,10 +90,10 @@ func TestDiff(t *testing.T) {
 			}),
 			[]Change{
 				CreateRole{Role: bare},
-				PutInline{Name: "a", Document: denials(allowAndDeny("s3:*", "sqs:*"))},
-				PutInline{Name: "b", Document: denials(allowAndDeny("sqs:*", "s3:*"))},
-				PutInline{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")},
-				PutInline{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
+				PutRolePolicy{Name: "a", Document: denyStatements(allowAndDeny("s3:*", "sqs:*"))},
+				PutRolePolicy{Name: "b", Document: denyStatements(allowAndDeny("sqs:*", "s3:*"))},
+				PutRolePolicy{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")},
+				PutRolePolicy{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
 			},
 		},
 		"DenialLifted": {
@@ -102,7 +102,7 @@ func TestDiff(t *testing.T) {
 				r.Inline = map[string]policy.Document{"a": allowAndDeny("sqs:*", "s3:PutObject"), "b": allowing("s3:PutObject", "*")}
 			})),
 			role(func(r *Role) { r.Inline = map[string]policy.Document{"a": allowing("s3:GetObject", "*"), "b": queue} }),
-			[]Change{DeleteInline{Name: "b"}, PutInline{Name: "a", Document: allowing("s3:GetObject", "*")}, PutInline{Name: "b", Document: queue}},
+			[]Change{DeleteRolePolicy{Name: "b"}, PutRolePolicy{Name: "a", Document: allowing("s3:GetObject", "*")}, PutRolePolicy{Name: "b", Document: queue}},
 		},
 		"VersionsApart": {
 			"A variable in the one version is a plain text in the other: nothing is common to both.",
@@ -112,22 +112,22 @@ func TestDiff(t *testing.T) {
 			role(func(r *Role) {
 				r.Boundary, r.Inline = readOnly, map[string]policy.Document{"queue": toUsers(policy.Version2008)}
 			}),
-			[]Change{PutInline{Name: "queue", Document: nothing}, PutBoundary{ARN: readOnly}, PutInline{Name: "queue", Document: toUsers(policy.Version2008)}},
+			[]Change{PutRolePolicy{Name: "queue", Document: denyAll}, PutBoundary{ARN: readOnly}, PutRolePolicy{Name: "queue", Document: toUsers(policy.Version2008)}},
 		},
 		"Unreadable": {
 			"A policy that somebody broke may allow and deny anything: it is replaced in one call.",
 			new(role(func(r *Role) { r.Inline = map[string]policy.Document{"queue": "{}x"} })), role(),
-			[]Change{PutInline{Name: "queue", Document: queue}},
+			[]Change{PutRolePolicy{Name: "queue", Document: queue}},
 		},
-		"Written": {
+		"Sources": {
 			"What is sent is what was declared; what is compared is not.",
-			new(role(func(r *Role) { r.Inline = nil })), role(func(r *Role) { r.Written = map[string]string{"queue": "as declared", "other": "x"} }),
-			[]Change{PutInline{Name: "queue", Document: queue, Text: "as declared"}},
+			new(role(func(r *Role) { r.Inline = nil })), role(func(r *Role) { r.Sources = map[string]string{"queue": "as declared", "other": "x"} }),
+			[]Change{PutRolePolicy{Name: "queue", Document: queue, Text: "as declared"}},
 		},
 		"TrustedMoreMayLess": {
 			"Who is trusted anew never has the old rights.",
 			new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), nil }),
-			[]Change{Detach{ARN: readOnly}, UpdateTrust{Trust: trusting("a", "b")}},
+			[]Change{DetachPolicy{ARN: readOnly}, UpdateTrust{Trust: trusting("a", "b")}},
 		},
 	}
 	for name, tc := range cases {
@@ -222,7 +222,7 @@ func TestEditCosts(t *testing.T) {
 		case 1:
 			to.Boundary = other.Boundary
 		case 2:
-			to.Description, to.MaxSession = other.Description, other.MaxSession
+			to.Description, to.MaxSessionDuration = other.Description, other.MaxSessionDuration
 		case 3:
 			to.Inline["p"] = documents.Draw(t, "p")
 		case 4:
@@ -240,19 +240,19 @@ func TestTeardown(t *testing.T) {
 		InstanceProfiles: []string{"nodes"},
 	}
 	want := []Change{
-		UpdateTrust{Trust: policy.Nobody()},
-		Detach{ARN: "arn:1"},
-		Detach{ARN: "arn:2"},
-		DeleteInline{Name: "p"},
-		DeleteInline{Name: "q"},
-		LeaveInstanceProfile{Name: "nodes"},
+		UpdateTrust{Trust: policy.DenyAllTrust()},
+		DetachPolicy{ARN: "arn:1"},
+		DetachPolicy{ARN: "arn:2"},
+		DeleteRolePolicy{Name: "p"},
+		DeleteRolePolicy{Name: "q"},
+		RemoveFromInstanceProfile{Name: "nodes"},
 		DeleteRole{},
 	}
 	if diff := cmp.Diff(want, Teardown(observed)); diff != "" {
 		t.Errorf("Trust is cut first, and the role goes last.\nTeardown(...): -want, +got:\n%s", diff)
 	}
-	half := &Observed{Role: Role{Name: "r", Trust: policy.Nobody(), Managed: []string{"arn:2"}}}
-	if diff := cmp.Diff([]Change{Detach{ARN: "arn:2"}, DeleteRole{}}, Teardown(half)); diff != "" {
+	half := &Observed{Role: Role{Name: "r", Trust: policy.DenyAllTrust(), Managed: []string{"arn:2"}}}
+	if diff := cmp.Diff([]Change{DetachPolicy{ARN: "arn:2"}, DeleteRole{}}, Teardown(half)); diff != "" {
 		t.Errorf("What is done is not done again.\nTeardown(...): -want, +got:\n%s", diff)
 	}
 	bare := &Observed{Role: Role{Name: "r", Trust: trusting("a")}}
@@ -264,7 +264,7 @@ func TestTeardown(t *testing.T) {
 		"inline policy":    {Role: Role{Trust: trusting("a"), Inline: map[string]policy.Document{"p": ""}}},
 		"instance profile": {Role: Role{Trust: trusting("a")}, InstanceProfiles: []string{"nodes"}},
 	} {
-		if first := Teardown(observed)[0]; first != (UpdateTrust{Trust: policy.Nobody()}) {
+		if first := Teardown(observed)[0]; first != (UpdateTrust{Trust: policy.DenyAllTrust()}) {
 			t.Errorf("A %s is left while the trust is not cut: %s comes first", hanging, first.Action())
 		}
 	}
@@ -285,7 +285,7 @@ func TestRevoked(t *testing.T) {
 		if diff := cmp.Diff(before, role, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("changed the role that it was made of: -before, +after:\n%s", diff)
 		}
-		revoked.Trust, revoked.Managed, revoked.Inline, revoked.Written = role.Trust, role.Managed, role.Inline, role.Written
+		revoked.Trust, revoked.Managed, revoked.Inline, revoked.Sources = role.Trust, role.Managed, role.Inline, role.Sources
 		if diff := cmp.Diff(role, revoked, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("is another role: -role, +revoked:\n%s", diff)
 		}
@@ -295,30 +295,30 @@ func TestRevoked(t *testing.T) {
 func TestFleet(t *testing.T) {
 	owner := Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "1"}
 	role := Role{Name: "Role", Path: "/p/", Trust: trusting("a"), Tags: owner.Tags(), Boundary: "arn:b"}
-	fleet := Fleet{Roles: map[string]*Observed{}}
+	fleet := RoleSnapshot{Roles: map[string]*Observed{}}
 	fleet.Add(&Observed{Role: role.Clone()})
-	if fleet.InSync(owner, role) == nil {
+	if fleet.Find(owner, role) == nil {
 		t.Error("A role as desired is not found in sync.")
 	}
 	other := role.Clone()
 	other.Boundary = ""
-	if fleet.InSync(owner, other) != nil {
+	if fleet.Find(owner, other) != nil {
 		t.Error("A role that differs is found in sync.")
 	}
-	if fleet.InSync(Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "2"}, role) != nil {
+	if fleet.Find(Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "2"}, role) != nil {
 		t.Error("Somebody else's role is found in sync.")
 	}
 	moved := role.Clone()
 	moved.Path = "/q/"
-	if fleet.InSync(owner, moved) != nil {
+	if fleet.Find(owner, moved) != nil {
 		t.Error("A role in another path is found in sync: its ARN is not the one that is annotated.")
 	}
 	absent := role.Clone()
 	absent.Name = "none"
-	if fleet.InSync(owner, absent) != nil {
+	if fleet.Find(owner, absent) != nil {
 		t.Error("A role that is not there is found in sync.")
 	}
-	if got := LookCost(role, Role{Inline: map[string]policy.Document{"p": "", "q": ""}}); got != 8 {
+	if got := ReadCost(role, Role{Inline: map[string]policy.Document{"p": "", "q": ""}}); got != 8 {
 		t.Errorf("LookCost(...) = %d, want 3 + 5", got)
 	}
 }
@@ -328,22 +328,22 @@ func TestChanges(t *testing.T) {
 	changes := []Change{
 		CreateRole{Role: Role{Name: "r"}},
 		UpdateTrust{},
-		UpdateRole{Differs: "description"},
+		UpdateRole{ChangedFields: "description"},
 		PutBoundary{ARN: "b"},
 		DeleteBoundary{},
 		TagRole{Tags: map[string]string{"k": "", "a": ""}},
 		UntagRole{Keys: []string{"x", "y"}},
-		PutInline{Name: "p"},
-		DeleteInline{Name: "p"},
-		Attach{ARN: "m"},
-		Detach{ARN: "m"},
-		LeaveInstanceProfile{Name: "i"},
+		PutRolePolicy{Name: "p"},
+		DeleteRolePolicy{Name: "p"},
+		AttachPolicy{ARN: "m"},
+		DetachPolicy{ARN: "m"},
+		RemoveFromInstanceProfile{Name: "i"},
 		DeleteRole{},
 	}
 	var got []string
 	for _, c := range changes {
 		c.change()
-		got = append(got, c.Action()+"|"+c.Target()+"|"+c.Part())
+		got = append(got, c.Action()+"|"+c.Target()+"|"+c.Component())
 	}
 	want := []string{
 		"CreateRole|r|role", "UpdateAssumeRolePolicy||trust", "UpdateRole||description", "PutRolePermissionsBoundary|b|boundary", "DeleteRolePermissionsBoundary||boundary",

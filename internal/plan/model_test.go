@@ -33,10 +33,10 @@ func allowing(action, resource string) policy.Document {
 	}}.Document()
 }
 
-var worldSpec = policy.TrustSpec{ProviderARN: "arn:aws:iam::123456789012:oidc-provider/oidc.example.com", Issuer: "oidc.example.com", Audience: "aud", Namespace: "ns"}
+var propertySpec = policy.TrustSpec{ProviderARN: "arn:aws:iam::123456789012:oidc-provider/oidc.example.com", Issuer: "oidc.example.com", Audience: "aud", Namespace: "ns"}
 
 func trusting(serviceAccounts ...string) policy.Document {
-	spec := worldSpec
+	spec := propertySpec
 	spec.ServiceAccounts = serviceAccounts
 	return policy.Trust(spec)
 }
@@ -45,12 +45,12 @@ func trusting(serviceAccounts ...string) policy.Document {
 var trusts = rapid.Custom(func(t *rapid.T) policy.Document {
 	switch rapid.IntRange(0, 5).Draw(t, "trust") {
 	case 0:
-		spec := worldSpec
+		spec := propertySpec
 		spec.WholeNamespace = true
 		return policy.Trust(spec)
 	case 1:
 		return policy.Policy{Version: policy.Version2012, Statements: []policy.Statement{
-			{Effect: policy.Allow, Principals: []policy.Principal{{Type: policy.Federated, ID: worldSpec.ProviderARN}}, Actions: []string{"sts:AssumeRoleWithWebIdentity"}},
+			{Effect: policy.Allow, Principals: []policy.Principal{{Type: policy.Federated, ID: propertySpec.ProviderARN}}, Actions: []string{"sts:AssumeRoleWithWebIdentity"}},
 		}}.Document()
 	default:
 		return trusting(rapid.SliceOfNDistinct(rapid.SampledFrom(worldSubjects), 1, 3, rapid.ID[string]).Draw(t, "subjects")...)
@@ -73,15 +73,15 @@ var documents = rapid.Custom(func(t *rapid.T) policy.Document {
 // rolesOf draws a role.
 var rolesOf = rapid.Custom(func(t *rapid.T) Role {
 	return Role{
-		Name:        "r",
-		Path:        "/p/",
-		Description: rapid.SampledFrom([]string{"", "x"}).Draw(t, "description"),
-		MaxSession:  rapid.SampledFrom([]int32{3600, 7200}).Draw(t, "session"),
-		Boundary:    rapid.SampledFrom(slices.Sorted(maps.Keys(worldBoundaries))).Draw(t, "boundary"),
-		Trust:       trusts.Draw(t, "trust"),
-		Tags:        rapid.MapOfN(rapid.SampledFrom([]string{"k", "l"}), rapid.SampledFrom([]string{"1", "2"}), 0, 2).Draw(t, "tags"),
-		Managed:     slices.Sorted(slices.Values(rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(worldManaged))), 0, 2, rapid.ID[string]).Draw(t, "managed"))),
-		Inline:      rapid.MapOfN(rapid.SampledFrom([]string{"p", "q", "r"}), documents, 0, 3).Draw(t, "inline"),
+		Name:               "r",
+		Path:               "/p/",
+		Description:        rapid.SampledFrom([]string{"", "x"}).Draw(t, "description"),
+		MaxSessionDuration: rapid.SampledFrom([]int32{3600, 7200}).Draw(t, "session"),
+		Boundary:           rapid.SampledFrom(slices.Sorted(maps.Keys(worldBoundaries))).Draw(t, "boundary"),
+		Trust:              trusts.Draw(t, "trust"),
+		Tags:               rapid.MapOfN(rapid.SampledFrom([]string{"k", "l"}), rapid.SampledFrom([]string{"1", "2"}), 0, 2).Draw(t, "tags"),
+		Managed:            slices.Sorted(slices.Values(rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(worldManaged))), 0, 2, rapid.ID[string]).Draw(t, "managed"))),
+		Inline:             rapid.MapOfN(rapid.SampledFrom([]string{"p", "q", "r"}), documents, 0, 3).Draw(t, "inline"),
 	}
 })
 
@@ -97,11 +97,11 @@ func applyTo(role *Role, change Change) *Role {
 		next.Inline = map[string]policy.Document{}
 	case DeleteRole:
 		return nil
-	case LeaveInstanceProfile: // grants nothing to anybody here
+	case RemoveFromInstanceProfile: // grants nothing to anybody here
 	case UpdateTrust:
 		next.Trust = c.Trust
 	case UpdateRole:
-		next.Description, next.MaxSession = c.Description, c.MaxSession
+		next.Description, next.MaxSessionDuration = c.Description, c.MaxSessionDuration
 	case PutBoundary:
 		next.Boundary = c.ARN
 	case DeleteBoundary:
@@ -112,13 +112,13 @@ func applyTo(role *Role, change Change) *Role {
 		for _, key := range c.Keys {
 			delete(next.Tags, key)
 		}
-	case PutInline:
+	case PutRolePolicy:
 		next.Inline[c.Name] = c.Document
-	case DeleteInline:
+	case DeleteRolePolicy:
 		delete(next.Inline, c.Name)
-	case Attach:
+	case AttachPolicy:
 		next.Managed = slices.Sorted(slices.Values(append(next.Managed, c.ARN)))
-	case Detach:
+	case DetachPolicy:
 		next.Managed = slices.DeleteFunc(next.Managed, func(arn string) bool { return arn == c.ARN })
 	}
 	return &next
@@ -142,7 +142,7 @@ func grantsOf(role *Role) map[grant]bool {
 	}
 	for _, subject := range worldSubjects {
 		assume := policy.Request{
-			Principals: []policy.Principal{{Type: policy.Federated, ID: worldSpec.ProviderARN}},
+			Principals: []policy.Principal{{Type: policy.Federated, ID: propertySpec.ProviderARN}},
 			Action:     "sts:AssumeRoleWithWebIdentity",
 			Context:    map[string][]string{"oidc.example.com:aud": {"aud"}, "oidc.example.com:sub": {"system:serviceaccount:ns:" + subject}},
 		}

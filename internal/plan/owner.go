@@ -34,38 +34,38 @@ func (o Owner) Tags() map[string]string {
 	}
 }
 
-// Claim says what an object may do with a role that exists.
-type Claim int
+// Ownership says what an object may do with a role that exists.
+type Ownership int
 
 const (
-	// Foreign roles are never touched.
-	Foreign Claim = iota
-	// Named roles carry tags that name the object, but not its UID: a role that
+	// NotOwned roles are never touched.
+	NotOwned Ownership = iota
+	// Adoptable roles carry tags that name the object, but not its UID: a role that
 	// was retained or left behind, or one that an administrator tagged for
 	// adoption. They are taken over only if the object says so.
-	Named
-	// Ours are the object's own roles.
-	Ours
+	Adoptable
+	// Owned are the object's own roles.
+	Owned
 )
 
-// ClaimOf returns what owner may do with the observed role. A role that does not
+// OwnershipBy returns what owner may do with the observed role. A role that does not
 // exist is Foreign: there is nothing to touch.
-func (o *Observed) ClaimOf(owner Owner) Claim {
+func (o *Observed) OwnershipBy(owner Owner) Ownership {
 	if o == nil {
-		return Foreign
+		return NotOwned
 	}
 	tags := o.Tags
 	if tags[TagCluster] != owner.Cluster || tags[TagNamespace] != owner.Namespace || tags[TagName] != owner.Name {
-		return Foreign
+		return NotOwned
 	}
 	if tags[TagManagedBy] == ManagedBy && tags[TagUID] == owner.UID {
-		return Ours
+		return Owned
 	}
-	return Named
+	return Adoptable
 }
 
-// Whose describes, for users, to whom the observed role belongs.
-func (o *Observed) Whose() string {
+// OwnerDescription describes, for users, to whom the observed role belongs.
+func (o *Observed) OwnerDescription() string {
 	tags := o.Tags
 	switch {
 	case tags[TagNamespace] != "" && tags[TagName] != "":

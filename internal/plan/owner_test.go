@@ -16,29 +16,29 @@ func TestClaimAndWhose(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		role   *Observed
-		want   Claim
+		want   Ownership
 		whose  string
 	}{
-		"Ours":         {"All five tags name the object.", tags(func(map[string]string) {}), Ours, "PodIdentity shop/checkout of cluster prod (uid uid-1)"},
-		"EarlierUID":   {"An object of the same name had it.", tags(func(m map[string]string) { m[TagUID] = "uid-0" }), Named, "(uid uid-0)"},
-		"NoUID":        {"An administrator named the object for adoption.", tags(func(m map[string]string) { delete(m, TagUID) }), Named, "PodIdentity shop/checkout"},
-		"NotManaged":   {"It names us, but nobody of ours made it.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Named, "PodIdentity shop/checkout"},
-		"OtherCluster": {"The same name in another cluster is somebody else.", tags(func(m map[string]string) { m[TagCluster] = "test" }), Foreign, "of cluster test"},
-		"OtherName":    {"Another object of the cluster.", tags(func(m map[string]string) { m[TagName] = "cart" }), Foreign, "PodIdentity shop/cart"},
-		"Incomplete":   {"Tags of ours that do not say whose it is.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, Foreign, "an unknown owner"},
-		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, Foreign, "somebody else"},
+		"Ours":         {"All five tags name the object.", tags(func(map[string]string) {}), Owned, "PodIdentity shop/checkout of cluster prod (uid uid-1)"},
+		"EarlierUID":   {"An object of the same name had it.", tags(func(m map[string]string) { m[TagUID] = "uid-0" }), Adoptable, "(uid uid-0)"},
+		"NoUID":        {"An administrator named the object for adoption.", tags(func(m map[string]string) { delete(m, TagUID) }), Adoptable, "PodIdentity shop/checkout"},
+		"NotManaged":   {"It names us, but nobody of ours made it.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Adoptable, "PodIdentity shop/checkout"},
+		"OtherCluster": {"The same name in another cluster is somebody else.", tags(func(m map[string]string) { m[TagCluster] = "test" }), NotOwned, "of cluster test"},
+		"OtherName":    {"Another object of the cluster.", tags(func(m map[string]string) { m[TagName] = "cart" }), NotOwned, "PodIdentity shop/cart"},
+		"Incomplete":   {"Tags of ours that do not say whose it is.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner"},
+		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "somebody else"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := tc.role.ClaimOf(owner); got != tc.want {
+			if got := tc.role.OwnershipBy(owner); got != tc.want {
 				t.Errorf("%s\nClaimOf(...) = %d, want %d", tc.reason, got, tc.want)
 			}
-			if got := tc.role.Whose(); !strings.Contains(got, tc.whose) {
+			if got := tc.role.OwnerDescription(); !strings.Contains(got, tc.whose) {
 				t.Errorf("%s\nWhose() = %q, want it to say %q", tc.reason, got, tc.whose)
 			}
 		})
 	}
-	if got := (*Observed)(nil).ClaimOf(owner); got != Foreign {
+	if got := (*Observed)(nil).OwnershipBy(owner); got != NotOwned {
 		t.Errorf("A role that does not exist is claimed: %d", got)
 	}
 }

@@ -49,7 +49,7 @@ func (q Quotas) Check(role Role) error {
 func inlineSize(role Role) int {
 	size := 0
 	for name, document := range role.Inline {
-		text := role.Written[name]
+		text := role.Sources[name]
 		if text == "" {
 			text = string(document)
 		}

@@ -37,10 +37,10 @@ func TestQuotas(t *testing.T) {
 			role:   plan.Role{Inline: map[string]policy.Document{"a": text(10000), "b": text(241)}},
 			want:   "spec.policies.inline has 10241 characters without white space, and AWS takes 10240 for all of a role (RolePolicySizeQuota): move some to a managed policy",
 		},
-		"Written": {
+		"Sources": {
 			reason: "What counts is the text that is sent.",
 			quotas: plan.DefaultQuotas,
-			role:   plan.Role{Inline: map[string]policy.Document{"a": text(10241)}, Written: map[string]string{"a": "{}"}},
+			role:   plan.Role{Inline: map[string]policy.Document{"a": text(10241)}, Sources: map[string]string{"a": "{}"}},
 		},
 		"Trust": {
 			reason: "Many ServiceAccounts make a long trust policy.",

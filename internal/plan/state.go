@@ -69,18 +69,18 @@ type ServiceAccount struct {
 
 // Role is an IAM role with everything that hangs on it.
 type Role struct {
-	Name        string
-	Path        string
-	Description string
-	MaxSession  int32 // seconds
-	Boundary    string
-	Trust       policy.Document
-	Tags        map[string]string
-	Managed     []string                   // ARNs, sorted
-	Inline      map[string]policy.Document // by policy name
-	// Written are the inline policies as they were declared, by name. Only a
+	Name               string
+	Path               string
+	Description        string
+	MaxSessionDuration int32 // seconds
+	Boundary           string
+	Trust              policy.Document
+	Tags               map[string]string
+	Managed            []string                   // ARNs, sorted
+	Inline             map[string]policy.Document // by policy name
+	// Sources are the inline policies as they were declared, by name. Only a
 	// desired role has them; they say nothing that Inline does not.
-	Written map[string]string
+	Sources map[string]string
 }
 
 // Clone returns a deep copy of r.
@@ -88,7 +88,7 @@ func (r Role) Clone() Role {
 	r.Tags = maps.Clone(r.Tags)
 	r.Managed = slices.Clone(r.Managed)
 	r.Inline = maps.Clone(r.Inline)
-	r.Written = maps.Clone(r.Written)
+	r.Sources = maps.Clone(r.Sources)
 	return r
 }
 
@@ -96,7 +96,7 @@ func (r Role) Clone() Role {
 // whoever has may do nothing with it.
 func (r Role) Revoked() Role {
 	r = r.Clone()
-	r.Trust, r.Managed, r.Inline, r.Written = policy.Nobody(), nil, nil, nil
+	r.Trust, r.Managed, r.Inline, r.Sources = policy.DenyAllTrust(), nil, nil, nil
 	return r
 }
 
@@ -124,8 +124,8 @@ var ErrRoleExists = errors.New("a role of this name exists")
 // Applied is what came of applying changes to a role: it speaks of those that
 // were made, also when one of them failed.
 type Applied struct {
-	// Done are the changes that were made, in order.
-	Done []Change
+	// Completed are the changes that were made, in order.
+	Completed []Change
 	// ARN, ID and CreatedAt are of the role, if CreateRole was among Done.
 	ARN       string
 	ID        string

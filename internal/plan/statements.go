@@ -25,10 +25,10 @@ func policyOf(statements []v1alpha1.Statement) (policy.Policy, error) {
 		p.Statements = append(p.Statements, policy.Statement{
 			SID:          s.SID,
 			Effect:       policy.Effect(s.Effect),
-			Actions:      plain(s.Actions),
-			NotActions:   plain(s.NotActions),
-			Resources:    plain(s.Resources),
-			NotResources: plain(s.NotResources),
+			Actions:      toStrings(s.Actions),
+			NotActions:   toStrings(s.NotActions),
+			Resources:    toStrings(s.Resources),
+			NotResources: toStrings(s.NotResources),
 			Conditions:   declared,
 		})
 	}
@@ -46,13 +46,13 @@ func conditions(declared []v1alpha1.Condition) ([]policy.Condition, error) {
 				return nil, fmt.Errorf("conditions[%d]: %s on %s stands in conditions[%d] already: give all its values there, or use another statement", i, c.Operator, c.Key, j)
 			}
 		}
-		out = append(out, policy.Condition{Operator: c.Operator, Key: c.Key, Values: plain(c.Values)})
+		out = append(out, policy.Condition{Operator: c.Operator, Key: c.Key, Values: toStrings(c.Values)})
 	}
 	return out, nil
 }
 
-// plain returns values of a string type as strings, nil if there are none.
-func plain[S ~string](values []S) []string {
+// toStrings returns values of a string type as strings, nil if there are none.
+func toStrings[S ~string](values []S) []string {
 	if len(values) == 0 {
 		return nil
 	}

@@ -35,22 +35,22 @@ func (p Policy) canonical() Policy {
 }
 
 func (s Statement) canonical() Statement {
-	s.Principals = set(s.Principals, canonicalPrincipal, comparePrincipals)
-	s.NotPrincipals = set(s.NotPrincipals, canonicalPrincipal, comparePrincipals)
-	s.Actions = set(s.Actions, canonicalAction, strings.Compare)
-	s.NotActions = set(s.NotActions, canonicalAction, strings.Compare)
-	s.Resources = set(s.Resources, asIs, strings.Compare)
-	s.NotResources = set(s.NotResources, asIs, strings.Compare)
-	s.Conditions = set(s.Conditions, canonicalCondition, compareConditions)
+	s.Principals = normalizeSet(s.Principals, canonicalPrincipal, comparePrincipals)
+	s.NotPrincipals = normalizeSet(s.NotPrincipals, canonicalPrincipal, comparePrincipals)
+	s.Actions = normalizeSet(s.Actions, canonicalAction, strings.Compare)
+	s.NotActions = normalizeSet(s.NotActions, canonicalAction, strings.Compare)
+	s.Resources = normalizeSet(s.Resources, identity, strings.Compare)
+	s.NotResources = normalizeSet(s.NotResources, identity, strings.Compare)
+	s.Conditions = normalizeSet(s.Conditions, canonicalCondition, compareConditions)
 	if len(s.Conditions) == 0 {
 		s.Conditions = nil
 	}
 	return s
 }
 
-// set returns in, each item in canonical form, sorted, once. Nil stays nil: an
+// normalizeSet returns in, each item in canonical form, sorted, once. Nil stays nil: an
 // absent element is not an empty one.
-func set[T any](in []T, canonical func(T) T, compare func(a, b T) int) []T {
+func normalizeSet[T any](in []T, canonical func(T) T, compare func(a, b T) int) []T {
 	if in == nil {
 		return nil
 	}
@@ -62,7 +62,7 @@ func set[T any](in []T, canonical func(T) T, compare func(a, b T) int) []T {
 	return slices.CompactFunc(out, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
-func asIs(s string) string { return s }
+func identity(s string) string { return s }
 
 // canonicalPrincipal writes everybody as {"AWS": "*"}, because a trust policy
 // with "*" is refused (`AssumeRolepolicy contained an invalid principal:
@@ -136,7 +136,7 @@ func canonicalCondition(c Condition) Condition {
 	return Condition{
 		Operator: CanonicalOperator(c.Operator),
 		Key:      foldKey(c.Key),
-		Values:   set(values, asIs, strings.Compare),
+		Values:   normalizeSet(values, identity, strings.Compare),
 	}
 }
 

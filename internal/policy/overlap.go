@@ -18,8 +18,8 @@ func Overlap(a, b string) bool {
 	if tooLong(a, b) {
 		return true
 	}
-	x, _ := compile(a, glob, anyValue)
-	y, _ := compile(b, glob, anyValue)
+	x, _ := compile(a, glob, matchAnyVariable)
+	y, _ := compile(b, glob, matchAnyVariable)
 	return overlap(x, y)
 }
 
@@ -35,24 +35,24 @@ func Covers(wide, narrow string) bool {
 	if tooLong(wide, narrow) {
 		return false
 	}
-	w, _ := compile(wide, glob, itself)
-	n, _ := compile(narrow, glob, itself)
+	w, _ := compile(wide, glob, keepVariables)
+	n, _ := compile(narrow, glob, keepVariables)
 	return covers(w, n)
 }
 
 // CoversFold is Covers without regard to the case of ASCII letters.
 func CoversFold(wide, narrow string) bool { return Covers(lower(wide), lower(narrow)) }
 
-// anyValue is the lookup that knows nothing about the values of variables.
-func anyValue(ref variableRef) ([]token, bool) {
+// matchAnyVariable is the lookup that knows nothing about the values of variables.
+func matchAnyVariable(ref variableRef) ([]token, bool) {
 	if ref.literal != 0 {
 		return []token{{kind: literal, char: ref.literal}}, true
 	}
 	return []token{{kind: many}}, true
 }
 
-// itself is the lookup that keeps variables as they are.
-func itself(ref variableRef) ([]token, bool) {
+// keepVariables is the lookup that keeps variables as they are.
+func keepVariables(ref variableRef) ([]token, bool) {
 	if ref.literal != 0 {
 		return []token{{kind: literal, char: ref.literal}}, true
 	}

@@ -25,7 +25,7 @@ type TrustSpec struct {
 // https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 func Trust(t TrustSpec) Document {
 	if !t.exact() {
-		return Nobody()
+		return DenyAllTrust()
 	}
 	audience := Condition{"StringEquals", t.Issuer + ":aud", []string{t.Audience}}
 	subject := Condition{"StringEquals", t.Issuer + ":sub", t.subjects()}
@@ -70,11 +70,11 @@ func (t TrustSpec) exact() bool {
 		every(t.ServiceAccounts, func(name string) bool { return consistsOf(name, "-.") }) // a DNS subdomain
 }
 
-// Nobody returns a trust policy that admits nobody, with which to cut a role
+// DenyAllTrust returns a trust policy that admits nobody, with which to cut a role
 // off before it is taken apart. What keeps people out is that nothing is
 // allowed; the statement is there because IAM wants one. IAM is known to take
 // this one (hashicorp/terraform-provider-aws#4248).
-func Nobody() Document {
+func DenyAllTrust() Document {
 	return Policy{
 		Version: Version2012,
 		Statements: []Statement{{

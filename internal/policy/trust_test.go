@@ -51,18 +51,18 @@ func TestTrust(t *testing.T) {
 			spec:   spec(func(t *TrustSpec) { t.WholeNamespace, t.ServiceAccounts = true, []string{"*"} }),
 			want:   head + `},"StringLike":{"` + testIssuer + `:sub":"system:serviceaccount:shop:*"}}}]}`,
 		},
-		"NoServiceAccount":  {"Nobody named is nobody admitted.", spec(func(t *TrustSpec) { t.ServiceAccounts = nil }), Nobody()},
-		"WildName":          {"A pattern is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "*"} }), Nobody()},
-		"NameWithColon":     {"A name cannot reach into another namespace.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"a:b"} }), Nobody()},
-		"EmptyName":         {"No name is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{""} }), Nobody()},
-		"WildNamespace":     {"A namespace with a star would be all of them.", spec(func(t *TrustSpec) { t.Namespace, t.WholeNamespace = "*", true }), Nobody()},
-		"EmptyNamespace":    {"No namespace.", spec(func(t *TrustSpec) { t.Namespace = "" }), Nobody()},
-		"EmptyAudience":     {"Tokens for others must not do.", spec(func(t *TrustSpec) { t.Audience = "" }), Nobody()},
-		"VariableAudience":  {"A variable is not an audience.", spec(func(t *TrustSpec) { t.Audience = "${aws:a}" }), Nobody()},
-		"EmptyIssuer":       {"No issuer.", spec(func(t *TrustSpec) { t.Issuer = "" }), Nobody()},
-		"EmptyProviderARN":  {"No provider.", spec(func(t *TrustSpec) { t.ProviderARN = "" }), Nobody()},
+		"NoServiceAccount":  {"Nobody named is nobody admitted.", spec(func(t *TrustSpec) { t.ServiceAccounts = nil }), DenyAllTrust()},
+		"WildName":          {"A pattern is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "*"} }), DenyAllTrust()},
+		"NameWithColon":     {"A name cannot reach into another namespace.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"a:b"} }), DenyAllTrust()},
+		"EmptyName":         {"No name is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{""} }), DenyAllTrust()},
+		"WildNamespace":     {"A namespace with a star would be all of them.", spec(func(t *TrustSpec) { t.Namespace, t.WholeNamespace = "*", true }), DenyAllTrust()},
+		"EmptyNamespace":    {"No namespace.", spec(func(t *TrustSpec) { t.Namespace = "" }), DenyAllTrust()},
+		"EmptyAudience":     {"Tokens for others must not do.", spec(func(t *TrustSpec) { t.Audience = "" }), DenyAllTrust()},
+		"VariableAudience":  {"A variable is not an audience.", spec(func(t *TrustSpec) { t.Audience = "${aws:a}" }), DenyAllTrust()},
+		"EmptyIssuer":       {"No issuer.", spec(func(t *TrustSpec) { t.Issuer = "" }), DenyAllTrust()},
+		"EmptyProviderARN":  {"No provider.", spec(func(t *TrustSpec) { t.ProviderARN = "" }), DenyAllTrust()},
 		"UppercaseIsOK":     {"Whether Kubernetes allows a name is not asked here.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"A"} }), head + `,"` + testIssuer + `:sub":"system:serviceaccount:shop:A"}}}]}`},
-		"NamespaceWithADot": {"A namespace is a label.", spec(func(t *TrustSpec) { t.Namespace = "a.b" }), Nobody()},
+		"NamespaceWithADot": {"A namespace is a label.", spec(func(t *TrustSpec) { t.Namespace = "a.b" }), DenyAllTrust()},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -108,8 +108,8 @@ func TestTrustAdmits(t *testing.T) {
 		"OtherAction":    {"Not by another call.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRole", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
 		"Whole":          {"Anybody in the namespace.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:any"), Allowed},
 		"WholeOther":     {"Nobody in a namespace that begins alike.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:any"), ImplicitDeny},
-		"Nobody":         {"Nobody, whoever it is.", Nobody().Policy(), webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
-		"NobodyAtAll":    {"Not the account's root either.", Nobody().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
+		"Nobody":         {"Nobody, whoever it is.", DenyAllTrust().Policy(), webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
+		"NobodyAtAll":    {"Not the account's root either.", DenyAllTrust().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

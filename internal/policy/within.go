@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxWithin bounds the product of the sizes of two policies, which bounds the
+// maxSubsetCost bounds the product of the sizes of two policies, which bounds the
 // work. IAM stores at most 10,240 characters.
-const maxWithin = 1 << 28
+const maxSubsetCost = 1 << 28
 
-// Within reports whether everything that narrow grants is provably granted by
+// IsSubset reports whether everything that narrow grants is provably granted by
 // wide. It looks at the texts: each Allow of narrow must lie inside one Allow
 // of wide, and each Deny of wide inside one Deny of narrow. True is a proof;
 // false means no more than that there was none, as where two statements of
@@ -17,8 +17,8 @@ const maxWithin = 1 << 28
 // nothing, nor of two that are far larger than IAM stores.
 //
 // Both must be of one kind, identity or resource policies.
-func Within(narrow, wide Document) bool {
-	if len(narrow) > 0 && len(wide) > maxWithin/len(narrow) {
+func IsSubset(narrow, wide Document) bool {
+	if len(narrow) > 0 && len(wide) > maxSubsetCost/len(narrow) {
 		return false
 	}
 	n, err := decode([]byte(narrow))
@@ -30,12 +30,12 @@ func Within(narrow, wide Document) bool {
 		return false
 	}
 	n, w = n.canonical(), w.canonical()
-	return inside(n, w, Allow) && inside(w, n, Deny)
+	return allCovered(n, w, Allow) && allCovered(w, n, Deny)
 }
 
-// inside reports whether each statement of one effect in inner is covered by
+// allCovered reports whether each statement of one effect in inner is covered by
 // one of outer.
-func inside(inner, outer Policy, effect Effect) bool {
+func allCovered(inner, outer Policy, effect Effect) bool {
 	for _, s := range inner.Statements {
 		if s.Effect == effect && !slices.ContainsFunc(outer.Statements, func(o Statement) bool {
 			return o.Effect == effect && outer.scope(o).covers(inner.scope(s))
@@ -106,7 +106,7 @@ type element struct {
 // actions folds the case of the Action element, some of which canonical form
 // spells as AWS does.
 func actions(s Statement) element {
-	folded := func(list []string) []string { return set(list, lower, strings.Compare) }
+	folded := func(list []string) []string { return normalizeSet(list, lower, strings.Compare) }
 	return element{is: folded(s.Actions), not: folded(s.NotActions), syntax: glob}
 }
 
@@ -124,14 +124,14 @@ func (out element) covers(in element) bool {
 	case out.not != nil && in.is != nil:
 		return every(in.is, func(p string) bool { return out.excludesAll(in, p) })
 	default:
-		return every(out.not, func(p string) bool { return out.leavesOut(in, p) })
+		return every(out.not, func(p string) bool { return out.excludes(in, p) })
 	}
 }
 
 // includes reports whether one of the patterns covers p, a pattern of in.
 func (out element) includes(patterns []string, in element, p string) bool {
-	narrow := in.compile(p, itself)
-	return slices.ContainsFunc(patterns, func(o string) bool { return covers(out.compile(o, itself), narrow) })
+	narrow := in.compile(p, keepVariables)
+	return slices.ContainsFunc(patterns, func(o string) bool { return covers(out.compile(o, keepVariables), narrow) })
 }
 
 // excludesAll reports whether no string that p matches is one that out
@@ -139,14 +139,14 @@ func (out element) includes(patterns []string, in element, p string) bool {
 // voids the statement, so then there is no proof.
 func (out element) excludesAll(in element, p string) bool {
 	return every(out.not, func(o string) bool {
-		return !(out.variables && hasVariable(o)) && !overlap(out.compile(o, anyValue), in.compile(p, anyValue))
+		return !(out.variables && hasVariable(o)) && !overlap(out.compile(o, matchAnyVariable), in.compile(p, matchAnyVariable))
 	})
 }
 
-// leavesOut reports whether in leaves out all that p, left out by out, matches.
+// excludes reports whether in leaves out all that p, left out by out, matches.
 // With a variable p must be there as it is: when it stands for nothing, both
 // statements have to be void.
-func (out element) leavesOut(in element, p string) bool {
+func (out element) excludes(in element, p string) bool {
 	if out.variables && hasVariable(p) {
 		return in.variables && slices.Contains(in.not, p)
 	}
@@ -165,13 +165,13 @@ func (out element) compile(pattern string, vars lookup) []token {
 func (out scope) coversConditions(in scope) bool {
 	return every(out.Conditions, func(o Condition) bool {
 		return slices.ContainsFunc(in.Conditions, func(i Condition) bool {
-			return o.Key == i.Key && follows(i, o, in.variables, out.variables)
+			return o.Key == i.Key && implies(i, o, in.variables, out.variables)
 		})
 	})
 }
 
-// follows reports whether out holds wherever in does; their keys are the same.
-func follows(in, out Condition, inVariables, outVariables bool) bool {
+// implies reports whether out holds wherever in does; their keys are the same.
+func implies(in, out Condition, inVariables, outVariables bool) bool {
 	if inVariables != outVariables && slices.ContainsFunc(slices.Concat(in.Values, out.Values), hasVariable) {
 		return false
 	}
@@ -185,16 +185,16 @@ func follows(in, out Condition, inVariables, outVariables bool) bool {
 		return every(out.Values, func(v string) bool { return slices.Contains(in.Values, v) })
 	case i == o && o.family != familyString:
 		return every(in.Values, func(v string) bool { return slices.Contains(out.Values, v) })
-	case i.like() == o.like() && !o.negated:
+	case i.asLike() == o.asLike() && !o.negated:
 		return out.includes(in, inVariables)
 	default:
 		return false
 	}
 }
 
-// like returns o as if StringEquals were StringLike: what equals a text is
+// asLike returns o as if StringEquals were StringLike: what equals a text is
 // like it too.
-func (o operator) like() operator {
+func (o operator) asLike() operator {
 	if o.base == "StringEquals" {
 		o.base = "StringLike"
 	}
@@ -206,7 +206,7 @@ func (o operator) like() operator {
 func (c Condition) includes(in Condition, variables bool) bool {
 	read := func(c Condition, v string) []token {
 		op, _ := parseOperator(c.Operator)
-		return element{syntax: op.syntax(), variables: variables}.compile(v, itself)
+		return element{syntax: op.syntax(), variables: variables}.compile(v, keepVariables)
 	}
 	return every(in.Values, func(v string) bool {
 		return slices.ContainsFunc(c.Values, func(o string) bool { return covers(read(c, o), read(in, v)) })

@@ -93,12 +93,12 @@ func TestWithin(t *testing.T) {
 		"TrustMore":      {"A ServiceAccount more.", Trust(spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "x"} })), Trust(spec()), false},
 		"TrustNamespace": {"One of a namespace.", Trust(spec()), Trust(spec(func(t *TrustSpec) { t.WholeNamespace = true })), true},
 		"TrustWidened":   {"The namespace for one.", Trust(spec(func(t *TrustSpec) { t.WholeNamespace = true })), Trust(spec()), false},
-		"TrustNobody":    {"Nobody is within anybody.", Nobody(), Trust(spec()), true},
-		"TrustRestored":  {"Not the other way.", Trust(spec()), Nobody(), false},
+		"TrustNobody":    {"Nobody is within anybody.", DenyAllTrust(), Trust(spec()), true},
+		"TrustRestored":  {"Not the other way.", Trust(spec()), DenyAllTrust(), false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Within(tc.narrow, tc.wide); got != tc.want {
+			if got := IsSubset(tc.narrow, tc.wide); got != tc.want {
 				t.Errorf("%s\nWithin(\n%s,\n%s) = %t", tc.reason, tc.narrow, tc.wide, got)
 			}
 		})
@@ -107,7 +107,7 @@ func TestWithin(t *testing.T) {
 
 func TestWithinIsBounded(t *testing.T) {
 	d := Policy{ID: strings.Repeat("x", 1<<14)}.Document()
-	if Within(d, d) {
+	if IsSubset(d, d) {
 		t.Error("Within: policies too large to compare prove nothing")
 	}
 }

@@ -70,7 +70,7 @@ var stories = map[string]story{
 			w.createRole(w.roleName(), rolePath, strings.ReplaceAll(trustOfNamespace, "NAMESPACE", w.namespace),
 				plan.Owner{Cluster: clusterName, Namespace: w.namespace, Name: name, UID: "an-earlier-one"})
 		},
-		act:  func(w *world) { w.apply(strings.Replace(oldSpec, "role: {", "role: {adoption: Tagged, ", 1)) },
+		act:  func(w *world) { w.apply(strings.Replace(oldSpec, "role: {", "role: {adoptionPolicy: IfTagged, ", 1)) },
 		done: (*world).ready,
 	},
 	"Delete": {

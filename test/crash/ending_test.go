@@ -137,7 +137,7 @@ func (r role) within(other role) bool {
 	if other.Trust == "" {
 		return false // there was none
 	}
-	if r.Boundary == "" && other.Boundary != "" || !policy.Within(r.Trust, other.Trust) {
+	if r.Boundary == "" && other.Boundary != "" || !policy.IsSubset(r.Trust, other.Trust) {
 		return false
 	}
 	for _, arn := range r.Managed {
@@ -146,7 +146,7 @@ func (r role) within(other role) bool {
 		}
 	}
 	for name, document := range r.Inline {
-		if !policy.Within(document, other.Inline[name]) {
+		if !policy.IsSubset(document, other.Inline[name]) {
 			return false
 		}
 	}

@@ -32,8 +32,8 @@ import (
 	// The test builds the operator, of which go test's cache knows nothing by itself.
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	_ "github.com/podidentity/podidentity-operator/internal/options"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
@@ -165,7 +165,7 @@ func (w *world) start(at *crash) {
 		Path: w.cluster.binary,
 		Args: []string{
 			"--cluster-name=" + clusterName, "--permissions-boundary=" + w.granted.Boundary,
-			"--leader-elect=false", "--propagation-grace=0s", "--aws-reads-per-second=0", "--aws-writes-per-second=0",
+			"--leader-elect=false", "--iam-propagation-delay=0s", "--aws-reads-per-second=0", "--aws-writes-per-second=0",
 			"--health-probe-bind-address=0", "--metrics-bind-address=0", "--log-format=text",
 		},
 		Env: controlplane.Environ(env),

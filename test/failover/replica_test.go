@@ -29,7 +29,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	// The test builds the operator, of which go test's cache knows nothing by itself.
 	_ "github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
@@ -108,7 +108,7 @@ func (w *world) startReplica(name string) *replica {
 	w.Cleanup(func() { w.tell(log) })
 	r.cmd = exec.CommandContext(w.Context(), w.binary,
 		"--cluster-name=failover", "--leader-election-namespace=default", "--leader-election-lease-duration="+lease.String(),
-		"--propagation-grace=0s", "--health-probe-bind-address="+free[0], "--metrics-bind-address=0",
+		"--iam-propagation-delay=0s", "--health-probe-bind-address="+free[0], "--metrics-bind-address=0",
 	)
 	r.cmd.Env = controlplane.Environ(map[string]string{
 		"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": endpoint.URL, "AWS_REGION": region,

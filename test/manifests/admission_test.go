@@ -67,7 +67,7 @@ func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), "PodIdentityGuardrail "+g.Name+" refuses: "+tc.want)):
 				t.Errorf("%s\ngot %v, want it to say: %s", tc.reason, err, tc.want)
 			}
-			if verdict := (guardrail.Rails{*g}).Judge(identity(t, g.Name, tc.spec), 0); err != nil && verdict.Refusal == nil {
+			if verdict := (guardrail.Set{*g}).Evaluate(identity(t, g.Name, tc.spec), 0); err != nil && verdict.Err == nil {
 				t.Errorf("%s\nrefused, and the operator would allow it", tc.reason)
 			}
 		})
@@ -167,7 +167,7 @@ func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 			if err := yaml.UnmarshalStrict([]byte(`spec: {namespaceSelector: {`+spec+`}, inlinePolicies: Forbidden}`), other); err != nil {
 				t.Fatal(err)
 			}
-			rails, err := guardrail.For([]v1alpha1.PodIdentityGuardrail{*other}, map[string]string{"kubernetes.io/metadata.name": g.Name, "tier": "gold"})
+			rails, err := guardrail.Match([]v1alpha1.PodIdentityGuardrail{*other}, map[string]string{"kubernetes.io/metadata.name": g.Name, "tier": "gold"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -52,7 +52,7 @@ func (w *world) podWaits() (*corev1.Pod, *v1alpha1.PodIdentity) {
 	var pi *v1alpha1.PodIdentity
 	w.eventually("the operator to have counted the pod", func() bool {
 		pi = w.get("checkout")
-		return cmp.Equal(pi.Status.Pods, &v1alpha1.PodsStatus{Current: 1})
+		return cmp.Equal(pi.Status.Pods, &v1alpha1.PodsStatus{UpToDate: 1})
 	})
 	return &w.pods("checkout")[0], pi
 }

@@ -36,8 +36,8 @@ import (
 	// The test builds the operator, of which go test's cache knows nothing by itself.
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
-	"github.com/podidentity/podidentity-operator/internal/awslocal"
 	_ "github.com/podidentity/podidentity-operator/internal/options"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
@@ -149,7 +149,7 @@ func (w *world) startOperator(granted installation.Granted) {
 		Path: program,
 		Args: []string{
 			"--cluster-name=" + clusterName, "--permissions-boundary=" + granted.Boundary, "--leader-elect=false",
-			"--propagation-grace=2s", "--drift-interval=1s",
+			"--iam-propagation-delay=2s", "--drift-check-interval=1s",
 			"--health-probe-bind-address=" + health, "--metrics-bind-address=0",
 		},
 		Env:   controlplane.Environ(env),

@@ -1,0 +1,93 @@
+package controllers
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// failing are sweeps that all end with one error.
+type failing struct {
+	err   error
+	count int
+}
+
+func (f *failing) ListAll(context.Context, string) (plan.RoleSnapshot, error) {
+	f.count++
+	return plan.RoleSnapshot{}, f.err
+}
+
+// settled is a cluster of one identity that is ready.
+type settled struct{ client.Reader }
+
+func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	if list, ok := into.(*v1alpha1.PodIdentityList); ok {
+		pi := v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "1", Generation: 1}}
+		pi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: 1}}
+		list.Items = []v1alpha1.PodIdentity{pi}
+	}
+	return nil
+}
+
+// A sweep that failed in passing is soon tried again. An operator that may not sweep
+// looks at every role by itself, and that no more often than it would sweep.
+func TestSweepRests(t *testing.T) {
+	cases := map[string]struct {
+		reason        string
+		err           error
+		sweeps, looks int
+	}{
+		"Transient": {
+			reason: "After 0, 15, 30 and 45 seconds, and a tenth more at most.",
+			err:    fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "no answer"),
+			sweeps: 4, looks: 0,
+		},
+		"Denied": {
+			reason: "The next one is due after an hour.",
+			err:    fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "not allowed"),
+			sweeps: 1, looks: 1,
+		},
+		"CredentialsError": {
+			reason: "Without credentials no role can be looked at either.",
+			err:    fault.Errorf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, "none"),
+			sweeps: 4, looks: 0,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithTimeout(t.Context(), 55*time.Second)
+				defer stop()
+				shared := &clusterInfo{clock: clock.RealClock{}}
+				shared.facts.value = plan.Cluster{
+					Name: "test", Partition: "aws", AccountID: "123456789012", Issuer: "https://oidc.example.com", Audience: "sts.amazonaws.com", RolePath: "/test/",
+				}
+				shared.facts.at = time.Now()
+				sweeps := &failing{err: tc.err}
+				s := &driftChecker{
+					config: Config{DriftCheckInterval: time.Hour}, client: settled{}, lister: sweeps, clusterInfo: shared, guardrails: guardrailReader{settled{}}, roleCache: newRoleCache(),
+					clock: clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
+				}
+				if err := s.Start(ctx); err != nil {
+					t.Error(err)
+				}
+				if sweeps.count != tc.sweeps || len(s.suspects) != tc.looks {
+					t.Errorf("%s\n%d sweeps and %d looks, want %d and %d", tc.reason, sweeps.count, len(s.suspects), tc.sweeps, tc.looks)
+				}
+				if s.pending() != (tc.looks == 0) {
+					t.Errorf("%s\nis the first sweep still to come? %v", tc.reason, s.pending())
+				}
+			})
+		})
+	}
+}

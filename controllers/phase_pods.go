@@ -1,0 +1,176 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// A pod gets its role when it is admitted and keeps it: one that was there before
+// the ServiceAccount carried this role has to be restarted. The operator says
+// which, and restarts nothing.
+
+// envRoleARN is the variable by which AWS's webhook gives a container its role.
+// https://github.com/aws/amazon-eks-pod-identity-webhook
+const envRoleARN = "AWS_ROLE_ARN"
+
+// podDebounce is how long pods may come and go before they are counted, so that a
+// rollout does not cost a write of status for each pod.
+const podDebounce = 3 * time.Second
+
+// podUsage are the running pods of an identity's ServiceAccounts.
+type podUsage struct {
+	upToDate, outdated int32
+	// owners names the owners of the stale pods, sorted, such as Deployment web.
+	owners []string
+}
+
+// checkPods finds the running pods that do not have the role.
+func (r *Reconciler) checkPods(ctx context.Context, s *scope) error {
+	if s.role == nil {
+		return nil
+	}
+	var found podUsage
+	for _, name := range plan.ServiceAccountsOf(s.obj) {
+		var pods corev1.PodList
+		if err := r.client.List(ctx, &pods, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexPodServiceAccount: name}); err != nil {
+			return fmt.Errorf("listing the pods of ServiceAccount %s: %w", name, err)
+		}
+		found.count(pods.Items, s.role.ARN)
+	}
+	s.pods = &found
+	return nil
+}
+
+func (w *podUsage) count(pods []corev1.Pod, roleARN string) {
+	for i := range pods {
+		pod := &pods[i]
+		switch {
+		case !isRunning(pod):
+		case hasRole(pod, roleARN):
+			w.upToDate++
+		default:
+			w.outdated++
+			w.owners = append(w.owners, ownerOf(pod))
+		}
+	}
+	slices.Sort(w.owners)
+	w.owners = slices.Compact(w.owners)
+}
+
+// isRunning reports whether the pod is neither done nor on its way out.
+func isRunning(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp.IsZero() && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
+// hasRole reports whether any container was given the role: the webhook can be
+// told to skip some.
+func hasRole(pod *corev1.Pod, roleARN string) bool {
+	given := corev1.EnvVar{Name: envRoleARN, Value: roleARN}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if slices.Contains(c.Env, given) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownerOf names what has to be restarted for a new pod: of a ReplicaSet that
+// belongs to a Deployment, the Deployment.
+func ownerOf(pod *corev1.Pod) string {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if owner == nil {
+		return "Pod " + pod.Name
+	}
+	if hash := pod.Labels["pod-template-hash"]; owner.Kind == "ReplicaSet" && hash != "" {
+		if deployment, ok := strings.CutSuffix(owner.Name, "-"+hash); ok {
+			return "Deployment " + deployment
+		}
+	}
+	return owner.Kind + " " + owner.Name
+}
+
+// condition returns the condition that the pods make.
+func (w *podUsage) condition() (metav1.ConditionStatus, string, string) {
+	if w.outdated == 0 {
+		return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "No running pod of the ServiceAccount lacks the role"
+	}
+	return metav1.ConditionFalse, v1alpha1.ReasonPodsOutdated, fmt.Sprintf(
+		"%d of %d running pods started without this role; restart %s; if new pods lack it too, see that the amazon-eks-pod-identity-webhook runs in this cluster",
+		w.outdated, w.upToDate+w.outdated, truncateList(w.owners))
+}
+
+// truncateList lists names, of many the first.
+func truncateList(names []string) string {
+	const shown = 10
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+}
+
+// setPodsCondition puts what is known of the pods into the status. It says
+// nothing about Ready: the identity is there, whoever uses it.
+func setPodsCondition(s *scope) {
+	if s.pods == nil {
+		return
+	}
+	s.obj.Status.Pods = &v1alpha1.PodsStatus{UpToDate: s.pods.upToDate, Outdated: s.pods.outdated}
+	status, reason, message := s.pods.condition()
+	s.set(v1alpha1.ConditionPodsUpToDate, status, reason, message)
+}
+
+// stripPod keeps what tells whose a pod is, whether it runs, and which role it
+// was given.
+func stripPod(in any) (any, error) {
+	pod, ok := in.(*corev1.Pod)
+	if !ok {
+		return in, nil
+	}
+	kept := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:              pod.Name,
+			Namespace:         pod.Namespace,
+			UID:               pod.UID,
+			ResourceVersion:   pod.ResourceVersion,
+			DeletionTimestamp: pod.DeletionTimestamp,
+		},
+		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase},
+	}
+	if owner := metav1.GetControllerOf(pod); owner != nil {
+		kept.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	if hash, ok := pod.Labels["pod-template-hash"]; ok {
+		kept.Labels = map[string]string{"pod-template-hash": hash}
+	}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for _, env := range c.Env {
+			if env.Name == envRoleARN {
+				kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Env: []corev1.EnvVar{{Name: envRoleARN, Value: env.Value}}})
+			}
+		}
+	}
+	return kept, nil
+}
+
+// podLifecycleChanged lets pass what changes the number of running pods: what a pod was
+// given does not change.
+var podLifecycleChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.Pod)
+		after, also := e.ObjectNew.(*corev1.Pod)
+		return ok && also && isRunning(before) != isRunning(after)
+	},
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
+)
+
+// storm is an AWS that refuses three calls in ten, whatever they are.
+var storm = awslocal.Faults{
+	Latency: awslocal.Duration(latency),
+	Rules:   []awslocal.Rule{{Error: "Throttling", Probability: 0.3}},
+}
+
+// measureStorm creates a crowd, and edits some of it, while AWS throttles at
+// random; then the storm ends, and all must be well.
+func measureStorm(ctx context.Context, w *world, r *report) error {
+	const namespace = "storm"
+	n := w.scale.storm
+	say("Throttling 30 %% of all calls for %d s, with %d identities", w.scale.stormSeconds, n)
+	if err := w.begin(ctx, namespace, storm, bounded...); err != nil {
+		return err
+	}
+	before, err := w.costs(ctx)
+	if err != nil {
+		return err
+	}
+	flapsBefore := w.tracker.flapped()
+	if err := w.addIdentities(ctx, namespace, 0, n); err != nil {
+		return err
+	}
+	edits, err := w.editThrough(ctx, namespace, n)
+	if err != nil {
+		return err
+	}
+	if err := w.setFaults(ctx, calm); err != nil {
+		return err
+	}
+	calmed := time.Now()
+	for i := range n {
+		if err := w.tracker.awaitGeneration(ctx, client.ObjectKeyFromObject(identity(namespace, i)), edits[i]+1); err != nil {
+			return fmt.Errorf("after the storm: %w", err)
+		}
+	}
+	recovered := time.Since(calmed).Seconds()
+	after, err := w.costs(ctx)
+	if err != nil {
+		return err
+	}
+	flaps := w.tracker.flapped() - flapsBefore
+
+	const section = "30 % of all calls throttled"
+	name := fmt.Sprintf("%d identities for %d s, ", n, w.scale.stormSeconds)
+	r.add(
+		figure{Section: section, Name: name + "all ready after its end", Unit: "s", Value: recovered}.meets("all ready", true), // or this were not reached
+		unbounded("what is left to do when it ends depends on chance"),
+	)
+	r.add(
+		figure{Section: section, Name: name + "Ready flapped", Unit: "times", Value: float64(flaps)}.meets("0", flaps == 0),
+		least(0, "a throttled call changes nothing that was ready"),
+	)
+	cost := after.since(before)
+	calls := n * createCost
+	for _, made := range edits {
+		calls += int(made) * editCost
+	}
+	r.add(
+		figure{Section: section, Name: name + "calls in vain included", Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)},
+		least(float64(calls), "what creates and edits cost without a storm"),
+	)
+	return w.clear(ctx, namespace)
+}
+
+// editThrough edits one identity after the other until the storm's time is over,
+// and returns how often each was.
+func (w *world) editThrough(ctx context.Context, namespace string, n int) ([]int64, error) {
+	edits := make([]int64, n)
+	over := time.After(time.Duration(w.scale.stormSeconds) * time.Second)
+	next := time.NewTicker(time.Second)
+	defer next.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-over:
+			return edits, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-next.C:
+		}
+		key := client.ObjectKeyFromObject(identity(namespace, i%n))
+		if !w.tracker.isReady(key) {
+			continue
+		}
+		_, err := w.edit(ctx, key, func(pi *v1alpha1.PodIdentity) { pi.Spec.Role.Description = fmt.Sprintf("edit %d", i) })
+		if err != nil {
+			return nil, err
+		}
+		edits[i%n]++
+	}
+}

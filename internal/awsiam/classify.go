@@ -1,0 +1,287 @@
+package awsiam
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+)
+
+// operation is what was asked of AWS, as far as the words about its failure need it.
+type operation struct {
+	name     string
+	document string // whose policy was sent: spec.policies.inline[NAME], or trustPolicy
+	policy   string // ARN of the managed policy
+	boundary string // ARN of the permissions boundary
+}
+
+// trustPolicy is the document that the operator makes itself.
+const trustPolicy = "the trust policy"
+
+// service returns the name of the AWS service that was called.
+func (c operation) service() string {
+	if c.name == "GetCallerIdentity" {
+		return "STS"
+	}
+	return "IAM"
+}
+
+// action returns the IAM action that the call needs.
+func (c operation) action() string { return strings.ToLower(c.service()) + ":" + c.name }
+
+// onProvider reports whether the call was about an OIDC provider, which is the
+// cluster's and not of one object.
+func (c operation) onProvider() bool { return strings.Contains(c.name, "OpenIDConnectProvider") }
+
+// apiError is a call that AWS refused.
+type apiError struct {
+	operation
+	code, text string // AWS's own
+	// quota returns the account's value for a key of GetAccountSummary.
+	quota func(key string) (int32, bool)
+}
+
+// classification is what a refusal means: who must act, under which reason it is
+// shown, and in which words.
+type classification struct {
+	kind    fault.Kind
+	reason  string
+	message func(apiError) string
+}
+
+// The verdicts that more than one code has.
+var (
+	throttling       = classification{fault.Transient, v1alpha1.ReasonProgressingWithRetry, throttledMessage}
+	unavailable      = classification{fault.Transient, v1alpha1.ReasonAWSUnavailable, unavailableMessage}
+	conflict         = classification{fault.Transient, v1alpha1.ReasonProgressingWithRetry, conflictMessage}
+	notFound         = classification{fault.Transient, v1alpha1.ReasonProgressingWithRetry, notFoundMessage}
+	unknown          = classification{fault.Transient, v1alpha1.ReasonProgressingWithRetry, rejectedMessage}
+	accessDenied     = classification{fault.Blocked, v1alpha1.ReasonAccessDenied, accessDeniedMessage}
+	credentials      = classification{fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsMessage}
+	clockSkew        = classification{fault.Transient, v1alpha1.ReasonCredentialsUnavailable, clockSkewMessage}
+	rejected         = classification{fault.Terminal, v1alpha1.ReasonInvalidSpec, rejectedMessage}
+	boundaryNotFound = classification{fault.Blocked, v1alpha1.ReasonBoundaryNotFound, boundaryNotFoundMessage}
+	policyNotFound   = classification{fault.Blocked, v1alpha1.ReasonPolicyNotFound, policyNotFoundMessage}
+	providerNotFound = classification{fault.Blocked, v1alpha1.ReasonOIDCProviderNotFound, rejectedMessage}
+	principalInvalid = classification{fault.Blocked, v1alpha1.ReasonPrincipalInvalid, policyRejectedMessage}
+)
+
+// errorCodes maps AWS's error codes to what they mean. It holds all codes that the
+// SDK documents for the calls of API and STS, and for the one that gets the
+// operator its credentials; a test sees to that. The others are known from
+// https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and from
+// the field. A code that is missing is transient: to retry is safe, to give up
+// is not.
+var errorCodes = map[string]classification{
+	// Of the calls of IAM.
+	"ConcurrentModification":        throttling,
+	"DeleteConflict":                conflict,
+	"EntityAlreadyExists":           conflict,
+	"EntityTemporarilyUnmodifiable": throttling,
+	"InvalidInput":                  rejected,
+	"LimitExceeded":                 {fault.Blocked, v1alpha1.ReasonQuotaExceeded, quotaMessage},
+	"MalformedPolicyDocument":       {fault.Terminal, v1alpha1.ReasonPolicyMalformed, policyRejectedMessage},
+	"NoSuchEntity":                  notFound,
+	"OpenIdIdpCommunicationError":   {fault.Blocked, v1alpha1.ReasonOIDCProviderNotFound, issuerUnreachableMessage},
+	"PolicyNotAttachable":           rejected,
+	"ServiceFailure":                unavailable,
+	"UnmodifiableEntity":            {fault.Blocked, v1alpha1.ReasonRoleUnmodifiable, unmodifiableMessage},
+
+	// Of the call that gets credentials from a ServiceAccount's token.
+	"ExpiredTokenException":   credentials,
+	"IDPCommunicationError":   unavailable,
+	"IDPRejectedClaim":        credentials,
+	"InvalidIdentityToken":    credentials,
+	"PackedPolicyTooLarge":    credentials,
+	"RegionDisabledException": credentials,
+
+	// Of every call: not allowed.
+	"AccessDenied":           accessDenied,
+	"AccessDeniedException":  accessDenied,
+	"AuthorizationError":     accessDenied,
+	"NotAuthorized":          accessDenied,
+	"NotAuthorizedException": accessDenied,
+	"UnauthorizedOperation":  accessDenied,
+
+	// Of every call: not known.
+	"AuthFailure":                         credentials,
+	"ExpiredToken":                        credentials,
+	"IncompleteSignature":                 credentials,
+	"IncompleteSignatureException":        credentials,
+	"InvalidAccessKeyId":                  credentials,
+	"InvalidClientTokenId":                credentials,
+	"InvalidSignatureException":           credentials,
+	"InvalidToken":                        credentials,
+	"MissingAuthenticationToken":          credentials,
+	"MissingAuthenticationTokenException": credentials,
+	"OptInRequired":                       credentials,
+	"RegionDisabled":                      credentials,
+	"SignatureDoesNotMatch":               credentials,
+	"TokenRefreshRequired":                credentials,
+	"UnrecognizedClientException":         credentials,
+
+	// Of every call: too late by the clock, which the SDK corrects as it goes.
+	"RequestExpired":       clockSkew,
+	"RequestInTheFuture":   clockSkew,
+	"RequestTimeTooSkewed": clockSkew,
+
+	// Of every call: too many.
+	"BandwidthLimitExceeded":    throttling,
+	"LimitExceededException":    throttling,
+	"PriorRequestNotComplete":   throttling,
+	"RequestLimitExceeded":      throttling,
+	"RequestThrottled":          throttling,
+	"RequestThrottledException": throttling,
+	"SlowDown":                  throttling,
+	"ThrottledException":        throttling,
+	"Throttling":                throttling,
+	"ThrottlingException":       throttling,
+	"TooManyRequestsException":  throttling,
+
+	// Of every call: not now.
+	"InternalError":               unavailable,
+	"InternalFailure":             unavailable,
+	"InternalServerError":         unavailable,
+	"InternalServiceError":        unavailable,
+	"RequestAbortedException":     unavailable,
+	"RequestTimeout":              unavailable,
+	"RequestTimeoutException":     unavailable,
+	"ServiceUnavailable":          unavailable,
+	"ServiceUnavailableException": unavailable,
+
+	// Of every call: not understood.
+	"InvalidParameterCombination":    rejected,
+	"InvalidParameterValue":          rejected,
+	"InvalidQueryParameter":          rejected,
+	"MissingParameter":               rejected,
+	"RequestEntityTooLargeException": rejected,
+	"ValidationError":                rejected,
+	"ValidationException":            rejected,
+	"InvalidAction":                  unknown,
+	"MalformedHttpRequestException":  unknown,
+	"MalformedQueryString":           unknown,
+	"MissingAction":                  unknown,
+	"UnknownOperationException":      unknown,
+}
+
+// classify returns the fault that err, of a call, is. Its words stay the same
+// from one attempt to the next; err is in its chain, for those who want more.
+func classify(c operation, err error, quota func(string) (int32, bool)) error {
+	if errors.Is(err, context.Canceled) {
+		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, c.name+" was interrupted", err)
+	}
+	if err, ok := errors.AsType[*credentialsError](err); ok {
+		return classifyCredentials(err)
+	}
+	refused, ok := apiErrorOf(err)
+	switch {
+	case !ok && requestSent(err):
+		return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, unreachableMessage(c.service(), err), err)
+	case !ok:
+		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, notSentMessage(c, err), err)
+	}
+	r := apiError{operation: c, code: refused.ErrorCode(), text: redact(refused.ErrorMessage()), quota: quota}
+	v := classifyCode(r)
+	return faultOf(v.kind, v.reason, v.message(r), err)
+}
+
+// classifyCode returns the verdict on r. Some codes mean several things; then AWS's
+// words and the operation tell which.
+func classifyCode(r apiError) classification {
+	v, known := errorCodes[r.code]
+	switch {
+	case !known:
+		return unknown
+	case r.code == "MalformedPolicyDocument" && strings.HasPrefix(r.text, "Invalid principal"):
+		return principalInvalid // which may be created later
+	case noSuchBoundary.MatchString(r.text):
+		return boundaryNotFound
+	case r.code == "NoSuchEntity" && !noSuchRole.MatchString(r.text):
+		return classifyNotFound(r)
+	case v.kind == fault.Terminal && r.onProvider():
+		return providerNotFound // a new spec would not mend it
+	}
+	return v
+}
+
+// classifyNotFound returns the verdict on a call that failed for want of something
+// other than the role.
+func classifyNotFound(r apiError) classification {
+	switch {
+	case r.policy != "":
+		return policyNotFound
+	case r.boundary != "":
+		return boundaryNotFound
+	case r.onProvider():
+		return providerNotFound
+	}
+	return notFound
+}
+
+// credentialsError marks an error as one of getting credentials, not of the
+// call they were for.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// classifyCredentials returns the fault of not getting credentials. STS may be
+// out of reach for a moment; all else is somebody's to mend.
+func classifyCredentials(err *credentialsError) error {
+	if refused, ok := apiErrorOf(err); ok {
+		if v, known := errorCodes[refused.ErrorCode()]; !known || v.kind == fault.Transient {
+			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS gives the operator no credentials for now: "+refused.ErrorCode(), err)
+		}
+		return faultOf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsErrorMessage(refused.ErrorCode(), redact(refused.ErrorMessage())), err)
+	}
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok && op.Service() != instanceMetadata {
+		return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, unreachableMessage(op.Service(), err), err)
+	}
+	return faultOf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsErrorMessage("", ""), err)
+}
+
+// instanceMetadata is where the SDK looks for credentials when it has found
+// none: that it does not answer says that there are none.
+const instanceMetadata = "ec2imds"
+
+// faultOf returns a fault that says text and has cause in its chain.
+func faultOf(kind fault.Kind, reason, text string, cause error) error {
+	return &fault.Error{Kind: kind, Reason: reason, Err: &stableError{text: text, cause: cause}}
+}
+
+// apiErrorOf returns AWS's answer in err's chain, if there is one. What has no
+// code, to which the SDK gives this one, comes from something between AWS and us.
+func apiErrorOf(err error) (smithy.APIError, bool) {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	return answer, ok && answer.ErrorCode() != "UnknownError"
+}
+
+// requestSent reports whether err came of sending a request or of reading the
+// answer, not of making the request.
+func requestSent(err error) bool {
+	_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
+	_, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	return sent || answered || networkCause(err) != ""
+}
+
+// hasCode reports whether err is an answer of AWS with that code.
+func hasCode(err error, code string) bool {
+	refused, ok := apiErrorOf(err)
+	return ok && refused.ErrorCode() == code
+}
+
+// isNotFound reports whether err says that there is no such thing.
+func isNotFound(err error) bool { return hasCode(err, "NoSuchEntity") }
+
+// ignoreNotFound returns err unless it says that there is no such thing.
+func ignoreNotFound(err error) error {
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,356 @@
+package awsiam
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	smithy "github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+func TestFaultsAreWellFormed(t *testing.T) {
+	for code, v := range errorCodes {
+		if v.message == nil || v.reason == "" {
+			t.Errorf("%s: no words or no reason", code)
+		}
+		if v.kind == fault.Waiting {
+			t.Errorf("%s: an error of AWS is not a thing to wait for", code)
+		}
+	}
+}
+
+const (
+	boundaryARN = "arn:aws:iam::123456789012:policy/podidentity-boundary"
+	policyARN   = "arn:aws:iam::123456789012:policy/shop-read"
+	roleARN     = "arn:aws:iam::123456789012:role/podidentity/prod/prod_shop_checkout_0f0f0f0f"
+	denial      = "User: arn:aws:sts::123456789012:assumed-role/podidentity-operator/1789000000000000000 is not authorized to perform: "
+)
+
+// What AWS refuses reaches users as a kind, a reason and words that name what
+// to do, and nothing that differs between two attempts.
+func TestRefusals(t *testing.T) {
+	create := plan.CreateRole{Role: plan.Role{Trust: "{}", Boundary: boundaryARN}}
+	put := plan.PutRolePolicy{Name: "bucket", Document: "{}"}
+	attach := plan.AttachPolicy{ARN: policyARN}
+	summary := `<GetAccountSummaryResponse><GetAccountSummaryResult><SummaryMap>
+		<entry><key>AttachedPoliciesPerRoleQuota</key><value>20</value></entry>
+		<entry><key>RolesQuota</key><value>5000</value></entry>
+		</SummaryMap></GetAccountSummaryResult></GetAccountSummaryResponse>`
+
+	cases := map[string]struct {
+		reason        string
+		change        plan.Change
+		status        int
+		code, message string
+		summary       string // what GetAccountSummary answers; empty if it is refused
+		wantKind      fault.Kind
+		wantReason    string
+		want          string
+	}{
+		"Throttled": {
+			reason: "A throttled account needs nobody.",
+			change: put, status: 400, code: "Throttling", message: "Rate exceeded",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: AWS IAM is asked too much in this account (Throttling of PutRolePolicy); it is tried again",
+		},
+		"ServerError": {
+			reason: "IAM mends itself.",
+			change: put, status: 500, code: "ServiceFailure", message: "An error occurred.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
+			want: "role r: AWS IAM cannot answer now (ServiceFailure of PutRolePolicy); it is tried again",
+		},
+		"ConcurrentModification": {
+			reason: "Conflicts are nobody's business.",
+			change: create, status: 409, code: "ConcurrentModification", message: "Request was rejected.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: somebody else changes this at the same moment, or did just now (ConcurrentModification of CreateRole); it is tried again",
+		},
+		"TemporarilyUnmodifiable": {
+			reason: "It says itself that it will pass.",
+			change: put, status: 409, code: "EntityTemporarilyUnmodifiable", message: "Wait.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: somebody else changes this at the same moment, or did just now (EntityTemporarilyUnmodifiable of PutRolePolicy); it is tried again",
+		},
+		"DeleteConflict": {
+			reason: "Somebody hung something on the role since it was observed: observe it again.",
+			change: plan.DeleteRole{}, status: 409, code: "DeleteConflict", message: "Cannot delete entity, must detach all policies first.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: what is in AWS changed since it was looked at (DeleteConflict of DeleteRole); it is looked at again",
+		},
+		"RoleVanished": {
+			reason: "A role that vanishes between two changes will be made again.",
+			change: attach, status: 404, code: "NoSuchEntity", message: "The role with name r cannot be found.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: it is not in AWS any more, or not everywhere yet (NoSuchEntity of AttachRolePolicy); it is looked at again",
+		},
+		"RoleVanishedBeforeTags": {
+			reason: "A change that names nothing else can only lack the role.",
+			change: plan.TagRole{Tags: map[string]string{"a": "b"}}, status: 404, code: "NoSuchEntity", message: "Not found.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: it is not in AWS any more, or not everywhere yet (NoSuchEntity of TagRole); it is looked at again",
+		},
+		"UnknownCode": {
+			reason: "To retry is safe, to give up is not.",
+			change: put, status: 400, code: "Surprise", message: "You did not see this coming.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
+			want: "role r: AWS IAM refuses PutRolePolicy: Surprise: You did not see this coming",
+		},
+		"DeniedByOmission": {
+			reason: "The message names the missing action, and not the session.",
+			change: create, status: 403, code: "AccessDenied", message: denial + "iam:CreateRole on resource: " + roleARN + " because no identity-based policy allows the iam:CreateRole action",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: the operator's IAM policy does not allow iam:CreateRole on " + roleARN + "; see config/aws/operator-policy.json",
+		},
+		"DeniedImpliedAction": {
+			reason: "One call may need several actions; AWS says which one is missing.",
+			change: create, status: 403, code: "AccessDenied", message: denial + "iam:TagRole on resource: " + roleARN,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: the operator's IAM policy does not allow iam:TagRole on " + roleARN + "; see config/aws/operator-policy.json",
+		},
+		"DeniedExplicitly": {
+			reason: "An explicit deny is mended by taking it away, not by allowing more.",
+			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r with an explicit deny in an identity-based policy: arn:aws:iam::123456789012:policy/no",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: an explicit deny in an identity-based policy keeps the operator from iam:PutRolePolicy on role r; see config/aws/operator-policy.json",
+		},
+		"DeniedExplicitlyByWhat": {
+			reason: "AWS does not always say in which policy the deny is.",
+			change: create, status: 403, code: "AccessDenied", message: denial + "iam:CreateRole on resource: " + roleARN + " with an explicit deny",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: an explicit deny in a policy keeps the operator from iam:CreateRole on " + roleARN + "; see config/aws/operator-policy.json",
+		},
+		"DeniedByOrganization": {
+			reason: "No policy of the operator can mend a service control policy.",
+			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r because no service control policy allows the iam:PutRolePolicy action",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: no service control policy that applies to the operator allows iam:PutRolePolicy on role r; its IAM policy is not enough",
+		},
+		"DeniedByBoundary": {
+			reason: "Nor can it mend the operator's own boundary.",
+			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r because no permissions boundary allows the iam:PutRolePolicy action",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: no permissions boundary that applies to the operator allows iam:PutRolePolicy on role r; its IAM policy is not enough",
+		},
+		"DeniedWithoutWords": {
+			reason: "If AWS does not say, the action is that of the call.",
+			change: put, status: 403, code: "AccessDeniedException", message: "",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: the operator's IAM policy does not allow iam:PutRolePolicy; see config/aws/operator-policy.json",
+		},
+		"Quota": {
+			reason: "The number is the account's own.",
+			change: attach, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for PoliciesPerRole: 10", summary: summary,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
+			want: "role r: the quota of managed policies attached to a role (AttachedPoliciesPerRoleQuota: 20) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"QuotaOfAccountUnknown": {
+			reason: "Without the account's own number there is still AWS's message.",
+			change: attach, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for PoliciesPerRole: 10",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
+			want: "role r: the quota of managed policies attached to a role (AttachedPoliciesPerRoleQuota: 10) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"QuotaOfInlinePolicies": {
+			reason: "This quota has words of its own.",
+			change: put, status: 409, code: "LimitExceeded", message: "Maximum policy size of 10240 bytes exceeded for role r",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
+			want: "role r: the quota of characters in all inline policies of a role (RolePolicySizeQuota: 10240) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"QuotaUnnamed": {
+			reason: "If AWS names no quota, it is the one that the call can meet.",
+			change: create, status: 409, code: "LimitExceeded", message: "Too much.", summary: summary,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
+			want: "role r: the quota of roles in the account (RolesQuota: 5000) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"QuotaNotInSummary": {
+			reason: "Some quotas GetAccountSummary does not tell.",
+			change: plan.TagRole{Tags: map[string]string{"a": "b"}}, status: 409, code: "LimitExceeded", message: "The number of tags has reached the maximum limit.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
+			want: "role r: the quota of tags of a role (TagsPerRole) is used up; use less, or have it raised in AWS Service Quotas",
+		},
+		"QuotaNew": {
+			reason: "A quota that is new to us is told in AWS's words.",
+			change: put, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for MoonPhases: 4",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
+			want: "role r: a quota of IAM is used up: Cannot exceed quota for MoonPhases: 4; use less, or have it raised in AWS Service Quotas",
+		},
+		"PolicyNotFound": {
+			reason: "The policy may be created later.",
+			change: attach, status: 404, code: "NoSuchEntity", message: "Policy " + policyARN + " does not exist or is not attachable.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPolicyNotFound,
+			want: "role r: the managed policy " + policyARN + " does not exist: create it, or correct spec.policies.managed",
+		},
+		"BoundaryNotFoundAtCreation": {
+			reason: "The boundary may be created later.",
+			change: create, status: 404, code: "NoSuchEntity", message: "Scope ARN: " + boundaryARN + " does not exist or is not attachable.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonBoundaryNotFound,
+			want: "role r: the permissions boundary " + boundaryARN + " does not exist or cannot be a boundary: create that policy, or name another",
+		},
+		"BoundaryNotFoundUnderAnotherCode": {
+			reason: "The words count, not the code.",
+			change: plan.PutBoundary{ARN: boundaryARN}, status: 400, code: "InvalidInput", message: "Scope ARN: " + boundaryARN + " does not exist or is not attachable.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonBoundaryNotFound,
+			want: "role r: the permissions boundary " + boundaryARN + " does not exist or cannot be a boundary: create that policy, or name another",
+		},
+		"BoundaryNotFoundInOtherWords": {
+			reason: "What is not the role can only be the boundary.",
+			change: plan.PutBoundary{ARN: boundaryARN}, status: 404, code: "NoSuchEntity", message: "No such policy.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonBoundaryNotFound,
+			want: "role r: the permissions boundary " + boundaryARN + " does not exist or cannot be a boundary: create that policy, or name another",
+		},
+		"InlineMalformed": {
+			reason: "Only a new spec can mend a policy that AWS cannot read.",
+			change: put, status: 400, code: "MalformedPolicyDocument", message: "Policy statement must contain resources.",
+			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonPolicyMalformed,
+			want: "role r: spec.policies.inline[bucket]: AWS refuses the policy: Policy statement must contain resources",
+		},
+		"TrustMalformed": {
+			reason: "The message says which of the policies it is.",
+			change: plan.UpdateTrust{Trust: "{}"}, status: 400, code: "MalformedPolicyDocument", message: "Syntax errors in policy.",
+			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonPolicyMalformed,
+			want: "role r: the trust policy: AWS refuses the policy: Syntax errors in policy",
+		},
+		"PrincipalInvalid": {
+			reason: "The principal may be created later.",
+			change: create, status: 400, code: "MalformedPolicyDocument", message: `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/x"`,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPrincipalInvalid,
+			want: `role r: the trust policy: AWS refuses the policy: Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/x"`,
+		},
+		"NotAttachable": {
+			reason: "A policy that cannot be attached to a role never will be.",
+			change: attach, status: 400, code: "PolicyNotAttachable", message: "Cannot attach a Service Role Policy to a Customer Role.",
+			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonInvalidSpec,
+			want: "role r: AWS IAM refuses AttachRolePolicy: PolicyNotAttachable: Cannot attach a Service Role Policy to a Customer Role",
+		},
+		"ValidationError": {
+			reason: "A value that IAM does not take is the author's to correct.",
+			change: create, status: 400, code: "ValidationError", message: "1 validation error detected: Value at 'tags' failed to satisfy constraint",
+			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonInvalidSpec,
+			want: "role r: AWS IAM refuses CreateRole: ValidationError: 1 validation error detected: Value at 'tags' failed to satisfy constraint",
+		},
+		"Unmodifiable": {
+			reason: "A service's own role is not ours to change.",
+			change: plan.UpdateRole{}, status: 400, code: "UnmodifiableEntity", message: "Cannot perform the operation on the protected role 'r' - this role is only modifiable by AWS",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonRoleUnmodifiable,
+			want: "role r: IAM does not let this role be changed, which is so of roles that belong to an AWS service: Cannot perform the operation on the protected role 'r' - this role is only modifiable by AWS",
+		},
+		"CredentialsInvalid": {
+			reason: "Somebody must give the operator other credentials.",
+			change: put, status: 403, code: "InvalidClientTokenId", message: "The security token included in the request is invalid.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS IAM does not accept the operator's credentials (InvalidClientTokenId): they are wrong, expired or not active, or the node's clock is wrong; see config/aws/README.md",
+		},
+		"SignatureWrong": {
+			reason: "AWS's words hold times, so they are left out.",
+			change: put, status: 403, code: "SignatureDoesNotMatch", message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T002500Z - 15 min.)",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS IAM does not accept the operator's credentials (SignatureDoesNotMatch): they are wrong, expired or not active, or the node's clock is wrong; see config/aws/README.md",
+		},
+		"ClockWrong": {
+			reason: "The SDK corrects the clock as it goes.",
+			change: put, status: 400, code: "RequestExpired", message: "Request has expired.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS IAM refuses a request for its date (RequestExpired): the node's clock is wrong",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, rejecting(tc.status, tc.code, tc.message, tc.summary), ClientOptions{})
+			roles := NewRoles(c.IAM)
+
+			applied, err := roles.Apply(t.Context(), "r", []plan.Change{tc.change})
+
+			if diff := cmp.Diff(plan.Applied{}, applied); diff != "" {
+				t.Errorf("%s\napplied: -want, +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
+				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
+			}
+			if !hasCode(err, tc.code) {
+				t.Errorf("%s\nApply(...): AWS's own error is not in the chain", tc.reason)
+			}
+			if _, again := roles.Apply(t.Context(), "r", []plan.Change{tc.change}); again.Error() != err.Error() {
+				t.Errorf("%s\nApply(...) again: %q, first %q", tc.reason, again, err)
+			}
+		})
+	}
+}
+
+// rejecting refuses all calls, except to tell a summary of the account if there
+// is one.
+func rejecting(status int, code, message, summary string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if summary != "" && r.FormValue("Action") == "GetAccountSummary" {
+			_, _ = io.WriteString(w, summary)
+			return
+		}
+		rejectWith(w, status, code, message)
+	}
+}
+
+// The SDK wraps what it retried in errors that count attempts and tokens.
+func TestMessagesDoNotCountAttempts(t *testing.T) {
+	cause := &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: &smithy.GenericAPIError{Code: "Throttling", Message: "Rate exceeded"}}
+	want := classify(operation{name: "GetRole"}, cause, unknownQuota)
+	for _, err := range []error{
+		&retry.MaxAttemptsError{Attempt: 3, Err: cause},
+		errors.Join(cause, errors.New("retry quota exceeded, 0 available, 5 requested")),
+	} {
+		if got := classify(operation{name: "GetRole"}, err, unknownQuota); got.Error() != want.Error() {
+			t.Errorf("classify(%v) = %q, want %q", err, got, want)
+		}
+	}
+}
+
+func TestScrub(t *testing.T) {
+	cases := map[string]struct {
+		reason, text, want string
+	}{
+		"Session": {
+			reason: "A session's name changes with the credentials.",
+			text:   "User: arn:aws-cn:sts::123456789012:assumed-role/op/1789000000000000000 is not authorized",
+			want:   "User: arn:aws-cn:sts::123456789012:assumed-role/op is not authorized",
+		},
+		"RequestID": {
+			reason: "A request ID changes with the request.",
+			text:   "No (Service: Iam, Request ID: 7a62c49f-347e-4fc4-9331-6e8e00000000)",
+			want:   "No (Service: Iam",
+		},
+		"UUID":  {reason: "As does any other.", text: "see 7a62c49f-347e-4fc4-9331-6e8e00000000.", want: "see …"},
+		"Times": {reason: "Time passes.", text: "at 20260101T000000Z, 2026-01-01T00:00:00.123Z", want: "at …, …"},
+		"Space": {reason: "A condition is a sentence.", text: " a\n\tb ", want: "a b"},
+		"Long":  {reason: "Nobody reads more.", text: strings.Repeat("ä", maxMessage+1), want: strings.Repeat("ä", maxMessage) + "…"},
+		"Plain": {reason: "The rest is left as it is.", text: "Cannot exceed quota for RolesPerAccount: 1000", want: "Cannot exceed quota for RolesPerAccount: 1000"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, redact(tc.text)); diff != "" {
+				t.Errorf("%s\nscrub(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	c := serve(t, func(http.ResponseWriter, *http.Request) {}, ClientOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, err := NewRoles(c.IAM).Observe(ctx, "r")
+
+	if !errors.Is(err, context.Canceled) || fault.KindOf(err) != fault.Transient {
+		t.Errorf("Observe(...): %v (%v), want a transient fault for context.Canceled", err, fault.KindOf(err))
+	}
+	if want := "role r: GetRole was interrupted"; err.Error() != want {
+		t.Errorf("Observe(...): %q, want %q", err, want)
+	}
+}

@@ -1,0 +1,129 @@
+package awsiam
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsratelimit "github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
+)
+
+// userAgent is the operator's name in CloudTrail, before its version.
+const userAgent = "podidentity-operator"
+
+// fallbackRegion is what requests are signed for if no region is configured
+// anywhere. IAM is one service for the whole partition, and in the partition aws
+// it is signed for us-east-1 whatever the region. In other partitions the region
+// has to be set, for it is what names the partition.
+const fallbackRegion = "us-east-1"
+
+// How long AWS has for an answer. The whole of one attempt is bounded so that a
+// connection that has gone silent does not hold up a worker.
+const (
+	dialTimeout    = 5 * time.Second
+	attemptTimeout = 30 * time.Second
+)
+
+// renewBefore is how long before they expire credentials from a ServiceAccount's
+// token are renewed, as the SDK does with those of most other kinds. By default it
+// uses these to the last moment: a call that comes a little later, or a clock that is
+// a little slow, makes AWS refuse them. AWS tolerates clocks that differ by as much.
+const renewBefore = 5 * time.Minute
+
+// ClientOptions say how the operator presents itself to AWS.
+type ClientOptions struct {
+	// Version of the operator, for the user agent.
+	Version string
+	// OnAttempt is told of every attempt of a call to AWS, after it. It must be fast
+	// and safe for concurrent use; nil means that nobody wants to know.
+	OnAttempt func(Attempt)
+	// Limiter bounds the attempts of calls to IAM; nil means that nothing does.
+	Limiter *ratelimit.Limiter
+	// OnThrottleWait is told how long a call had to wait for the budget, and how urgent it
+	// was; nil means that nobody wants to know.
+	OnThrottleWait func(ratelimit.Priority, time.Duration)
+	// Load are settings that go before those of the environment: a program that
+	// works in several accounts at once cannot tell them apart by variables.
+	Load []func(*config.LoadOptions) error
+}
+
+// Clients are the SDK's clients for one AWS account. They share connections,
+// credentials and the budget of retries.
+type Clients struct {
+	IAM API
+	STS STS
+	// Region that requests are signed for.
+	Region string
+}
+
+// NewClients returns clients that are configured as every AWS tool is: by
+// environment variables, shared files, the ServiceAccount's token or the
+// machine. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_STS,
+// AWS_CA_BUNDLE, AWS_REGION, AWS_RETRY_MODE and AWS_MAX_ATTEMPTS are honored. It
+// makes no call: whether there are credentials shows in the first one.
+func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
+		config.WithDefaultRegion(fallbackRegion),
+		config.WithAppID(userAgent + "/" + o.Version),
+		config.WithCredentialsCacheOptions(func(c *aws.CredentialsCacheOptions) { c.ExpiryWindow = renewBefore }),
+		// Not a plain *http.Client, which AWS_CA_BUNDLE could not be added to.
+		config.WithHTTPClient(awshttp.NewBuildableClient().
+			WithTimeout(attemptTimeout).
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })),
+	}, o.Load...)...)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = taggedCredentials{cfg.Credentials}
+	}
+	retryer := newRetryer(cfg.RetryMode)
+	cfg.Retryer = func() aws.Retryer { return retryer } // after loading, or AWS_MAX_ATTEMPTS would not count
+	if o.OnAttempt != nil {
+		cfg.APIOptions = append(cfg.APIOptions, attemptRecorder(o.OnAttempt))
+	}
+	budgeted := func(io *iam.Options) {
+		if o.Limiter != nil {
+			io.APIOptions = append(io.APIOptions, attemptLimiter(o.Limiter, o.OnThrottleWait))
+		}
+	}
+	return &Clients{IAM: iam.NewFromConfig(cfg, budgeted), STS: sts.NewFromConfig(cfg), Region: cfg.Region}, nil
+}
+
+// newRetryer returns the SDK's retryer, standard or adaptive, which also retries
+// when two callers change one thing at the same moment. IAM's LimitExceeded, a
+// quota, is not retried, though it sounds like throttling.
+//
+// The SDK's own allowance of retries is off: once it is used up, it turns every
+// passing failure into a final one, for all callers at once. The budget bounds
+// retries as it does first attempts.
+func newRetryer(mode aws.RetryMode) aws.Retryer {
+	unlimited := func(o *retry.StandardOptions) { o.RateLimiter = awsratelimit.None }
+	var retryer aws.Retryer = retry.NewStandard(unlimited)
+	if mode == aws.RetryModeAdaptive {
+		retryer = retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, unlimited) })
+	}
+	return retry.AddWithErrorCodes(retryer, "ConcurrentModification")
+}
+
+// taggedCredentials marks the errors of a provider, which would otherwise look
+// like those of the call that the credentials are for.
+type taggedCredentials struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (m taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := m.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &credentialsError{err}
+	}
+	return c, nil
+}

@@ -1,0 +1,465 @@
+package awsiam
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	smithy "github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+)
+
+// noRole answers that there is no such role.
+func noRole(w http.ResponseWriter, _ *http.Request) {
+	rejectWith(w, http.StatusNotFound, "NoSuchEntity", "The role with name r cannot be found.")
+}
+
+func TestRequestsAreSignedAndNamed(t *testing.T) {
+	cases := map[string]struct {
+		reason, region, want string
+	}{
+		"NoRegion":   {reason: "Without a region, requests are signed as IAM wants it in the partition aws.", want: "us-east-1"},
+		"WithRegion": {reason: "A region that is configured is used.", region: "cn-north-1", want: "cn-north-1"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got http.Header
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got = r.Header
+				noRole(w, r)
+			}))
+			t.Cleanup(server.Close)
+			configureAWS(t, server.URL)
+			t.Setenv("AWS_REGION", tc.region)
+
+			c := clients(t, ClientOptions{Version: "1.2.3"})
+			if _, err := NewRoles(c.IAM).Observe(t.Context(), "r"); err != nil {
+				t.Fatal(err)
+			}
+
+			if c.Region != tc.want {
+				t.Errorf("%s\nRegion = %q, want %q", tc.reason, c.Region, tc.want)
+			}
+			if got, want := got.Get("Authorization"), regexp.MustCompile(`Credential=AKIDEXAMPLE/\d+/`+tc.want+`/iam/`); !want.MatchString(got) {
+				t.Errorf("%s\nAuthorization = %q, want %v", tc.reason, got, want)
+			}
+			if got, want := got.Get("User-Agent"), "app/podidentity-operator-1.2.3"; !strings.Contains(got, want) {
+				t.Errorf("%s\nUser-Agent = %q, want one with %q", tc.reason, got, want)
+			}
+		})
+	}
+}
+
+// In a network that opens TLS connections, AWS_CA_BUNDLE must reach our client.
+func TestCABundle(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(noRole))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	configureAWS(t, server.URL)
+
+	_, err := NewRoles(clients(t, ClientOptions{}).IAM).Observe(t.Context(), "r")
+	want := "role r: AWS IAM cannot be reached: its certificate is of an unknown authority; is there a proxy, whose certificate belongs in AWS_CA_BUNDLE?"
+	if err == nil || err.Error() != want {
+		t.Errorf("without AWS_CA_BUNDLE: error = %v, want %s", err, want)
+	}
+
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(bundle, authority, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	if _, err := NewRoles(clients(t, ClientOptions{}).IAM).Observe(t.Context(), "r"); err != nil {
+		t.Errorf("with AWS_CA_BUNDLE: %v", err)
+	}
+}
+
+func TestUnusableConfiguration(t *testing.T) {
+	configureAWS(t, "")
+	t.Setenv("AWS_CA_BUNDLE", filepath.Join(t.TempDir(), "missing"))
+	if _, err := NewClients(t.Context(), ClientOptions{}); err == nil {
+		t.Error("NewClients(...): want an error for a CA bundle that is not there")
+	}
+}
+
+func TestRetryer(t *testing.T) {
+	cases := map[string]struct {
+		reason, code string
+		want         bool
+	}{
+		"Throttling":             {reason: "The standard retryer's own.", code: "Throttling", want: true},
+		"ConcurrentModification": {reason: "The next attempt finds the other caller gone.", code: "ConcurrentModification", want: true},
+		"LimitExceeded":          {reason: "A quota does not grow between two attempts.", code: "LimitExceeded"},
+		"NoSuchEntity":           {reason: "An answer is an answer.", code: "NoSuchEntity"},
+	}
+	for _, mode := range []aws.RetryMode{"", aws.RetryModeStandard, aws.RetryModeAdaptive} {
+		retryer := newRetryer(mode)
+		for name, tc := range cases {
+			t.Run(fmt.Sprintf("%s/%s", mode, name), func(t *testing.T) {
+				if got := retryer.IsErrorRetryable(&smithy.GenericAPIError{Code: tc.code}); got != tc.want {
+					t.Errorf("%s\nIsErrorRetryable(%s) = %v", tc.reason, tc.code, got)
+				}
+			})
+		}
+	}
+}
+
+// However many calls have failed, the next is retried as the first was. The SDK's
+// own allowance, which all callers share, pays for a hundred retries.
+func TestRetriesAreNotUsedUp(t *testing.T) {
+	for _, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
+		t.Run(string(mode), func(t *testing.T) {
+			retryer := newRetryer(mode)
+			throttled := &smithy.GenericAPIError{Code: "Throttling"}
+			for n := range 1000 {
+				if _, err := retryer.GetRetryToken(t.Context(), throttled); err != nil {
+					t.Fatalf("after %d retries there was none left: %v", n, err)
+				}
+			}
+		})
+	}
+}
+
+// How AWS fails to answer, and what is said of it.
+func TestNoAnswer(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+
+	cases := map[string]struct {
+		reason   string
+		answer   http.HandlerFunc
+		endpoint string // instead of answer
+		want     string
+	}{
+		"Refused": {
+			reason:   "Neither address nor port is told.",
+			endpoint: closed.URL,
+			want:     "role r: AWS IAM cannot be reached: connection refused",
+		},
+		"Closed": {
+			reason: "The connection breaks before there is an answer.",
+			answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			want:   "role r: AWS IAM cannot be reached: connection closed",
+		},
+		"Proxy": {
+			reason: "A proxy's error page is no answer of AWS.",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusBadGateway)
+				_, _ = io.WriteString(w, "<html><body><p>Bad gateway<br></body></html>")
+			},
+			want: "role r: AWS IAM cannot be reached: the answer, of HTTP status 502, is none of AWS's; is there a proxy?",
+		},
+		"NotXML": {
+			reason: "Nor is one that pretends that all is well.",
+			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Sign in") },
+			want:   "role r: AWS IAM cannot be reached: the answer, of HTTP status 200, is none of AWS's; is there a proxy?",
+		},
+		"Empty": {
+			reason: "An error without a body has no code.",
+			answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+			want:   "role r: AWS IAM cannot be reached: the answer, of HTTP status 503, is none of AWS's; is there a proxy?",
+		},
+		"NotAsked": {
+			reason:   "What is wrong here is our own configuration.",
+			endpoint: "http://[::1",
+			want:     "role r: AWS IAM cannot be asked for GetRole: failed to resolve service endpoint, Failed to parse uri: http://[::1",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			endpoint := tc.endpoint
+			if tc.answer != nil {
+				server := httptest.NewServer(tc.answer)
+				t.Cleanup(server.Close)
+				endpoint = server.URL
+			}
+			configureAWS(t, endpoint)
+
+			_, err := NewRoles(clients(t, ClientOptions{}).IAM).Observe(t.Context(), "r")
+
+			if fault.KindOf(err) != fault.Transient {
+				t.Errorf("%s\nkind = %v, want transient", tc.reason, fault.KindOf(err))
+			}
+			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
+				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestNetworkCause(t *testing.T) {
+	dial := func(err error) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 40000}, Err: err}
+	}
+	cases := map[string]struct {
+		err  error
+		want string
+	}{
+		"NoSuchName": {&net.DNSError{Name: "iam.amazonaws.com", Server: "10.0.0.2:53", IsNotFound: true}, "the name iam.amazonaws.com is not known"},
+		"NoDNS":      {&net.DNSError{Name: "iam.amazonaws.com", Server: "10.0.0.2:53", IsTimeout: true}, "the name iam.amazonaws.com cannot be looked up"},
+		"OtherName":  {x509.HostnameError{Host: "iam.amazonaws.com", Certificate: &x509.Certificate{}}, "its certificate is for another name"},
+		"Reset":      {dial(syscall.ECONNRESET), "connection closed"},
+		"NoRoute":    {dial(syscall.EHOSTUNREACH), "there is no route"},
+		"Deadline":   {fmt.Errorf("sending: %w", context.DeadlineExceeded), "no answer in time"},
+		"Timeout":    {dial(os.ErrDeadlineExceeded), "no answer in time"},
+		"Unheard":    {errors.New("of port 40000"), ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := networkCause(tc.err); got != tc.want {
+				t.Errorf("networkCause(%v) = %q, want %q", tc.err, got, tc.want)
+			}
+		})
+	}
+}
+
+// Errors of getting credentials are not mistaken for those of the call that the
+// credentials are for, though the SDK nests them alike.
+func TestCredentials(t *testing.T) {
+	cases := map[string]struct {
+		reason     string
+		sts        http.HandlerFunc // nil if nobody listens
+		noToken    bool             // there is no token file
+		nothing    bool             // no credentials are configured
+		wantKind   fault.Kind
+		wantReason string
+		want       string
+	}{
+		"None": {
+			reason:   "The SDK finds nothing in any place.",
+			nothing:  true,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see config/aws/README.md",
+		},
+		"NoToken": {
+			reason:   "The ServiceAccount's token is not mounted.",
+			noToken:  true,
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see config/aws/README.md",
+		},
+		"TrustRefuses": {
+			reason: "The operator's own role does not trust its ServiceAccount: that is no missing iam: action.",
+			sts: func(w http.ResponseWriter, _ *http.Request) {
+				rejectWith(w, 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+			},
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS gives the operator no credentials: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity; see config/aws/README.md",
+		},
+		"NoProvider": {
+			reason: "IAM does not know the cluster's issuer.",
+			sts: func(w http.ResponseWriter, _ *http.Request) {
+				rejectWith(w, 400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.example.com")
+			},
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS gives the operator no credentials: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.example.com; see config/aws/README.md",
+		},
+		"TokenExpired": {
+			reason: "AWS tells two times, which a condition must not.",
+			sts: func(w http.ResponseWriter, _ *http.Request) {
+				rejectWith(w, 400, "ExpiredTokenException", "Token expired: current date/time 1795525226 must be before the expiration date/time 1795525225")
+			},
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
+			want: "role r: AWS gives the operator no credentials: its ServiceAccount's token has expired (ExpiredTokenException), which the kubelet was to renew, or the node's clock is wrong; see config/aws/README.md",
+		},
+		"Throttled": {
+			reason:   "STS is asked too much.",
+			sts:      func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Throttling", "Rate exceeded") },
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
+			want: "role r: AWS gives the operator no credentials for now: Throttling",
+		},
+		"Down": {
+			reason:   "STS does not answer.",
+			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
+			want: "role r: AWS STS cannot be reached: connection refused",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			configureAWS(t, "")
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+			if !tc.nothing {
+				configureToken(t, !tc.noToken)
+			}
+			// For the credentials, the SDK looks at no other endpoint than this one.
+			server := httptest.NewServer(tc.sts)
+			t.Cleanup(server.Close)
+			t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+			if tc.sts == nil {
+				server.Close()
+			}
+			var outcomes []string
+			c := clients(t, ClientOptions{OnAttempt: func(c Attempt) { outcomes = append(outcomes, c.Operation+" "+c.Outcome) }})
+
+			_, err := NewRoles(c.IAM).Observe(t.Context(), "r")
+
+			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
+				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff([]string{"GetRole " + OutcomeNoCredentials}, outcomes); diff != "" {
+				t.Errorf("%s\noutcomes: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// Credentials are renewed a while before they expire, and not before.
+func TestCredentialsRenewed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		left time.Duration // until they expire
+		want int           // how often they are fetched for two calls
+	}{
+		"Fresh":       {renewBefore + time.Minute, 1},
+		"AboutToEnd":  {renewBefore - time.Minute, 2},
+		"LastMoments": {time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fetched := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.FormValue("Action") != "AssumeRoleWithWebIdentity" {
+					noRole(w, r)
+					return
+				}
+				fetched++
+				_, _ = fmt.Fprintf(w, "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"+
+					"<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration>"+
+					"</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>", time.Now().Add(tc.left).UTC().Format(time.RFC3339))
+			}))
+			t.Cleanup(server.Close)
+			configureAWS(t, server.URL)
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+			t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+			configureToken(t, true)
+			c := clients(t, ClientOptions{})
+			for range 2 {
+				if _, err := NewRoles(c.IAM).Observe(t.Context(), "r"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if fetched != tc.want {
+				t.Errorf("They were fetched %d times, want %d.", fetched, tc.want)
+			}
+		})
+	}
+}
+
+// configureToken makes the SDK look for credentials as in a pod whose
+// ServiceAccount has a role.
+func configureToken(t *testing.T, mounted bool) {
+	t.Helper()
+	token := filepath.Join(t.TempDir(), "token")
+	t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/podidentity-operator")
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
+	if !mounted {
+		return
+	}
+	if err := os.WriteFile(token, []byte("a.b.c"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every attempt is told, with an outcome that is fit to be a metric's label.
+func TestOnCall(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		attempts string
+		answer   http.HandlerFunc
+		want     []Attempt
+	}{
+		"Success": {
+			reason: "An answer that is none of IAM's errors.",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, "<GetRoleResponse><GetRoleResult><Role><RoleName>r</RoleName></Role></GetRoleResult></GetRoleResponse>")
+			},
+			want: []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeSuccess}},
+		},
+		"Code": {
+			reason: "A code that is known is told.",
+			answer: func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Throttling", "Rate exceeded") },
+			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: "Throttling"}},
+		},
+		"UnknownCode": {
+			reason: "A code that is not known could be anything, and there could be any number.",
+			answer: func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Surprise", "") },
+			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeOther}},
+		},
+		"Unreachable": {
+			reason: "A network has no code.",
+			answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeNoAnswer}},
+		},
+		"Attempts": {
+			reason:   "An attempt that is repeated is told, too.",
+			attempts: "2",
+			answer:   onceOnly("InternalFailure"),
+			want: []Attempt{
+				{Service: "IAM", Operation: "GetRole", Outcome: "InternalFailure"},
+				{Service: "IAM", Operation: "GetRole", Outcome: "NoSuchEntity"},
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(tc.answer)
+			t.Cleanup(server.Close)
+			configureAWS(t, server.URL)
+			if tc.attempts != "" {
+				t.Setenv("AWS_MAX_ATTEMPTS", tc.attempts)
+			}
+			var got []Attempt
+			c := clients(t, ClientOptions{OnAttempt: func(c Attempt) { got = append(got, c) }})
+
+			_, _ = c.IAM.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("r")})
+
+			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(Attempt{}, "Duration")); diff != "" {
+				t.Errorf("%s\ncalls: -want, +got:\n%s", tc.reason, diff)
+			}
+			for _, c := range got {
+				if c.Duration <= 0 {
+					t.Errorf("%s\nduration = %v", tc.reason, c.Duration)
+				}
+			}
+		})
+	}
+}
+
+func TestOutcomeOfCanceled(t *testing.T) {
+	if got := outcomeOf(fmt.Errorf("sending: %w", context.Canceled)); got != OutcomeCanceled {
+		t.Errorf("outcomeOf(canceled) = %q", got)
+	}
+}
+
+// onceOnly answers with code the first time, and then that there is no role.
+func onceOnly(code string) http.HandlerFunc {
+	var once sync.Once
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer := noRole
+		once.Do(func() {
+			answer = func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, http.StatusInternalServerError, code, "") }
+		})
+		answer(w, r)
+	}
+}

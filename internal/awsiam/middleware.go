@@ -1,0 +1,73 @@
+package awsiam
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
+)
+
+// attempt is a step that every attempt of a call goes through, retries too.
+type attempt func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error)
+
+// option returns an option of the SDK that adds the step.
+func (a attempt) option(name string) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc(name, a), "Retry", middleware.After)
+	}
+}
+
+// attemptRecorder returns an option that tells onCall of every attempt.
+func attemptRecorder(onCall func(Attempt)) func(*middleware.Stack) error {
+	return attempt(func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		start := time.Now()
+		out, metadata, err := next.HandleFinalize(ctx, in)
+		onCall(Attempt{
+			Service:   awsmiddleware.GetServiceID(ctx),
+			Operation: awsmiddleware.GetOperationName(ctx),
+			Outcome:   outcomeOf(err),
+			Duration:  time.Since(start),
+		})
+		return out, metadata, err
+	}).option("PodIdentityRecordAttempt")
+}
+
+// attemptLimiter returns an option that has every attempt wait for its turn, and
+// tells the budget when AWS says that it was one too many.
+func attemptLimiter(b *ratelimit.Limiter, onWait func(ratelimit.Priority, time.Duration)) func(*middleware.Stack) error {
+	return attempt(func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		class := classOf(awsmiddleware.GetOperationName(ctx))
+		waited, err := b.Acquire(ctx, class)
+		if onWait != nil {
+			onWait(ratelimit.PriorityOf(ctx), waited)
+		}
+		if err != nil {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+		out, metadata, err := next.HandleFinalize(ctx, in)
+		if throttled(err) {
+			b.Throttled(class)
+		}
+		return out, metadata, err
+	}).option("PodIdentityBudget")
+}
+
+// classOf returns the class of an operation of IAM, whose names say what they do.
+func classOf(operation string) ratelimit.Class {
+	if strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List") {
+		return ratelimit.Read
+	}
+	return ratelimit.Write
+}
+
+// throttled reports whether AWS says that there are too many calls.
+func throttled(err error) bool {
+	check := retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
+	return err != nil && check.IsErrorThrottle(err) == aws.TrueTernary
+}

@@ -1,0 +1,113 @@
+// Package ratelimit shares an account's allowance of AWS calls among all who call.
+//
+// IAM throttles an account as a whole and publishes no numbers
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html), so
+// whatever one program spends is missing to everybody else. A Budget bounds reads
+// and writes apart, lets the most urgent call through first, and slows down when
+// AWS says that it is too much.
+package ratelimit
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// Priority says how urgent a call is; a lower one goes first.
+type Priority int
+
+// The priorities, the most urgent first.
+const (
+	// Edit is what a user waits for: a changed spec, a deletion. It is the zero
+	// value, so what does not say is not held up.
+	Edit Priority = iota
+	// Request is a check that a user asked for: of one identity, or of all at once.
+	Request
+	// Create makes a new identity.
+	Create
+	// Repair puts back what somebody changed in AWS.
+	Repair
+	// Check looks whether there is anything to repair.
+	Check
+)
+
+// String returns the priority's name as metrics label it.
+func (p Priority) String() string {
+	switch p {
+	case Edit:
+		return "edit"
+	case Request:
+		return "request"
+	case Create:
+		return "create"
+	case Repair:
+		return "repair"
+	default:
+		return "check"
+	}
+}
+
+type priorityKey struct{}
+
+// WithPriority returns a context whose calls are that urgent.
+func WithPriority(ctx context.Context, p Priority) context.Context {
+	shared := &atomic.Int64{}
+	shared.Store(int64(p))
+	return context.WithValue(ctx, priorityKey{}, shared)
+}
+
+// PriorityOf returns how urgent the calls of ctx are; Edit if it does not say.
+func PriorityOf(ctx context.Context) Priority {
+	if shared, ok := ctx.Value(priorityKey{}).(*atomic.Int64); ok {
+		return Priority(shared.Load())
+	}
+	return Edit
+}
+
+// Raise makes the calls of a context from WithPriority, and of those derived from
+// it, at least that urgent: also the calls that wait already.
+func Raise(ctx context.Context, p Priority) {
+	shared, ok := ctx.Value(priorityKey{}).(*atomic.Int64)
+	if !ok {
+		return // nothing is more urgent
+	}
+	for now := shared.Load(); int64(p) < now && !shared.CompareAndSwap(now, int64(p)); now = shared.Load() {
+	}
+}
+
+// Class tells calls apart that do not share an allowance.
+type Class int
+
+// The classes of calls.
+const (
+	Read Class = iota
+	Write
+)
+
+// Limiter is safe for concurrent use.
+type Limiter struct{ buckets [2]*bucket }
+
+// New returns a Budget of that many calls a second, each with a burst of one
+// second's worth, half of which is left to edits. A rate of zero or less means no
+// bound.
+func New(reads, writes float64) *Limiter {
+	return &Limiter{buckets: [2]*bucket{Read: newBucket(reads), Write: newBucket(writes)}}
+}
+
+// Acquire waits until the budget has a call to spare for ctx's priority, and
+// returns how long that took. It fails only when ctx ends.
+func (b *Limiter) Acquire(ctx context.Context, class Class) (time.Duration, error) {
+	began := time.Now()
+	err := b.buckets[class].acquire(ctx)
+	return time.Since(began), err
+}
+
+// Throttled tells the budget that AWS found a call to be one too many: the rate is
+// halved, and recovers within a minute.
+func (b *Limiter) Throttled(class Class) { b.buckets[class].throttled() }
+
+// Rate returns the calls a second that the budget allows now; +Inf if unbound.
+func (b *Limiter) Rate(class Class) float64 { return b.buckets[class].current() }
+
+func unlimited(rate float64) bool { return rate <= 0 || math.IsInf(rate, 1) }

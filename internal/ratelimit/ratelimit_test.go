@@ -1,0 +1,229 @@
+package ratelimit
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// drain uses up the burst, so that what follows has to wait.
+func drain(t *testing.T, b *Limiter, class Class, burst int) {
+	t.Helper()
+	for range burst {
+		if waited, err := b.Acquire(t.Context(), class); err != nil || waited != 0 {
+			t.Fatalf("a call within the burst waited %s: %v", waited, err)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(10, 5)
+		drain(t, b, Write, 5)
+		began := time.Now()
+		for range 20 {
+			if _, err := b.Acquire(t.Context(), Write); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began).Round(10 * time.Millisecond); took != 4*time.Second {
+			t.Errorf("20 calls at 5 a second took %s", took)
+		}
+		drain(t, b, Read, 10) // reads have an allowance of their own
+	})
+}
+
+func TestUnbound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(0, 0)
+		drain(t, b, Read, 10000)
+		b.Throttled(Read)
+		if got := b.Rate(Read); !math.IsInf(got, 1) {
+			t.Errorf("rate = %v", got)
+		}
+	})
+}
+
+// Of those who wait the most urgent goes first, and of these who came first.
+func TestPriority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(1, 1)
+		drain(t, b, Read, 1)
+		var mu sync.Mutex
+		var served []string
+		var wg sync.WaitGroup
+		for _, c := range []struct {
+			name     string
+			priority Priority
+		}{{"check 1", Check}, {"check 2", Check}, {"repair", Repair}, {"create", Create}, {"request", Request}, {"edit 1", Edit}, {"edit 2", Edit}} {
+			wg.Go(func() {
+				if _, err := b.Acquire(WithPriority(t.Context(), c.priority), Read); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, c.name)
+			})
+			synctest.Wait() // so that they come in this order
+		}
+		wg.Wait()
+		want := []string{"edit 1", "edit 2", "request", "create", "repair", "check 1", "check 2"}
+		if diff := cmp.Diff(want, served); diff != "" {
+			t.Errorf("served: -want, +got:\n%s", diff)
+		}
+	})
+}
+
+// A crowd leaves half of the burst to edits, which do not wait for it then.
+func TestEditsHaveTokensOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(10, 5)
+		crowd, stop := context.WithCancel(WithPriority(t.Context(), Create))
+		served := 0
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if _, err := b.Acquire(crowd, Read); err == nil {
+					served++
+				}
+			})
+			synctest.Wait()
+		}
+		if served != 5 {
+			t.Errorf("%d of the crowd were served at once, want half of the burst of 10", served)
+		}
+		drain(t, b, Read, 5)
+		if waited, err := b.Acquire(t.Context(), Read); err != nil || waited.Round(time.Millisecond) != 100*time.Millisecond {
+			t.Errorf("the edit after those waited %s: %v", waited, err)
+		}
+		if waited, err := b.Acquire(WithPriority(t.Context(), Request), Write); err != nil || waited != 0 {
+			t.Errorf("a write waited %s for reads: %v", waited, err)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+// What has become more urgent while it waited is served as if it had always been;
+// nothing becomes less urgent.
+func TestRaise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(1, 1)
+		drain(t, b, Read, 1)
+		var mu sync.Mutex
+		var served []string
+		var wg sync.WaitGroup
+		wait := func(ctx context.Context, name string) {
+			wg.Go(func() {
+				if _, err := b.Acquire(ctx, Read); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, name)
+			})
+			synctest.Wait()
+		}
+		first, second := WithPriority(t.Context(), Check), WithPriority(t.Context(), Check)
+		wait(WithPriority(t.Context(), Create), "create")
+		wait(first, "first check")
+		wait(context.WithoutCancel(second), "second check")
+
+		Raise(second, Edit)
+		Raise(second, Repair)
+		Raise(t.Context(), Check) // says nothing, and is as urgent as can be
+		wg.Wait()
+		if diff := cmp.Diff([]string{"second check", "create", "first check"}, served); diff != "" {
+			t.Errorf("served: -want, +got:\n%s", diff)
+		}
+		if got := PriorityOf(second); got != Edit {
+			t.Errorf("what was raised to edit is %s", got)
+		}
+	})
+}
+
+// Whoever gives up does not take a token along.
+func TestGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(1, 1)
+		drain(t, b, Read, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := b.Acquire(ctx, Read); err == nil {
+			t.Fatal("a call came through before its time")
+		}
+		waited, err := b.Acquire(t.Context(), Read)
+		if err != nil || waited.Round(10*time.Millisecond) != 900*time.Millisecond {
+			t.Errorf("the next one waited %s: %v", waited, err)
+		}
+	})
+}
+
+// Throttling halves the rate, at most once a second, and the rate recovers.
+func TestThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(8, 8)
+		b.Throttled(Write)
+		b.Throttled(Write) // on its way when AWS said stop
+		if got := b.Rate(Write); got != 4 {
+			t.Errorf("rate = %v, want half of 8", got)
+		}
+		if waited, _ := b.Acquire(t.Context(), Write); waited < 200*time.Millisecond {
+			t.Errorf("the next call waited %s only", waited)
+		}
+		for range 100 {
+			b.Throttled(Write)
+			<-time.After(minHalvingInterval)
+		}
+		if got := b.Rate(Write); got < 8*floor || got > 1 {
+			t.Errorf("rate = %v after a long storm", got)
+		}
+		<-time.After(recovery)
+		if got := b.Rate(Write); got != 8 {
+			t.Errorf("rate = %v after the recovery, want 8", got)
+		}
+		if got := b.Rate(Read); got != 8 {
+			t.Errorf("rate of reads = %v, which nobody throttled", got)
+		}
+	})
+}
+
+// However calls come, no second lets through more than the burst and the rate,
+// and all come through in the end.
+func TestBudgetHolds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		rate := rapid.IntRange(1, 20).Draw(rt, "rate")
+		calls := rapid.SliceOfN(rapid.IntRange(int(Edit), int(Check)), 1, 60).Draw(rt, "priorities")
+		synctest.Test(t, func(t *testing.T) {
+			b := New(float64(rate), 1)
+			began := time.Now()
+			var wg sync.WaitGroup
+			for _, p := range calls {
+				wg.Go(func() { _, _ = b.Acquire(WithPriority(t.Context(), Priority(p)), Read) })
+			}
+			wg.Wait()
+			second := func(calls int) time.Duration { return time.Duration(max(0, calls)) * time.Second / time.Duration(rate) }
+			least, most := second(len(calls)-rate), second(len(calls)-rate+rate/2) // if all are edits, and if none is
+			took := time.Since(began)
+			if took < least-time.Millisecond || took > most+10*time.Millisecond*time.Duration(len(calls)+1) {
+				t.Errorf("%d calls at %d a second took %s, want %s to %s", len(calls), rate, took, least, most)
+			}
+		})
+	})
+}
+
+func TestPriorityOf(t *testing.T) {
+	if got := PriorityOf(t.Context()); got != Edit {
+		t.Errorf("a call that does not say is %s, want edit", got)
+	}
+	names := []string{Edit.String(), Request.String(), Create.String(), Repair.String(), Check.String()}
+	if diff := cmp.Diff([]string{"edit", "request", "create", "repair", "check"}, names); diff != "" {
+		t.Error(diff)
+	}
+}

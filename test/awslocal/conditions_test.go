@@ -1,0 +1,93 @@
+package awslocal_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/podidentity/podidentity-operator/test/awslocal"
+)
+
+// Trust policies, too, see who calls and what the role is.
+func TestTrustConditions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason, condition string
+		user, role        bool // whether the user, and the role caller, may assume the role
+	}{
+		"Principal":   {"The role behind the session.", `{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/caller"}}`, false, true},
+		"User":        {"The user.", `{"StringEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:user/awslocal","aws:username":"awslocal"}}`, true, false},
+		"Type":        {"The kind of the caller.", `{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}`, false, true},
+		"Tag":         {"Tags of the calling role.", `{"StringEquals":{"aws:PrincipalTag/Team":"shop"}}`, false, true},
+		"ResourceTag": {"Tags of the role itself.", `{"StringEquals":{"aws:ResourceTag/team":"pay","iam:ResourceTag/team":"pay"}}`, true, true},
+		"Account":     {"The caller's account.", `{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`, false, false},
+		"Session":     {"The name of the session to be.", `{"StringEquals":{"sts:RoleSessionName":"test"}}`, true, true},
+		"ID":          {"Sessions have the ID of their role.", `{"StringLike":{"aws:userid":"AROA*:test"}}`, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEndpoint(t, awslocal.Options{})
+			caller := e.as(t, "caller", "", func(in *iam.CreateRoleInput) {
+				in.Tags = []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("shop")}}
+			})
+			e.createRole(t, "target", func(in *iam.CreateRoleInput) {
+				in.Tags = []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("pay")}}
+				in.AssumeRolePolicyDocument = document(`[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole","Condition":` + tc.condition + `}]`)
+			})
+			for _, who := range []struct {
+				*endpoint
+				name string
+				want bool
+			}{{e, "user", tc.user}, {caller, "role", tc.role}} {
+				if err := ignore(assume(roleARN("target"), "test")(t.Context(), who.endpoint)); (err == nil) != who.want {
+					t.Errorf("%s The %s: %v", tc.reason, who.name, err)
+				}
+			}
+		})
+	}
+}
+
+// What every call has.
+func TestGlobalKeys(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason, condition string
+		want              bool
+	}{
+		"Address":      {"Where the call comes from.", `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`, true},
+		"OtherAddress": {"And not from elsewhere.", `{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}`, false},
+		"Agent":        {"What it is made with.", `{"StringLike":{"aws:UserAgent":"aws-sdk-go-v2/*"}}`, true},
+		"Region":       {"IAM is in one region for all.", `{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}`, true},
+		"Directly":     {"No service calls for somebody.", `{"Bool":{"aws:ViaAWSService":"false","aws:PrincipalIsAWSService":"false"}}`, true},
+		"MFA":          {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, false},
+		"NoMFA":        {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`, true},
+		"Issued":       {"When the session began.", `{"DateGreaterThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, true},
+		"Old":          {"Sessions can be ended so.", `{"DateLessThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, false},
+		"Transport":    {"As with AWS.", `{"Bool":{"aws:SecureTransport":"true"}}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEndpoint(t, awslocal.Options{Region: "eu-central-1", Authorize: true, AccessKeys: map[string]string{"AKIDLOCAL": "secret"}})
+			caller := e.as(t, "caller", allow(`"iam:ListRoles"`, `"*"`, tc.condition))
+			if _, err := caller.iam.ListRoles(t.Context(), &iam.ListRolesInput{}); (err == nil) != tc.want {
+				t.Errorf("%s %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+// A session's tag overrules the role's of the same key, whatever its case.
+func TestSessionTagsOverrule(t *testing.T) {
+	e := guarded(t)
+	e.createRole(t, "caller", func(in *iam.CreateRoleInput) {
+		in.AssumeRolePolicyDocument = aws.String(anyTrust)
+		in.Tags = []iamtypes.Tag{{Key: aws.String("Team"), Value: aws.String("pay")}}
+	})
+	must(e.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("caller"), PolicyName: aws.String("p"), PolicyDocument: aws.String(
+		allow(`"iam:ListRoles"`, `"*"`, `{"StringEquals":{"aws:PrincipalTag/team":"shop"},"StringNotEquals":{"aws:PrincipalTag/Team":"pay"}}`))}))(t)
+	for team, want := range map[string]bool{"shop": true, "other": false} {
+		c := must(assume(roleARN("caller"), "test", tagged("team", team))(t.Context(), e))(t).Credentials
+		session := clients(e.Server, e.url, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+		if _, err := session.iam.ListRoles(t.Context(), &iam.ListRolesInput{}); (err == nil) != want {
+			t.Errorf("team %s: %v", team, err)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package awslocal
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/podidentity/podidentity-operator/test/awslocal/model"
+)
+
+// maxBody is more than any call that AWS accepts.
+const maxBody = 4 << 20
+
+// call is one AWS call that is being answered.
+type call struct {
+	context.Context //nolint:containedctx // lives as long as the request it belongs to
+	srv             *Server
+	http            *http.Request
+	service         string
+	action          string
+	in              model.Struct
+	caller          caller
+	now             time.Time
+	pageCap         int // at most that many items in a page; 0 means as asked
+	st              *state
+}
+
+// operation is what an action does. A write gets a state of its own to change,
+// all others get one that they must not.
+type operation struct {
+	write bool
+	run   func(*call) (model.Struct, error)
+}
+
+func read(run func(*call) (model.Struct, error)) operation  { return operation{run: run} }
+func write(run func(*call) (model.Struct, error)) operation { return operation{write: true, run: run} }
+
+var operations = map[string]map[string]operation{
+	"iam": iamOperations(),
+	"sts": stsOperations(),
+	"eks": eksOperations(),
+}
+
+// serveAWS answers an AWS call.
+func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
+	id := s.random.uuid()
+	w.Header().Set("X-Amzn-Requestid", id)
+	w.Header().Set("Date", s.now().Format(http.TimeFormat))
+
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		http.Error(w, "cannot read the request: "+err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	req := request{id: id, body: body, http: r, signature: signatureOf(r)}
+	service := req.signature.service
+	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
+		s.serveREST(w, r, s.services["eks"], req)
+		return
+	}
+	form := formOf(r, body)
+	if !form.Has("Action") {
+		redirect(w, r)
+		return
+	}
+	s.serveQuery(w, r, form, service, req)
+}
+
+// formOf returns the parameters of a call of the awsQuery protocol: those of the
+// URL, and those of a body that says that it is a form.
+func formOf(r *http.Request, body []byte) url.Values {
+	form := r.URL.Query()
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return form
+	}
+	if posted, err := url.ParseQuery(string(body)); err == nil {
+		maps.Copy(form, posted)
+	}
+	return form
+}
+
+// redirect sends who asks for no action to AWS's page about IAM, as IAM and STS do.
+func redirect(w http.ResponseWriter, r *http.Request) {
+	page := url.URL{Scheme: "https", Host: "aws.amazon.com", Path: "/iam", RawQuery: r.URL.RawQuery}
+	w.Header().Set("Location", page.String())
+	w.WriteHeader(http.StatusFound)
+}
+
+// request is what all protocols know of a call.
+type request struct {
+	id        string
+	body      []byte
+	http      *http.Request
+	signature signature
+}
+
+func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Values, service string, req request) {
+	m := s.services[service]
+	if m == nil || m.Metadata.Protocol != "query" {
+		m = s.byVersion(form.Get("Version"))
+	}
+	out, err := s.query(r.Context(), m, form, req)
+	status, body := http.StatusOK, []byte(nil)
+	if err == nil {
+		body, err = m.EncodeQuery(form.Get("Action"), out, req.id)
+	}
+	if hangUp, ok := errors.AsType[*connectionReset](err); ok {
+		hangUp.on(w)
+		return
+	}
+	if err != nil {
+		e := asAPIError(err)
+		status, body = m.Status(e.Code), m.EncodeQueryError(e, req.id)
+	}
+	if m == s.services["sts"] {
+		w.Header().Set("X-Amz-Sts-Extended-Request-Id", s.extendedID())
+	}
+	writeAnswer(r.Context(), w, "text/xml", status, body)
+	s.logCall(m.Metadata.EndpointPrefix, form.Get("Action"), status, err)
+}
+
+// byVersion returns the awsQuery service that has the API version, IAM if none.
+func (s *Server) byVersion(version string) *model.Service {
+	if sts := s.services["sts"]; version == sts.Metadata.APIVersion {
+		return sts
+	}
+	return s.services["iam"]
+}
+
+func (s *Server) query(ctx context.Context, m *model.Service, form url.Values, req request) (model.Struct, error) {
+	action, version := form.Get("Action"), form.Get("Version")
+	op, ok := operations[m.Metadata.EndpointPrefix][action]
+	if !ok || version != m.Metadata.APIVersion {
+		if !form.Has("Version") {
+			version = "NO_VERSION_SPECIFIED"
+		}
+		return nil, model.Errorf("InvalidAction", "Could not find operation %s for version %s", action, version)
+	}
+	c := &call{Context: ctx, srv: s, service: m.Metadata.EndpointPrefix, action: action}
+	return s.answer(c, op, req, func() (model.Struct, error) {
+		return m.DecodeQuery(action, form)
+	})
+}
+
+// answer counts a call, lets the faults in force have their way, decodes,
+// validates and runs it.
+func (s *Server) answer(c *call, op operation, req request, decode func() (model.Struct, error)) (out model.Struct, err error) {
+	s.mu.Lock()
+	s.calls[c.action]++
+	s.mu.Unlock()
+
+	c.http, c.now = req.http, s.now()
+	c.caller = s.callerOf(req.signature.accessKey)
+	if err := s.faults.before(c); err != nil {
+		return nil, err
+	}
+	if err := c.authenticate(req); err != nil {
+		return nil, err
+	}
+	if c.in, err = decode(); err != nil {
+		return nil, err
+	}
+	if err := s.services[c.service].Validate(c.action, c.in); err != nil {
+		return nil, err
+	}
+	if op.write {
+		err = s.change(func(st *state) error {
+			c.st = st
+			out, err = c.run(op)
+			return err
+		})
+	} else {
+		c.st = s.view(s.faults.delay(c.service))
+		out, err = c.run(op)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, s.faults.after(c)
+}
+
+// run does what the call asks for, if the caller may.
+func (c *call) run(op operation) (model.Struct, error) {
+	if err := c.authorize(); err != nil {
+		return nil, err
+	}
+	return op.run(c)
+}
+
+// An answer that is longer than a client reads at once takes as long as it
+// would from the nearest region, roughly. Without that, some of them lose it:
+// smithy-go up to 1.28 closes the request's body when the answer begins, and if
+// the HTTP transport has not seen the end of that body yet, it gives up the
+// connection with the rest of the answer.
+const (
+	readAtOnce = 3 << 10
+	nearby     = time.Millisecond
+)
+
+func writeAnswer(ctx context.Context, w http.ResponseWriter, contentType string, status int, body []byte) {
+	if len(body) > readAtOnce {
+		_ = sleep(ctx, nearby) // who has gone will not read it anyway
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // for programs, not for a browser; the caller may have gone
+}
+
+func asAPIError(err error) *model.APIError {
+	if e, ok := errors.AsType[*model.APIError](err); ok {
+		return e
+	}
+	return &model.APIError{Code: "InternalFailure", Message: "awslocal: " + err.Error()}
+}
+
+func (s *Server) logCall(service, action string, status int, err error) {
+	args := []any{"service", service, "action", action, "status", status}
+	if err != nil {
+		args = append(args, "error", err.Error())
+	}
+	s.options.Log.Info("Call", args...)
+}

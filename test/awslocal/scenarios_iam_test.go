@@ -1,0 +1,180 @@
+package awslocal_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/podidentity/podidentity-operator/test/awslocal"
+)
+
+const servicePolicy = "arn:aws:iam::aws:policy/aws-service-role/AmazonEKSServiceRolePolicy"
+
+// does is a step before the call that is looked at.
+func does(action string, with map[string]any) func(*testing.T, *endpoint) {
+	return func(t *testing.T, e *endpoint) {
+		t.Helper()
+		if err := invoke(t, e, action, with); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// steps are several, without more than the actions require.
+func steps(actions ...string) []func(*testing.T, *endpoint) {
+	var out []func(*testing.T, *endpoint)
+	for _, action := range actions {
+		out = append(out, does(action, nil))
+	}
+	return out
+}
+
+func iamTags(n int) []iamtypes.Tag {
+	var out []iamtypes.Tag
+	for i := range n {
+		out = append(out, iamtypes.Tag{Key: aws.String(fmt.Sprintf("tag%d", i)), Value: aws.String("v")})
+	}
+	return out
+}
+
+// tight is an account that may have little.
+var tight = awslocal.Options{Quotas: map[string]int{
+	"RolesQuota": 1, "PoliciesQuota": 1, "InstanceProfilesQuota": 1, "VersionsPerPolicyQuota": 1, "AttachedPoliciesPerRoleQuota": 0,
+	"RolePolicySizeQuota": 10, "AssumeRolePolicySizeQuota": 200,
+}}
+
+func iamScenarios() map[string][]scenario {
+	furnished := steps("CreateRole", "CreatePolicy", "CreateInstanceProfile", "CreateOpenIDConnectProvider")
+	ids := make([]string, 101)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("id%d", i)
+	}
+	var tagged50 []func(*testing.T, *endpoint)
+	for _, action := range []string{"TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider"} {
+		tagged50 = append(tagged50, does(action, map[string]any{"Tags": iamTags(50)}))
+	}
+	return map[string][]scenario{
+		"NoSuchEntity": {{
+			reason: "The account is empty.",
+			actions: []string{
+				"AddClientIDToOpenIDConnectProvider", "AddRoleToInstanceProfile", "AttachRolePolicy", "CreatePolicyVersion", "DeleteInstanceProfile",
+				"DeleteOpenIDConnectProvider", "DeletePolicy", "DeletePolicyVersion", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
+				"DeleteServiceLinkedRole", "DetachRolePolicy", "GetInstanceProfile", "GetOpenIDConnectProvider", "GetPolicy", "GetPolicyVersion",
+				"GetRole", "GetRolePolicy", "GetServiceLinkedRoleDeletionStatus", "ListAttachedRolePolicies", "ListEntitiesForPolicy",
+				"ListInstanceProfileTags", "ListInstanceProfilesForRole", "ListOpenIDConnectProviderTags", "ListPolicyTags", "ListPolicyVersions",
+				"ListRolePolicies", "ListRoleTags", "PutRolePermissionsBoundary", "PutRolePolicy", "RemoveClientIDFromOpenIDConnectProvider",
+				"RemoveRoleFromInstanceProfile", "SetDefaultPolicyVersion", "TagInstanceProfile", "TagOpenIDConnectProvider", "TagPolicy", "TagRole",
+				"UntagInstanceProfile", "UntagOpenIDConnectProvider", "UntagPolicy", "UntagRole", "UpdateAssumeRolePolicy",
+				"UpdateOpenIDConnectProviderThumbprint", "UpdateRole", "UpdateRoleDescription",
+			},
+		}},
+		"EntityAlreadyExists": {{
+			reason: "It is there already.", given: furnished,
+			actions: []string{"CreateRole", "CreatePolicy", "CreateInstanceProfile", "CreateOpenIDConnectProvider"},
+		}},
+		"DeleteConflict": {{
+			reason:  "It is in use; and a policy's default version always is.",
+			given:   slices.Concat(furnished, steps("AttachRolePolicy", "AddRoleToInstanceProfile")),
+			actions: []string{"DeleteRole", "DeletePolicy", "DeletePolicyVersion", "DeleteInstanceProfile"},
+		}},
+		"InvalidInput": {{
+			reason:  "A key twice, without regard to case for roles.",
+			with:    map[string]any{"Tags": append(iamTags(1), iamTags(1)...)},
+			actions: []string{"CreateRole", "CreatePolicy", "CreateInstanceProfile", "CreateOpenIDConnectProvider"},
+		}, {
+			reason: "Such tags are AWS's own.", given: furnished,
+			with:    map[string]any{"Tags": []iamtypes.Tag{{Key: aws.String("aws:k"), Value: aws.String("v")}}},
+			actions: []string{"TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider"},
+		}, {
+			reason: "The ARN is one of a role.",
+			with:   map[string]any{"OpenIDConnectProviderArn": roleARN("r")},
+			actions: []string{
+				"GetOpenIDConnectProvider", "DeleteOpenIDConnectProvider", "AddClientIDToOpenIDConnectProvider", "ListOpenIDConnectProviderTags",
+				"RemoveClientIDFromOpenIDConnectProvider", "UpdateOpenIDConnectProviderThumbprint", "UntagOpenIDConnectProvider",
+			},
+		}, {
+			reason: "A role is no boundary.", given: furnished,
+			with:    map[string]any{"PermissionsBoundary": roleARN("r")},
+			actions: []string{"PutRolePermissionsBoundary"},
+		}, {
+			reason:  "The service has but one role.",
+			with:    map[string]any{"CustomSuffix": "x"},
+			actions: []string{"CreateServiceLinkedRole"},
+		}, {
+			reason:  "No task has such a name.",
+			with:    map[string]any{"DeletionTaskId": "x"},
+			actions: []string{"GetServiceLinkedRoleDeletionStatus"},
+		}},
+		"LimitExceeded": {{
+			reason: "One is all that there may be.", options: tight, given: furnished,
+			with:    map[string]any{"RoleName": "other"},
+			actions: []string{"CreateRole"},
+		}, {
+			reason: "One is all that there may be.", options: tight, given: furnished,
+			with:    map[string]any{"PolicyName": "other"},
+			actions: []string{"CreatePolicy"},
+		}, {
+			reason: "One is all that there may be.", options: tight, given: furnished,
+			with:    map[string]any{"InstanceProfileName": "other"},
+			actions: []string{"CreateInstanceProfile"},
+		}, {
+			reason: "No more versions, attachments and characters.", options: tight, given: furnished,
+			actions: []string{"CreatePolicyVersion", "AttachRolePolicy", "PutRolePolicy"},
+		}, {
+			reason: "No more characters.", options: tight, given: furnished,
+			with:    map[string]any{"PolicyDocument": *sizedTrust(201)},
+			actions: []string{"UpdateAssumeRolePolicy"},
+		}, {
+			reason:  "A profile has one role.",
+			given:   slices.Concat(furnished, steps("AddRoleToInstanceProfile")),
+			actions: []string{"AddRoleToInstanceProfile"},
+		}, {
+			reason:  "A hundred client IDs are the most.",
+			with:    map[string]any{"ClientIDList": ids},
+			actions: []string{"CreateOpenIDConnectProvider"},
+		}, {
+			reason:  "A hundred client IDs are the most.",
+			given:   []func(*testing.T, *endpoint){does("CreateOpenIDConnectProvider", map[string]any{"ClientIDList": ids[:100]})},
+			actions: []string{"AddClientIDToOpenIDConnectProvider"},
+		}, {
+			reason:  "Fifty tags are the most.",
+			given:   slices.Concat(furnished, tagged50),
+			actions: []string{"TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider"},
+		}},
+		"MalformedPolicyDocument": {{
+			reason:  "It is no JSON.",
+			with:    map[string]any{"PolicyDocument": "{"},
+			actions: []string{"CreatePolicy"},
+		}, {
+			reason:  "It is no JSON.",
+			with:    map[string]any{"AssumeRolePolicyDocument": "{"},
+			actions: []string{"CreateRole"},
+		}, {
+			reason: "It is no JSON.", given: furnished,
+			with:    map[string]any{"PolicyDocument": "{"},
+			actions: []string{"CreatePolicyVersion", "PutRolePolicy", "UpdateAssumeRolePolicy"},
+		}},
+		"PolicyNotAttachable": {{
+			reason: "The policy is for the roles of services.", given: furnished,
+			with:    map[string]any{"PolicyArn": servicePolicy},
+			actions: []string{"AttachRolePolicy"},
+		}, {
+			reason: "The policy is for the roles of services.", given: furnished,
+			with:    map[string]any{"PermissionsBoundary": servicePolicy},
+			actions: []string{"PutRolePermissionsBoundary"},
+		}},
+		"UnmodifiableEntity": {{
+			reason: "The role belongs to a service.",
+			given:  slices.Concat(furnished, steps("CreateServiceLinkedRole")),
+			with:   map[string]any{"RoleName": elbRole[strings.LastIndex(elbRole, "/")+1:]},
+			actions: []string{
+				"AddRoleToInstanceProfile", "AttachRolePolicy", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy",
+				"PutRolePermissionsBoundary", "PutRolePolicy", "RemoveRoleFromInstanceProfile", "UpdateAssumeRolePolicy", "UpdateRole",
+			},
+		}},
+	}
+}
