@@ -8,14 +8,16 @@ MAKEFLAGS += --no-builtin-rules
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMG ?= ghcr.io/podidentity/podidentity-operator:$(VERSION)
 LDFLAGS := -X main.version=$(VERSION)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+# Images and archives state this time, so that two builds of one commit are the same, to the byte.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 TOOL := go tool -modfile=go.tools.mod
 
 # Modules with their own go.mod, for dependencies that the operator does not need. They are formatted, linted and
 # tested like the main module. hack/tidy finds them without this list.
-MODULES := hack/bench
+MODULES := hack/bench hack/image
 # in_modules runs a command in each of them.
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
 LINT_MODULE := go tool -modfile=$(CURDIR)/go.tools.mod golangci-lint
@@ -117,8 +119,8 @@ plugin: ## Build bin/kubectl-podidentity, the kubectl plugin.
 	go build -ldflags '$(LDFLAGS)' -o bin/kubectl-podidentity ./cmd/kubectl-podidentity
 
 .PHONY: image
-image: ## Build the container image IMG.
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+image: ## Build the container image, without a container engine, into dist/image. PUSH=1 pushes it as IMG.
+	@go -C hack/image run . --version '$(VERSION)' --revision '$(REVISION)' --image '$(IMG)' $(if $(PUSH),--push)
 
 ##@ Deploy to the cluster of your kubeconfig
 
