@@ -17,7 +17,7 @@ TOOL := go tool -modfile=go.tools.mod
 
 # Modules with their own go.mod, for dependencies that the operator does not need. They are formatted, linted and
 # tested like the main module. hack/tidy finds them without this list.
-MODULES := hack/bench hack/image
+MODULES := hack/awstemplates hack/bench hack/image
 # in_modules runs a command in each of them.
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
 LINT_MODULE := go tool -modfile=$(CURDIR)/go.tools.mod golangci-lint
@@ -46,10 +46,11 @@ generate: ## Generate Go code.
 	$(TOOL) controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md from the code.
+manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md from the code, and the templates of config/aws.
 	$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	go run ./hack/apidocs config/crd/bases docs/api.md
+	go -C hack/awstemplates run . ../../config/aws
 
 .PHONY: fmt
 fmt: ## Format the Go code.
