@@ -40,10 +40,16 @@ func (i installation) document(t *testing.T, file string) any {
 	}
 	text := string(raw)
 	for _, r := range [][2]string{
-		{"/podidentity/CLUSTER/", i.rolePath}, {"podidentity-boundary", i.boundary},
-		{"podidentity-system", i.namespace}, {"podidentity-controller-manager", i.serviceAccount},
-		{"PARTITION", "aws"}, {"ACCOUNT_ID", "123456789012"}, {"REGION", "eu-west-1"},
-		{"EKS_NAME", i.eksCluster}, {"CLUSTER", i.cluster}, {"ISSUER", i.issuer},
+		{"/podidentity/CLUSTER/", i.rolePath},
+		{"podidentity-boundary", i.boundary},
+		{"podidentity-system", i.namespace},
+		{"podidentity-controller-manager", i.serviceAccount},
+		{"PARTITION", "aws"},
+		{"ACCOUNT_ID", "123456789012"},
+		{"REGION", "eu-west-1"},
+		{"EKS_NAME", i.eksCluster},
+		{"CLUSTER", i.cluster},
+		{"ISSUER", i.issuer},
 	} {
 		text = strings.ReplaceAll(text, r[0], r[1])
 	}

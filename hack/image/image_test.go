@@ -229,7 +229,7 @@ func TestImage_Files(t *testing.T) {
 		"/etc/ssl/certs": "5 0755 0:0 0",
 	}
 	for path := range got { // directories with and without a slash at the end are the same
-		if trimmed := strings.TrimSuffix(path, "/"); trimmed != path {
+		if trimmed, ok := strings.CutSuffix(path, "/"); ok {
 			got[trimmed] = got[path]
 			delete(got, path)
 		}
