@@ -11,8 +11,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// CacheOptions returns options for the manager's cache that keep of every object
-// only what the controller looks at.
+// CacheOptions returns options for the manager's cache that keep only the fields
+// which the controller reads.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
@@ -23,7 +23,7 @@ func CacheOptions() cache.Options {
 	}
 }
 
-// watchedAnnotations are those that the controller compares.
+// watchedAnnotations are the annotations that the controller compares.
 var watchedAnnotations = []string{
 	plan.AnnotationRoleARN,
 	plan.AnnotationAudience,

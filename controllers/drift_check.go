@@ -17,22 +17,24 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// roleLister is what the sweeper needs of IAM.
+// roleLister lists IAM roles.
 type roleLister interface {
-	// ListAll looks at all roles in a path.
+	// ListAll reads all roles under a path.
 	ListAll(ctx context.Context, path string) (plan.RoleSnapshot, error)
 }
 
-// driftCheckRetryInterval is how long a sweep that failed waits for the next.
+// driftCheckRetryInterval is the time between a drift check that failed and the
+// next.
 const driftCheckRetryInterval = 15 * time.Second
 
-// remeasureAfter is how many checks may go by the cost of one sweep: the account may
-// have become smaller.
+// remeasureAfter is the number of drift checks that may skip the bulk read because
+// of its cost before the operator measures the cost again: the account may have
+// fewer roles by then.
 const remeasureAfter = 20
 
-// driftChecker compares the roles of all settled identities with AWS, in a few calls
-// for all together. It changes nothing: an identity that is not as desired, or of
-// which the sweep does not know, gets a visit, which looks for itself.
+// driftChecker compares the roles of all ready identities with AWS, in a few calls
+// for all of them. It changes nothing: it queues an identity whose role is not in
+// sync, or is not in the snapshot, and the reconcile reads the role itself.
 type driftChecker struct {
 	config      Config
 	client      client.Reader
@@ -43,157 +45,158 @@ type driftChecker struct {
 	clock       clock.Clock
 	suspects    chan event.GenericEvent
 
-	// done says that a sweep, or what stands for one, has been made since the
-	// start. Before, nothing is known of identities that were settled.
+	// done reports that a drift check has completed since the start. Before, the
+	// operator knows nothing about the roles of identities that were ready.
 	done atomic.Bool
-	// cost is what the last sweep cost in calls; 0 while there was none.
+	// cost is the number of calls of the last bulk read; 0 while there was none.
 	cost int
-	// skipped counts the checks since then that made no sweep.
+	// skipped counts the drift checks since then without a bulk read.
 	skipped int
 }
 
-// candidate is an identity that was settled when the sweep began.
+// candidate is an identity that was ready when the drift check began.
 type candidate struct {
 	obj     *v1alpha1.PodIdentity
 	owner   plan.Owner
 	desired plan.Role
 }
 
-// Start sweeps from time to time until ctx ends.
-func (s *driftChecker) Start(ctx context.Context) error {
+// Start runs drift checks until ctx ends.
+func (d *driftChecker) Start(ctx context.Context) error {
 	for {
-		wait := jitter(s.config.DriftCheckInterval)
-		if err := s.check(ratelimit.WithPriority(ctx, ratelimit.Check)); err != nil {
-			logf.FromContext(ctx).Info("Comparing all roles with AWS failed, will retry", "reason", err.Error())
+		wait := jitter(d.config.DriftCheckInterval)
+		if err := d.check(ratelimit.WithPriority(ctx, ratelimit.Check)); err != nil {
+			logf.FromContext(ctx).Error(err, "Drift check failed, retrying")
 			wait = min(wait, jitter(driftCheckRetryInterval))
 		}
 		freeMemory()
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.clock.After(wait):
+		case <-d.clock.After(wait):
 		}
 	}
 }
 
-// pending reports whether the first sweep is still to come.
-func (s *driftChecker) pending() bool { return !s.done.Load() }
+// pending reports whether the first drift check is still to come.
+func (d *driftChecker) pending() bool { return !d.done.Load() }
 
-func (s *driftChecker) check(ctx context.Context) error {
-	cluster, err := s.clusterInfo.cluster(ctx)
+func (d *driftChecker) check(ctx context.Context) error {
+	cluster, err := d.clusterInfo.cluster(ctx)
 	if err != nil {
 		return err
 	}
-	began := s.clock.Now()
-	subjects, err := s.candidates(ctx, cluster)
+	began := d.clock.Now()
+	candidates, err := d.candidates(ctx, cluster)
 	if err != nil {
 		return err
 	}
-	defer func() { driftCheckDuration.Observe(s.clock.Since(began).Seconds()) }()
-	if s.cost >= readCost(subjects) && s.skipped < remeasureAfter {
-		s.skipped++
-		s.recordResults(ctx, subjects, plan.RoleSnapshot{}, began)
+	defer func() { driftCheckDuration.Observe(d.clock.Since(began).Seconds()) }()
+	if d.cost >= readCost(candidates) && d.skipped < remeasureAfter {
+		d.skipped++
+		d.recordResults(ctx, candidates, plan.RoleSnapshot{}, began)
 		return nil
 	}
-	fleet, err := s.lister.ListAll(ctx, cluster.RolePath)
+	snapshot, err := d.lister.ListAll(ctx, cluster.RolePath)
 	if err != nil {
 		if fault.ReasonOf(err, "") != v1alpha1.ReasonAccessDenied {
 			return err
 		}
-		// That costs more than a sweep, and so must not come more often than one.
-		logf.FromContext(ctx).Info("Comparing all roles with AWS at once is not allowed, each is looked at by itself", "reason", err.Error())
+		// Reads per role cost more than a bulk read, so they must not run more often.
+		logf.FromContext(ctx).Info("Bulk drift check denied, falling back to per-role reads", "reason", err.Error())
 	}
-	s.cost, s.skipped = fleet.Calls, 0
-	s.recordResults(ctx, subjects, fleet, began)
+	d.cost, d.skipped = snapshot.Calls, 0
+	d.recordResults(ctx, candidates, snapshot, began)
 	return nil
 }
 
-// freeMemory returns what a sweep has read, a copy of the account, to the system. An
-// operator in sync allocates so little that it would keep it for minutes.
+// freeMemory returns the memory of a drift check, which reads a copy of the account,
+// to the system. An operator in sync allocates so little that the garbage collector
+// would keep it for minutes.
 func freeMemory() { debug.FreeOSMemory() }
 
-// candidates returns the identities whose roles should be as desired now.
-func (s *driftChecker) candidates(ctx context.Context, cluster plan.Cluster) ([]candidate, error) {
+// candidates returns the identities whose roles should be in sync now.
+func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster) ([]candidate, error) {
 	var list v1alpha1.PodIdentityList
-	if err := s.client.List(ctx, &list); err != nil {
+	if err := d.client.List(ctx, &list); err != nil {
 		return nil, err
 	}
-	var subjects []candidate
-	bounds := map[string]*plan.Cluster{} // by namespace
+	var candidates []candidate
+	clusters := map[string]*plan.Cluster{} // by namespace
 	for i := range list.Items {
 		obj := &list.Items[i]
 		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan || !readyAt(obj, obj.Generation) {
 			continue
 		}
-		if _, ok := bounds[obj.Namespace]; !ok {
-			bounds[obj.Namespace] = s.clusterFor(ctx, cluster, obj.Namespace)
+		if _, ok := clusters[obj.Namespace]; !ok {
+			clusters[obj.Namespace] = d.clusterFor(ctx, cluster, obj.Namespace)
 		}
-		here := bounds[obj.Namespace]
+		here := clusters[obj.Namespace]
 		if here == nil {
 			continue
 		}
 		if desired, err := plan.Desired(obj, *here); err == nil {
-			subjects = append(subjects, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired.Role})
+			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired.Role})
 		}
 	}
-	return subjects, nil
+	return candidates, nil
 }
 
-// clusterFor returns the cluster as the identities of a namespace see it, nil if no
-// guardrail lets them be made at all: then a visit says so.
-func (s *driftChecker) clusterFor(ctx context.Context, cluster plan.Cluster, namespace string) *plan.Cluster {
-	rails, err := s.guardrails.forNamespace(ctx, namespace)
+// clusterFor returns the cluster as it applies to the identities of a namespace, nil
+// if the guardrails of the namespace are in conflict: a reconcile reports that.
+func (d *driftChecker) clusterFor(ctx context.Context, cluster plan.Cluster, namespace string) *plan.Cluster {
+	guardrails, err := d.guardrails.forNamespace(ctx, namespace)
 	if err == nil {
-		cluster, err = withBoundary(cluster, rails)
+		cluster, err = withBoundary(cluster, guardrails)
 	}
 	if err != nil {
-		logf.FromContext(ctx).Info("The identities of a namespace are not compared with AWS", "namespace", namespace, "reason", err.Error())
+		logf.FromContext(ctx).Info("Skipping drift check for namespace", "namespace", namespace, "reason", err.Error())
 		return nil
 	}
 	return &cluster
 }
 
-func readCost(subjects []candidate) int {
+func readCost(candidates []candidate) int {
 	cost := 0
-	for _, s := range subjects {
-		cost += plan.ReadCost(s.desired)
+	for _, c := range candidates {
+		cost += plan.ReadCost(c.desired)
 	}
 	return cost
 }
 
-// recordResults remembers the roles that are as desired, and has the others visited.
-func (s *driftChecker) recordResults(ctx context.Context, subjects []candidate, fleet plan.RoleSnapshot, began time.Time) {
+// recordResults caches the roles that are in sync, and queues the others.
+func (d *driftChecker) recordResults(ctx context.Context, candidates []candidate, snapshot plan.RoleSnapshot, began time.Time) {
 	var suspects []*v1alpha1.PodIdentity
-	for _, sub := range subjects {
-		found := s.cachedIfInSync(sub, fleet, began)
-		if s.roleCache.recordCheck(sub.obj.UID, began, found) && found == nil {
-			suspects = append(suspects, sub.obj)
+	for _, c := range candidates {
+		found := d.cachedIfInSync(c, snapshot, began)
+		if d.roleCache.recordCheck(c.obj.UID, began, found) && found == nil {
+			suspects = append(suspects, c.obj)
 		}
 	}
-	s.done.Store(true)
+	d.done.Store(true)
 	driftCheckLastSuccess.Set(float64(began.Unix()))
-	driftCheckRequests.Set(float64(fleet.Calls))
+	driftCheckRequests.Set(float64(snapshot.Calls))
 	driftCheckSuspects.Set(float64(len(suspects)))
 	for _, obj := range suspects {
 		select {
-		case s.suspects <- event.GenericEvent{Object: obj}:
+		case d.suspects <- event.GenericEvent{Object: obj}:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// cachedIfInSync returns what to remember of an identity's role if the fleet has it as
-// desired, nil otherwise.
-func (s *driftChecker) cachedIfInSync(sub candidate, fleet plan.RoleSnapshot, began time.Time) *cachedRole {
-	found := fleet.Find(sub.owner, sub.desired)
+// cachedIfInSync returns the cache entry of an identity's role if the role in the
+// snapshot matches the desired one, nil otherwise.
+func (d *driftChecker) cachedIfInSync(c candidate, snapshot plan.RoleSnapshot, began time.Time) *cachedRole {
+	found := snapshot.Find(c.owner, c.desired)
 	if found == nil {
 		return nil
 	}
 	return &cachedRole{
-		desired:     sub.desired,
+		desired:     c.desired,
 		status:      v1alpha1.RoleStatus{Name: found.Name, ARN: found.ARN, ID: found.ID},
 		observedAt:  began,
-		assumableAt: earliest(found.CreatedAt, began).Add(s.config.IAMPropagationDelay),
+		assumableAt: earliest(found.CreatedAt, began).Add(d.config.IAMPropagationDelay),
 	}
 }

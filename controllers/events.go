@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Reasons of events that are not reasons of conditions.
+// Reasons of events that are no reasons of conditions.
 const (
 	eventUpdatedRole             = "UpdatedRole"
 	eventCreatedRole             = "CreatedRole"
@@ -24,14 +24,15 @@ const (
 	eventCorrectedDrift          = "CorrectedDrift"
 	eventCreatedServiceAccount   = "CreatedServiceAccount"
 	eventAnnotatedServiceAccount = "AnnotatedServiceAccount"
+	eventUpdatedServiceAccount   = "UpdatedServiceAccount"
 )
 
-// componentServiceAccount names the ServiceAccount among the parts that drift.
+// componentServiceAccount is the component of drift in a ServiceAccount.
 const componentServiceAccount = "serviceAccount"
 
-// pendingEvent is something that happened, once or to several targets, and that one
-// event tells of: events that have reason and action in common are one to
-// Kubernetes, which keeps the text of the first.
+// pendingEvent is an event about one or several targets. Kubernetes aggregates events
+// with the same reason and action and keeps the note of the first, so one event
+// lists all targets.
 type pendingEvent struct {
 	reason, action, message string
 	targets                 []string
@@ -51,8 +52,8 @@ func (s *scope) addEvent(reason, action, message string, targets ...string) {
 	s.pendingEvents = append(s.pendingEvents, pendingEvent{reason: reason, action: action, message: message, targets: targets})
 }
 
-// recordServiceAccount notes a write to a ServiceAccount; if the identity was
-// settled, somebody else had undone it.
+// recordServiceAccount records a write to a ServiceAccount. If the identity was ready,
+// the write corrects drift.
 func (s *scope) recordServiceAccount(reason, message, name string) {
 	if s.wasReady {
 		driftCorrected.WithLabelValues(componentServiceAccount).Inc()
@@ -61,7 +62,8 @@ func (s *scope) recordServiceAccount(reason, message, name string) {
 	s.addEvent(reason, actionApplyServiceAccount, message, name)
 }
 
-// recordChange notes a change that was made to the role.
+// recordChange records a change to the role. If the identity was ready, the change
+// corrects drift.
 func (s *scope) recordChange(c plan.Change) {
 	reason, message := eventUpdatedRole, c.Action()
 	if _, created := c.(plan.CreateRole); created {
@@ -74,7 +76,9 @@ func (s *scope) recordChange(c plan.Change) {
 	s.addEvent(reason, c.Action(), message, targets(c)...)
 }
 
-func driftMessage(part, action string) string { return fmt.Sprintf("Put back %s: %s", part, action) }
+func driftMessage(component, action string) string {
+	return fmt.Sprintf("Reverted out-of-band change to %s (%s)", component, action)
+}
 
 func targets(c plan.Change) []string {
 	if target := c.Target(); target != "" {
@@ -83,8 +87,8 @@ func targets(c plan.Change) []string {
 	return nil
 }
 
-// emitEvents emits an event for each thing that happened, and one for a failure
-// that needs somebody and that is news. It comes after the status is stored.
+// emitEvents emits the pending events, and a warning for a new failure that requires
+// user action. The status must be stored before.
 func (r *Reconciler) emitEvents(before *v1alpha1.PodIdentity, s *scope, err error) {
 	for _, n := range s.pendingEvents {
 		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", eventNote(n.String()))
@@ -100,21 +104,21 @@ func (r *Reconciler) emitEvents(before *v1alpha1.PodIdentity, s *scope, err erro
 	}
 }
 
-// emitOutdatedPods tells once that pods have to be restarted.
+// emitOutdatedPods warns once that pods need a restart.
 func (r *Reconciler) emitOutdatedPods(before *v1alpha1.PodIdentity, s *scope) {
-	stale := func(obj *v1alpha1.PodIdentity) *metav1.Condition {
+	outdated := func(obj *v1alpha1.PodIdentity) *metav1.Condition {
 		c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionPodsUpToDate)
 		if c == nil || c.Status != metav1.ConditionFalse {
 			return nil
 		}
 		return c
 	}
-	if now := stale(s.obj); now != nil && stale(before) == nil {
-		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, now.Reason, "Restart", "%s", eventNote(now.Message))
+	if now := outdated(s.obj); now != nil && outdated(before) == nil {
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, now.Reason, "None", "%s", eventNote(now.Message))
 	}
 }
 
-// eventNote cuts a message to what an event may hold, 1 kB.
+// eventNote cuts a message to the maximum length of an event's note, 1 kB.
 func eventNote(message string) string {
 	if const1k := 1024; len(message) > const1k {
 		return message[:const1k-3] + "..."

@@ -18,16 +18,41 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// finalize takes an identity down, in the reverse order of how it is made, and
-// then lets the object go. It needs nothing of the spec but whose the role is and
-// what should become of it: a spec that is refused can always be deleted.
+// ensureFinalizer must succeed before the first write to AWS; otherwise a deletion
+// in between would leak the role.
+func (r *Reconciler) ensureFinalizer(ctx context.Context, s *scope) error {
+	before := s.obj.DeepCopy()
+	if !controllerutil.AddFinalizer(s.obj, v1alpha1.Finalizer) {
+		return nil
+	}
+	return r.patchMetadata(ctx, before, s.obj)
+}
+
+// restoreFinalizer restores the finalizer of an object that has a role: a replace
+// without metadata.finalizers removes it.
+func (r *Reconciler) restoreFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
+	if obj.Status.Role == nil {
+		return nil
+	}
+	return r.ensureFinalizer(ctx, &scope{obj: obj})
+}
+
+func (r *Reconciler) removeFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
+	before := obj.DeepCopy()
+	controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer)
+	return r.patchMetadata(ctx, before, obj)
+}
+
+// finalize deletes what the operator created for the identity, in reverse order,
+// and then removes the finalizer. It reads only the role name and the deletion
+// policy from the spec, so an object with an invalid spec can be deleted.
 func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
-		r.roleCache.remove(obj.UID)
+		r.role.cache.remove(obj.UID)
 		return ctrl.Result{}, nil
 	}
-	// The cache may not know yet that the object is gone, or that it is to be
-	// retained after all; to ask the API server costs less than to ask AWS.
+	// The cache may not know yet that the object is gone, or that its deletion policy
+	// is Retain by now; a read from the API server costs less than a call to AWS.
 	if err := r.apiReader.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -35,14 +60,14 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		return ctrl.Result{}, nil
 	}
 	before := obj.DeepCopy()
-	s := r.newScope(obj)
+	s := newScope(obj, r.config.ClusterName)
 	err := run(ctx, s,
 		phase{v1alpha1.ConditionServiceAccountReady, r.removeServiceAccount},
-		phase{v1alpha1.ConditionRoleReady, r.removeRole},
-		phase{v1alpha1.ConditionServiceAccountReady, r.releaseServiceAccounts},
+		phase{v1alpha1.ConditionRoleReady, r.role.remove},
+		phase{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.releaseAll},
 	)
 	if err == nil || fault.KindOf(err) != fault.Waiting {
-		r.roleCache.remove(obj.UID) // who only waits has changed nothing
+		r.role.cache.remove(obj.UID) // a reconcile that only waits has changed nothing
 	}
 	if err != nil {
 		setDeletionStatus(s, err)
@@ -55,14 +80,8 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 	return ctrl.Result{}, nil
 }
 
-func (r *Reconciler) removeFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
-	before := obj.DeepCopy()
-	controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer)
-	return r.patchMetadata(ctx, before, obj)
-}
-
-// removeServiceAccount deletes the ServiceAccount that the operator made, so that
-// no pod starts on a role that is about to go.
+// removeServiceAccount deletes the ServiceAccount that the operator created, so
+// that no pod starts with a role that is about to be deleted.
 func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 	var sa corev1.ServiceAccount
 	key := client.ObjectKey{Namespace: s.obj.Namespace, Name: plan.ServiceAccountOf(s.obj)}
@@ -77,50 +96,50 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 	return classifyServiceAccount(key.Name, client.IgnoreNotFound(err))
 }
 
-// removeRole deletes the role, leaves it if it is to be retained, and keeps away
-// from one that is not this object's. What hangs on it is listed only if it is
-// not known, or if IAM says that there is more.
-func (r *Reconciler) removeRole(ctx context.Context, s *scope) error {
-	name := plan.NameOf(s.obj, plan.Cluster{Name: r.config.ClusterName})
+// remove deletes the role, or retains it if the spec says so, and never touches a
+// role that this object does not own. It lists the attachments of the role only if
+// they are not cached, or if IAM reports that there are more.
+func (p *rolePhase) remove(ctx context.Context, s *scope) error {
+	name := plan.NameOf(s.obj, plan.Cluster{Name: p.config.ClusterName})
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
-		s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Role %s stays in AWS, as spec.deletionPolicy says", name))
+		s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Retained role %s in AWS (spec.deletionPolicy: Retain)", name))
 		return nil
 	}
-	if known, ok := r.roleCache.get(s.obj.UID); ok {
-		err := r.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.observeCached(ctx, name, known.desired) })
+	if cached, ok := p.cache.get(s.obj.UID); ok {
+		err := p.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return p.observeCached(ctx, name, cached.desired) })
 		if !errors.Is(err, plan.ErrDeleteConflict) {
 			return err
 		}
 	}
-	return r.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return r.roles.ObserveForTeardown(ctx, name) })
+	return p.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return p.roles.ObserveForTeardown(ctx, name) })
 }
 
-// observeCached asks AWS only whose the role is, and takes what hangs on it from
-// what is remembered.
-func (r *Reconciler) observeCached(ctx context.Context, name string, known plan.Role) (*plan.Observed, error) {
-	observed, err := r.roles.ObserveOwner(ctx, name)
+// observeCached reads the owner of the role from AWS, and takes its attachments from
+// the cache.
+func (p *rolePhase) observeCached(ctx context.Context, name string, cached plan.Role) (*plan.Observed, error) {
+	observed, err := p.roles.ObserveOwner(ctx, name)
 	if observed != nil {
-		observed.Managed, observed.Inline = known.Managed, known.Inline
+		observed.Managed, observed.Inline = cached.Managed, cached.Inline
 	}
 	return observed, err
 }
 
-// deleteRole deletes the role that observe finds, if it is this object's.
-func (r *Reconciler) deleteRole(ctx context.Context, s *scope, name string, observe func(context.Context) (*plan.Observed, error)) error {
+// deleteRole deletes the role that observe returns, if this object owns it.
+func (p *rolePhase) deleteRole(ctx context.Context, s *scope, name string, observe func(context.Context) (*plan.Observed, error)) error {
 	observed, err := observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observing role %s: %w", name, err)
 	}
 	if observed == nil {
-		return r.waitForPropagation(s, name)
+		return p.waitForPropagation(s, name)
 	}
 	if observed.OwnershipBy(s.owner) != plan.Owned {
-		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Role %s is left alone: it belongs to %s", name, observed.OwnerDescription()))
+		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Did not delete role %s: it is owned by %s", name, observed.OwnerDescription()))
 		return nil
 	}
 	changes := plan.Teardown(observed)
 	logf.FromContext(ctx).Info("Deleting IAM role", "role", name, "changes", plan.Summary(changes))
-	applied, err := r.roles.Apply(ctx, name, changes)
+	applied, err := p.roles.Apply(ctx, name, changes)
 	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
 	}
@@ -131,45 +150,45 @@ func (r *Reconciler) deleteRole(ctx context.Context, s *scope, name string, obse
 	return nil
 }
 
-// waitForPropagation returns an error while IAM may not show a role yet that was just made:
-// to believe that there is none would leave it behind.
-func (r *Reconciler) waitForPropagation(s *scope, name string) error {
-	shown := s.obj.CreationTimestamp.Add(r.config.IAMPropagationDelay)
-	if known, ok := r.roleCache.get(s.obj.UID); ok && known.assumableAt.After(shown) {
-		shown = known.assumableAt
+// waitForPropagation returns an error while IAM may not show a recently created role
+// yet: treating it as absent would leak the role.
+func (p *rolePhase) waitForPropagation(s *scope, name string) error {
+	visible := s.obj.CreationTimestamp.Add(p.config.IAMPropagationDelay)
+	if cached, ok := p.cache.get(s.obj.UID); ok && cached.assumableAt.After(visible) {
+		visible = cached.assumableAt
 	}
-	if left := shown.Sub(r.clock.Now()); left > 0 {
+	if left := visible.Sub(p.clock.Now()); left > 0 {
 		s.requeueAfter = left
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonDeleting,
-			"IAM shows no role %s, but one that is new is not shown everywhere at once; IAM is asked again", name)
+			"role %s not found; it was created recently and may not have propagated yet, retrying", name)
 	}
 	return nil
 }
 
-// releaseServiceAccounts takes the role off ServiceAccounts of others that carry
-// it by the operator's hand.
-func (r *Reconciler) releaseServiceAccounts(ctx context.Context, s *scope) error {
+// releaseAll removes the role from all ServiceAccounts that the operator annotated
+// and does not own.
+func (p *serviceAccountPhase) releaseAll(ctx context.Context, s *scope) error {
 	if s.obj.Status.Role == nil {
 		return nil
 	}
-	return r.releaseMatching(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {
+	return p.releaseMatching(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {
 		return !metav1.IsControlledBy(sa, s.obj)
 	})
 }
 
-// setDeletionStatus says why the object is not gone yet, and what to do if it
-// takes somebody to let it go.
+// setDeletionStatus reports why the object still exists, and what to do if the
+// deletion needs user action.
 func setDeletionStatus(s *scope, err error) {
 	status, reason := metav1.ConditionUnknown, v1alpha1.ReasonDeleting
 	message := fmt.Sprintf("Deleting the IAM role: %v", err)
 	if kind := fault.KindOf(err); kind == fault.Blocked || kind == fault.Terminal {
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked
 	}
-	message += "; to let the object go and leave the role in AWS, set spec.deletionPolicy to Retain"
+	message += "; to delete the PodIdentity and keep the role, set spec.deletionPolicy: Retain"
 	s.obj.Status.ObservedGeneration = s.obj.Generation
 	if s.failedCondition != "" {
-		partStatus, partReason := conditionFor(err)
-		s.set(s.failedCondition, partStatus, partReason, err.Error())
+		phaseStatus, phaseReason := conditionFor(err)
+		s.set(s.failedCondition, phaseStatus, phaseReason, err.Error())
 	}
 	s.set(v1alpha1.ConditionReady, status, reason, message)
 	s.drop(v1alpha1.ConditionStalled)

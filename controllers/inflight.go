@@ -9,17 +9,17 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// inFlight are the visits that are being made. Nobody else may visit the same
-// object meanwhile, so that an edit would wait for a visit which itself waits, as
-// the check that it is, behind all other checks: the edit hurries it. The zero
-// value has none.
+// inFlight tracks the reconciles that are running. The queue holds back a second
+// reconcile of the same object, so an edit would wait for a running drift check that
+// itself waits for the rate limiter behind all other checks; the edit raises the
+// priority of the running reconcile instead. The zero value is empty.
 type inFlight struct {
 	mu         sync.Mutex
 	reconciles map[reconcile.Request]func(ratelimit.Priority)
 }
 
-// start returns the context for a visit of that urgency, and a function to be
-// called when it is over.
+// start returns the context of a reconcile with that priority, and a function to call
+// at its end.
 func (u *inFlight) start(ctx context.Context, request reconcile.Request, p ratelimit.Priority) (context.Context, func()) {
 	ctx = ratelimit.WithPriority(ctx, p)
 	u.mu.Lock()
@@ -35,7 +35,7 @@ func (u *inFlight) start(ctx context.Context, request reconcile.Request, p ratel
 	}
 }
 
-// raise makes the visit that is being made, if there is one, at least that urgent.
+// raise gives a running reconcile of the object, if there is one, at least that priority.
 func (u *inFlight) raise(request reconcile.Request, p ratelimit.Priority) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

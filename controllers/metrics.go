@@ -9,13 +9,13 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// The metrics of the operator, beside those of controller-runtime. None has a
-// label that grows with the number of objects.
+// The metrics of the operator, in addition to those of controller-runtime. No label
+// grows with the number of objects.
 var (
 	driftCorrected = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podidentity_drift_corrected_total",
-		Help: "Changes by somebody else that were put back, by the part of the identity.",
-	}, []string{"part"})
+		Help: "Out-of-band changes reverted by the operator, by component.",
+	}, []string{"component"})
 
 	changesMade = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podidentity_role_changes_total",
@@ -24,7 +24,7 @@ var (
 
 	failures = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podidentity_failures_total",
-		Help: "Identities that came to need somebody, by the reason that their conditions give.",
+		Help: "Transitions of PodIdentities into a state that requires user action, by condition reason.",
 	}, []string{"reason"})
 
 	awsRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -34,39 +34,39 @@ var (
 
 	awsRequestDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "podidentity_aws_request_duration_seconds",
-		Help:    "Time that AWS took to answer, by operation.",
+		Help:    "Latency of AWS API requests, by operation.",
 		Buckets: prometheus.ExponentialBuckets(0.02, 2, 10),
 	}, []string{"operation"})
 
 	rateLimitWait = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "podidentity_aws_rate_limit_wait_seconds",
-		Help:    "Time that requests waited for the operator's own budget, by priority.",
+		Help:    "Time requests waited for the client-side rate limiter, by priority.",
 		Buckets: prometheus.ExponentialBuckets(0.01, 4, 8),
 	}, []string{"priority"})
 
 	driftCheckDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "podidentity_drift_check_duration_seconds",
-		Help:    "Time that comparing all roles with AWS took.",
+		Help:    "Duration of a drift check of all managed roles.",
 		Buckets: prometheus.ExponentialBuckets(0.1, 2, 12),
 	})
 
 	driftCheckLastSuccess = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "podidentity_drift_check_last_success_timestamp_seconds",
-		Help: "When all roles were last compared with AWS, in Unix time.",
+		Help: "Unix time of the last drift check that succeeded.",
 	})
 
 	driftCheckRequests = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "podidentity_drift_check_requests",
-		Help: "Requests to AWS that the last comparison of all roles cost; 0 if each role was looked at by itself.",
+		Help: "AWS requests made by the last drift check; 0 if roles are read individually.",
 	})
 
 	driftCheckSuspects = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "podidentity_drift_check_suspected_roles",
-		Help: "Roles that the last comparison did not find as desired, and that were then looked at.",
+		Help: "Roles that the last drift check queued for individual reconciliation.",
 	})
 )
 
-// collectors are all of them; docs/metrics.md tells of each.
+// collectors are all metrics; docs/metrics.md documents each.
 var collectors = []prometheus.Collector{
 	driftCorrected, changesMade, failures,
 	awsRequests, awsRequestDuration, rateLimitWait,
@@ -75,13 +75,13 @@ var collectors = []prometheus.Collector{
 
 func init() { metrics.Registry.MustRegister(collectors...) }
 
-// ObserveAWSRequest counts one request to AWS.
+// ObserveAWSRequest records one request to AWS.
 func ObserveAWSRequest(operation, outcome string, took time.Duration) {
 	awsRequests.WithLabelValues(operation, outcome).Inc()
 	awsRequestDuration.WithLabelValues(operation).Observe(took.Seconds())
 }
 
-// ObserveRateLimitWait counts the wait of one request for the budget.
+// ObserveRateLimitWait records how long one request waited for the rate limiter.
 func ObserveRateLimitWait(p ratelimit.Priority, waited time.Duration) {
 	rateLimitWait.WithLabelValues(p.String()).Observe(waited.Seconds())
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -9,9 +10,16 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// planRole finds out which changes to the role would be made.
-func (r *Reconciler) planRole(ctx context.Context, s *scope) error {
-	observed, err := r.observe(ctx, s)
+// planPhase reports the pending changes of an identity in mode Plan and makes none.
+type planPhase struct {
+	role            *rolePhase
+	serviceAccounts *serviceAccountPhase
+	interval        time.Duration // between two plans
+}
+
+// planRole finds out which changes to the role are pending.
+func (p *planPhase) planRole(ctx context.Context, s *scope) error {
+	observed, err := p.role.observe(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -19,13 +27,13 @@ func (r *Reconciler) planRole(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// planServiceAccounts finds out which ServiceAccounts would be written to.
-func (r *Reconciler) planServiceAccounts(ctx context.Context, s *scope) error {
-	if err := r.checkServiceAccountConflict(ctx, s); err != nil {
+// planServiceAccounts finds out which ServiceAccounts the operator would write.
+func (p *planPhase) planServiceAccounts(ctx context.Context, s *scope) error {
+	if err := p.serviceAccounts.checkConflict(ctx, s); err != nil {
 		return err
 	}
 	for _, want := range s.desired.ServiceAccounts() {
-		existing, err := r.serviceAccount(ctx, s.obj.Namespace, want.Name)
+		existing, err := p.serviceAccounts.get(ctx, s.obj.Namespace, want.Name)
 		switch {
 		case err != nil:
 			return err
@@ -38,13 +46,13 @@ func (r *Reconciler) planServiceAccounts(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// reportPlan waits for the mode to change as long as there is anything to do.
-func (r *Reconciler) reportPlan(_ context.Context, s *scope) error {
+// report waits for mode Apply while changes are pending.
+func (p *planPhase) report(_ context.Context, s *scope) error {
 	changes := len(s.pending) + len(s.pendingServiceAccounts)
 	if changes == 0 {
 		return nil
 	}
-	s.requeueAfter = r.config.DriftCheckInterval
+	s.requeueAfter = p.interval
 	return fault.Errorf(fault.Waiting, v1alpha1.ReasonChangesPending,
-		"status.plan shows %d changes; set spec.mode to Apply to have them made", changes)
+		"%d changes pending (see status.plan); set spec.mode: Apply to apply them", changes)
 }

@@ -17,34 +17,37 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// A pod gets its role when it is admitted and keeps it: one that was there before
-// the ServiceAccount carried this role has to be restarted. The operator says
-// which, and restarts nothing.
+// A pod gets its role at admission and keeps it: a pod that started before the
+// ServiceAccount was annotated with this role needs a restart. The operator reports
+// such pods and restarts none.
 
-// envRoleARN is the variable by which AWS's webhook gives a container its role.
+// podsPhase counts the pods that use the identity. Its condition is PodsUpToDate.
+type podsPhase struct{ client client.Reader }
+
+// envRoleARN is the variable by which AWS's webhook passes the role to a container.
 // https://github.com/aws/amazon-eks-pod-identity-webhook
 const envRoleARN = "AWS_ROLE_ARN"
 
-// podDebounce is how long pods may come and go before they are counted, so that a
-// rollout does not cost a write of status for each pod.
+// podDebounce delays the count of pods after a change, so that a rollout does not
+// cost one status write per pod.
 const podDebounce = 3 * time.Second
 
-// podUsage are the running pods of an identity's ServiceAccounts.
+// podUsage counts the running pods of an identity's ServiceAccounts.
 type podUsage struct {
 	upToDate, outdated int32
-	// owners names the owners of the stale pods, sorted, such as Deployment web.
+	// owners are the workloads of the outdated pods, sorted, such as Deployment web.
 	owners []string
 }
 
-// checkPods finds the running pods that do not have the role.
-func (r *Reconciler) checkPods(ctx context.Context, s *scope) error {
+// check finds the running pods that do not use the role.
+func (p *podsPhase) check(ctx context.Context, s *scope) error {
 	if s.role == nil {
 		return nil
 	}
 	var found podUsage
 	for _, name := range plan.ServiceAccountsOf(s.obj) {
 		var pods corev1.PodList
-		if err := r.client.List(ctx, &pods, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexPodServiceAccount: name}); err != nil {
+		if err := p.client.List(ctx, &pods, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexPodServiceAccount: name}); err != nil {
 			return fmt.Errorf("listing the pods of ServiceAccount %s: %w", name, err)
 		}
 		found.count(pods.Items, s.role.ARN)
@@ -69,13 +72,13 @@ func (w *podUsage) count(pods []corev1.Pod, roleARN string) {
 	w.owners = slices.Compact(w.owners)
 }
 
-// isRunning reports whether the pod is neither done nor on its way out.
+// isRunning reports whether the pod has neither ended nor begun to terminate.
 func isRunning(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp.IsZero() && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
 }
 
-// hasRole reports whether any container was given the role: the webhook can be
-// told to skip some.
+// hasRole reports whether any container has the role: the webhook can skip
+// containers.
 func hasRole(pod *corev1.Pod, roleARN string) bool {
 	given := corev1.EnvVar{Name: envRoleARN, Value: roleARN}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
@@ -86,8 +89,8 @@ func hasRole(pod *corev1.Pod, roleARN string) bool {
 	return false
 }
 
-// ownerOf names what has to be restarted for a new pod: of a ReplicaSet that
-// belongs to a Deployment, the Deployment.
+// ownerOf returns the workload to restart for a new pod: for a ReplicaSet of a
+// Deployment, the Deployment.
 func ownerOf(pod *corev1.Pod) string {
 	owner := metav1.GetControllerOfNoCopy(pod)
 	if owner == nil {
@@ -101,17 +104,17 @@ func ownerOf(pod *corev1.Pod) string {
 	return owner.Kind + " " + owner.Name
 }
 
-// condition returns the condition that the pods make.
+// condition returns status, reason and message of the condition PodsUpToDate.
 func (w *podUsage) condition() (metav1.ConditionStatus, string, string) {
 	if w.outdated == 0 {
-		return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "No running pod of the ServiceAccount lacks the role"
+		return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "All running pods use the role"
 	}
 	return metav1.ConditionFalse, v1alpha1.ReasonPodsOutdated, fmt.Sprintf(
-		"%d of %d running pods started without this role; restart %s; if new pods lack it too, see that the amazon-eks-pod-identity-webhook runs in this cluster",
+		"%d of %d running pods do not use this role; restart %s. If new pods are affected too, check that amazon-eks-pod-identity-webhook is running",
 		w.outdated, w.upToDate+w.outdated, truncateList(w.owners))
 }
 
-// truncateList lists names, of many the first.
+// truncateList joins the first names and counts the others.
 func truncateList(names []string) string {
 	const shown = 10
 	if len(names) <= shown {
@@ -120,8 +123,7 @@ func truncateList(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
 
-// setPodsCondition puts what is known of the pods into the status. It says
-// nothing about Ready: the identity is there, whoever uses it.
+// setPodsCondition sets the condition PodsUpToDate. Ready does not depend on it.
 func setPodsCondition(s *scope) {
 	if s.pods == nil {
 		return
@@ -131,8 +133,7 @@ func setPodsCondition(s *scope) {
 	s.set(v1alpha1.ConditionPodsUpToDate, status, reason, message)
 }
 
-// stripPod keeps what tells whose a pod is, whether it runs, and which role it
-// was given.
+// stripPod keeps the owner of a pod, its phase, and the role that it uses.
 func stripPod(in any) (any, error) {
 	pod, ok := in.(*corev1.Pod)
 	if !ok {
@@ -165,8 +166,8 @@ func stripPod(in any) (any, error) {
 	return kept, nil
 }
 
-// podLifecycleChanged lets pass what changes the number of running pods: what a pod was
-// given does not change.
+// podLifecycleChanged passes events that change the number of running pods: the role
+// of a pod never changes.
 var podLifecycleChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*corev1.Pod)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/clock"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -15,143 +16,154 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// roles is what the controller needs of IAM.
+// roles reads and changes IAM roles.
 type roles interface {
 	// Observe returns the named role, nil if there is none.
 	Observe(ctx context.Context, name string) (*plan.Observed, error)
 	// ObserveOwner returns the named role without its policies, nil if there is
-	// none. It is one call.
+	// none. It costs one call.
 	ObserveOwner(ctx context.Context, name string) (*plan.Observed, error)
-	// ObserveForTeardown returns the named role with all that hangs on it, its
+	// ObserveForTeardown returns the named role with everything attached to it, its
 	// inline policies by name only; nil if there is none.
 	ObserveForTeardown(ctx context.Context, name string) (*plan.Observed, error)
-	// Apply makes changes to the named role, in order, and stops at the first
-	// that fails. Creating a role that exists is plan.ErrRoleExists, deleting one
-	// that something hangs on plan.ErrDeleteConflict.
+	// Apply makes changes to the named role, in order, and stops at the first one
+	// that fails. It returns plan.ErrRoleExists if the role to create exists, and
+	// plan.ErrDeleteConflict if the role to delete still has attachments.
 	Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error)
 	// Quotas returns the account's quotas on a role.
 	Quotas(ctx context.Context) plan.Quotas
 }
 
-// maxMissedDriftChecks is after how many drift intervals without a sweep an identity looks
-// at its role by itself.
+// maxMissedDriftChecks is the number of drift check intervals without a drift
+// check after which a reconcile reads the role itself.
 const maxMissedDriftChecks = 3
 
-// checkQuotas refuses a role that the account has no room for before any of it is
-// made. The account is asked only about what the quotas of every account do not
-// allow.
-func (r *Reconciler) checkQuotas(ctx context.Context, s *scope) error {
+// rolePhase brings the IAM role in sync with the spec. Its condition is RoleReady.
+type rolePhase struct {
+	roles  roles
+	cache  *roleCache
+	clock  clock.PassiveClock
+	config Config
+	// checkPending reports whether the first drift check is still to come.
+	checkPending func() bool
+}
+
+// checkQuotas rejects a role that exceeds the account's quotas before the operator
+// creates any of it. It reads the account's quotas only if the default ones do not
+// suffice.
+func (p *rolePhase) checkQuotas(ctx context.Context, s *scope) error {
 	if plan.DefaultQuotas.Check(s.desired.Role) == nil {
 		return nil
 	}
-	return r.roles.Quotas(ctx).Check(s.desired.Role)
+	return p.roles.Quotas(ctx).Check(s.desired.Role)
 }
 
-// reconcileRole brings the IAM role in line with the plan, and waits until pods
-// may rely on it. It refuses to touch a role that is not this object's.
-func (r *Reconciler) reconcileRole(ctx context.Context, s *scope) error {
-	known, ok := r.roleCache.get(s.obj.UID)
-	if !ok && s.wasReady && s.requestToken == "" && s.obj.Status.Role != nil && r.driftChecker.pending() {
-		s.role = s.obj.Status.Role // the first sweep looks at it, with all others
+// reconcile brings the IAM role in sync, and waits until pods can rely on it. It
+// never touches a role that this object does not own.
+func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
+	cached, ok := p.cache.get(s.obj.UID)
+	if !ok && s.wasReady && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
+		s.role = s.obj.Status.Role // the first drift check reads it, together with all others
 		return nil
 	}
-	if ok && !equality.Semantic.DeepEqual(known.desired, s.desired.Role) {
-		s.wasReady = false // it is the declaration that changed, or what bounds it
+	if ok && !equality.Semantic.DeepEqual(cached.desired, s.desired.Role) {
+		s.wasReady = false // the spec or what limits it has changed, so this is no drift
 	}
-	if !ok || !r.upToDate(known, s) {
+	if !ok || !p.upToDate(cached, s) {
 		var err error
-		if known, err = r.converge(ctx, s); err != nil {
-			r.roleCache.remove(s.obj.UID)
+		if cached, err = p.converge(ctx, s); err != nil {
+			p.cache.remove(s.obj.UID)
 			return err
 		}
-		r.roleCache.put(s.obj.UID, known)
+		p.cache.put(s.obj.UID, cached)
 	}
-	s.role = &known.status
-	if left := known.assumableAt.Sub(r.clock.Now()); left > 0 {
+	s.role = &cached.status
+	if left := cached.assumableAt.Sub(p.clock.Now()); left > 0 {
 		s.requeueAfter = left
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonRolePropagating,
-			"role %s is new; IAM needs up to %s until it can be assumed everywhere", known.status.Name, r.config.IAMPropagationDelay)
+			"waiting up to %s for new role %s to propagate through IAM", p.config.IAMPropagationDelay, cached.status.Name)
 	}
 	return nil
 }
 
-// upToDate reports whether what is remembered makes a look at AWS needless. It is the
-// sweeper that keeps it young; if that fails for long, visits look for themselves.
-func (r *Reconciler) upToDate(known cachedRole, s *scope) bool {
+// upToDate reports whether the cached role makes a read from AWS unnecessary. The
+// drift check keeps cached roles recent; if it fails for long, reconciles read
+// their roles themselves.
+func (p *rolePhase) upToDate(cached cachedRole, s *scope) bool {
 	return s.requestToken == "" &&
-		r.clock.Since(known.observedAt) < maxMissedDriftChecks*r.config.DriftCheckInterval &&
-		equality.Semantic.DeepEqual(known.desired, s.desired.Role)
+		p.clock.Since(cached.observedAt) < maxMissedDriftChecks*p.config.DriftCheckInterval &&
+		equality.Semantic.DeepEqual(cached.desired, s.desired.Role)
 }
 
-// converge makes the role as desired and returns it. Of an object without a
-// role yet it creates one unseen: IAM itself refuses a name that is taken, and
-// only then there is something to look at.
-func (r *Reconciler) converge(ctx context.Context, s *scope) (cachedRole, error) {
+// converge makes the role match the desired one and returns it. For an object
+// without a role it creates one without reading first: IAM itself rejects a name
+// that is taken, and only then is there something to read.
+func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) {
 	var observed *plan.Observed
 	if s.obj.Status.Role != nil {
 		var err error
-		if observed, err = r.observe(ctx, s); err != nil {
+		if observed, err = p.observe(ctx, s); err != nil {
 			return cachedRole{}, err
 		}
 	}
-	applied, err := r.apply(ctx, s, observed)
+	applied, err := p.apply(ctx, s, observed)
 	if errors.Is(err, plan.ErrRoleExists) && observed == nil {
-		if observed, err = r.observe(ctx, s); err != nil {
+		if observed, err = p.observe(ctx, s); err != nil {
 			return cachedRole{}, err
 		}
 		if observed == nil {
-			return cachedRole{}, fmt.Errorf("role %s exists, but IAM does not show it yet", s.desired.Role.Name)
+			return cachedRole{}, fmt.Errorf("role %s exists but is not visible yet (IAM is eventually consistent)", s.desired.Role.Name)
 		}
-		applied, err = r.apply(ctx, s, observed)
+		applied, err = p.apply(ctx, s, observed)
 	}
 	if err != nil {
 		return cachedRole{}, err
 	}
-	return r.cacheEntry(s, observed, applied), nil
+	return p.cacheEntry(s, observed, applied), nil
 }
 
-// observe returns the object's role, nil if there is none, and an error if it
-// belongs to somebody else.
-func (r *Reconciler) observe(ctx context.Context, s *scope) (*plan.Observed, error) {
+// observe returns the object's role, nil if there is none, and an error if another
+// owner has it.
+func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, error) {
 	name := s.desired.Role.Name
-	observed, err := r.roles.Observe(ctx, name)
+	observed, err := p.roles.Observe(ctx, name)
 	if err != nil || observed == nil {
 		return nil, err
 	}
-	claim := observed.OwnershipBy(s.owner)
-	adopt := claim == plan.Adoptable && s.obj.Spec.Role.AdoptionPolicy == v1alpha1.AdoptionIfTagged
+	ownership := observed.OwnershipBy(s.owner)
+	adopt := ownership == plan.Adoptable && s.obj.Spec.Role.AdoptionPolicy == v1alpha1.AdoptionIfTagged
 	switch {
-	case claim != plan.Owned && !adopt:
-		return nil, notOwned(name, observed, claim)
+	case ownership != plan.Owned && !adopt:
+		return nil, errNotOwned(name, observed, ownership)
 	case observed.Path != s.desired.Role.Path:
 		return nil, fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
-			"role %s lies in path %s, and the operator works in %s only; IAM cannot move a role: delete it, or name another in spec.role.name",
+			"role %s has path %s, but the operator only manages roles under %s; delete the role or set a different spec.role.name",
 			name, observed.Path, s.desired.Role.Path)
 	}
 	s.role = &v1alpha1.RoleStatus{Name: observed.Name, ARN: observed.ARN, ID: observed.ID}
 	return observed, nil
 }
 
-func notOwned(name string, observed *plan.Observed, claim plan.Ownership) error {
-	hint := "name another role in spec.role.name, or remove that one"
-	if claim == plan.Adoptable {
-		hint = "to take it over, set spec.role.adoptionPolicy to Tagged"
+func errNotOwned(name string, observed *plan.Observed, ownership plan.Ownership) error {
+	hint := "set a different spec.role.name or delete the existing role"
+	if ownership == plan.Adoptable {
+		hint = "to adopt it, set spec.role.adoptionPolicy: IfTagged"
 	}
 	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
-		"role %s exists and belongs to %s; %s", name, observed.OwnerDescription(), hint)
+		"role %s already exists and is owned by %s; %s", name, observed.OwnerDescription(), hint)
 }
 
-// apply makes the changes from what was observed to what is desired.
-func (r *Reconciler) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
+// apply makes the changes from the observed role to the desired one.
+func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
 	changes := diff(s, observed)
-	s.pending = nil // of an attempt before, that found the name taken
+	s.pending = nil // an earlier CreateRole attempt of this reconcile may have set it
 	if len(changes) == 0 {
 		return plan.Applied{}, nil
 	}
 	name := s.desired.Role.Name
-	logf.FromContext(ctx).Info("Changing IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.wasReady)
-	ratelimit.Raise(ctx, ratelimit.Repair) // a check that found something is none any more
-	applied, err := r.roles.Apply(ctx, name, changes)
+	logf.FromContext(ctx).Info("Updating IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.wasReady)
+	ratelimit.Raise(ctx, ratelimit.Repair) // drift found: raise the priority from Check to Repair
+	applied, err := p.roles.Apply(ctx, name, changes)
 	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
 		s.recordChange(c)
@@ -172,9 +184,35 @@ func diff(s *scope, observed *plan.Observed) []plan.Change {
 	return plan.Diff(&observed.Role, s.desired.Role)
 }
 
-// cacheEntry returns what to remember of a role that is as desired now.
-func (r *Reconciler) cacheEntry(s *scope, observed *plan.Observed, applied plan.Applied) cachedRole {
-	now := r.clock.Now()
+// revoke removes the trust policy and the permissions of the role, if there is one.
+func (p *rolePhase) revoke(ctx context.Context, s *scope) error {
+	if !hasFinalizer(s.obj) {
+		return nil
+	}
+	s.wasReady = false // the operator changes the role because of a guardrail, so this is no drift
+	s.desired.Role = s.desired.Role.Revoked()
+	if cached, ok := p.cache.get(s.obj.UID); ok && p.upToDate(cached, s) {
+		return nil
+	}
+	p.cache.remove(s.obj.UID)
+	observed, err := p.observe(ctx, s)
+	if err != nil || observed == nil {
+		return err
+	}
+	applied, err := p.apply(ctx, s, observed)
+	if err != nil {
+		return err
+	}
+	if len(applied.Completed) > 0 {
+		s.addEvent(eventRevokedRole, "Revoke", "Removed the trust policy and permissions of role", s.desired.Role.Name)
+	}
+	p.cache.put(s.obj.UID, p.cacheEntry(s, observed, applied))
+	return nil
+}
+
+// cacheEntry returns the cache entry of a role that matches the desired one now.
+func (p *rolePhase) cacheEntry(s *scope, observed *plan.Observed, applied plan.Applied) cachedRole {
+	now := p.clock.Now()
 	created := now
 	if applied.ARN == "" && observed != nil {
 		created = observed.CreatedAt
@@ -183,11 +221,12 @@ func (r *Reconciler) cacheEntry(s *scope, observed *plan.Observed, applied plan.
 		desired:     s.desired.Role,
 		status:      *s.role,
 		observedAt:  now,
-		assumableAt: earliest(created, now).Add(r.config.IAMPropagationDelay),
+		assumableAt: earliest(created, now).Add(p.config.IAMPropagationDelay),
 	}
 }
 
-// earliest guards against the clock of AWS being ahead of ours.
+// earliest returns the earlier of two times. It guards against a clock of AWS that
+// is ahead of ours.
 func earliest(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a

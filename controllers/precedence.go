@@ -6,9 +6,9 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// olderThan reports whether a comes before b where only one can be served: it is
-// older or, of two made in the same second, the one that has already what both
-// want. Of two objects exactly one precedes the other.
+// olderThan reports whether a takes precedence over b for something that only one of
+// them can have: a is older or, if both were created in the same second, a has it
+// already. Of two objects, exactly one takes precedence.
 func olderThan(a, b *v1alpha1.PodIdentity, has func(*v1alpha1.PodIdentity) bool) bool {
 	rank := func(pi *v1alpha1.PodIdentity) int {
 		if has(pi) {

@@ -18,10 +18,10 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// The queue of visits and the budget of AWS calls go by the same priorities, so
-// that what is urgent waits for neither a worker nor a call.
+// The work queue and the AWS rate limiter use the same priorities, so that urgent work
+// waits for neither a worker nor a call.
 
-// priorityOf returns how urgent a visit to obj is.
+// priorityOf returns the priority of a reconcile of obj.
 func priorityOf(obj *v1alpha1.PodIdentity) ratelimit.Priority {
 	switch {
 	case !obj.DeletionTimestamp.IsZero() || specChanged(obj):
@@ -32,26 +32,25 @@ func priorityOf(obj *v1alpha1.PodIdentity) ratelimit.Priority {
 		return ratelimit.Create
 	case inProgress(obj):
 		return ratelimit.Edit
-	default: // what is blocked is looked at as what is in sync: its user waits for somebody else
+	default: // a blocked object has the priority of one in sync: an edit does not fix it
 		return ratelimit.Check
 	}
 }
 
-// specChanged reports whether the spec has changed since the last visit to obj.
+// specChanged reports whether the spec has changed since the last reconcile of obj.
 func specChanged(obj *v1alpha1.PodIdentity) bool {
 	return obj.Status.ObservedGeneration > 0 && obj.Status.ObservedGeneration < obj.Generation
 }
 
-// inProgress reports whether visits have led neither to success nor to somebody who
-// has to act.
+// inProgress reports whether obj is neither ready nor waits for user action.
 func inProgress(obj *v1alpha1.PodIdentity) bool {
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
 	return ready == nil || ready.Status == metav1.ConditionUnknown
 }
 
-// How long an object that failed waits for the next attempt: twice as long each
-// time. It is not much at most, so that all goes on soon after an outage of AWS: what
-// the attempts cost is bounded by the budget, however many objects there are.
+// The delays of retries after a transient error, doubled each time. The maximum is
+// short so that all objects recover soon after an outage of AWS; the rate limiter
+// bounds the cost of the attempts, whatever the number of objects.
 const (
 	retryFirst = 200 * time.Millisecond
 	retryMost  = 15 * time.Second
@@ -61,12 +60,12 @@ func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryMost)
 }
 
-// queuePriority returns a priority as the queue has it, where higher goes first.
+// queuePriority converts a priority for the queue, which serves higher values first.
 func queuePriority(p ratelimit.Priority) *int { q := -int(p); return &q }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// enqueue puts a visit in the queue, or moves it forward if it is there already.
+// enqueue adds requests to the queue, or raises the priority of those it holds.
 func enqueue(q queue, p ratelimit.Priority, requests ...reconcile.Request) {
 	enqueueAfter(q, p, 0, requests...)
 }
@@ -85,34 +84,34 @@ func requestFor(obj client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
-// podIdentityHandler puts PodIdentities in the queue as urgently as they are.
-func podIdentityHandler(under *inFlight) handler.EventHandler {
-	visit := func(obj client.Object, q queue) {
+// podIdentityHandler enqueues PodIdentities by their priority.
+func podIdentityHandler(running *inFlight) handler.EventHandler {
+	add := func(obj client.Object, q queue) {
 		if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
 			enqueue(q, priorityOf(pi), requestFor(pi))
-			under.raise(requestFor(pi), priorityOf(pi))
+			running.raise(requestFor(pi), priorityOf(pi))
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { visit(e.Object, q) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { visit(e.ObjectNew, q) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { visit(e.Object, q) },
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { add(e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(e.Object, q) },
 		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue) {
 			enqueue(q, ratelimit.Repair, requestFor(e.Object))
 		},
 	}
 }
 
-// mapFunc finds the PodIdentities that have to do with an object.
+// mapFunc returns the PodIdentities that an object concerns.
 type mapFunc func(context.Context, client.Object) []v1alpha1.PodIdentity
 
-// enqueueMapped puts the relatives of an object in the queue. Those that are ready go
-// first: a ServiceAccount may have lost its role, and to see to that costs no call
-// to AWS if the role is known. If it is not, the visit would take the worker of an
-// edit only to wait for the budget.
-func enqueueMapped(to mapFunc, known func(types.UID) bool) handler.EventHandler {
+// enqueueMapped enqueues the PodIdentities that an object concerns. Ready ones go
+// first: a ServiceAccount may have lost its annotation, and restoring it costs no AWS
+// call if the role is cached. If it is not cached, the reconcile would occupy a worker
+// reserved for edits only to wait for the rate limiter.
+func enqueueMapped(concerns mapFunc, known func(types.UID) bool) handler.EventHandler {
 	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue) {
-		for _, pi := range to(ctx, obj) {
+		for _, pi := range concerns(ctx, obj) {
 			p := priorityOf(&pi)
 			if readyAt(&pi, pi.Generation) {
 				p = min(p, ratelimit.Repair)
@@ -125,39 +124,39 @@ func enqueueMapped(to mapFunc, known func(types.UID) bool) handler.EventHandler 
 	})
 }
 
-// enqueueReevaluated is mapped for what guardrails rest on: to judge an identity anew costs no
-// call to AWS, and one that is no longer allowed should hear of it soon.
-func enqueueReevaluated(to mapFunc) handler.EventHandler {
-	visit := func(ctx context.Context, obj client.Object, q queue) {
-		for _, pi := range to(ctx, obj) {
+// enqueueReevaluated is enqueueMapped for objects that guardrails depend on: evaluating
+// an identity again costs no AWS call, and a new violation should show soon.
+func enqueueReevaluated(concerns mapFunc) handler.EventHandler {
+	add := func(ctx context.Context, obj client.Object, q queue) {
+		for _, pi := range concerns(ctx, obj) {
 			enqueue(q, min(priorityOf(&pi), ratelimit.Repair), requestFor(&pi))
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			visit(ctx, e.ObjectOld, q) // it may have bound others before
-			visit(ctx, e.ObjectNew, q)
+			add(ctx, e.ObjectOld, q) // it may have selected other namespaces before
+			add(ctx, e.ObjectNew, q)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { visit(ctx, e.Object, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
 	}
 }
 
-// enqueueDebounced is mapped for objects that come and go in crowds: it waits for the
-// crowd to pass.
-func enqueueDebounced(to mapFunc) handler.EventHandler {
+// enqueueDebounced is enqueueMapped for objects that change in bursts: it waits for the
+// end of the burst.
+func enqueueDebounced(concerns mapFunc) handler.EventHandler {
 	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue) {
-		for _, pi := range to(ctx, obj) {
+		for _, pi := range concerns(ctx, obj) {
 			enqueueAfter(q, ratelimit.Check, podDebounce, requestFor(&pi))
 		}
 	})
 }
 
-// onAnyEvent calls visit for whatever happens to an object.
-func onAnyEvent(visit func(context.Context, client.Object, queue)) handler.EventHandler {
+// onAnyEvent calls add for every event of an object.
+func onAnyEvent(add func(context.Context, client.Object, queue)) handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { visit(ctx, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { visit(ctx, e.ObjectNew, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { visit(ctx, e.Object, q) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
 	}
 }

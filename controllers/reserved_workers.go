@@ -11,21 +11,20 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// reservedQueue is a priority queue that keeps some workers for what a user waits
-// for. Without it a crowd of new identities, each waiting for the budget of AWS
-// calls, holds all workers, and an edit waits for one of them though the budget
-// would serve it next.
+// reservedQueue is a priority queue that reserves some workers for edits. Without it,
+// a burst of new identities that wait for the AWS rate limiter occupies all workers,
+// and an edit waits for a worker although the rate limiter would serve it next.
 type reservedQueue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
-	slots     chan struct{} // one for each visit under way that is not urgent
-	slotFreed chan struct{} // tells one who waits for a slot
+	slots     chan struct{} // one per running reconcile that is no edit
+	slotFreed chan struct{} // signals a worker that waits for a slot
 
 	mu      sync.Mutex
 	holders map[reconcile.Request]struct{} // of slots
 }
 
-// withReservedWorkers returns how a controller of that many workers makes its queue.
-// One in five, and at least one if there are two, serves edits alone.
+// withReservedWorkers returns the queue constructor for a controller with that many
+// workers. One worker in five, and at least one of two, serves edits only.
 func withReservedWorkers(workers int) func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	return func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 		inner := priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter })
@@ -42,8 +41,8 @@ func newReservedQueue(inner priorityqueue.PriorityQueue[reconcile.Request], slot
 	}
 }
 
-// slotPollInterval is how soon a worker looks again that has found nothing urgent while
-// all slots are taken: what is urgent waits at most so long for it.
+// slotPollInterval is the time after which a worker that found no edit while all slots
+// were taken checks the queue again, and so the longest wait of an edit for it.
 const slotPollInterval = 20 * time.Millisecond
 
 // GetWithPriority implements priorityqueue.PriorityQueue.
@@ -76,14 +75,14 @@ func (q *reservedQueue) Done(request reconcile.Request) {
 		<-q.slots
 		select {
 		case q.slotFreed <- struct{}{}:
-		default: // it has been told already
+		default: // already signaled
 		}
 	}
 	q.mu.Unlock()
 	q.PriorityQueue.Done(request)
 }
 
-// acquireSlot gives request a slot if there is one left.
+// acquireSlot assigns a free slot to the request, if there is one.
 func (q *reservedQueue) acquireSlot(request reconcile.Request) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

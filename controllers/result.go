@@ -12,13 +12,13 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// How long to wait when no event will tell us to look again.
+// The time until the next reconcile if no event is expected.
 const (
-	retryBlocked = 2 * time.Minute // somebody may have granted what was missing
-	retryWaiting = 5 * time.Second // something expected will happen soon
+	retryBlocked = 2 * time.Minute // a user may have granted a missing permission
+	retryWaiting = 5 * time.Second // an expected change will happen soon
 )
 
-// result says when to look again after err.
+// result returns when to reconcile again after err.
 func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	if err == nil {
 		return ctrl.Result{RequeueAfter: jitter(maxMissedDriftChecks * r.config.DriftCheckInterval), Priority: queuePriority(ratelimit.Check)}, nil
@@ -35,5 +35,5 @@ func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	}
 }
 
-// jitter spreads what would come at once: up to a tenth later.
+// jitter spreads simultaneous reconciles: it adds up to a tenth.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d/10+1) } //nolint:gosec // it only spreads load

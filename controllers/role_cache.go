@@ -10,24 +10,25 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// roleCache remembers, while the process lives, which roles were last seen or made
-// as desired. It only saves calls: whoever finds nothing here asks AWS.
+// roleCache holds, while the process runs, the roles that were in sync when the
+// operator last read or wrote them. It only saves calls: on a miss, callers read the
+// role from AWS.
 type roleCache struct {
 	mu    sync.Mutex
 	roles map[types.UID]cachedRole
 }
 
-// cachedRole is a role that was as desired at some time.
+// cachedRole is a role that was in sync at observedAt.
 type cachedRole struct {
 	desired     plan.Role
 	status      v1alpha1.RoleStatus
 	observedAt  time.Time
-	assumableAt time.Time // when pods may rely on it
+	assumableAt time.Time // when pods can rely on it
 }
 
 func newRoleCache() *roleCache { return &roleCache{roles: map[types.UID]cachedRole{}} }
 
-// get returns what is remembered of the object's role.
+// get returns the cached role of the object.
 func (m *roleCache) get(uid types.UID) (cachedRole, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,7 +36,7 @@ func (m *roleCache) get(uid types.UID) (cachedRole, bool) {
 	return got, ok
 }
 
-// has reports whether anything is remembered of the object's role.
+// has reports whether the object's role is cached.
 func (m *roleCache) has(uid types.UID) bool {
 	_, ok := m.get(uid)
 	return ok
@@ -53,9 +54,9 @@ func (m *roleCache) remove(uid types.UID) {
 	delete(m.roles, uid)
 }
 
-// recordCheck remembers what a sweep that began at that time found, or forgets the role if
-// it found nothing, and reports whether it did: of a role that was seen or made
-// since, more is known than a sweep can tell.
+// recordCheck stores what a drift check that began at that time found, or removes the
+// entry if it found nothing, and reports whether it did either. A role that was read
+// or written since the check began is more recent, so its entry stays.
 func (m *roleCache) recordCheck(uid types.UID, began time.Time, found *cachedRole) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,51 +10,69 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// scope is what one visit to one object finds out, phase by phase.
+// scope holds what one reconcile of one object finds out. Each field names the
+// phase that sets it; later phases read it.
 type scope struct {
-	obj        *v1alpha1.PodIdentity
-	owner      plan.Owner
-	cluster    plan.Cluster
+	// Set before the first phase.
+	obj   *v1alpha1.PodIdentity
+	owner plan.Owner
+	// requestToken is the value of the annotation that requests a full check, empty
+	// if none is pending.
+	requestToken string
+	// wasReady reports that the object was ready at this generation before, so that
+	// a change which this reconcile must make corrects drift. Phases clear it when
+	// the spec or what limits it has changed instead.
+	wasReady bool
+
+	// cluster is set by issuerPhase.resolveCluster; guardrailsPhase.computeDesired
+	// adds the boundary that applies to the namespace.
+	cluster plan.Cluster
+	// guardrails and desired are set by guardrailsPhase.computeDesired.
 	guardrails guardrail.Set
 	desired    plan.State
 
-	// requestToken is the value of the annotation that asks for a full check, if it
-	// has not been acted on.
-	requestToken string
-	// role is the role as it is now, nil while that is not known.
+	// role is the role as it is now, nil while it is unknown. Set by rolePhase.
 	role *v1alpha1.RoleStatus
-	// pending are the changes to the role that were not made.
+	// pending are the changes to the role that were not made. Set by rolePhase and
+	// planPhase.
 	pending []plan.Change
-	// pendingServiceAccounts are those that were not written to, in mode Plan.
+	// pendingServiceAccounts are the ServiceAccounts that Plan mode did not write.
+	// Set by planPhase.
 	pendingServiceAccounts []string
-	// pods are the pods that use the identity, nil while they are not known.
+	// pods counts the pods that use the identity, nil while they are unknown. Set by
+	// podsPhase.
 	pods *podUsage
-	// wasReady says that all was as declared before, so that what has to be
-	// changed now is somebody else's doing.
-	wasReady bool
-	// pendingEvents are what events should tell.
+
+	// pendingEvents are the events to emit once the status is stored. Any phase adds
+	// to them.
 	pendingEvents []pendingEvent
-	// succeeded are the condition types whose phases all succeeded.
+
+	outcome
+}
+
+// outcome is the result of the phases of one reconcile.
+type outcome struct {
+	// succeeded are the condition types whose phases all succeeded. Set by run.
 	succeeded []string
-	// failedCondition is the condition type of the phase that did not.
+	// failedCondition is the condition type of the phase that failed, empty if none
+	// did. Set by run.
 	failedCondition string
-	// requeueAfter is how long to wait at least before the next visit; zero leaves it to
-	// the kind of the outcome.
+	// requeueAfter is the time until the next reconcile; zero leaves it to the kind
+	// of the error. The phase that fails sets it.
 	requeueAfter time.Duration
 }
 
-func (r *Reconciler) newScope(obj *v1alpha1.PodIdentity) *scope {
-	s := &scope{
-		obj:      obj,
-		wasReady: readyAt(obj, obj.Generation),
-		owner:    plan.Owner{Cluster: r.config.ClusterName, Namespace: obj.Namespace, Name: obj.Name, UID: string(obj.UID)},
+func newScope(obj *v1alpha1.PodIdentity, clusterName string) *scope {
+	return &scope{
+		obj:          obj,
+		requestToken: pendingRequest(obj),
+		wasReady:     readyAt(obj, obj.Generation),
+		owner:        plan.Owner{Cluster: clusterName, Namespace: obj.Namespace, Name: obj.Name, UID: string(obj.UID)},
 	}
-	s.requestToken = pendingRequest(obj)
-	return s
 }
 
-// pendingRequest returns the value of the annotation that asks for a full check, empty
-// if there is none or if it has been acted on.
+// pendingRequest returns the value of the annotation that requests a full check,
+// empty if there is none or if the operator has handled it.
 func pendingRequest(obj *v1alpha1.PodIdentity) string {
 	if at := obj.Annotations[v1alpha1.RequestedAtAnnotation]; at != obj.Status.LastHandledReconcileAt {
 		return at
@@ -62,15 +80,15 @@ func pendingRequest(obj *v1alpha1.PodIdentity) string {
 	return ""
 }
 
-// phase is one step of a visit. It stands for a condition, which is true when all
-// its phases succeeded.
+// phase is one step of a reconcile. It belongs to a condition, which is True when
+// all phases of the condition succeeded.
 type phase struct {
 	condition string
 	run       func(context.Context, *scope) error
 }
 
-// run runs the phases in order and stops at the first error: each needs what the
-// one before it ensures.
+// run runs the phases in order and stops at the first error, because each phase
+// needs the result of the phase before it.
 func run(ctx context.Context, s *scope, phases ...phase) error {
 	for i, p := range phases {
 		if err := p.run(ctx, s); err != nil {

@@ -22,24 +22,12 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// All writes to ServiceAccounts are server-side apply under one field manager, so
-// that the API server itself knows which fields are the operator's: applying
-// fewer fields gives up the others, and nothing else is ever touched.
+// The operator writes ServiceAccounts by server-side apply under one field manager,
+// so that the API server itself knows which fields the operator owns: applying
+// fewer fields gives up the others, and all other fields stay untouched.
 
-// serviceAccount returns the cached ServiceAccount, nil if there is none.
-func (r *Reconciler) serviceAccount(ctx context.Context, namespace, name string) (*corev1.ServiceAccount, error) {
-	var sa corev1.ServiceAccount
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &sa)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("getting ServiceAccount %s: %w", name, err)
-	}
-	return &sa, nil
-}
-
-// managedServiceAccount is the whole of a ServiceAccount that is obj's own.
+// managedServiceAccount returns all that the operator applies to a ServiceAccount
+// which obj owns.
 func managedServiceAccount(obj *v1alpha1.PodIdentity, want plan.ServiceAccount) *corev1ac.ServiceAccountApplyConfiguration {
 	return corev1ac.ServiceAccount(want.Name, obj.Namespace).
 		WithAnnotations(want.Annotations).
@@ -52,56 +40,56 @@ func managedServiceAccount(obj *v1alpha1.PodIdentity, want plan.ServiceAccount) 
 			WithBlockOwnerDeletion(true))
 }
 
-// createManaged makes a ServiceAccount. Server-side apply cannot be told to create
-// only; if somebody else made one of that name in the same moment, everything is
-// taken back from it.
-func (r *Reconciler) createManaged(ctx context.Context, obj *v1alpha1.PodIdentity, want plan.ServiceAccount) error {
+// createManaged creates a ServiceAccount. Server-side apply has no create-only mode;
+// if another client created one of that name at the same moment, the operator gives
+// up everything that it applied to it.
+func (p *serviceAccountPhase) createManaged(ctx context.Context, obj *v1alpha1.PodIdentity, want plan.ServiceAccount) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(managedServiceAccount(obj, want))
 	if err != nil {
 		return err
 	}
 	made := &unstructured.Unstructured{Object: content}
-	if err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(made)); err != nil {
+	if err := p.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(made)); err != nil {
 		return classifyServiceAccount(want.Name, err)
 	}
 	others := func(m metav1.ManagedFieldsEntry) bool { return m.Manager != FieldManager }
 	if !slices.ContainsFunc(made.GetManagedFields(), others) {
 		return nil
 	}
-	if err := r.release(ctx, made); err != nil {
+	if err := p.release(ctx, made); err != nil {
 		return err
 	}
 	return errNotControlled(want.Name)
 }
 
-// applyManaged puts a ServiceAccount that is obj's own right, whoever changed it.
-func (r *Reconciler) applyManaged(ctx context.Context, obj *v1alpha1.PodIdentity, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
-	err := r.client.Apply(ctx, managedServiceAccount(obj, want).WithUID(existing.UID), client.ForceOwnership)
+// applyManaged reverts changes to a ServiceAccount that obj owns.
+func (p *serviceAccountPhase) applyManaged(ctx context.Context, obj *v1alpha1.PodIdentity, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
+	err := p.client.Apply(ctx, managedServiceAccount(obj, want).WithUID(existing.UID), client.ForceOwnership)
 	return classifyServiceAccount(want.Name, err)
 }
 
 // annotate applies annotations, and nothing else, to an existing ServiceAccount.
-func (r *Reconciler) annotate(ctx context.Context, existing *corev1.ServiceAccount, annotations map[string]string) error {
+func (p *serviceAccountPhase) annotate(ctx context.Context, existing *corev1.ServiceAccount, annotations map[string]string) error {
 	ac := corev1ac.ServiceAccount(existing.Name, existing.Namespace).WithUID(existing.UID).WithAnnotations(annotations)
-	return classifyServiceAccount(existing.Name, r.client.Apply(ctx, ac))
+	return classifyServiceAccount(existing.Name, p.client.Apply(ctx, ac))
 }
 
-// release gives up all that the operator applied to a ServiceAccount. What
-// another manager set too, or has changed since, stays.
-func (r *Reconciler) release(ctx context.Context, sa client.Object) error {
+// release gives up everything that the operator applied to a ServiceAccount. Values
+// that another manager has set too, or has changed since, stay.
+func (p *serviceAccountPhase) release(ctx context.Context, sa client.Object) error {
 	ac := corev1ac.ServiceAccount(sa.GetName(), sa.GetNamespace()).WithUID(sa.GetUID())
-	err := r.client.Apply(ctx, ac)
+	err := p.client.Apply(ctx, ac)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // it is another ServiceAccount by now, or none
+		return nil // the ServiceAccount was deleted, or recreated under the same name
 	}
 	return classifyServiceAccount(sa.GetName(), err)
 }
 
-// releaseMatching releases the ServiceAccounts of a namespace that carry the role and
-// that pass the filter.
-func (r *Reconciler) releaseMatching(ctx context.Context, namespace, roleARN string, filter func(*corev1.ServiceAccount) bool) error {
+// releaseMatching releases the ServiceAccounts of a namespace that are annotated with
+// the role and pass the filter.
+func (p *serviceAccountPhase) releaseMatching(ctx context.Context, namespace, roleARN string, filter func(*corev1.ServiceAccount) bool) error {
 	var list corev1.ServiceAccountList
-	if err := r.client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexRoleARN: roleARN}); err != nil {
+	if err := p.client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexRoleARN: roleARN}); err != nil {
 		return fmt.Errorf("listing the ServiceAccounts of role %s: %w", roleARN, err)
 	}
 	for i := range list.Items {
@@ -109,15 +97,15 @@ func (r *Reconciler) releaseMatching(ctx context.Context, namespace, roleARN str
 		if !filter(sa) || len(ownedAnnotations(sa)) == 0 {
 			continue
 		}
-		if err := r.release(ctx, sa); err != nil {
+		if err := p.release(ctx, sa); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hasAnnotations reports whether sa has the annotations, and none else by the
-// operator's hand.
+// hasAnnotations reports whether sa has the annotations, and no other annotation that
+// the operator owns.
 func hasAnnotations(sa *corev1.ServiceAccount, want map[string]string) bool {
 	for key, value := range want {
 		if got, ok := sa.Annotations[key]; !ok || got != value {
@@ -152,8 +140,8 @@ func ownedAnnotations(sa *corev1.ServiceAccount) []string {
 	return keys
 }
 
-// trimField returns the name in a field path element such as f:name; the element
-// "." stands for the map itself.
+// trimField returns the name in a field path element such as f:name. The element
+// "." denotes the map itself.
 func trimField(element string) (string, bool) {
 	if len(element) < 3 || element[:2] != "f:" {
 		return "", false
@@ -161,24 +149,26 @@ func trimField(element string) (string, bool) {
 	return element[2:], true
 }
 
-// errNotControlled says that a ServiceAccount to be created exists and is not ours.
+// errNotControlled is the error for a ServiceAccount that exists and has another
+// owner.
 func errNotControlled(name string) error {
 	return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
-		"ServiceAccount %s exists and is not this PodIdentity's; to give it the role as it is, set spec.serviceAccount.mode to Annotate", name)
+		"ServiceAccount %s already exists and is not owned by this PodIdentity; to use it anyway, set spec.serviceAccount.mode: Annotate", name)
 }
 
-// classifyServiceAccount says what an API server's refusal to apply means.
+// classifyServiceAccount classifies an error of the API server on a write to a
+// ServiceAccount.
 func classifyServiceAccount(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
 		return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
-			"ServiceAccount %s: %s set the annotation %s to another value; remove it there, and the operator applies its own", name, conflictOf(err), plan.AnnotationRoleARN)
+			"ServiceAccount %s: annotation %s is owned by %s with a different value; remove it there", name, plan.AnnotationRoleARN, conflictOf(err))
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonNamespaceTerminating, "the namespace is being deleted")
 	case apierrors.IsForbidden(err):
-		return fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "ServiceAccount %s: the operator's ClusterRole, or an admission policy, forbids it: %w", name, err)
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "ServiceAccount %s: denied by RBAC or an admission policy: %w", name, err)
 	case apierrors.IsInvalid(err):
 		return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict, "ServiceAccount %s: %w", name, err)
 	default:

@@ -12,26 +12,28 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// phaseConditions are the conditions that speak of a part of the identity, in the order in
-// which the parts are made.
+// phaseConditions are the conditions of the parts of an identity, in the order in
+// which the operator creates the parts.
 var phaseConditions = []string{
 	v1alpha1.ConditionIssuerReady,
 	v1alpha1.ConditionRoleReady,
 	v1alpha1.ConditionServiceAccountReady,
 }
 
-// setStatus turns what a visit found out, and its error, into the object's status.
-func (r *Reconciler) setStatus(s *scope, err error) {
+// setStatus turns the result of a reconcile into the object's status.
+func setStatus(s *scope, err error) {
 	status := &s.obj.Status
-	if s.requestToken != "" {
-		status.LastHandledReconcileAt = s.requestToken
-	}
 	if s.role != nil {
 		status.Role = s.role
 	}
 	status.Plan = planned(s)
-	if fault.KindOf(err) == fault.Transient && err != nil && readyAt(s.obj, s.obj.Generation) {
-		return // it passes by itself: a healthy object does not flap
+	if err != nil && fault.KindOf(err) == fault.Transient {
+		// AWS did not answer, so the request stays pending and its check is retried.
+		if readyAt(s.obj, s.obj.Generation) {
+			return // a transient error does not change the status of a ready object
+		}
+	} else if s.requestToken != "" {
+		status.LastHandledReconcileAt = s.requestToken
 	}
 	status.ObservedGeneration = s.obj.Generation
 	setPhaseConditions(s, err)
@@ -40,36 +42,36 @@ func (r *Reconciler) setStatus(s *scope, err error) {
 	sortConditions(status.Conditions)
 }
 
-// setPhaseConditions sets the condition of every part that the visit came to. Parts
-// behind a failure keep what was last found, or say what they wait for.
+// setPhaseConditions sets the condition of every phase that ran. Conditions of later
+// phases keep their last value, or report that they wait.
 func setPhaseConditions(s *scope, err error) {
-	for _, part := range phaseConditions {
+	for _, condition := range phaseConditions {
 		switch {
-		case slices.Contains(s.succeeded, part):
-			s.set(part, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessages[part])
-		case part == s.failedCondition:
+		case slices.Contains(s.succeeded, condition):
+			s.set(condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessages[condition])
+		case condition == s.failedCondition:
 			status, reason := conditionFor(err)
-			s.set(part, status, reason, err.Error())
-		case meta.FindStatusCondition(s.obj.Status.Conditions, part) == nil:
-			s.set(part, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "Waits for what comes before it")
+			s.set(condition, status, reason, err.Error())
+		case meta.FindStatusCondition(s.obj.Status.Conditions, condition) == nil:
+			s.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "Waiting for earlier steps to complete")
 		}
 	}
 }
 
-// successMessages is what a condition says when it is true.
+// successMessages are the messages of conditions that are True.
 var successMessages = map[string]string{
-	v1alpha1.ConditionIssuerReady:         "IAM trusts this cluster's issuer",
-	v1alpha1.ConditionRoleReady:           "The IAM role is as declared",
-	v1alpha1.ConditionServiceAccountReady: "The ServiceAccount carries the role",
+	v1alpha1.ConditionIssuerReady:         "IAM OIDC provider is configured for this cluster's issuer",
+	v1alpha1.ConditionRoleReady:           "IAM role is in sync with the spec",
+	v1alpha1.ConditionServiceAccountReady: "ServiceAccount is annotated with the role ARN",
 }
 
-// setSummary sets Ready, and Reconciling or Stalled, which are there only while
-// they are true, and never both.
+// setSummary sets Ready, and Reconciling or Stalled. These two exist only while they
+// are True, and never both.
 func setSummary(s *scope, err error) {
 	if err == nil {
 		s.drop(v1alpha1.ConditionReconciling)
 		s.drop(v1alpha1.ConditionStalled)
-		s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "Pods of the ServiceAccount get the identity")
+		s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "Identity is ready for use by pods of the ServiceAccount")
 		return
 	}
 	status, reason := conditionFor(err)
@@ -87,8 +89,8 @@ func setSummary(s *scope, err error) {
 	s.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, why, err.Error())
 }
 
-// conditionFor returns the status and reason that an error gives to what it is about:
-// Unknown while it may pass by itself, False once somebody has to act.
+// conditionFor returns the status and reason of a condition that failed with err:
+// Unknown while the operator retries, False if a user has to act.
 func conditionFor(err error) (metav1.ConditionStatus, string) {
 	switch fault.KindOf(err) {
 	case fault.Blocked, fault.Terminal:
@@ -112,7 +114,7 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 
 func (s *scope) drop(kind string) { meta.RemoveStatusCondition(&s.obj.Status.Conditions, kind) }
 
-// truncate cuts a message to what a condition may hold.
+// truncate cuts a message to the maximum length of a condition's message.
 func truncate(message string) string {
 	const limit = 32768
 	if len(message) <= limit {
@@ -121,8 +123,8 @@ func truncate(message string) string {
 	return message[:limit-3] + "..."
 }
 
-// sortConditions puts the summary first and then the parts in their order, so
-// that the list never changes by chance.
+// sortConditions sorts the summary first and the parts after it, so that the order
+// is stable.
 func sortConditions(conditions []metav1.Condition) {
 	order := slices.Concat(
 		[]string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled},
@@ -134,7 +136,7 @@ func sortConditions(conditions []metav1.Condition) {
 	})
 }
 
-// readyAt reports whether obj was found ready at that generation.
+// readyAt reports whether obj was ready at that generation.
 func readyAt(obj *v1alpha1.PodIdentity, generation int64) bool {
 	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == generation
@@ -148,7 +150,7 @@ func reasonOf(obj *v1alpha1.PodIdentity) string {
 	return ""
 }
 
-// messageOf returns what Ready says.
+// messageOf returns the message of Ready.
 func messageOf(obj *v1alpha1.PodIdentity) string {
 	if ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 		return ready.Message
@@ -156,7 +158,7 @@ func messageOf(obj *v1alpha1.PodIdentity) string {
 	return ""
 }
 
-// planned lists the changes that were not made.
+// planned returns the changes that were not made.
 func planned(s *scope) []v1alpha1.PlannedChange {
 	var changes []v1alpha1.PlannedChange
 	for _, c := range s.pending {
@@ -168,15 +170,15 @@ func planned(s *scope) []v1alpha1.PlannedChange {
 	return changes
 }
 
-// actionApplyServiceAccount stands in a plan for the one change that is not IAM's.
+// actionApplyServiceAccount is the one action in a plan that is not an IAM action.
 const actionApplyServiceAccount = "ApplyServiceAccount"
 
-// patchStatus stores obj's status if it says anything new.
+// patchStatus writes obj's status if it changed.
 func (r *Reconciler) patchStatus(ctx context.Context, before, obj *v1alpha1.PodIdentity) error {
 	if equality.Semantic.DeepEqual(before.Status, obj.Status) {
 		return nil
 	}
 	base := before.DeepCopy()
-	base.ResourceVersion = obj.ResourceVersion // of our own last write, if there was one
+	base.ResourceVersion = obj.ResourceVersion // of the operator's own last write, if any
 	return r.client.Status().Patch(ctx, obj, locked(base))
 }

@@ -8,8 +8,8 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// ttlCache remembers the outcome of a check that all objects share, so that it is
-// made once and not once for each of them. Its zero value has checked nothing.
+// ttlCache caches the result of a check that all objects share, so that the operator
+// checks once and not once per object. Its zero value is empty.
 type ttlCache[T any] struct {
 	mu    sync.Mutex
 	at    time.Time
@@ -17,17 +17,17 @@ type ttlCache[T any] struct {
 	err   error
 }
 
-// ttls says how long an outcome is good for.
+// ttls are the times for which a result is valid.
 type ttls struct{ success, failure time.Duration }
 
-// get returns the last outcome if it is young enough, and that of check
-// otherwise. Callers that come while a check runs wait for its outcome.
-func (c *ttlCache[T]) get(ctx context.Context, now clock.PassiveClock, good ttls, check func(context.Context) (T, error)) (T, error) {
+// get returns the cached result while it is valid, and the result of check otherwise.
+// Callers that arrive while a check runs wait for its result.
+func (c *ttlCache[T]) get(ctx context.Context, now clock.PassiveClock, ttl ttls, check func(context.Context) (T, error)) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	age := good.success
+	age := ttl.success
 	if c.err != nil {
-		age = good.failure
+		age = ttl.failure
 	}
 	if !c.at.IsZero() && now.Since(c.at) < age {
 		return c.value, c.err
@@ -35,12 +35,13 @@ func (c *ttlCache[T]) get(ctx context.Context, now clock.PassiveClock, good ttls
 	c.value, c.err = check(ctx)
 	c.at = now.Now()
 	if ctx.Err() != nil {
-		c.at = time.Time{} // the caller gave up: that says nothing for the others
+		c.at = time.Time{} // the caller was canceled, which is no result for the others
 	}
 	return c.value, c.err
 }
 
-// invalidate has the next get check again what failed, or is older than that.
+// invalidate makes the next get check again if the result is an error or older than
+// age.
 func (c *ttlCache[T]) invalidate(now clock.PassiveClock, age time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,0 +1,154 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// account identifies the AWS account of the operator.
+type account interface {
+	Identity(ctx context.Context) (plan.Account, error)
+}
+
+// providers manages the OIDC providers of IAM.
+type providers interface {
+	// Provider returns the provider with that ARN, nil if there is none.
+	Provider(ctx context.Context, arn string) (*plan.Provider, error)
+	// CreateProvider creates the provider for an issuer and returns its ARN.
+	CreateProvider(ctx context.Context, issuerURL, audience string, tags map[string]string) (string, error)
+	// AddAudience makes a provider accept tokens for that audience.
+	AddAudience(ctx context.Context, arn, audience string) error
+}
+
+// clusterRetryInterval is the time after which the operator retries a failed
+// discovery of the cluster or its OIDC provider.
+const clusterRetryInterval = 10 * time.Second
+
+// clusterInfo holds what all identities of the cluster share: the issuer of its
+// tokens, the AWS account, and the IAM OIDC provider that links the two.
+type clusterInfo struct {
+	config    Config
+	discover  func(context.Context) (string, error)
+	account   account
+	providers providers
+	clock     clock.PassiveClock
+
+	facts    ttlCache[plan.Cluster]
+	provider ttlCache[struct{}]
+}
+
+// cluster returns the facts about the cluster. The first call that succeeds
+// discovers them; later calls return the same.
+func (c *clusterInfo) cluster(ctx context.Context) (plan.Cluster, error) {
+	return c.facts.get(ctx, c.clock, ttls{success: math.MaxInt64, failure: clusterRetryInterval}, c.discoverCluster)
+}
+
+func (c *clusterInfo) discoverCluster(ctx context.Context) (plan.Cluster, error) {
+	issuer := c.config.OIDCIssuer
+	if issuer == "" {
+		var err error
+		if issuer, err = c.discover(ctx); err != nil {
+			return plan.Cluster{}, fmt.Errorf("discovering the OIDC issuer: %w", err)
+		}
+	}
+	if err := checkIssuer(issuer); err != nil {
+		return plan.Cluster{}, err
+	}
+	account, err := c.account.Identity(ctx)
+	if err != nil {
+		return plan.Cluster{}, fmt.Errorf("determining the AWS account: %w", err)
+	}
+	return plan.Cluster{
+		Name:      c.config.ClusterName,
+		Partition: account.Partition,
+		AccountID: account.ID,
+		Issuer:    issuer,
+		Audience:  c.config.Audience,
+		RolePath:  c.config.RolePath,
+		Boundary:  c.config.PermissionsBoundary,
+	}, nil
+}
+
+// checkIssuer rejects an issuer that IAM does not accept.
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	if err == nil && u.Scheme == "https" && u.Host != "" && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
+	return fault.Errorf(fault.Blocked, v1alpha1.ReasonIssuerUnknown,
+		"OIDC issuer %q is not a valid https:// URL without a query; set --service-account-issuer of the API server, or --oidc-issuer of the operator", issuer)
+}
+
+// ensureProvider ensures that IAM trusts the cluster's issuer for the audience. It
+// checks once per drift check interval, and sooner after a failure.
+func (c *clusterInfo) ensureProvider(ctx context.Context, cluster plan.Cluster) error {
+	ttl := ttls{success: c.config.DriftCheckInterval, failure: clusterRetryInterval}
+	_, err := c.provider.get(ctx, c.clock, ttl, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, c.checkProvider(ctx, cluster)
+	})
+	return err
+}
+
+func (c *clusterInfo) checkProvider(ctx context.Context, cluster plan.Cluster) error {
+	found, err := c.providers.Provider(ctx, cluster.ProviderARN())
+	switch {
+	case err != nil:
+		return fmt.Errorf("checking the IAM OIDC provider: %w", err)
+	case found == nil && c.config.CreateOIDCProvider:
+		_, err := c.providers.CreateProvider(ctx, cluster.Issuer, cluster.Audience, map[string]string{
+			plan.TagManagedBy: plan.ManagedBy,
+			plan.TagCluster:   cluster.Name,
+		})
+		return err
+	case found == nil:
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonOIDCProviderNotFound,
+			"IAM has no OIDC provider for this cluster's issuer, so no pod can assume a role; create it with: aws iam create-open-id-connect-provider --url %s --client-id-list %s",
+			cluster.Issuer, cluster.Audience)
+	case slices.Contains(found.Audiences, cluster.Audience):
+		return nil
+	case c.config.CreateOIDCProvider:
+		return c.providers.AddAudience(ctx, found.ARN, cluster.Audience)
+	default:
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonAudienceMissing,
+			"the IAM OIDC provider of this cluster's issuer does not accept the audience %s; add it with: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn %s --client-id %s",
+			cluster.Audience, found.ARN, cluster.Audience)
+	}
+}
+
+// discovery queries the API server for its OIDC discovery document.
+type discovery struct{ client kubernetes.Interface }
+
+func newDiscovery(mgr ctrl.Manager) (discovery, error) {
+	client, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	return discovery{client: client}, err
+}
+
+// issuer returns the issuer of the cluster's ServiceAccount tokens
+// (https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery).
+func (d discovery) issuer(ctx context.Context) (string, error) {
+	raw, err := d.client.Discovery().RESTClient().Get().AbsPath("/.well-known/openid-configuration").DoRaw(ctx)
+	if err != nil {
+		return "", fmt.Errorf("querying the API server: %w", err)
+	}
+	var document struct {
+		Issuer string `json:"issuer"`
+	}
+	if err := json.Unmarshal(raw, &document); err != nil || document.Issuer == "" {
+		return "", fault.Errorf(fault.Blocked, v1alpha1.ReasonIssuerUnknown,
+			"the API server's /.well-known/openid-configuration does not contain an issuer; set --oidc-issuer")
+	}
+	return document.Issuer, nil
+}
