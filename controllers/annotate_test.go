@@ -16,7 +16,7 @@ func TestCreateRefusesServiceAccountOfOthers(t *testing.T) {
 	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
-	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, "spec.serviceAccount.mode to Annotate") {
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, "spec.serviceAccount.mode: Annotate") {
 		t.Errorf("The message does not say what to do: %q", got)
 	}
 	s.checkServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
@@ -43,7 +43,7 @@ func TestAnnotate(t *testing.T) {
 	s.checkServiceAccount("checkout", want)
 
 	s.annotateServiceAccount("checkout", "eks.amazonaws.com/role-arn", "") // as a Helm upgrade may do
-	s.eventually("the annotation to be put back", func() bool {
+	s.eventually("the annotation to be restored", func() bool {
 		return s.serviceAccount("checkout").Annotations["eks.amazonaws.com/role-arn"] == pi.Status.Role.ARN
 	})
 	s.checkServiceAccount("checkout", want)

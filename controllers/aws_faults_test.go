@@ -41,12 +41,18 @@ func TestAWSThrottles(t *testing.T) {
 	s.apply(checkout)
 	ready := s.awaitReady("checkout")
 
+	before := s.account.Calls()
 	s.fail("*", "Throttling")
 	s.request("checkout", "again")
-	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
+	s.eventually("the operator to read the role", func() bool { return since(before, s.account.Calls())["GetRole"] > 3 })
+	if s.get("checkout").Status.LastHandledReconcileAt == "again" {
+		t.Error("the request is marked as handled although AWS has not answered")
+	}
 	if diff := cmp.Diff(ready.Status.Conditions, s.get("checkout").Status.Conditions); diff != "" {
 		t.Errorf("A ready identity flapped: -before, +after:\n%s", diff)
 	}
+	s.heal()
+	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
 }
 
 // A throttled identity that has not been ready says that it is being worked on.

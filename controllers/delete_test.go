@@ -171,7 +171,7 @@ func TestDeleteDenied(t *testing.T) {
 	s.delete("checkout")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
 	message := condition(pi, v1alpha1.ConditionReady).Message
-	for _, want := range []string{"iam:DetachRolePolicy", "spec.deletionPolicy to Retain"} {
+	for _, want := range []string{"iam:DetachRolePolicy", "spec.deletionPolicy: Retain"} {
 		if !strings.Contains(message, want) {
 			t.Errorf("message = %q, want it to name %s", message, want)
 		}
@@ -221,7 +221,7 @@ func TestDeleteRoleGoneOrForeign(t *testing.T) {
 	if !s.roleExists(foreign) {
 		t.Error("A role of somebody else's was deleted.")
 	}
-	s.awaitEvent("foreign", "SkippedRoleDeletion", "Role "+foreign+" is left alone")
+	s.awaitEvent("foreign", "SkippedRoleDeletion", "Did not delete role "+foreign)
 }
 
 // An object whose spec is refused, and which never had a role, can be deleted.

@@ -83,7 +83,7 @@ func TestDriftOfRole(t *testing.T) {
 		if diff := cmp.Diff(wantTrust, s.trust(name)); diff != "" {
 			t.Errorf("drift %d of %s is not repaired: trust: -want, +got:\n%s", i, tc.part, diff)
 		}
-		s.awaitEvent("checkout", "CorrectedDrift", "Put back "+tc.part+":")
+		s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to "+tc.part)
 		if corrected(t, tc.part) == before {
 			t.Errorf("drift %d of %s is not counted", i, tc.part)
 		}
@@ -125,7 +125,7 @@ func TestDriftRoleDeleted(t *testing.T) {
 	s.request("checkout", "now")
 	s.eventually("a new role", func() bool { return s.get("checkout").Status.Role.ID != first.Status.Role.ID })
 	s.awaitReady("checkout")
-	s.awaitEvent("checkout", "CorrectedDrift", "Put back role:")
+	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to role:")
 }
 
 // AWS is compared with the spec from time to time, without being asked to.
@@ -141,7 +141,7 @@ func TestDriftInterval(t *testing.T) {
 	})
 }
 
-// A ServiceAccount that is changed or deleted is put back by watch.
+// A ServiceAccount that is changed or deleted is restored by watch.
 func TestDriftOfServiceAccount(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
@@ -158,14 +158,14 @@ func TestDriftOfServiceAccount(t *testing.T) {
 	before := s.account.Calls()
 
 	s.annotateServiceAccount("checkout", "eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/other")
-	s.eventually("the annotation to be put back", carries)
+	s.eventually("the annotation to be restored", carries)
 	s.annotateServiceAccount("checkout", "eks.amazonaws.com/role-arn", "")
-	s.eventually("the annotation to be put back", carries)
+	s.eventually("the annotation to be restored", carries)
 	s.must(user.Delete(s.ctx, s.serviceAccount("checkout")))
 	s.eventually("the ServiceAccount to be made again", carries)
 
 	s.checkServiceAccount("checkout", want)
-	s.awaitEvent("checkout", "CorrectedDrift", "Put back serviceAccount:")
+	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to serviceAccount:")
 	if diff := cmp.Diff(map[string]int{}, since(before, s.account.Calls())); diff != "" {
 		t.Errorf("ServiceAccounts cost no AWS calls: -want, +got:\n%s", diff)
 	}
@@ -184,7 +184,7 @@ func TestServiceAccountKeepsWhatOthersSet(t *testing.T) {
 	sa.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "registry"}}
 	s.must(user.Update(s.ctx, sa))
 	s.annotateServiceAccount("checkout", "eks.amazonaws.com/role-arn", "")
-	s.eventually("the annotation to be put back", func() bool {
+	s.eventually("the annotation to be restored", func() bool {
 		return s.serviceAccount("checkout").Annotations["eks.amazonaws.com/role-arn"] != ""
 	})
 	sa = s.serviceAccount("checkout")

@@ -23,7 +23,7 @@ type healthCheckExpr struct {
 	Kind       string `json:"kind"`
 	InProgress string `json:"inProgress"`
 	Failed     string `json:"failed"`
-	Current    string `json:"upToDate"`
+	Current    string `json:"current"`
 }
 
 // fluxKustomization is what our examples set of a Flux Kustomization.

@@ -283,7 +283,7 @@ func TestRequireGuardrail(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.RequireGuardrail = true })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailMissing)
-	s.saysOf(pi, "no PodIdentityGuardrail matches namespace "+s.namespace)
+	s.saysOf(pi, "no PodIdentityGuardrail selects namespace "+s.namespace)
 	if pi.Status.Role != nil || len(pi.Finalizers) > 0 {
 		t.Error("Something was made without a guardrail.")
 	}
@@ -346,5 +346,5 @@ func TestSweepKnowsGuardrails(t *testing.T) {
 	}
 	_, err := s.iam.DeleteRolePermissionsBoundary(s.ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: &name})
 	s.must(err)
-	s.eventually("the forced boundary to be put back", func() bool { return s.role(name).Boundary == boundaryARN })
+	s.eventually("the forced boundary to be restored", func() bool { return s.role(name).Boundary == boundaryARN })
 }

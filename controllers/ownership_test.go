@@ -26,18 +26,18 @@ func TestForeignRole(t *testing.T) {
 		"Bare": {
 			reason: "A role without tags of ours is somebody's work.",
 			role:   "Shared-Role",
-			want:   "role Shared-Role exists and belongs to somebody else",
+			want:   "role Shared-Role already exists and is owned by somebody else",
 		},
 		"OtherCase": {
 			reason: "IAM tells names apart without regard to case, whatever the path.",
 			role:   "shared-ROLE",
-			want:   "exists and belongs to somebody else",
+			want:   "already exists and is owned by somebody else",
 		},
 		"OtherCluster": {
 			reason: "Another cluster's operator owns it.",
 			role:   "Shared-Role",
 			tags:   plan.Owner{Cluster: "blue", Namespace: "shop", Name: "checkout", UID: "1"},
-			want:   "belongs to PodIdentity shop/checkout of cluster blue",
+			want:   "is owned by PodIdentity shop/checkout of cluster blue",
 		},
 	}
 	for name, tc := range cases {
@@ -83,7 +83,7 @@ func TestAdoption(t *testing.T) {
 		spec: {}
 	`)
 	pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonRoleNotOwned)
-	if got := condition(pi, v1alpha1.ConditionRoleReady).Message; !strings.Contains(got, "set spec.role.adoptionPolicy to Tagged") {
+	if got := condition(pi, v1alpha1.ConditionRoleReady).Message; !strings.Contains(got, "set spec.role.adoptionPolicy: IfTagged") {
 		t.Errorf("The message does not say what to do: %q", got)
 	}
 
@@ -129,7 +129,7 @@ func TestRivals(t *testing.T) {
 		spec: {serviceAccount: {name: checkout}}
 	`)
 	pi := s.await("second", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
-	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, "PodIdentity first, which came first") {
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, "the older PodIdentity first") {
 		t.Errorf("The message does not say who came first: %q", got)
 	}
 	if s.roleExists(roleName(s, "second")) {

@@ -27,8 +27,8 @@ func TestWorkloads(t *testing.T) {
 
 	pi := s.awaitPods(0, 2)
 	c := condition(pi, v1alpha1.ConditionPodsUpToDate)
-	const message = "2 of 2 running pods started without this role; restart Deployment web; " +
-		"if new pods lack it too, see that the amazon-eks-pod-identity-webhook runs in this cluster"
+	const message = "2 of 2 running pods do not use this role; restart Deployment web. " +
+		"If new pods are affected too, check that amazon-eks-pod-identity-webhook is running"
 	if c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonPodsOutdated || c.Message != message {
 		t.Errorf("%s is %s, %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}
@@ -37,7 +37,7 @@ func TestWorkloads(t *testing.T) {
 	s.runPod("new", arn)
 	s.runPod("old", "arn:aws:iam::123456789012:role/old")
 	pi = s.awaitPods(1, 3)
-	if got, want := condition(pi, v1alpha1.ConditionPodsUpToDate).Message, "3 of 4 running pods started without this role; restart Deployment web, Pod old; "; got[:len(want)] != want {
+	if got, want := condition(pi, v1alpha1.ConditionPodsUpToDate).Message, "3 of 4 running pods do not use this role; restart Deployment web, Pod old. "; got[:len(want)] != want {
 		t.Errorf("message %q", got)
 	}
 

@@ -236,7 +236,7 @@ func (s *story) eventually(what string, check func() bool) {
 	s.t.Helper()
 	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, patience, true, func(context.Context) (bool, error) { return check(), nil })
 	if err != nil {
-		s.t.Fatalf("waited in vain for %s", what)
+		s.t.Fatalf("timed out waiting for %s", what)
 	}
 }
 
@@ -258,7 +258,7 @@ func (s *story) await(name, kind string, status metav1.ConditionStatus, reason s
 		return c != nil && c.Status == status && c.Reason == reason && c.ObservedGeneration == pi.Generation, nil
 	})
 	if err != nil {
-		s.t.Fatalf("waited in vain for %s of %s to be %s because of %s; it is:\n%s", kind, name, status, reason, describe(pi))
+		s.t.Fatalf("timed out waiting for %s of %s to be %s because of %s; it is:\n%s", kind, name, status, reason, describe(pi))
 	}
 	return pi
 }

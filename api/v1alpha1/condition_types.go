@@ -3,107 +3,101 @@ package v1alpha1
 // Condition types of a PodIdentity. Ready, Reconciling and Stalled are those of
 // kstatus (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus).
 const (
-	// ConditionReady is True when pods that use the ServiceAccount get the
-	// identity as declared. It is there from the operator's first visit on.
+	// ConditionReady is True when pods that use the ServiceAccount get the identity.
+	// It is always present after the first reconciliation.
 	ConditionReady = "Ready"
-	// ConditionReconciling is there, and True, while the operator works towards
-	// the declared state or will try again by itself.
+	// ConditionReconciling is present, and True, while the operator reconciles the
+	// object or will retry.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is there, and True, when the operator will not try again
-	// until the object changes.
+	// ConditionStalled is present, and True, when the operator does not retry until
+	// the object changes.
 	ConditionStalled = "Stalled"
 	// ConditionIssuerReady is True when IAM knows the cluster's OIDC issuer and
 	// accepts tokens of the operator's audience.
 	ConditionIssuerReady = "IssuerReady"
-	// ConditionRoleReady is True when the IAM role exists, is this object's, and
-	// is as declared.
+	// ConditionRoleReady is True when the IAM role exists, this object owns it, and it
+	// is in sync with the spec.
 	ConditionRoleReady = "RoleReady"
-	// ConditionServiceAccountReady is True when the ServiceAccount exists and
-	// carries the role's ARN.
+	// ConditionServiceAccountReady is True when the ServiceAccount exists and is
+	// annotated with the role's ARN.
 	ConditionServiceAccountReady = "ServiceAccountReady"
-	// ConditionPodsUpToDate is True when no running pod of the
-	// ServiceAccount lacks the role. Ready does not depend on it.
+	// ConditionPodsUpToDate is True when all running pods of the ServiceAccount use
+	// the role. Ready does not depend on it.
 	ConditionPodsUpToDate = "PodsUpToDate"
 )
 
 // Reasons of conditions. They are API: a reason is never renamed, and each is
 // explained in docs/conditions.md.
 const (
-	// ReasonSucceeded says that all is as declared.
+	// ReasonSucceeded: the identity, or the part, is in sync.
 	ReasonSucceeded = "Succeeded"
-	// ReasonProgressing says that the operator is at work.
+	// ReasonProgressing: reconciliation is in progress.
 	ReasonProgressing = "Progressing"
-	// ReasonProgressingWithRetry says that an attempt failed and that the
-	// operator will try again.
+	// ReasonProgressingWithRetry: an attempt failed and the operator retries.
 	ReasonProgressingWithRetry = "ProgressingWithRetry"
-	// ReasonChangesPending says that mode Plan shows changes and makes none.
+	// ReasonChangesPending: mode Plan reports changes that are not applied.
 	ReasonChangesPending = "ChangesPending"
 
-	// ReasonInvalidSpec says that the spec asks for what cannot be; the message
-	// names the field and what is allowed.
+	// ReasonInvalidSpec: the spec is invalid. The message names the field and the
+	// allowed values.
 	ReasonInvalidSpec = "InvalidSpec"
-	// ReasonPolicyMalformed says that AWS refuses a policy of the spec.
+	// ReasonPolicyMalformed: AWS rejects a policy of the spec.
 	ReasonPolicyMalformed = "PolicyMalformed"
 
-	// ReasonGuardrailViolated says that a guardrail of the namespace, or the
-	// built-in baseline, refuses what the spec asks for.
+	// ReasonGuardrailViolated: a guardrail of the namespace, or the built-in baseline,
+	// rejects the spec.
 	ReasonGuardrailViolated = "GuardrailViolated"
-	// ReasonGuardrailMissing says that the operator works only for namespaces that
-	// a guardrail matches, and that none does.
+	// ReasonGuardrailMissing: the operator requires a guardrail for the namespace, and
+	// there is none.
 	ReasonGuardrailMissing = "GuardrailMissing"
 
-	// ReasonRolePropagating says that the role is new and may not be assumable
-	// everywhere yet.
+	// ReasonRolePropagating: the role is new and may not be assumable in all regions
+	// yet.
 	ReasonRolePropagating = "RolePropagating"
-	// ReasonRoleNotOwned says that a role of that name exists and is not this
-	// object's.
+	// ReasonRoleNotOwned: a role of that name exists and has another owner.
 	ReasonRoleNotOwned = "RoleNotOwned"
-	// ReasonPolicyNotFound says that a managed policy does not exist.
+	// ReasonPolicyNotFound: a managed policy does not exist.
 	ReasonPolicyNotFound = "PolicyNotFound"
-	// ReasonBoundaryNotFound says that the permissions boundary does not exist.
+	// ReasonBoundaryNotFound: the permissions boundary does not exist.
 	ReasonBoundaryNotFound = "BoundaryNotFound"
-	// ReasonPrincipalInvalid says that AWS does not know a principal of the
-	// trust policy.
+	// ReasonPrincipalInvalid: AWS does not know a principal of the trust policy.
 	ReasonPrincipalInvalid = "PrincipalInvalid"
-	// ReasonAccessDenied says that the operator lacks a permission; the message
-	// names it.
+	// ReasonAccessDenied: the operator lacks a permission. The message names it.
 	ReasonAccessDenied = "AccessDenied"
-	// ReasonQuotaExceeded says that a quota of IAM is used up.
+	// ReasonQuotaExceeded: an IAM quota has been reached.
 	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonCredentialsUnavailable says that the operator has no valid AWS
-	// credentials.
+	// ReasonCredentialsUnavailable: the operator has no valid AWS credentials.
 	ReasonCredentialsUnavailable = "CredentialsUnavailable"
-	// ReasonRoleUnmodifiable says that IAM does not let this role be changed.
+	// ReasonRoleUnmodifiable: IAM does not allow changes to this role.
 	ReasonRoleUnmodifiable = "RoleUnmodifiable"
-	// ReasonAWSUnavailable says that AWS cannot be reached or does not answer.
+	// ReasonAWSUnavailable: AWS is unreachable or does not answer.
 	ReasonAWSUnavailable = "AWSUnavailable"
 
-	// ReasonIssuerUnknown says that the cluster's OIDC issuer could not be found
-	// out.
+	// ReasonIssuerUnknown: the operator could not discover the cluster's OIDC issuer.
 	ReasonIssuerUnknown = "IssuerUnknown"
-	// ReasonOIDCProviderNotFound says that IAM has no OIDC provider for the
-	// cluster's issuer; the message has the command that makes it.
+	// ReasonOIDCProviderNotFound: IAM has no OIDC provider for the cluster's issuer. The
+	// message contains the command that creates it.
 	ReasonOIDCProviderNotFound = "OIDCProviderNotFound"
-	// ReasonAudienceMissing says that the OIDC provider does not accept tokens
-	// of the operator's audience.
+	// ReasonAudienceMissing: the OIDC provider does not accept tokens of the
+	// configured audience.
 	ReasonAudienceMissing = "AudienceMissing"
 
-	// ReasonServiceAccountConflict says that the ServiceAccount is somebody
-	// else's, or carries somebody else's role.
+	// ReasonServiceAccountConflict: the ServiceAccount has another owner, or is
+	// annotated with a different role.
 	ReasonServiceAccountConflict = "ServiceAccountConflict"
-	// ReasonServiceAccountNotFound says that a ServiceAccount that somebody
-	// else makes is not there yet.
+	// ReasonServiceAccountNotFound: a ServiceAccount that is managed elsewhere does not
+	// exist yet.
 	ReasonServiceAccountNotFound = "ServiceAccountNotFound"
-	// ReasonNamespaceTerminating says that the namespace is being deleted.
+	// ReasonNamespaceTerminating: the namespace is being deleted.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 
-	// ReasonPodsOutdated says that pods run that started before the ServiceAccount
-	// carried the role; the message names what to restart.
+	// ReasonPodsOutdated: pods started before the ServiceAccount was annotated with the
+	// role. The message names the workloads to restart.
 	ReasonPodsOutdated = "PodsOutdated"
 
-	// ReasonDeleting says that the identity is being taken down.
+	// ReasonDeleting: deletion is in progress.
 	ReasonDeleting = "Deleting"
-	// ReasonDeletionBlocked says that the identity cannot be taken down; the
-	// message says why and what to do.
+	// ReasonDeletionBlocked: the operator cannot delete the role. The message states the
+	// cause and what to do.
 	ReasonDeletionBlocked = "DeletionBlocked"
 )

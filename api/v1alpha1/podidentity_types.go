@@ -34,22 +34,20 @@ type PodIdentity struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is the identity as declared. It may be left out. The default also
-	// serves whoever applies an object and then the same without any field left:
-	// server-side apply makes null of such a spec.
+	// spec is the desired identity. Optional. It defaults to {} so that server-side
+	// apply of an object without spec fields keeps working.
 	// +optional
 	// +kubebuilder:default:={}
 	Spec PodIdentitySpec `json:"spec,omitzero"`
 
-	// status is what the operator last found to be true. It is output: the
-	// operator never takes its own status for a fact.
+	// status is the most recently observed state. It is output only.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status PodIdentityStatus `json:"status,omitzero"`
 }
 
-// PodIdentitySpec declares an identity. Every field is optional: the empty spec
-// is a role without rights for the ServiceAccount of the object's own name.
+// PodIdentitySpec is the desired identity. Every field is optional: an empty spec
+// creates a role without permissions for a ServiceAccount with the object's name.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.additionalServiceAccounts) || !has(self.trust) || !has(self.trust.scope) || self.trust.scope != 'Namespace'",message="additionalServiceAccounts must be empty when trust.scope is Namespace: every ServiceAccount of the namespace is trusted already",fieldPath=".additionalServiceAccounts"
 type PodIdentitySpec struct {
@@ -57,40 +55,40 @@ type PodIdentitySpec struct {
 	// +optional
 	ServiceAccount ServiceAccountSpec `json:"serviceAccount,omitzero"`
 
-	// additionalServiceAccounts names further ServiceAccounts of the same
-	// namespace that may assume the role. Each is trusted by its exact name and
-	// annotated; none is created.
+	// additionalServiceAccounts lists other ServiceAccounts of the same namespace
+	// that may assume the role. The role trusts each by its exact name. The operator
+	// annotates them and creates none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
 	AdditionalServiceAccounts []ServiceAccountName `json:"additionalServiceAccounts,omitempty"`
 
-	// role is the IAM role beside its policies.
+	// role holds the settings of the IAM role other than its policies.
 	// +optional
 	Role RoleSpec `json:"role,omitzero"`
 
-	// policies are the rights of the identity. The role is exclusively the
-	// operator's: policies that are not declared here are removed from it.
+	// policies are the permissions of the identity. The operator manages the role
+	// exclusively: it removes policies that are not listed here.
 	// +optional
 	Policies PoliciesSpec `json:"policies,omitzero"`
 
-	// trust says who may assume the role. The trust policy itself is always
-	// generated, never typed.
+	// trust defines who may assume the role. The trust policy document is always
+	// generated.
 	// +optional
 	Trust TrustSpec `json:"trust,omitzero"`
 
-	// deletionPolicy says what becomes of the IAM role when the PodIdentity is
-	// deleted: Delete (the default) deletes it, Retain leaves it as it is.
+	// deletionPolicy determines what happens to the IAM role when the PodIdentity is
+	// deleted: Delete (default) deletes it, Retain keeps it unchanged.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// mode Apply (the default) makes the identity so. Plan computes the changes,
-	// shows them in status.plan, and makes none.
+	// mode is Apply or Plan. Apply (default) reconciles the identity. Plan reports
+	// pending changes in status.plan without applying them.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
 
-	// suspend stops all work on this object but its deletion.
+	// suspend suspends reconciliation. Deletion is still processed.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
@@ -99,31 +97,31 @@ type PodIdentitySpec struct {
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule=`self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')`,message="the name of a ServiceAccount must hold only lower case letters, digits, - and ., and begin and end with a letter or digit"
+// +kubebuilder:validation:XValidation:rule=`self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')`,message="the name of a ServiceAccount must contain only lower case letters, digits, - and ., and begin and end with a letter or digit"
 type ServiceAccountName string
 
-// ServiceAccountSpec names a ServiceAccount and says whose it is.
+// ServiceAccountSpec names a ServiceAccount and defines how it is managed.
 type ServiceAccountSpec struct {
-	// name of the ServiceAccount; metadata.name if empty. Immutable.
+	// name of the ServiceAccount. Defaults to metadata.name. Immutable.
 	// +optional
 	Name ServiceAccountName `json:"name,omitempty"`
 
-	// mode Create (the default) makes the ServiceAccount, after its role, and
-	// deletes it with the PodIdentity. Annotate applies one annotation to a
-	// ServiceAccount that somebody else makes.
+	// mode is Create or Annotate. Create (default) creates and owns the
+	// ServiceAccount. Annotate annotates an existing ServiceAccount that is managed
+	// elsewhere.
 	// +optional
 	Mode ServiceAccountMode `json:"mode,omitempty"`
 
-	// tokenExpirationSeconds is the lifetime of the tokens that are projected
-	// into pods (annotation eks.amazonaws.com/token-expiration); AWS's webhook
-	// takes 86400 if it is not set.
+	// tokenExpirationSeconds is the lifetime of the tokens that are projected into
+	// pods (annotation eks.amazonaws.com/token-expiration). If unset, the webhook's
+	// default applies, 86400.
 	// +optional
 	// +kubebuilder:validation:Minimum=600
 	// +kubebuilder:validation:Maximum=86400
 	TokenExpirationSeconds int32 `json:"tokenExpirationSeconds,omitempty"`
 }
 
-// ServiceAccountMode says who makes a ServiceAccount.
+// ServiceAccountMode defines how a ServiceAccount is managed.
 //
 // +kubebuilder:validation:Enum=Create;Annotate
 type ServiceAccountMode string
@@ -141,51 +139,51 @@ const (
 // +kubebuilder:validation:XValidation:rule=`self.matches('^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]+$')`,message="must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name or arn:aws:iam::aws:policy/name"
 type PolicyARN string
 
-// RoleSpec declares the IAM role beside its policies.
+// RoleSpec holds the settings of the IAM role other than its policies.
 //
 // +kubebuilder:validation:MinProperties=1
 type RoleSpec struct {
-	// name of the role. If empty one is generated, as
-	// <cluster>_<namespace>_<name>_<hash>. Immutable. The role lies in the
-	// operator's path either way; IAM names are unique in an account without
-	// regard to case.
+	// name of the role. If empty, the operator generates one:
+	// <cluster>_<namespace>_<name>_<hash>. Immutable. The role is always created
+	// under the operator's path. Role names are case-insensitively unique within an
+	// account.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_+=,.@-]+$')`,message="the name of a role must hold only letters, digits and _ + = , . @ -; it has no path"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_+=,.@-]+$')`,message="the name of a role must contain only letters, digits and _ + = , . @ -; it has no path"
 	Name string `json:"name,omitempty"`
 
 	// description of the role, in Latin-1 characters.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1000
-	// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\x09\\x0A\\x0D\\x20-\\x7E\\xA1-\\xFF]*$')`,message="a description must hold only Latin-1 characters"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\x09\\x0A\\x0D\\x20-\\x7E\\xA1-\\xFF]*$')`,message="a description must contain only Latin-1 characters"
 	Description string `json:"description,omitempty"`
 
-	// maxSessionDurationSeconds is the longest session that a pod may ask for;
-	// 3600 if not set.
+	// maxSessionDurationSeconds is the longest session that a pod can request.
+	// Defaults to 3600.
 	// +optional
 	// +kubebuilder:validation:Minimum=3600
 	// +kubebuilder:validation:Maximum=43200
 	MaxSessionDurationSeconds int32 `json:"maxSessionDurationSeconds,omitempty"`
 
-	// permissionsBoundary is the ARN of the policy that bounds the role's
-	// rights. A boundary that the operator's configuration forces wins.
+	// permissionsBoundary is the ARN of the policy that limits the role's
+	// permissions. A boundary that the operator or a guardrail enforces overrides it.
 	// +optional
 	PermissionsBoundary PolicyARN `json:"permissionsBoundary,omitempty"`
 
-	// tags of the role, beside those that say whose it is. Keys are unique
-	// without regard to case and must not begin with aws: or iam.podidentity.io/.
+	// tags of the role, in addition to the ownership tags. Keys are unique without
+	// regard to case and must not begin with aws: or iam.podidentity.io/.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=45
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 128)",message="a tag key must have 1 to 128 characters"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.lowerAscii().startsWith('aws:') && !k.lowerAscii().startsWith('iam.podidentity.io/'))",message="tag keys must not begin with aws: or iam.podidentity.io/, which are reserved"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[\\\\p{L}\\\\p{Z}\\\\p{N}_.:/=+@-]+$'))",message="a tag key must hold only letters, digits, spaces and _ . : / = + - @"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[\\\\p{L}\\\\p{Z}\\\\p{N}_.:/=+@-]+$'))",message="a tag key must contain only letters, digits, spaces and _ . : / = + - @"
 	Tags map[string]TagValue `json:"tags,omitempty"`
 
-	// adoption says what to do if the role exists already and is not this
-	// object's: Never (the default) leaves it alone; Tagged takes it over if its
-	// tags name this cluster, namespace and object.
+	// adoptionPolicy determines what happens if the role already exists and this
+	// object does not own it: Never (default) does not touch it, IfTagged adopts it
+	// if its tags identify this cluster, namespace and object.
 	// +optional
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 }
@@ -193,32 +191,32 @@ type RoleSpec struct {
 // TagValue is the value of an IAM tag.
 //
 // +kubebuilder:validation:MaxLength=256
-// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')`,message="a tag value must hold only letters, digits, spaces and _ . : / = + - @"
+// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')`,message="a tag value must contain only letters, digits, spaces and _ . : / = + - @"
 type TagValue string
 
-// AdoptionPolicy says which existing roles may be taken over.
+// AdoptionPolicy defines which existing roles the operator adopts.
 //
 // +kubebuilder:validation:Enum=Never;IfTagged
 type AdoptionPolicy string
 
-// The kinds of adoption.
+// The adoption policies.
 const (
 	AdoptionNever    AdoptionPolicy = "Never"
 	AdoptionIfTagged AdoptionPolicy = "IfTagged"
 )
 
-// PoliciesSpec declares the rights of an identity.
+// PoliciesSpec defines the permissions of an identity.
 //
 // +kubebuilder:validation:MinProperties=1
 type PoliciesSpec struct {
-	// managed lists managed policies, AWS's or the account's own, by ARN.
+	// managed lists the ARNs of managed policies, of AWS or of the role's account.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=25
 	Managed []PolicyARN `json:"managed,omitempty"`
 
-	// inline lists policies that belong to this role alone.
+	// inline lists the inline policies of the role.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -227,8 +225,8 @@ type PoliciesSpec struct {
 	Inline []InlinePolicy `json:"inline,omitempty"`
 }
 
-// InlinePolicy is a policy of one role, as typed statements or as the JSON
-// document that the AWS console and documentation show.
+// InlinePolicy is an inline policy of the role, as typed statements or as a JSON
+// document.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.statements) != has(self.document)",message="exactly one of statements and document must be set"
 type InlinePolicy struct {
@@ -236,7 +234,7 @@ type InlinePolicy struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_+=,.@-]+$')`,message="the name of a policy must hold only letters, digits and _ + = , . @ -"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_+=,.@-]+$')`,message="the name of a policy must contain only letters, digits and _ + = , . @ -"
 	Name string `json:"name"`
 
 	// statements of the policy.
@@ -258,39 +256,40 @@ type InlinePolicy struct {
 // +kubebuilder:validation:XValidation:rule="has(self.actions) != has(self.notActions)",message="exactly one of actions and notActions must be set"
 // +kubebuilder:validation:XValidation:rule="has(self.resources) != has(self.notResources)",message="exactly one of resources and notResources must be set"
 type Statement struct {
-	// sid identifies the statement in its policy, in letters and digits.
+	// sid is the optional statement ID (alphanumeric).
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9]+$')`,message="a sid must hold only letters and digits"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9]+$')`,message="a sid must contain only letters and digits"
 	SID string `json:"sid,omitempty"`
 
 	// effect is Allow or Deny.
 	// +required
 	Effect Effect `json:"effect"`
 
-	// actions that the statement is about, such as s3:GetObject; * and ? match.
+	// actions the statement applies to, such as s3:GetObject. Supports the wildcards
+	// * and ?.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=200
 	Actions []Action `json:"actions,omitempty"`
 
-	// notActions makes the statement about all actions but these.
+	// notActions: the statement applies to all actions except these.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=200
 	NotActions []Action `json:"notActions,omitempty"`
 
-	// resources that the statement is about, as ARNs; * and ? match.
+	// resources the statement applies to, as ARNs. Supports the wildcards * and ?.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=200
 	Resources []Resource `json:"resources,omitempty"`
 
-	// notResources makes the statement about all resources but these.
+	// notResources: the statement applies to all resources except these.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -310,27 +309,27 @@ type Statement struct {
 // +kubebuilder:validation:Enum=Allow;Deny
 type Effect string
 
-// The rule of an Action says in words what is missed most often, the service; the
-// pattern has no opinion on that, so that one mistake is one message. A rule with
-// the whole pattern would cost more than the API server allows.
+// The CEL rule of an Action reports the most frequent mistake, a missing service, in
+// words. The pattern accepts that mistake, so that it causes one message only. A CEL
+// rule with the whole pattern would exceed the API server's cost budget.
 
-// Action is an IAM action, such as s3:GetObject; * and ? match.
+// Action is an IAM action, such as s3:GetObject. It supports the wildcards * and ?.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=100
 // +kubebuilder:validation:Pattern=`^([A-Za-z0-9-]+:)?[A-Za-z0-9*?]+$`
-// +kubebuilder:validation:XValidation:rule=`self == '*' || self.contains(':')`,message="must be an action as service:Name, such as s3:GetObject, where * and ? match in the name, or * for all"
+// +kubebuilder:validation:XValidation:rule=`self == '*' || self.contains(':')`,message="must be service:Action, such as s3:GetObject (wildcards allowed in the action name), or *"
 type Action string
 
-// Resource is the ARN of an AWS resource; * and ? match.
+// Resource is the ARN of an AWS resource. It supports the wildcards * and ?.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:XValidation:rule=`self == '*' || self.startsWith('arn:')`,message="must be an ARN, where * and ? match, or * for all"
+// +kubebuilder:validation:XValidation:rule=`self == '*' || self.startsWith('arn:')`,message="must be an ARN (wildcards allowed), or *"
 type Resource string
 
-// Condition of a statement: it holds if the operator is true of the key's value
-// in the request and one of the values.
+// Condition of a statement. It matches if the operator holds for the request key and
+// any of the values.
 type Condition struct {
 	// operator of IAM, such as StringEquals or ForAllValues:StringLike. YAML needs
 	// quotes around "Null".
@@ -359,17 +358,18 @@ type Condition struct {
 // +kubebuilder:validation:MaxLength=2048
 type ConditionValue string
 
-// TrustSpec says who may assume the role.
+// TrustSpec defines who may assume the role.
 //
 // +kubebuilder:validation:MinProperties=1
 type TrustSpec struct {
-	// scope ServiceAccount (the default) trusts the named ServiceAccounts, each
-	// exactly; Namespace trusts every ServiceAccount of the namespace.
+	// scope is ServiceAccount or Namespace. ServiceAccount (default) trusts exactly
+	// the named ServiceAccounts. Namespace trusts every ServiceAccount of the
+	// namespace.
 	// +optional
 	Scope TrustScope `json:"scope,omitempty"`
 }
 
-// TrustScope says how many ServiceAccounts are trusted.
+// TrustScope defines which ServiceAccounts the role trusts.
 //
 // +kubebuilder:validation:Enum=ServiceAccount;Namespace
 type TrustScope string
@@ -380,23 +380,23 @@ const (
 	TrustNamespace      TrustScope = "Namespace"
 )
 
-// DeletionPolicy says what becomes of a role when its PodIdentity is deleted.
+// DeletionPolicy determines what happens to a role when its PodIdentity is deleted.
 //
 // +kubebuilder:validation:Enum=Delete;Retain
 type DeletionPolicy string
 
-// The policies of deletion.
+// The deletion policies.
 const (
 	DeletionDelete DeletionPolicy = "Delete"
 	DeletionRetain DeletionPolicy = "Retain"
 )
 
-// Mode says whether changes are made or only shown.
+// Mode determines whether the operator applies changes or only reports them.
 //
 // +kubebuilder:validation:Enum=Apply;Plan
 type Mode string
 
-// The modes of work.
+// The modes of reconciliation.
 const (
 	ModeApply Mode = "Apply"
 	ModePlan  Mode = "Plan"

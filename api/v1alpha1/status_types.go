@@ -4,18 +4,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// PodIdentityStatus is what the operator last found to be true.
+// PodIdentityStatus is the most recently observed state.
 type PodIdentityStatus struct {
-	// conditions follow kstatus: Ready is there from the first visit on;
-	// Reconciling and Stalled are there only while they are true.
+	// conditions follow kstatus: Ready is always present after the first
+	// reconciliation, Reconciling and Stalled only while they are True.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that the conditions speak of; -1
-	// until the operator has seen the object.
+	// observedGeneration is the last generation reconciled by the operator; -1 before
+	// the first reconciliation.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -24,23 +24,22 @@ type PodIdentityStatus struct {
 	// +optional
 	Role *RoleStatus `json:"role,omitempty"`
 
-	// serviceAccount is the ServiceAccount that has the identity.
+	// serviceAccount is the ServiceAccount of the identity.
 	// +optional
 	ServiceAccount *ServiceAccountStatus `json:"serviceAccount,omitempty"`
 
-	// issuer is the URL of the cluster's OIDC issuer, whose tokens the role
-	// trusts.
+	// issuer is the URL of the cluster's OIDC issuer. The role trusts its tokens.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	Issuer string `json:"issuer,omitempty"`
 
-	// guardrail is the PodIdentityGuardrail that the identity was last held
-	// against: the one that refuses it or, if all allow it, the first by name. None
-	// means the baseline that is built into the operator.
+	// guardrail is the PodIdentityGuardrail last evaluated: the first one that
+	// rejected the identity or, if all allow it, the first by name. Unset if only the
+	// built-in baseline applies.
 	// +optional
 	Guardrail *GuardrailStatus `json:"guardrail,omitempty"`
 
-	// plan lists the changes that would be made, in mode Plan.
+	// plan lists the pending changes.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
@@ -50,8 +49,8 @@ type PodIdentityStatus struct {
 	// +optional
 	Pods *PodsStatus `json:"pods,omitempty"`
 
-	// lastHandledReconcileAt is the value of the annotation
-	// iam.podidentity.io/requestedAt that was last acted on.
+	// lastHandledReconcileAt is the last value of the annotation
+	// iam.podidentity.io/requestedAt that the operator handled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
@@ -64,27 +63,26 @@ type RoleStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	Name string `json:"name"`
 
-	// arn of the role; what pods assume.
+	// arn of the role.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	ARN string `json:"arn,omitempty"`
 
-	// id is the role's unique ID (AROA…): it differs when a role is deleted and
-	// made again under the same name.
+	// id is the role's unique ID (AROA…). It changes if the role is recreated.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	ID string `json:"id,omitempty"`
 }
 
-// ServiceAccountStatus names a ServiceAccount and says where it comes from.
+// ServiceAccountStatus names a ServiceAccount and reports how it is managed.
 type ServiceAccountStatus struct {
 	// name of the ServiceAccount.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// provenance is Created if the operator made the ServiceAccount, Annotated
-	// if somebody else did.
+	// mode is Create if the operator created the ServiceAccount, Annotate if it is
+	// managed elsewhere.
 	// +optional
 	Mode ServiceAccountMode `json:"mode,omitempty"`
 }
@@ -96,29 +94,29 @@ type GuardrailStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// generation of the guardrail that the identity was held against.
+	// generation of the guardrail that was evaluated.
 	// +required
 	Generation int64 `json:"generation"`
 }
 
-// PodsStatus counts running pods by whether they have the role: a pod is given
-// it when it starts.
+// PodsStatus counts running pods by whether they use the role. A pod gets its role
+// when it starts.
 type PodsStatus struct {
-	// current is the number of running pods that have the role.
+	// upToDate is the number of running pods that use the role.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	UpToDate int32 `json:"upToDate"`
 
-	// stale is the number of running pods that lack the role, or have another:
-	// they started before the ServiceAccount carried it.
+	// outdated is the number of running pods that do not use the role because they
+	// started before the annotation was set.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	Outdated int32 `json:"outdated"`
 }
 
-// PlannedChange is one call to AWS that would be made.
+// PlannedChange is one pending call to AWS.
 type PlannedChange struct {
 	// action of IAM, such as AttachRolePolicy.
 	// +required

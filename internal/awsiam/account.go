@@ -30,7 +30,7 @@ func (a *Account) Identity(ctx context.Context) (plan.Account, error) {
 	}
 	parsed, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil {
-		return plan.Account{}, fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS STS says that the operator is %q, which is no ARN", aws.ToString(out.Arn))
+		return plan.Account{}, fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "STS returned an invalid caller ARN %q", aws.ToString(out.Arn))
 	}
 	return plan.Account{Partition: parsed.Partition, ID: aws.ToString(out.Account), CallerARN: parsed.String()}, nil
 }

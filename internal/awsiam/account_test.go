@@ -62,7 +62,7 @@ func TestCallerFails(t *testing.T) {
 				rejectWith(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
-			want: "AWS STS does not accept the operator's credentials (InvalidClientTokenId): they are wrong, expired or not active, or the node's clock is wrong; see config/aws/README.md",
+			want: "AWS STS rejected the operator's credentials (InvalidClientTokenId): invalid, expired or inactive, or node clock skew; see config/aws/README.md",
 		},
 		"Denied": {
 			reason: "An organization can forbid even this.",
@@ -70,7 +70,7 @@ func TestCallerFails(t *testing.T) {
 				rejectWith(w, 403, "AccessDenied", denial+"sts:GetCallerIdentity with an explicit deny in a service control policy")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
-			want: "an explicit deny in a service control policy keeps the operator from sts:GetCallerIdentity; see config/aws/operator-policy.json",
+			want: "sts:GetCallerIdentity is explicitly denied by a service control policy; see config/aws/operator-policy.json",
 		},
 		"Nonsense": {
 			reason: "Whatever this is, it is not STS.",
@@ -78,7 +78,7 @@ func TestCallerFails(t *testing.T) {
 				_, _ = w.Write([]byte("<R><GetCallerIdentityResult><Arn>me</Arn></GetCallerIdentityResult></R>"))
 			},
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
-			want: `AWS STS says that the operator is "me", which is no ARN`,
+			want: `STS returned an invalid caller ARN "me"`,
 		},
 	}
 	for name, tc := range cases {

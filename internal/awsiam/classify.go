@@ -173,7 +173,7 @@ var errorCodes = map[string]classification{
 // from one attempt to the next; err is in its chain, for those who want more.
 func classify(c operation, err error, quota func(string) (int32, bool)) error {
 	if errors.Is(err, context.Canceled) {
-		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, c.name+" was interrupted", err)
+		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, c.name+" was canceled", err)
 	}
 	if err, ok := errors.AsType[*credentialsError](err); ok {
 		return classifyCredentials(err)
@@ -235,7 +235,7 @@ func (e *credentialsError) Unwrap() error { return e.err }
 func classifyCredentials(err *credentialsError) error {
 	if refused, ok := apiErrorOf(err); ok {
 		if v, known := errorCodes[refused.ErrorCode()]; !known || v.kind == fault.Transient {
-			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS gives the operator no credentials for now: "+refused.ErrorCode(), err)
+			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS STS cannot issue the operator's credentials, retrying: "+refused.ErrorCode(), err)
 		}
 		return faultOf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsErrorMessage(refused.ErrorCode(), redact(refused.ErrorMessage())), err)
 	}

@@ -80,7 +80,7 @@ func TestCABundle(t *testing.T) {
 	configureAWS(t, server.URL)
 
 	_, err := NewRoles(clients(t, ClientOptions{}).IAM).Observe(t.Context(), "r")
-	want := "role r: AWS IAM cannot be reached: its certificate is of an unknown authority; is there a proxy, whose certificate belongs in AWS_CA_BUNDLE?"
+	want := "role r: AWS IAM is unreachable: certificate signed by unknown authority; if you use a TLS proxy, add its CA to AWS_CA_BUNDLE"
 	if err == nil || err.Error() != want {
 		t.Errorf("without AWS_CA_BUNDLE: error = %v, want %s", err, want)
 	}
@@ -156,12 +156,12 @@ func TestNoAnswer(t *testing.T) {
 		"Refused": {
 			reason:   "Neither address nor port is told.",
 			endpoint: closed.URL,
-			want:     "role r: AWS IAM cannot be reached: connection refused",
+			want:     "role r: AWS IAM is unreachable: connection refused",
 		},
 		"Closed": {
 			reason: "The connection breaks before there is an answer.",
 			answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			want:   "role r: AWS IAM cannot be reached: connection closed",
+			want:   "role r: AWS IAM is unreachable: connection closed",
 		},
 		"Proxy": {
 			reason: "A proxy's error page is no answer of AWS.",
@@ -169,22 +169,22 @@ func TestNoAnswer(t *testing.T) {
 				w.WriteHeader(http.StatusBadGateway)
 				_, _ = io.WriteString(w, "<html><body><p>Bad gateway<br></body></html>")
 			},
-			want: "role r: AWS IAM cannot be reached: the answer, of HTTP status 502, is none of AWS's; is there a proxy?",
+			want: "role r: AWS IAM is unreachable: unexpected HTTP 502 response that is not from AWS; check for a proxy",
 		},
 		"NotXML": {
 			reason: "Nor is one that pretends that all is well.",
 			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Sign in") },
-			want:   "role r: AWS IAM cannot be reached: the answer, of HTTP status 200, is none of AWS's; is there a proxy?",
+			want:   "role r: AWS IAM is unreachable: unexpected HTTP 200 response that is not from AWS; check for a proxy",
 		},
 		"Empty": {
 			reason: "An error without a body has no code.",
 			answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
-			want:   "role r: AWS IAM cannot be reached: the answer, of HTTP status 503, is none of AWS's; is there a proxy?",
+			want:   "role r: AWS IAM is unreachable: unexpected HTTP 503 response that is not from AWS; check for a proxy",
 		},
 		"NotAsked": {
 			reason:   "What is wrong here is our own configuration.",
 			endpoint: "http://[::1",
-			want:     "role r: AWS IAM cannot be asked for GetRole: failed to resolve service endpoint, Failed to parse uri: http://[::1",
+			want:     "role r: cannot call AWS IAM GetRole: failed to resolve service endpoint, Failed to parse uri: http://[::1",
 		},
 	}
 	for name, tc := range cases {
@@ -217,13 +217,13 @@ func TestNetworkCause(t *testing.T) {
 		err  error
 		want string
 	}{
-		"NoSuchName": {&net.DNSError{Name: "iam.amazonaws.com", Server: "10.0.0.2:53", IsNotFound: true}, "the name iam.amazonaws.com is not known"},
-		"NoDNS":      {&net.DNSError{Name: "iam.amazonaws.com", Server: "10.0.0.2:53", IsTimeout: true}, "the name iam.amazonaws.com cannot be looked up"},
-		"OtherName":  {x509.HostnameError{Host: "iam.amazonaws.com", Certificate: &x509.Certificate{}}, "its certificate is for another name"},
+		"NoSuchName": {&net.DNSError{Name: "iam.amazonaws.com", Server: "10.0.0.2:53", IsNotFound: true}, "DNS name iam.amazonaws.com not found"},
+		"NoDNS":      {&net.DNSError{Name: "iam.amazonaws.com", Server: "10.0.0.2:53", IsTimeout: true}, "DNS lookup of iam.amazonaws.com failed"},
+		"OtherName":  {x509.HostnameError{Host: "iam.amazonaws.com", Certificate: &x509.Certificate{}}, "certificate is valid for a different host name"},
 		"Reset":      {dial(syscall.ECONNRESET), "connection closed"},
-		"NoRoute":    {dial(syscall.EHOSTUNREACH), "there is no route"},
-		"Deadline":   {fmt.Errorf("sending: %w", context.DeadlineExceeded), "no answer in time"},
-		"Timeout":    {dial(os.ErrDeadlineExceeded), "no answer in time"},
+		"NoRoute":    {dial(syscall.EHOSTUNREACH), "no route to host"},
+		"Deadline":   {fmt.Errorf("sending: %w", context.DeadlineExceeded), "request timed out"},
+		"Timeout":    {dial(os.ErrDeadlineExceeded), "request timed out"},
 		"Unheard":    {errors.New("of port 40000"), ""},
 	}
 	for name, tc := range cases {
@@ -251,13 +251,13 @@ func TestCredentials(t *testing.T) {
 			reason:   "The SDK finds nothing in any place.",
 			nothing:  true,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
-			want: "role r: the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see config/aws/README.md",
+			want: "role r: no AWS credentials found: annotate the operator's ServiceAccount with eks.amazonaws.com/role-arn; see config/aws/README.md",
 		},
 		"NoToken": {
 			reason:   "The ServiceAccount's token is not mounted.",
 			noToken:  true,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
-			want: "role r: the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see config/aws/README.md",
+			want: "role r: no AWS credentials found: annotate the operator's ServiceAccount with eks.amazonaws.com/role-arn; see config/aws/README.md",
 		},
 		"TrustRefuses": {
 			reason: "The operator's own role does not trust its ServiceAccount: that is no missing iam: action.",
@@ -265,7 +265,7 @@ func TestCredentials(t *testing.T) {
 				rejectWith(w, 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
-			want: "role r: AWS gives the operator no credentials: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity; see config/aws/README.md",
+			want: "role r: AWS STS denied the operator's credentials request: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity; see config/aws/README.md",
 		},
 		"NoProvider": {
 			reason: "IAM does not know the cluster's issuer.",
@@ -273,7 +273,7 @@ func TestCredentials(t *testing.T) {
 				rejectWith(w, 400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.example.com")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
-			want: "role r: AWS gives the operator no credentials: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.example.com; see config/aws/README.md",
+			want: "role r: AWS STS denied the operator's credentials request: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.example.com; see config/aws/README.md",
 		},
 		"TokenExpired": {
 			reason: "AWS tells two times, which a condition must not.",
@@ -281,18 +281,18 @@ func TestCredentials(t *testing.T) {
 				rejectWith(w, 400, "ExpiredTokenException", "Token expired: current date/time 1795525226 must be before the expiration date/time 1795525225")
 			},
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
-			want: "role r: AWS gives the operator no credentials: its ServiceAccount's token has expired (ExpiredTokenException), which the kubelet was to renew, or the node's clock is wrong; see config/aws/README.md",
+			want: "role r: AWS STS denied the operator's credentials request: the projected token has expired (ExpiredTokenException), which the kubelet should have rotated, or the node's clock is wrong; see config/aws/README.md",
 		},
 		"Throttled": {
 			reason:   "STS is asked too much.",
 			sts:      func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Throttling", "Rate exceeded") },
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
-			want: "role r: AWS gives the operator no credentials for now: Throttling",
+			want: "role r: AWS STS cannot issue the operator's credentials, retrying: Throttling",
 		},
 		"Down": {
 			reason:   "STS does not answer.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
-			want: "role r: AWS STS cannot be reached: connection refused",
+			want: "role r: AWS STS is unreachable: connection refused",
 		},
 	}
 	for name, tc := range cases {

@@ -37,29 +37,29 @@ const (
 
 func throttledMessage(r apiError) string {
 	if r.code == "ConcurrentModification" || r.code == "EntityTemporarilyUnmodifiable" {
-		return fmt.Sprintf("somebody else changes this at the same moment, or did just now (%s of %s); it is tried again", r.code, r.name)
+		return fmt.Sprintf("concurrent modification (%s of %s); retrying", r.code, r.name)
 	}
-	return fmt.Sprintf("AWS %s is asked too much in this account (%s of %s); it is tried again", r.service(), r.code, r.name)
+	return fmt.Sprintf("AWS %s is throttling this account (%s of %s); retrying", r.service(), r.code, r.name)
 }
 
 func unavailableMessage(r apiError) string {
-	return fmt.Sprintf("AWS %s cannot answer now (%s of %s); it is tried again", r.service(), r.code, r.name)
+	return fmt.Sprintf("AWS %s is temporarily unavailable (%s of %s); retrying", r.service(), r.code, r.name)
 }
 
 func conflictMessage(r apiError) string {
-	return fmt.Sprintf("what is in AWS changed since it was looked at (%s of %s); it is looked at again", r.code, r.name)
+	return fmt.Sprintf("the role changed during reconciliation (%s of %s); retrying", r.code, r.name)
 }
 
 func notFoundMessage(r apiError) string {
-	return fmt.Sprintf("it is not in AWS any more, or not everywhere yet (%s of %s); it is looked at again", r.code, r.name)
+	return fmt.Sprintf("resource not found; it was deleted or has not propagated yet (%s of %s); retrying", r.code, r.name)
 }
 
 func rejectedMessage(r apiError) string {
-	return fmt.Sprintf("AWS %s refuses %s: %s: %s", r.service(), r.name, r.code, r.text)
+	return fmt.Sprintf("AWS %s rejected %s: %s: %s", r.service(), r.name, r.code, r.text)
 }
 
 func unmodifiableMessage(r apiError) string {
-	return "IAM does not let this role be changed, which is so of roles that belong to an AWS service: " + r.text
+	return "role cannot be modified (service-linked roles are managed by AWS): " + r.text
 }
 
 func boundaryNotFoundMessage(r apiError) string {
@@ -67,27 +67,27 @@ func boundaryNotFoundMessage(r apiError) string {
 	if m := noSuchBoundary.FindStringSubmatch(r.text); m != nil {
 		arn = m[1]
 	}
-	return fmt.Sprintf("the permissions boundary %s does not exist or cannot be a boundary: create that policy, or name another", arn)
+	return fmt.Sprintf("permissions boundary %s does not exist or is not attachable; create it or use a different one", arn)
 }
 
 func policyNotFoundMessage(r apiError) string {
-	return fmt.Sprintf("the managed policy %s does not exist: create it, or correct spec.policies.managed", r.policy)
+	return fmt.Sprintf("managed policy %s not found; create it or fix spec.policies.managed", r.policy)
 }
 
 func policyRejectedMessage(r apiError) string {
-	return fmt.Sprintf("%s: AWS refuses the policy: %s", cmp.Or(r.document, "a policy"), r.text)
+	return fmt.Sprintf("%s: AWS rejected the policy document: %s", cmp.Or(r.document, "a policy"), r.text)
 }
 
 func issuerUnreachableMessage(r apiError) string {
-	return "IAM cannot read the OIDC issuer's discovery document and keys, which must be reachable from the internet: " + r.text
+	return "IAM cannot fetch the issuer's discovery document or JWKS; both must be publicly reachable: " + r.text
 }
 
 func credentialsMessage(r apiError) string {
-	return fmt.Sprintf("AWS %s does not accept the operator's credentials (%s): they are wrong, expired or not active, or the node's clock is wrong; see %s", r.service(), r.code, readme)
+	return fmt.Sprintf("AWS %s rejected the operator's credentials (%s): invalid, expired or inactive, or node clock skew; see %s", r.service(), r.code, readme)
 }
 
 func clockSkewMessage(r apiError) string {
-	return fmt.Sprintf("AWS %s refuses a request for its date (%s): the node's clock is wrong", r.service(), r.code)
+	return fmt.Sprintf("AWS %s rejected the request timestamp (%s): check the node's clock", r.service(), r.code)
 }
 
 // credentialsErrorMessage says that there are no credentials, and AWS's reason if it
@@ -96,11 +96,11 @@ func clockSkewMessage(r apiError) string {
 func credentialsErrorMessage(code, text string) string {
 	switch code {
 	case "":
-		return "the operator has no AWS credentials: give its ServiceAccount a role with the annotation eks.amazonaws.com/role-arn; see " + readme
+		return "no AWS credentials found: annotate the operator's ServiceAccount with eks.amazonaws.com/role-arn; see " + readme
 	case "ExpiredTokenException":
-		return "AWS gives the operator no credentials: its ServiceAccount's token has expired (ExpiredTokenException), which the kubelet was to renew, or the node's clock is wrong; see " + readme
+		return "AWS STS denied the operator's credentials request: the projected token has expired (ExpiredTokenException), which the kubelet should have rotated, or the node's clock is wrong; see " + readme
 	}
-	return fmt.Sprintf("AWS gives the operator no credentials: %s: %s; see %s", code, text, readme)
+	return fmt.Sprintf("AWS STS denied the operator's credentials request: %s: %s; see %s", code, text, readme)
 }
 
 // What AWS says of a call that is not allowed.
@@ -130,11 +130,11 @@ func accessDeniedMessage(r apiError) string {
 	}
 	switch {
 	case how == "explicit deny":
-		return fmt.Sprintf("an explicit deny in %s keeps the operator from %s; %s", cmp.Or(policy, "a policy"), what, see)
+		return fmt.Sprintf("%s is explicitly denied by %s; %s", what, cmp.Or(policy, "a policy"), see)
 	case policy == "" || policy == "identity-based policy":
-		return fmt.Sprintf("the operator's IAM policy does not allow %s; %s", what, see)
+		return fmt.Sprintf("the operator is missing the IAM permission %s; %s", what, see)
 	default:
-		return fmt.Sprintf("no %s that applies to the operator allows %s; its IAM policy is not enough", policy, what)
+		return fmt.Sprintf("%s is not allowed by any %s that applies to the operator", what, policy)
 	}
 }
 
@@ -176,7 +176,7 @@ func quotaMessage(r apiError) string {
 	}
 	quota, known := quotaNames[name]
 	if !known {
-		return fmt.Sprintf("a quota of IAM is used up: %s; use less, or have it raised in AWS Service Quotas", r.text)
+		return fmt.Sprintf("IAM quota exceeded: %s; reduce usage or request an increase in AWS Service Quotas", r.text)
 	}
 	if quota.key != "" {
 		if v, ok := r.quota(quota.key); ok {
@@ -187,15 +187,15 @@ func quotaMessage(r apiError) string {
 	if value != "" {
 		name += ": " + value
 	}
-	return fmt.Sprintf("the quota of %s (%s) is used up; use less, or have it raised in AWS Service Quotas", quota.counts, name)
+	return fmt.Sprintf("IAM quota exceeded: %s (%s); reduce usage or request an increase in AWS Service Quotas", quota.counts, name)
 }
 
 // unreachableMessage says why there is no answer of that service.
 func unreachableMessage(service string, err error) string {
 	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
-		return fmt.Sprintf("AWS %s cannot be reached: the answer, of HTTP status %d, is none of AWS's; is there a proxy?", service, answer.HTTPStatusCode())
+		return fmt.Sprintf("AWS %s is unreachable: unexpected HTTP %d response that is not from AWS; check for a proxy", service, answer.HTTPStatusCode())
 	}
-	text := fmt.Sprintf("AWS %s cannot be reached", service)
+	text := fmt.Sprintf("AWS %s is unreachable", service)
 	if why := networkCause(err); why != "" {
 		text += ": " + why
 	}
@@ -207,7 +207,7 @@ func notSentMessage(c operation, err error) string {
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		err = op.Err // without the names of service and operation
 	}
-	return fmt.Sprintf("AWS %s cannot be asked for %s: %s", c.service(), c.name, redact(err.Error()))
+	return fmt.Sprintf("cannot call AWS %s %s: %s", c.service(), c.name, redact(err.Error()))
 }
 
 // networkCause returns why a connection failed, without the addresses and ports
@@ -215,15 +215,15 @@ func notSentMessage(c operation, err error) string {
 func networkCause(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {
-			return "the name " + dns.Name + " is not known"
+			return "DNS name " + dns.Name + " not found"
 		}
-		return "the name " + dns.Name + " cannot be looked up"
+		return "DNS lookup of " + dns.Name + " failed"
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "its certificate is of an unknown authority; is there a proxy, whose certificate belongs in AWS_CA_BUNDLE?"
+		return "certificate signed by unknown authority; if you use a TLS proxy, add its CA to AWS_CA_BUNDLE"
 	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "its certificate is for another name"
+		return "certificate is valid for a different host name"
 	}
 	for _, known := range []struct {
 		err  error
@@ -234,16 +234,16 @@ func networkCause(err error) string {
 		{syscall.EPIPE, "connection closed"},
 		{io.EOF, "connection closed"},
 		{io.ErrUnexpectedEOF, "connection closed"},
-		{syscall.ENETUNREACH, "there is no route"},
-		{syscall.EHOSTUNREACH, "there is no route"},
-		{context.DeadlineExceeded, "no answer in time"},
+		{syscall.ENETUNREACH, "no route to host"},
+		{syscall.EHOSTUNREACH, "no route to host"},
+		{context.DeadlineExceeded, "request timed out"},
 	} {
 		if errors.Is(err, known.err) {
 			return known.says
 		}
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		return "no answer in time"
+		return "request timed out"
 	}
 	return ""
 }

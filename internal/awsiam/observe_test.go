@@ -120,7 +120,7 @@ func TestObserveFails(t *testing.T) {
 
 				got, err := observations(roles)[observe](t.Context(), role.Name)
 
-				want := "role " + role.Name + ": the operator's IAM policy does not allow iam:" + read + "; see config/aws/operator-policy.json"
+				want := "role " + role.Name + ": the operator is missing the IAM permission iam:" + read + "; see config/aws/operator-policy.json"
 				if err == nil || err.Error() != want || fault.KindOf(err) != fault.Blocked {
 					t.Errorf("%s(...) = %v, %v (%v); want %s", observe, got, err, fault.KindOf(err), want)
 				}

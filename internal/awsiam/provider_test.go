@@ -75,37 +75,37 @@ func TestProviderFails(t *testing.T) {
 			reason: "The message sends to the policy that this needs.",
 			do:     get, status: 403, code: "AccessDenied", message: denial + "iam:GetOpenIDConnectProvider on resource: " + providerARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
-			want: "OIDC provider " + providerARN + ": the operator's IAM policy does not allow iam:GetOpenIDConnectProvider on " + providerARN + "; see config/aws/operator-policy.json",
+			want: "OIDC provider " + providerARN + ": the operator is missing the IAM permission iam:GetOpenIDConnectProvider on " + providerARN + "; see config/aws/operator-policy.json",
 		},
 		"CreateDenied": {
 			reason: "To make providers is a permission apart.",
 			do:     create, status: 403, code: "AccessDenied", message: denial + "iam:TagOpenIDConnectProvider on resource: " + providerARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
-			want: "OIDC provider for " + issuer + ": the operator's IAM policy does not allow iam:TagOpenIDConnectProvider on " + providerARN + "; see config/aws/operator-policy-oidc-provider.json",
+			want: "OIDC provider for " + issuer + ": the operator is missing the IAM permission iam:TagOpenIDConnectProvider on " + providerARN + "; see config/aws/operator-policy-oidc-provider.json",
 		},
 		"CreateInvalid": {
 			reason: "The issuer is the cluster's, not the object's.",
 			do:     create, status: 400, code: "InvalidInput", message: "Invalid Open ID Connect Provider URL.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
-			want: "OIDC provider for " + issuer + ": AWS IAM refuses CreateOpenIDConnectProvider: InvalidInput: Invalid Open ID Connect Provider URL",
+			want: "OIDC provider for " + issuer + ": AWS IAM rejected CreateOpenIDConnectProvider: InvalidInput: Invalid Open ID Connect Provider URL",
 		},
 		"CreateUnreachable": {
 			reason: "A private issuer is no use to AWS.",
 			do:     create, status: 400, code: "OpenIdIdpCommunicationError", message: "Please check .well-known/openid-configuration of provider: " + issuer + " is valid.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
-			want: "OIDC provider for " + issuer + ": IAM cannot read the OIDC issuer's discovery document and keys, which must be reachable from the internet: Please check .well-known/openid-configuration of provider: " + issuer + " is valid",
+			want: "OIDC provider for " + issuer + ": IAM cannot fetch the issuer's discovery document or JWKS; both must be publicly reachable: Please check .well-known/openid-configuration of provider: " + issuer + " is valid",
 		},
 		"CreateQuota": {
 			reason: "GetAccountSummary does not tell this quota.",
 			do:     create, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for OpenIdConnectProvidersPerAccount: 100",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
-			want: "OIDC provider for " + issuer + ": the quota of OIDC providers in the account (OpenIdConnectProvidersPerAccount: 100) is used up; use less, or have it raised in AWS Service Quotas",
+			want: "OIDC provider for " + issuer + ": IAM quota exceeded: OIDC providers in the account (OpenIdConnectProvidersPerAccount: 100); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"AddToNothing": {
 			reason: "The provider was deleted in between.",
 			do:     add, status: 404, code: "NoSuchEntity", message: "OpenIDConnect Provider not found for arn " + providerARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
-			want: "OIDC provider " + providerARN + ": AWS IAM refuses AddClientIDToOpenIDConnectProvider: NoSuchEntity: OpenIDConnect Provider not found for arn " + providerARN,
+			want: "OIDC provider " + providerARN + ": AWS IAM rejected AddClientIDToOpenIDConnectProvider: NoSuchEntity: OpenIDConnect Provider not found for arn " + providerARN,
 		},
 	}
 	for name, tc := range cases {

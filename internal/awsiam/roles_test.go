@@ -341,28 +341,28 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 			reason:     "A boundary that is not there.",
 			change:     plan.PutBoundary{ARN: boundaryARN},
 			wantReason: v1alpha1.ReasonBoundaryNotFound,
-			want:       "role r: the permissions boundary " + boundaryARN + " does not exist or cannot be a boundary: create that policy, or name another",
+			want:       "role r: permissions boundary " + boundaryARN + " does not exist or is not attachable; create it or use a different one",
 		},
 		"Quota": {
 			reason:     "A quota that the account has lower than others.",
 			change:     plan.AttachPolicy{ARN: readOnly},
 			quotas:     map[string]int{"AttachedPoliciesPerRoleQuota": 0},
 			wantReason: v1alpha1.ReasonQuotaExceeded,
-			want:       "role r: the quota of managed policies attached to a role (AttachedPoliciesPerRoleQuota: 0) is used up; use less, or have it raised in AWS Service Quotas",
+			want:       "role r: IAM quota exceeded: managed policies attached to a role (AttachedPoliciesPerRoleQuota: 0); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"TrustSize": {
 			reason:     "A trust policy that is too long.",
 			change:     plan.UpdateTrust{Trust: trust(t)},
 			quotas:     map[string]int{"AssumeRolePolicySizeQuota": 300},
 			wantReason: v1alpha1.ReasonQuotaExceeded,
-			want:       "role r: the quota of characters in the trust policy of a role (AssumeRolePolicySizeQuota: 300) is used up; use less, or have it raised in AWS Service Quotas",
+			want:       "role r: IAM quota exceeded: characters in the trust policy of a role (AssumeRolePolicySizeQuota: 300); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"InlineSize": {
 			reason:     "An inline policy that is too long.",
 			change:     plan.PutRolePolicy{Name: "p", Document: allow(t, "s3:GetObject")},
 			quotas:     map[string]int{"RolePolicySizeQuota": 10},
 			wantReason: v1alpha1.ReasonQuotaExceeded,
-			want:       "role r: the quota of characters in all inline policies of a role (RolePolicySizeQuota: 10) is used up; use less, or have it raised in AWS Service Quotas",
+			want:       "role r: IAM quota exceeded: characters in all inline policies of a role (RolePolicySizeQuota: 10); reduce usage or request an increase in AWS Service Quotas",
 		},
 	}
 	for name, tc := range cases {
@@ -386,7 +386,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 func TestUnknownChange(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	_, err := NewRoles(c.IAM).Apply(t.Context(), "r", []plan.Change{unknownChange{plan.DeleteRole{}}})
-	want := "role r: AWS IAM cannot be asked for DeleteRole: unknown change awsiam.unknownChange"
+	want := "role r: cannot call AWS IAM DeleteRole: unknown change awsiam.unknownChange"
 	if err == nil || err.Error() != want {
 		t.Errorf("Apply(...): %v, want %s", err, want)
 	}

@@ -17,82 +17,87 @@ type Options struct {
 	ClusterName string
 	// RolePath of all roles, with a slash at both ends.
 	RolePath string
-	// PermissionsBoundary is the ARN that is forced on every role; empty if none is.
+	// PermissionsBoundary is the ARN of the boundary applied to every role; empty if
+	// there is none.
 	PermissionsBoundary string
 
-	// RequireGuardrail refuses namespaces that no PodIdentityGuardrail matches.
+	// RequireGuardrail rejects PodIdentities in namespaces that no PodIdentityGuardrail
+	// selects.
 	RequireGuardrail bool
 
-	// OIDCProvider says what to do about a missing IAM OIDC provider.
+	// OIDCProvider defines what to do if the IAM OIDC provider does not exist.
 	OIDCProvider OIDCProviderPolicy
-	// OIDCIssuer is the cluster's issuer; if empty, the API server is asked.
+	// OIDCIssuer is the cluster's issuer; if empty, it is discovered from the API server.
 	OIDCIssuer string
-	// Audience of the tokens that AWS is to accept.
+	// Audience of the tokens that AWS accepts.
 	Audience string
 
-	// DriftCheckInterval is how often all identities are compared with AWS.
+	// DriftCheckInterval is the time between two drift checks of all managed roles.
 	DriftCheckInterval time.Duration
-	// IAMPropagationDelay is how long a new role is given to be known everywhere.
+	// IAMPropagationDelay is the time that a new role needs to propagate through IAM.
 	IAMPropagationDelay time.Duration
-	// MaxConcurrentReconciles is how many identities are worked on at once.
+	// MaxConcurrentReconciles is the maximum number of PodIdentities reconciled
+	// concurrently.
 	MaxConcurrentReconciles int
-	// AWSReadsPerSecond and AWSWritesPerSecond bound the calls to IAM of all
-	// workers together; 0 means no bound.
+	// AWSReadsPerSecond and AWSWritesPerSecond limit the rate of IAM calls across all
+	// workers; 0 means unlimited.
 	AWSReadsPerSecond, AWSWritesPerSecond float64
 
 	LeaderElect bool
-	// LeaderElectionNamespace holds the lease; if empty, the pod's own does.
+	// LeaderElectionNamespace holds the Lease; if empty, the operator's namespace does.
 	LeaderElectionNamespace string
-	// LeaseDuration is how long a leader that has failed keeps others from taking over.
+	// LeaseDuration is the time after which a standby replica replaces an unresponsive
+	// leader.
 	LeaseDuration time.Duration
-	// HealthProbeBindAddress and MetricsBindAddress are host:port; 0 is nowhere.
+	// HealthProbeBindAddress and MetricsBindAddress are host:port; 0 disables the server.
 	HealthProbeBindAddress string
 	MetricsBindAddress     string
-	// MetricsSecure serves metrics over TLS, to those whom Kubernetes allows it.
+	// MetricsSecure serves metrics over TLS with Kubernetes authentication and
+	// authorization.
 	MetricsSecure bool
 
 	LogFormat string // json or text
 	LogLevel  string // debug, info or error
 
-	// Version asks for the version, and for nothing else: then nothing else is valid.
+	// Version requests the version only; the other options are not set then.
 	Version bool
 }
 
-// OIDCProviderPolicy says what to do about an IAM OIDC provider that is missing.
+// OIDCProviderPolicy defines what to do if the IAM OIDC provider does not exist.
 type OIDCProviderPolicy string
 
-// The policies for a missing provider: to say so, or to make it.
+// The policies for a missing provider: report an error, or create it.
 const (
 	OIDCProviderRequire OIDCProviderPolicy = "Require"
 	OIDCProviderCreate  OIDCProviderPolicy = "Create"
 )
 
-// envPrefix begins the names of the environment variables: --role-path falls
-// back on PODIDENTITY_ROLE_PATH.
+// envPrefix is the prefix of the environment variables: --role-path falls back to
+// PODIDENTITY_ROLE_PATH.
 const envPrefix = "PODIDENTITY_"
 
-// Parse returns the Options that args ask for; a flag that is not in args takes
-// its value from the environment, if it is set there to anything. The error
-// tells all that is wrong, a line each. If args ask for help, Parse prints it to
-// standard output and returns flag.ErrHelp, as package flag does.
+// Parse returns the Options from args. A flag that is not in args takes its value
+// from the environment, if the variable is not empty. The error lists all problems,
+// one per line. If args request help, Parse prints it to standard output and returns
+// flag.ErrHelp, as package flag does.
 func Parse(args []string, getenv func(string) string) (Options, error) {
-	given, problems := parseArgs(args)
-	if given["help"] != "" {
+	values, problems := parseArgs(args)
+	if values["help"] != "" {
 		fmt.Fprint(os.Stdout, Usage())
 		return Options{}, flag.ErrHelp
 	}
-	if given["version"] == "true" {
+	if values["version"] == "true" {
 		return Options{Version: true}, nil
 	}
 	var o Options
 	for _, s := range flags() {
-		value, source := s.value(given, getenv)
+		value, source := s.value(values, getenv)
 		switch {
 		case value == "" && s.required:
-			problems = append(problems, fmt.Errorf("%s: must be set, to %s", source, s.allowed))
-		case value == "" && s.initial == "":
+			problems = append(problems, fmt.Errorf("%s is required: %s", source, s.allowed))
+		case value == "" && s.defaultValue == "":
 		case !s.set(&o, value):
-			problems = append(problems, fmt.Errorf("%s: %q is not allowed: must be %s", source, value, s.allowed))
+			problems = append(problems, fmt.Errorf("invalid value %q for %s: must be %s", value, source, s.allowed))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -102,10 +107,10 @@ func Parse(args []string, getenv func(string) string) (Options, error) {
 	return o, nil
 }
 
-// value returns the setting's value and where it comes from, for messages.
-func (s flagSpec) value(given map[string]string, getenv func(string) string) (value, source string) {
+// value returns the flag's value, and its source for messages.
+func (s flagSpec) value(values map[string]string, getenv func(string) string) (value, source string) {
 	source = "--" + s.name
-	if value, ok := given[s.name]; ok {
+	if value, ok := values[s.name]; ok {
 		return value, source
 	}
 	if s.env() != "" {
@@ -113,23 +118,23 @@ func (s flagSpec) value(given map[string]string, getenv func(string) string) (va
 			return value, source + " (from " + s.env() + ")"
 		}
 	}
-	return s.initial, source
+	return s.defaultValue, source
 }
 
 // env returns the name of the environment variable, or "" if there is none.
 func (s flagSpec) env() string {
-	if s.onlyFlag {
+	if s.flagOnly {
 		return ""
 	}
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
-// parseArgs returns the values of the flags in args by name, and what is wrong with
-// args. It takes what package flag takes: one dash or two, a value after = or in
-// the next argument, none for true. Unlike package flag it goes on after a
-// mistake, to tell all of them.
-func parseArgs(args []string) (given map[string]string, problems []error) {
-	given = map[string]string{}
+// parseArgs returns the values of the flags in args by name, and the problems in
+// args. Like package flag it accepts one dash or two, a value after = or in the next
+// argument, and no value for true. Unlike package flag it continues after a mistake,
+// to report all of them.
+func parseArgs(args []string) (values map[string]string, problems []error) {
+	values = map[string]string{}
 	known := map[string]flagSpec{}
 	for _, s := range flags() {
 		known[s.name] = s
@@ -137,36 +142,36 @@ func parseArgs(args []string) (given map[string]string, problems []error) {
 	for i := 0; i < len(args); i++ {
 		text, ok := strings.CutPrefix(args[i], "-")
 		if !ok || text == "" {
-			problems = append(problems, fmt.Errorf("%q: not a flag; all that the operator takes are flags, see --help", args[i]))
+			problems = append(problems, fmt.Errorf("unexpected argument %q; see --help", args[i]))
 			continue
 		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(text, "-"), "=")
 		s, ok := known[name]
 		switch {
 		case name == "help" || name == "h":
-			given["help"] = "true"
+			values["help"] = "true"
 		case !ok:
-			problems = append(problems, fmt.Errorf("%s: there is no such flag; see --help", args[i]))
+			problems = append(problems, fmt.Errorf("unknown flag %s; see --help", args[i]))
 		case hasValue:
-			given[name] = value
+			values[name] = value
 		case s.isBool:
-			given[name] = "true"
+			values[name] = "true"
 		case i+1 == len(args):
-			problems = append(problems, fmt.Errorf("--%s: needs a value: %s", name, s.allowed))
-			given[name] = s.initial // which is no mistake beside this one
+			problems = append(problems, fmt.Errorf("flag --%s requires a value: %s", name, s.allowed))
+			values[name] = s.defaultValue // one problem per flag is enough
 		default:
 			i++
-			given[name] = args[i]
+			values[name] = args[i]
 		}
 	}
-	return given, problems
+	return values, problems
 }
 
-// Usage returns the help, which tells of every flag what it does, what it may
-// be, its default and its environment variable.
+// Usage returns the help: for every flag its purpose, allowed values, default and
+// environment variable.
 func Usage() string {
 	var b strings.Builder
-	b.WriteString("The PodIdentity operator gives the pods of a ServiceAccount an AWS identity.\n\nFlags, each with the environment variable that it falls back on:\n")
+	b.WriteString("The PodIdentity operator gives the pods of a ServiceAccount an AWS identity.\n\nFlags (environment variable in parentheses):\n")
 	for _, s := range flags() {
 		fmt.Fprintf(&b, "\n  --%s", s.name)
 		if env := s.env(); env != "" {
@@ -178,13 +183,13 @@ func Usage() string {
 			b.WriteString("        Required.")
 		case s.defaultText != "":
 			fmt.Fprintf(&b, "        Default: %s.", s.defaultText)
-		case s.initial != "":
-			fmt.Fprintf(&b, "        Default: %s.", s.initial)
+		case s.defaultValue != "":
+			fmt.Fprintf(&b, "        Default: %s.", s.defaultValue)
 		default:
 			b.WriteString("        Default: none.")
 		}
 		fmt.Fprintf(&b, " Must be %s.\n", s.allowed)
 	}
-	b.WriteString("\nAWS is configured as for every AWS tool: AWS_REGION, AWS_ENDPOINT_URL, AWS_CA_BUNDLE, …\n")
+	b.WriteString("\nAWS settings use the standard SDK environment variables: AWS_REGION, AWS_ENDPOINT_URL, AWS_CA_BUNDLE, …\n")
 	return b.String()
 }

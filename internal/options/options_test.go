@@ -134,7 +134,7 @@ func TestParseRefuses(t *testing.T) {
 		arn    = `the ARN of an IAM policy, such as arn:aws:iam::123456789012:policy/podidentity-boundary`
 	)
 	refused := func(name, value, allowed string) string {
-		return fmt.Sprintf("--%s: %q is not allowed: must be %s", name, value, allowed)
+		return fmt.Sprintf("invalid value %q for --%s: must be %s", value, name, allowed)
 	}
 	long := strings.Repeat("a", 600)
 
@@ -144,7 +144,7 @@ func TestParseRefuses(t *testing.T) {
 		env    map[string]string
 		want   []string
 	}{
-		"NoClusterName":     {reason: "It has no default.", args: []string{"--cluster-name="}, want: []string{"--cluster-name: must be set, to " + name}},
+		"NoClusterName":     {reason: "It has no default.", args: []string{"--cluster-name="}, want: []string{"--cluster-name is required: " + name}},
 		"UpperCase":         {reason: "IAM does not tell cases apart.", args: []string{"--cluster-name=Prod"}, want: []string{refused("cluster-name", "Prod", name)}},
 		"Underscore":        {reason: "It divides the parts of a role's name.", args: []string{"--cluster-name=a_b"}, want: []string{refused("cluster-name", "a_b", name)}},
 		"LongName":          {reason: "It would leave no room in a role's name.", args: []string{"--cluster-name=" + long[:41]}, want: []string{refused("cluster-name", long[:41], name)}},
@@ -163,34 +163,34 @@ func TestParseRefuses(t *testing.T) {
 		"IssuerFragment":    {reason: "Nor a fragment.", args: []string{"--oidc-issuer=https://a#b"}, want: []string{refused("oidc-issuer", "https://a#b", issuer)}},
 		"IssuerUser":        {reason: "Nor a user.", args: []string{"--oidc-issuer=https://u@a"}, want: []string{refused("oidc-issuer", "https://u@a", issuer)}},
 		"IssuerLong":        {reason: "Nor more than this.", args: []string{"--oidc-issuer=https://a/" + long}, want: []string{refused("oidc-issuer", "https://a/"+long, issuer)}},
-		"Audience":          {reason: "Blanks are a mistake.", args: []string{"--audience=a b"}, want: []string{refused("audience", "a b", "1 to 255 characters without blanks, such as sts.amazonaws.com")}},
-		"EmptyAudience":     {reason: "An audience is needed.", args: []string{"--audience="}, want: []string{refused("audience", "", "1 to 255 characters without blanks, such as sts.amazonaws.com")}},
+		"Audience":          {reason: "Blanks are a mistake.", args: []string{"--audience=a b"}, want: []string{refused("audience", "a b", "1 to 255 characters without whitespace, such as sts.amazonaws.com")}},
+		"EmptyAudience":     {reason: "An audience is needed.", args: []string{"--audience="}, want: []string{refused("audience", "", "1 to 255 characters without whitespace, such as sts.amazonaws.com")}},
 		"IntervalShort":     {reason: "AWS would throttle the account.", args: []string{"--drift-check-interval=999ms"}, want: []string{refused("drift-check-interval", "999ms", "a duration of at least 1s, such as 10m")}},
 		"IntervalUnit":      {reason: "Ten of what?", args: []string{"--drift-check-interval=10"}, want: []string{refused("drift-check-interval", "10", "a duration of at least 1s, such as 10m")}},
-		"Grace":             {reason: "Time does not run backwards.", args: []string{"--iam-propagation-delay=-1s"}, want: []string{refused("iam-propagation-delay", "-1s", "a duration of at most 1h, such as 10s; 0 gives no time")}},
+		"Grace":             {reason: "Time does not run backwards.", args: []string{"--iam-propagation-delay=-1s"}, want: []string{refused("iam-propagation-delay", "-1s", "a duration of at most 1h, such as 10s; 0 disables the wait")}},
 		"ReconcilesNone":    {reason: "Somebody has to work.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{refused("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
 		"ReconcilesWord":    {reason: "A word is no number.", args: []string{"--max-concurrent-reconciles=many"}, want: []string{refused("max-concurrent-reconciles", "many", "a number from 1 to 100")}},
 		"Boolean":           {reason: "Yes is not true.", args: []string{"--leader-elect=yes"}, want: []string{refused("leader-elect", "yes", "true or false")}},
 		"Namespace":         {reason: "Kubernetes takes no such name.", args: []string{"--leader-election-namespace=A"}, want: []string{refused("leader-election-namespace", "A", "the name of a namespace")}},
 		"LeaseShort":        {reason: "One slow answer of the API server would cost the lead.", args: []string{"--leader-election-lease-duration=2s"}, want: []string{refused("leader-election-lease-duration", "2s", "a duration from 3s to 5m, such as 15s")}},
 		"LeaseLong":         {reason: "Nobody would work for that long.", args: []string{"--leader-election-lease-duration=6m"}, want: []string{refused("leader-election-lease-duration", "6m", "a duration from 3s to 5m, such as 15s")}},
-		"Address":           {reason: "A port alone is no address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{refused("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0 for nowhere")}},
-		"Port":              {reason: "There are no more ports.", args: []string{"--metrics-bind-address=:65536"}, want: []string{refused("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0 for nowhere")}},
+		"Address":           {reason: "A port alone is no address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{refused("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0")}},
+		"Port":              {reason: "There are no more ports.", args: []string{"--metrics-bind-address=:65536"}, want: []string{refused("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0")}},
 		"Format":            {reason: "There are two.", args: []string{"--log-format=xml"}, want: []string{refused("log-format", "xml", "json or text")}},
 		"Level":             {reason: "There are three.", args: []string{"--log-level=warn"}, want: []string{refused("log-level", "warn", "debug, info or error")}},
-		"UnknownFlag":       {reason: "It may be a slip.", args: []string{"--cluster=x"}, want: []string{"--cluster=x: there is no such flag; see --help"}},
-		"Argument":          {reason: "It may be the value of a flag that takes none.", args: []string{"--leader-elect", "false"}, want: []string{`"false": not a flag; all that the operator takes are flags, see --help`}},
-		"NoValue":           {reason: "The value was forgotten.", args: []string{"--audience"}, want: []string{"--audience: needs a value: 1 to 255 characters without blanks, such as sts.amazonaws.com"}},
-		"NotEvenAFlag":      {reason: "It has no name.", args: []string{"--=x", "--log-level=x"}, want: []string{"--=x: there is no such flag; see --help", refused("log-level", "x", "debug, info or error")}},
-		"WrongInEnviroment": {reason: "The message says where the value comes from.", env: map[string]string{"PODIDENTITY_LOG_LEVEL": "x"}, want: []string{`--log-level (from PODIDENTITY_LOG_LEVEL): "x" is not allowed: must be debug, info or error`}},
+		"UnknownFlag":       {reason: "It may be a slip.", args: []string{"--cluster=x"}, want: []string{"unknown flag --cluster=x; see --help"}},
+		"Argument":          {reason: "It may be the value of a flag that takes none.", args: []string{"--leader-elect", "false"}, want: []string{`unexpected argument "false"; see --help`}},
+		"NoValue":           {reason: "The value was forgotten.", args: []string{"--audience"}, want: []string{"flag --audience requires a value: 1 to 255 characters without whitespace, such as sts.amazonaws.com"}},
+		"NotEvenAFlag":      {reason: "It has no name.", args: []string{"--=x", "--log-level=x"}, want: []string{"unknown flag --=x; see --help", refused("log-level", "x", "debug, info or error")}},
+		"WrongInEnviroment": {reason: "The message says where the value comes from.", env: map[string]string{"PODIDENTITY_LOG_LEVEL": "x"}, want: []string{`invalid value "x" for --log-level (from PODIDENTITY_LOG_LEVEL): must be debug, info or error`}},
 		"Several": {
 			reason: "All mistakes are told at once, in the order of the help.",
 			args:   []string{"--nonsense", "--log-level=x", "--audience", "a b", "--cluster-name=A", "word"},
 			want: []string{
-				"--nonsense: there is no such flag; see --help",
-				`"word": not a flag; all that the operator takes are flags, see --help`,
+				"unknown flag --nonsense; see --help",
+				`unexpected argument "word"; see --help`,
 				refused("cluster-name", "A", name),
-				refused("audience", "a b", "1 to 255 characters without blanks, such as sts.amazonaws.com"),
+				refused("audience", "a b", "1 to 255 characters without whitespace, such as sts.amazonaws.com"),
 				refused("log-level", "x", "debug, info or error"),
 			},
 		},
@@ -216,7 +216,7 @@ func TestHelp(t *testing.T) {
 	}
 	usage := Usage()
 	for _, s := range flags() {
-		for _, want := range []string{"--" + s.name, s.usage, s.allowed, s.initial, s.defaultText, s.env()} {
+		for _, want := range []string{"--" + s.name, s.usage, s.allowed, s.defaultValue, s.defaultText, s.env()} {
 			if !strings.Contains(usage, want) {
 				t.Errorf("the help on --%s lacks %q", s.name, want)
 			}

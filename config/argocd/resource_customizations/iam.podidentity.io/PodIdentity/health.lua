@@ -1,23 +1,23 @@
--- A PodIdentity follows kstatus: Ready, Reconciling, Stalled, status.observedGeneration. This asks in kstatus's order,
--- except that what the operator keeps trying, and cannot do until somebody acts, is Degraded: Ready is False then, and
--- Unknown while nobody has to act.
+-- A PodIdentity follows kstatus: Ready, Reconciling, Stalled, status.observedGeneration. The order is that of kstatus,
+-- with one exception: an object that needs user action is Degraded although the operator retries it. Its Ready is False;
+-- Ready is Unknown while no action is required.
 local hs = {}
 
 if obj.spec ~= nil and obj.spec.suspend == true then
   hs.status = "Suspended"
-  hs.message = "The operator does nothing until spec.suspend is false"
+  hs.message = "Reconciliation is suspended"
   return hs
 end
 
 if obj.status == nil or obj.status.conditions == nil then
   hs.status = "Progressing"
-  hs.message = "Waiting for the operator to see the PodIdentity"
+  hs.message = "Waiting for the first reconciliation"
   return hs
 end
 
 if obj.metadata.generation ~= nil and obj.status.observedGeneration ~= obj.metadata.generation then
   hs.status = "Progressing"
-  hs.message = "Waiting for the operator to see the latest change"
+  hs.message = "Waiting for the latest generation to be reconciled"
   return hs
 end
 

@@ -1,4 +1,4 @@
--- Any new value has the operator compare everything with AWS now.
+-- Any new value requests a full check of the identity.
 local os = require("os")
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}
