@@ -86,10 +86,10 @@ test: ## Run all tests, with the race detector, on a real control plane.
 	@$(call in_modules,go test $(RACE) -shuffle=on $(TESTFLAGS) ./...)
 
 .PHONY: test-unit
-test-unit: ## Run the tests of the packages that need no control plane.
+test-unit: ## Run the tests that need no control plane.
 	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | \
-		awk '!/\/test\/controlplane( |$$)/ { print $$1 }') && \
-		go test -shuffle=on $(TESTFLAGS) $$packages
+		awk '/\/controllers / || !/\/test\/controlplane( |$$)/ { print $$1 }') && \
+		go test -short -shuffle=on $(TESTFLAGS) $$packages
 
 DURATION ?= 3m
 SEED ?= 1

@@ -80,6 +80,9 @@ func prepare(t *testing.T, edits ...func(*controllers.Config)) *story {
 // prepareIn is prepare in an AWS account of one's own choice.
 func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controllers.Config)) *story {
 	t.Helper()
+	if cluster == nil {
+		t.Skip("stories need a control plane; -short runs the unit tests only")
+	}
 	refused := &refusals{}
 	options.Seed, options.RootCAs, options.Log = 1, clusterCA(), slog.New(refused)
 	options.Authorize, options.AccessKeys = true, map[string]string{administrator.AccessKeyID: administrator.SecretAccessKey}

@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
-// The control plane of all stories, and a user who may do anything there.
+// The control plane of all stories, nil with -short, and a cluster administrator.
 var (
 	cluster *controlplane.ControlPlane
 	user    client.WithWatch
@@ -27,6 +27,9 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if testing.Short() {
+		os.Exit(m.Run()) // the stories skip
+	}
 	code, err := withCluster(m.Run)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
