@@ -108,6 +108,7 @@ func (f *fakeRoles) apply(name string, c plan.Change, applied *plan.Applied) err
 		f.roles[name].Managed = slices.DeleteFunc(f.roles[name].Managed, func(arn string) bool { return arn == c.ARN })
 	case plan.DeleteRole:
 		delete(f.roles, name)
+	default: // the phases do not read the result of the other changes
 	}
 	return nil
 }
