@@ -1,4 +1,4 @@
-# PodIdentity operator. `make` alone lists what there is to do.
+# PodIdentity operator. `make` alone lists the targets.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -22,7 +22,7 @@ MODULES := hack/awstemplates hack/bench hack/image
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
 LINT_MODULE := go tool -modfile=$(CURDIR)/go.tools.mod golangci-lint
 
-# The race detector needs a C compiler; RACE= does without both.
+# The race detector needs a C compiler; RACE= disables it.
 RACE ?= -race
 TESTFLAGS ?=
 
@@ -32,10 +32,10 @@ help: ## List the targets.
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-##@ See it work
+##@ Try it locally
 
 .PHONY: demo
-demo: assets build ## Run it all on this machine: control plane, AWS endpoint, operator. ONCE=1 ends after the story.
+demo: assets build ## Run the local demo: control plane, AWS endpoint, operator. ONCE=1 exits when done.
 	@go build -o bin/demo ./hack/demo
 	@exec bin/demo $(if $(ONCE),--once)
 
@@ -67,14 +67,14 @@ tidy: ## Tidy all modules.
 	hack/tidy.sh
 
 .PHONY: verify
-verify: ## Fail if anything generated, tidied or formatted is not up to date, or lint finds something.
+verify: ## Fail if generated code, go.mod files or formatting are not up to date, or if lint finds a problem.
 	hack/verify.sh
 	$(MAKE) --no-print-directory lint
 
 ##@ Test
 
 .PHONY: assets
-assets: ## Build the control plane of tests and demo into the cache directory, unless it is there.
+assets: ## Build the control plane for tests and demo into the cache directory, unless it exists.
 	@go run ./hack/assets
 
 .PHONY: test
@@ -95,7 +95,7 @@ DURATION ?= 3m
 SEED ?= 1
 
 .PHONY: chaos
-chaos: ## Let anything happen to 100 identities for DURATION (3m), by SEED, and compare the world with what was declared.
+chaos: ## Run randomized fault-injection tests: 100 identities, for DURATION (3m), from SEED.
 	@hack/check-race.sh $(RACE)
 	@assets=$$(go run ./hack/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos$$' -count=1 -timeout 60m \
@@ -104,7 +104,7 @@ chaos: ## Let anything happen to 100 identities for DURATION (3m), by SEED, and 
 ##@ Measure
 
 .PHONY: bench
-bench: assets build ## Measure what the operator costs, and write docs/benchmarks. QUICK=1 measures small crowds, and writes nothing.
+bench: assets build ## Run benchmarks and write docs/benchmarks. QUICK=1 runs at small scale and writes nothing.
 	@go -C hack/bench build -o ../../bin/bench .
 	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(QUICK),--quick) $(if $(ONLY),--only=$(ONLY))
 
@@ -112,7 +112,7 @@ bench: assets build ## Measure what the operator costs, and write docs/benchmark
 
 .PHONY: build
 build: ## Build bin/manager and bin/awslocal.
-	@echo 'Compiling the operator and the AWS endpoint: minutes the first time, seconds from then on.' >&2
+	@echo 'Compiling the operator and the AWS endpoint: minutes the first time, seconds later.' >&2
 	go build -ldflags '$(LDFLAGS)' -o bin/manager .
 	go build -o bin/awslocal ./cmd/awslocal
 
@@ -124,6 +124,19 @@ plugin: ## Build bin/kubectl-podidentity, the kubectl plugin.
 image: ## Build the container image, without a container engine, into dist/image. PUSH=1 pushes it as IMG.
 	@go -C hack/image run . --version '$(VERSION)' --revision '$(REVISION)' --image '$(IMG)' $(if $(PUSH),--push)
 
+##@ Documentation
+
+.PHONY: docs
+docs: ## Build the documentation as a site, docs/.vitepress/dist. Needs Node.js.
+	@command -v npm >/dev/null || { echo 'make docs: install Node.js first; the pages need no build to be read' >&2; exit 1; }
+	npm --prefix docs ci --no-audit --no-fund
+	npm --prefix docs run build
+
+.PHONY: docs-lint
+docs-lint: ## Lint the Markdown pages, if Node.js is there. make test checks links and blocks without it.
+	@command -v npm >/dev/null || { echo 'make docs-lint: skipped, Node.js is not installed' >&2; exit 0; }; \
+		npm --prefix docs ci --no-audit --no-fund && npm --prefix docs run lint
+
 ##@ Deploy to the cluster of your kubeconfig
 
 .PHONY: install
@@ -131,18 +144,18 @@ install: ## Install the CustomResourceDefinitions.
 	$(KUBECTL) apply --server-side -k config/crd
 
 .PHONY: uninstall
-uninstall: ## Remove the CustomResourceDefinitions, and with them every PodIdentity.
+uninstall: ## Delete the CustomResourceDefinitions, and with them every PodIdentity.
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: ## Deploy the operator: CLUSTER_NAME=, ROLE_ARN= of the operator's own role, IMG=.
+deploy: ## Deploy the operator. Set CLUSTER_NAME=, IMG= and ROLE_ARN= (the operator's own role).
 	@hack/deploy-overlay.sh '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
 	$(KUBECTL) apply --server-side -k dist/deploy
 
 .PHONY: undeploy
-undeploy: ## Remove the operator and its CustomResourceDefinitions. Delete the PodIdentities first.
+undeploy: ## Delete the operator and its CustomResourceDefinitions. Delete the PodIdentities first.
 	$(KUBECTL) delete --ignore-not-found -k config/default
 
 .PHONY: clean
-clean: ## Remove what was built here. The control plane stays in the cache directory.
+clean: ## Delete the build output. The control plane stays in the cache directory.
 	rm -rf bin dist

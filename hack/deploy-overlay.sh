@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Writes dist/deploy, a kustomization that deploys config/default with an image,
-# the name of the cluster, and the IAM role that the operator itself runs as:
+# the name of the cluster, and the IAM role of the operator itself:
 #
 #	hack/deploy-overlay.sh IMAGE CLUSTER_NAME ROLE_ARN
 #
-# ROLE_ARN may be empty if the operator gets its credentials otherwise.
+# ROLE_ARN may be empty if the operator gets its credentials another way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 image=$1 cluster=$2 role=$3
 
 if [[ -z "$cluster" ]]; then
-	echo 'CLUSTER_NAME is missing: the name of this cluster, which becomes part of the names and tags of its IAM roles' >&2
+	echo 'CLUSTER_NAME is required: the name of this cluster, which becomes part of the names and tags of its IAM roles' >&2
 	exit 2
 fi
 mkdir -p dist/deploy

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Brings everything up to date that can be, and fails if that changed anything;
-# in a clean checkout that means: if the tree is dirty afterwards.
+# Regenerates and formats everything, and fails if that changes any file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# snapshot prints the tree that a commit of everything here and now would have.
+# snapshot prints the tree object of the current working directory.
 snapshot() {
 	local index="$dir/index"
 	rm -f "$index"
@@ -21,6 +20,6 @@ hack/tidy.sh -diff
 make --no-print-directory generate manifests fmt
 after=$(snapshot)
 if ! git --no-pager diff --exit-code "$before" "$after"; then
-	echo 'verify: the files above were not up to date, and now are: commit them' >&2
+	echo 'verify: the files above were not up to date and have been updated; commit them' >&2
 	exit 1
 fi

@@ -14,8 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every condition type and reason, and every reason of an event, is explained to
-// users, and no other.
+// Every condition type is documented in a table, every reason under a heading of its
+// own, to which messages and other pages link, with its cause and its fix; and so is
+// every reason of an event.
 func TestConditionsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/conditions.md")
 	if err != nil {
@@ -25,6 +26,13 @@ func TestConditionsAreDocumented(t *testing.T) {
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|").FindAllStringSubmatch(text, -1) {
 		documented = append(documented, row[1])
+	}
+	for _, section := range strings.Split(text, "\n### ")[1:] {
+		reason, body, _ := strings.Cut(section, "\n")
+		documented = append(documented, reason)
+		if !strings.Contains(body, "- **Cause**: ") || !strings.Contains(body, "- **Fix**: ") {
+			t.Errorf("docs/conditions.md: %s has no cause or no fix", reason)
+		}
 	}
 	slices.Sort(documented)
 	if diff := cmp.Diff(constants(t, "condition_types.go"), documented); diff != "" {

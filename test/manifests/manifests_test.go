@@ -43,6 +43,7 @@ func TestManifests(t *testing.T) {
 	c := &cluster{ControlPlane: cp, client: client}
 	c.apply(t, "config/default")
 	c.kubectl(t, nil, "wait", "--for=condition=Established", "--timeout=60s", "crd", "podidentities.iam.podidentity.io")
+	t.Run("DocumentedManifestsAreAccepted", c.documentedManifestsAreAccepted) // before there are objects of the same names
 	c.apply(t, "config/samples")
 
 	t.Run("DeploymentIsRestricted", c.deploymentIsRestricted)
