@@ -46,10 +46,11 @@ generate: ## Generate Go code.
 	$(TOOL) controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate config/crd/bases, config/rbac/role.yaml and docs/api.md from the code, and the templates of config/aws.
+manifests: ## Generate CRDs, RBAC, docs/api.md, docs/flags.md and the templates of config/aws.
 	$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	go run ./hack/apidocs config/crd/bases docs/api.md
+	go run ./hack/flagdocs docs/flags.md
 	go -C hack/awstemplates run . ../../config/aws
 
 .PHONY: fmt

@@ -41,8 +41,8 @@ func page(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: no CustomResourceDefinitions", dir)
 	}
 	var out bytes.Buffer
-	out.WriteString("<!-- Written by hack/apidocs from config/crd/bases; `make manifests` brings it up to date. -->\n\n# API reference\n\n" +
-		"`kubectl explain podid.spec --recursive` says the same in a cluster. Fields in **bold** are required.\n")
+	out.WriteString("<!-- Written by hack/apidocs from config/crd/bases; `make manifests` updates it. -->\n\n# API reference\n\n" +
+		"`kubectl explain podid.spec --recursive` shows the same in a cluster. Fields in **bold** are required.\n")
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {

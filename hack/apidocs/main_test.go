@@ -43,7 +43,7 @@ spec:
             description: It says.
             required: [b]
             properties:
-              a: {type: array, x-kubernetes-list-type: set, maxItems: 2, description: "a * is\nall.", items: {type: string, enum: [X, Z]}}
+              a: {type: array, x-kubernetes-list-type: set, maxItems: 2, description: "a is * of\nall.", items: {type: string, enum: [X, Z]}}
               b: {type: integer, format: int32, minimum: 1, maximum: 2, x-kubernetes-validations: [{rule: r, message: must be}]}
               c: {type: object, additionalProperties: {type: string, maxLength: 3, pattern: "a|b"}}
 `))
@@ -51,9 +51,9 @@ spec:
 		t.Fatal(err)
 	}
 	want := "\n## Thing\n\n`apiVersion: g.io/v1`, namespaced, short name `th`\n\nThing is.\n\nFields for `--field-selector`: `spec.b`\n\n### spec\n\nIt says.\n\n" +
-		"| field | type | what it is | allowed |\n|---|---|---|---|\n" +
+		"| field | type | description | allowed |\n|---|---|---|---|\n" +
 		"| **`b`** | int32 |  | 1 to 2; must be |\n" +
-		"| `a` | []string, set | a \\* is all. | at most 2 items; each: `X`, `Z` |\n" +
+		"| `a` | []string, set | \\* of all. | at most 2 items; each: `X`, `Z` |\n" +
 		"| `c` | map of string |  | each: at most 3 characters; `a\\|b` |\n"
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -71,7 +72,7 @@ func write(out *bytes.Buffer, raw []byte) error {
 		if names := crd.Spec.Names.ShortNames; len(names) > 0 {
 			fmt.Fprintf(out, ", short name `%s`", strings.Join(names, "`, `"))
 		}
-		fmt.Fprintf(out, "\n\n%s\n", oneLine(root.Description))
+		fmt.Fprintf(out, "\n\n%s\n", wrap("", oneLine(root.Description)))
 		rules(out, root)
 		if fields := version.SelectableFields; len(fields) > 0 {
 			out.WriteString("\nFields for `--field-selector`:")
@@ -92,7 +93,7 @@ func write(out *bytes.Buffer, raw []byte) error {
 // rules adds the rules that an object as a whole must keep.
 func rules(out *bytes.Buffer, s schema) {
 	for _, rule := range s.Validations {
-		fmt.Fprintf(out, "\n- %s", text(rule.Message))
+		fmt.Fprintf(out, "\n%s", wrap("- ", text(rule.Message)))
 	}
 	if len(s.Validations) > 0 {
 		out.WriteString("\n")
@@ -101,9 +102,9 @@ func rules(out *bytes.Buffer, s schema) {
 
 // section adds the table of one object's fields, and then of those below it.
 func section(out *bytes.Buffer, path string, s schema) {
-	fmt.Fprintf(out, "\n### %s\n\n%s\n", path, oneLine(s.Description))
+	fmt.Fprintf(out, "\n### %s\n\n%s\n", path, wrap("", oneLine(s.Description)))
 	rules(out, s)
-	out.WriteString("\n| field | type | what it is | allowed |\n|---|---|---|---|\n")
+	out.WriteString("\n| field | type | description | allowed |\n|---|---|---|---|\n")
 	names := slices.SortedFunc(maps.Keys(s.Properties), func(a, b string) int {
 		required := func(name string) int { return slices.Index([]bool{true, false}, slices.Contains(s.Required, name)) }
 		return cmp.Or(cmp.Compare(required(a), required(b)), cmp.Compare(a, b))
@@ -113,7 +114,7 @@ func section(out *bytes.Buffer, path string, s schema) {
 		if slices.Contains(s.Required, name) {
 			title = "**" + title + "**"
 		}
-		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", title, typeOf(field), oneLine(field.Description), strings.Join(allowed(field), "; "))
+		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", title, typeOf(field), oneLine(withoutName(name, field.Description)), strings.Join(allowed(field), "; "))
 	}
 	for _, name := range names {
 		switch field := s.Properties[name]; {
@@ -187,6 +188,43 @@ func bounds(s schema) []string {
 	between(s.MinItems, s.MaxItems, " items")
 	between(s.MinProperties, s.MaxProperties, " fields")
 	return rules
+}
+
+// withoutName drops the field's name from the start of its description, where Go
+// wants it, if what follows reads well without it.
+func withoutName(name, description string) string {
+	verb, rest, ok := strings.Cut(strings.TrimPrefix(description, name+" "), " ")
+	switch {
+	case !ok || !strings.HasPrefix(description, name+" "):
+		return description
+	case verb == "is" || verb == "are":
+		return capital(rest)
+	case slices.Contains([]string{"of", "that", "to", "by", "from", "in"}, verb):
+		return capital(description)
+	default:
+		return capital(verb) + " " + rest
+	}
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// wrap breaks a paragraph, or the item of a list, into lines.
+func wrap(bullet, s string) string {
+	const limit = 120
+	indent := strings.Repeat(" ", len(bullet))
+	lines := []string{bullet}
+	for _, word := range strings.Fields(s) {
+		last := lines[len(lines)-1]
+		switch {
+		case last == bullet || last == indent:
+			lines[len(lines)-1] = last + word
+		case utf8.RuneCountInString(last)+1+utf8.RuneCountInString(word) <= limit:
+			lines[len(lines)-1] = last + " " + word
+		default:
+			lines = append(lines, indent+word)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // oneLine makes a paragraph one line that may stand in a table.

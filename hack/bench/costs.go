@@ -135,7 +135,7 @@ type step struct {
 // identity cost.
 func measureCosts(ctx context.Context, w *world, r *report) error {
 	const namespace = "costs"
-	say("Counting what one identity costs")
+	say("Counting the calls of one identity")
 	if err := w.begin(ctx, namespace, calm, bounded...); err != nil {
 		return err
 	}
@@ -168,12 +168,12 @@ func (w *world) life(ctx context.Context, namespace string) []step {
 			await: func() error { return w.tracker.awaitGeneration(ctx, key, 2) },
 		},
 		{
-			name: "check on request, in sync", calls: least(lookCost, "4 reads of the role"), made: least(1, "status, which says that the request was handled"),
+			name: "requested reconciliation, in sync", calls: least(lookCost, "4 reads of the role"), made: least(1, "status, which confirms the request"),
 			do:    func() error { return w.request(ctx, key, "costs") },
 			await: func() error { return w.awaitHandled(ctx, key, "costs") },
 		},
 		{
-			name: "delete", calls: least(createCost, "1 + managed + inline; to ask whose the role is, and to cut its trust first, is the price of safety"),
+			name: "delete", calls: least(createCost, "1 + managed + inline; the ownership check and the update of the trust policy are not included"),
 			made:  least(2, "ServiceAccount, finalizer"),
 			do:    func() error { return w.user.Delete(ctx, pi) },
 			await: func() error { return w.tracker.awaitGone(ctx) },
@@ -200,7 +200,7 @@ func (w *world) measureStep(ctx context.Context, r *report, s step) error {
 	delete(cost.calls, "GetOpenIDConnectProvider") // of the cluster: once in 10 s at most, however many are checked
 	f := figure{Section: "One identity", Name: s.name, Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)}
 	if s.name == "create" {
-		f = f.meets("the least exactly", cost.total() == createCost)
+		f = f.meets("exactly the minimum", cost.total() == createCost)
 	}
 	r.add(f, s.calls)
 	const ofTheUser = 1

@@ -15,10 +15,10 @@ import (
 // What an edit of one part takes at least.
 var (
 	editSeconds = editCost * latency.Seconds()
-	editWhy     = fmt.Sprintf("%d reads and 1 write, one after the other, of %s each", lookCost, latency)
+	editWhy     = fmt.Sprintf("%d reads and 1 write, sequential, %s each", lookCost, latency)
 )
 
-const editsSection = "A user's edit in a crowd"
+const editsSection = "Edit latency under load"
 
 // measureEdits finds out how long a user's edit takes while a crowd of new
 // identities waits for the budget that the operator has by default.
@@ -58,7 +58,7 @@ func measureEdits(ctx context.Context, w *world, r *report) error {
 // while all of them wait for a look at their roles: the operator is denied the lists
 // that would do for all at once.
 func measureEditsAmongChecks(ctx context.Context, w *world, r *report, namespace string, n int) error {
-	say("Editing while %d identities are checked one by one", n)
+	say("Editing while %d identities are reconciled individually", n)
 	denied := calm
 	denied.Rules = []awslocal.Rule{{Action: "GetAccountAuthorizationDetails", Error: "AccessDenied"}}
 	if err := w.setFaults(ctx, denied); err != nil {
@@ -117,7 +117,7 @@ func (w *world) editSome(ctx context.Context, next func() client.ObjectKey) ([]f
 // addEdits reports latencies of edits among a crowd of which some still waited when
 // the last edit was done.
 func (r *report) addEdits(crowd string, latencies []float64, waiting, of int) {
-	detail := fmt.Sprintf("%d edits; %d of %d still waited after the last", len(latencies), waiting, of)
+	detail := fmt.Sprintf("%d edits; %d of %d still queued after the last", len(latencies), waiting, of)
 	for _, p := range []int{50, 99} {
 		f := figure{Section: editsSection, Name: fmt.Sprintf("among %s, p%d", crowd, p), Unit: "s", Value: percentile(latencies, p), Detail: detail}
 		if p == 99 {

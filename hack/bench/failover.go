@@ -15,7 +15,7 @@ import (
 func measureFailover(ctx context.Context, w *world, r *report) error {
 	const namespace = "failover"
 	lease := w.scale.lease
-	say("Ending the leader, by a lease of %s", lease)
+	say("Measuring failover with a lease of %s", lease)
 	if err := w.begin(ctx, namespace, calm, bounded...); err != nil {
 		return err
 	}
@@ -36,17 +36,17 @@ func measureFailover(ctx context.Context, w *world, r *report) error {
 	if err != nil {
 		return err
 	}
-	f := figure{Section: section, Name: "leader killed, until an edit is served", Unit: "s", Value: took}
+	f := figure{Section: section, Name: "leader killed, until an edit is applied", Unit: "s", Value: took}
 	limit := lease + retry + time.Second
-	r.add(f.meets(fmt.Sprintf("≤ %s: the lease, a look at it, 1 s", limit), took <= limit.Seconds()),
-		least((lease-retry).Seconds(), "the lease of %s, which was renewed at most %s before", lease, retry))
+	r.add(f.meets(fmt.Sprintf("≤ %s: the lease, one retry period, 1 s", limit), took <= limit.Seconds()),
+		least((lease-retry).Seconds(), "the lease of %s, renewed at most %s before", lease, retry))
 
 	took, err = w.failOver(ctx, namespace, (*operator).stop, flags...)
 	if err != nil {
 		return err
 	}
-	f = figure{Section: section, Name: "leader stopped, until an edit is served", Unit: "s", Value: took}
-	r.add(f.meets("< the lease / 2", took < lease.Seconds()/2), least(editSeconds, "%s; the lease is given back", editWhy))
+	f = figure{Section: section, Name: "leader stopped, until an edit is applied", Unit: "s", Value: took}
+	r.add(f.meets("< the lease / 2", took < lease.Seconds()/2), least(editSeconds, "%s; the lease is released", editWhy))
 	return w.clear(ctx, namespace)
 }
 

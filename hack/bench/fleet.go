@@ -27,7 +27,7 @@ func measureFleet(ctx context.Context, w *world, r *report) error {
 	}
 	have := 0
 	for _, n := range w.scale.checks {
-		say("Comparing %d identities with AWS", n)
+		say("Measuring the drift check of %d identities", n)
 		if err := w.grow(ctx, namespace, have, n); err != nil {
 			return err
 		}
@@ -115,30 +115,30 @@ func measureStart(ctx context.Context, w *world, r *report, n int) error {
 	}
 
 	calls := 2 * pages(n)
-	whole := least(float64(calls), "a page of %d roles, as often as it takes, of each of two lists", page)
-	lasts := least(float64(calls)*latency.Seconds(), "these %d calls, one after the other, of %s each", calls, latency)
+	whole := least(float64(calls), "two lists, %d roles per page", page)
+	lasts := least(float64(calls)*latency.Seconds(), "%d calls, sequential, %s each", calls, latency)
 	name := fmt.Sprintf("%d identities", n)
 	checked := cost.calls["GetAccountAuthorizationDetails"] + cost.calls["ListRoles"]
 	f := figure{Section: checkSection, Name: name, N: n, Unit: "AWS calls", Value: float64(checked), Detail: list(cost.calls)}
 	if n == page {
-		f = f.meets("the least exactly", checked == calls)
+		f = f.meets("exactly the minimum", checked == calls)
 	}
 	r.add(f, whole)
 	r.add(figure{Section: checkSection, Name: name, Unit: "s", Value: took}, lasts)
 	if n == w.scale.restart {
-		const section = "Restart with all in sync"
+		const section = "Restart, all in sync"
 		f := figure{Section: section, Name: name, Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)}
 		r.add(f.meets("≤ 5", cost.total() <= 5), whole)
 		f = figure{Section: section, Name: name, Unit: "API-server writes", Value: float64(cost.writes()), Detail: list(cost.made)}
-		r.add(f.meets("0", cost.writes() == 0), least(0, "nothing has changed"))
-		r.add(figure{Section: section, Name: name + ", until all are checked", Unit: "s", Value: started}, lasts)
+		r.add(f.meets("0", cost.writes() == 0), least(0, "no changes"))
+		r.add(figure{Section: section, Name: name + ", until all are verified", Unit: "s", Value: started}, lasts)
 	}
 	return nil
 }
 
 // awaitCheck waits until a full check is done.
 func (w *world) awaitCheck(ctx context.Context) error {
-	return eventually(ctx, "a full check", func() (bool, error) {
+	return eventually(ctx, "a drift check", func() (bool, error) {
 		at, err := w.operator.metric(ctx, "podidentity_drift_check_last_success_timestamp_seconds")
 		return at > 0, err
 	})
@@ -171,7 +171,7 @@ func measureSteady(ctx context.Context, w *world, r *report, namespace string, n
 	if err != nil {
 		return err
 	}
-	say("Watching it do nothing for %d s", w.scale.steady)
+	say("Measuring idle load for %d s", w.scale.steady)
 	select {
 	case <-time.After(time.Duration(w.scale.steady) * time.Second):
 	case <-ctx.Done():
@@ -196,13 +196,13 @@ func (r *report) addSteady(p scale, n int, empty, first, last usage, cost costs)
 	figureOf := func(unit string, value float64) figure {
 		return figure{Section: section, Name: where, Unit: unit, Value: value}
 	}
-	nothing := least(0, "nothing changes")
+	nothing := least(0, "no changes")
 
 	r.add(figureOf("MiB resident", last.memory/mib).meets("≤ 200 MiB", last.memory <= 200*mib), least(empty.memory/mib, "the operator in an empty cluster"))
-	r.add(figureOf("CPU seconds from the start on", last.cpu.Seconds()), least(empty.cpu.Seconds(), "the operator in an empty cluster, until it has settled"))
+	r.add(figureOf("CPU seconds since start", last.cpu.Seconds()), least(empty.cpu.Seconds(), "the operator in an empty cluster, until idle"))
 	share := 100 * (last.cpu - first.cpu).Seconds() / float64(p.steady)
 	f := figureOf("% of a core", share)
-	f.Detail = fmt.Sprintf("over %d s, between two full checks", p.steady)
+	f.Detail = fmt.Sprintf("over %d s, between two drift checks", p.steady)
 	r.add(f.meets("< 1 %", share < 1), nothing)
 	f = figureOf("AWS calls", float64(cost.total()))
 	f.Detail = list(cost.calls)

@@ -36,12 +36,12 @@ func main() {
 // a package of the control plane puts others into flag.CommandLine.
 func parse(args []string) (scale, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "measure small crowds only, and write no files")
-	manager := flags.String("manager", "bin/manager", "the operator's binary")
-	endpoint := flags.String("awslocal", "bin/awslocal", "the AWS endpoint's binary")
-	only := flags.String("only", "", "measure these alone, separated by commas, and write no files: "+names())
+	quick := flags.Bool("quick", false, "measure at small scale, and write no files")
+	manager := flags.String("manager", "bin/manager", "path of the operator's binary")
+	endpoint := flags.String("awslocal", "bin/awslocal", "path of the AWS endpoint's binary")
+	only := flags.String("only", "", "measure only these, separated by commas, and write no files: "+names())
 	out := flags.String("out", "docs/benchmarks", "directory of the results")
-	again := flags.Bool("again", false, "measure nothing, and write page and plots again from results.json")
+	again := flags.Bool("again", false, "do not measure; write page and plots from results.json")
 	crds := flags.String("crds", "config/crd/bases", "directory of the CustomResourceDefinitions")
 	if err := flags.Parse(args); err != nil {
 		return scale{}, err

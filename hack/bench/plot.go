@@ -12,13 +12,13 @@ type image struct{ file, title, y string }
 
 // The sections that are drawn.
 const (
-	readySection = "All ready, at 20 calls a second"
-	checkSection = "Full check"
+	readySection = "Time to Ready, at 20 calls/s"
+	checkSection = "Drift check"
 )
 
 var plots = map[string]image{
-	readySection: {file: "ready.svg", title: "Time until all identities are ready", y: "seconds"},
-	checkSection: {file: "check.svg", title: "AWS calls to compare all identities", y: "AWS calls"},
+	readySection: {file: "ready.svg", title: "Time until all identities are Ready", y: "seconds"},
+	checkSection: {file: "check.svg", title: "AWS calls of a drift check", y: "AWS calls"},
 }
 
 // plot draws what was measured and the least that is possible, over the number of
@@ -36,7 +36,7 @@ func (r *report) plot(section string, i image, file string) error {
 	p.X.Label.Text, p.Y.Label.Text = "identities", i.y
 	p.X.Min, p.Y.Min = 0, 0
 	p.Legend.Top, p.Legend.Left = true, true
-	if err := plotutil.AddLinePoints(p, "measured", measured, "the least possible", least); err != nil {
+	if err := plotutil.AddLinePoints(p, "measured", measured, "minimum", least); err != nil {
 		return err
 	}
 	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file)

@@ -10,7 +10,7 @@ import (
 // that serves so many calls a second.
 func measureReady(ctx context.Context, w *world, r *report) error {
 	for _, n := range w.scale.ready {
-		say("Creating %d identities at %d calls a second", n, bucketRate)
+		say("Creating %d identities at %d calls/s", n, bucketRate)
 		namespace := fmt.Sprintf("ready-%d", n)
 		if err := w.begin(ctx, namespace, narrow, bounded...); err != nil {
 			return err
@@ -38,9 +38,9 @@ func measureReady(ctx context.Context, w *world, r *report) error {
 			Detail: list(after.since(before).calls),
 		}
 		if n == w.scale.goalReady {
-			f = f.meets("≤ 1.15 × the least", took <= 1.15*shortest)
+			f = f.meets("≤ 1.15 × the minimum", took <= 1.15*shortest)
 		}
-		r.add(f, least(shortest, "%d calls at %d a second; the burst of %d is not taken off", calls, bucketRate, bucketBurst))
+		r.add(f, least(shortest, "%d calls at %d/s; the burst of %d is not subtracted", calls, bucketRate, bucketBurst))
 		if err := w.clear(ctx, namespace); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 // measureRepair finds out how long what somebody else changed stays changed.
 func measureRepair(ctx context.Context, w *world, r *report) error {
 	const namespace = "repair"
-	say("Repairing")
+	say("Measuring repairs")
 	if err := w.begin(ctx, namespace, calm, bounded...); err != nil {
 		return err
 	}
@@ -46,11 +46,11 @@ func measureRepair(ctx context.Context, w *world, r *report) error {
 	const section = "Repair"
 	longest := percentile(accounts, 99)
 	r.add(
-		figure{Section: section, Name: "ServiceAccount's annotation removed, p99", Unit: "s", Value: longest}.meets("< 1 s", longest < 1),
-		least(2*percentile(writes, 50), "two writes to the API server, the removal and the repair, of the median time of the first"),
+		figure{Section: section, Name: "ServiceAccount annotation removed, p99", Unit: "s", Value: longest}.meets("< 1 s", longest < 1),
+		least(2*percentile(writes, 50), "two API-server writes, the removal and the repair, each of the median duration of the first"),
 	)
 	r.add(
-		figure{Section: section, Name: "inline policy deleted, from the request to check on, p50", Unit: "s", Value: percentile(roles, 50)},
+		figure{Section: section, Name: "inline policy deleted, from the requested reconciliation, p50", Unit: "s", Value: percentile(roles, 50)},
 		least(editSeconds, "%s", editWhy),
 	)
 	return w.clear(ctx, namespace)

@@ -19,9 +19,9 @@ type figure struct {
 	Name    string   `json:"name"`
 	Value   float64  `json:"value"`
 	Unit    string   `json:"unit"`
-	Least   *float64 `json:"least,omitempty"` // nil if nothing bounds it
-	Ratio   float64  `json:"ratio,omitempty"` // of value to least; 0 if there is none
-	Why     string   `json:"why"`             // the least is that, or there is none
+	Least   *float64 `json:"minimum,omitempty"` // nil if nothing bounds it
+	Ratio   float64  `json:"ratio,omitempty"`   // of value to least; 0 if there is none
+	Why     string   `json:"basis"`             // the least is that, or there is none
 	Detail  string   `json:"detail,omitempty"`
 	Goal    string   `json:"goal,omitempty"`
 	Reached *bool    `json:"reached,omitempty"` // the goal
@@ -100,7 +100,7 @@ func (f figure) cells() []string {
 	return []string{f.Name, f.measured(), least, ratio, goal}
 }
 
-var columns = []string{"", "measured", "the least", "ratio", "goal"}
+var columns = []string{"", "measured", "minimum", "ratio", "goal"}
 
 // grouped returns the figures section by section, in the order in which these began.
 func (r *report) grouped() []figure {
@@ -153,21 +153,22 @@ func (r *report) page() string {
 			if image, ok := plots[section]; ok {
 				fmt.Fprintf(&text, "![%s](%s)\n\n", section, image.file)
 			}
-			fmt.Fprintf(&text, "| %s | the least is | made of |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)+2))
+			fmt.Fprintf(&text, "| %s | basis of the minimum | details |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)+2))
 		}
 		fmt.Fprintf(&text, "| %s | %s | %s |\n", strings.Join(f.cells(), " | "), f.Why, f.Detail)
 	}
 	return text.String()
 }
 
-const pageTop = `# What the operator costs
+const pageTop = `# Benchmarks
 
-Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and kube-controller-manager, the operator's own
-binary, and the project's AWS endpoint, which takes %s for each call, all on the same machine. The same figures are in
-[results.json](results.json). ` + "`make bench QUICK=1`" + ` measures small crowds in less than three minutes, and writes nothing.
+Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and
+kube-controller-manager, the operator's own binary, and the project's AWS endpoint with a latency of %s per call, all on
+the same machine. The same figures are in [results.json](results.json). ` + "`make bench QUICK=1`" + ` measures at small scale
+in less than three minutes, and writes nothing.
 
-Beside each figure stand the least that is possible and the ratio of the two; a dash stands where nothing is known to bound it, and for the ratio
-to nothing. A goal is what the project has set itself, ✓ reached or ✗ missed.
+Each figure is shown with the theoretical minimum and their ratio; a dash means that no minimum is known, or that it is
+zero. A goal is a target of this project: ✓ reached, ✗ missed.
 `
 
 // write writes the page, the JSON and the plots into a directory.

@@ -38,9 +38,9 @@ func TestCostsSince(t *testing.T) {
 // without the least that it can be, or the reason why that is not known.
 func TestReport(t *testing.T) {
 	r := &report{Cores: 2}
-	r.add(figure{Section: "Full check", Name: "some", Unit: "AWS calls", Value: 3}.meets("the least", false), least(2, "a page of %d lists", 2))
-	r.add(figure{Section: "Full check", Name: "more", Unit: "s", Value: 0.5}.meets("< 1 s", true), unbounded("chance"))
-	r.add(figure{Section: "Full check", Name: "writes", Unit: "writes", Value: 0}, least(0, "nothing has to change"))
+	r.add(figure{Section: "Drift check", Name: "some", Unit: "AWS calls", Value: 3}.meets("the least", false), least(2, "a page of %d lists", 2))
+	r.add(figure{Section: "Drift check", Name: "more", Unit: "s", Value: 0.5}.meets("< 1 s", true), unbounded("chance"))
+	r.add(figure{Section: "Drift check", Name: "writes", Unit: "writes", Value: 0}, least(0, "nothing has to change"))
 	for name, text := range map[string]string{"table": r.table(), "page": r.page()} {
 		for _, want := range []string{"✗ the least", "1.50", "✓ < 1 s", "3 AWS calls"} {
 			if !strings.Contains(text, want) {

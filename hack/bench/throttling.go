@@ -54,15 +54,15 @@ func measureStorm(ctx context.Context, w *world, r *report) error {
 	}
 	flaps := w.tracker.flapped() - flapsBefore
 
-	const section = "30 % of all calls throttled"
+	const section = "Throttling of 30 % of all calls"
 	name := fmt.Sprintf("%d identities for %d s, ", n, w.scale.stormSeconds)
 	r.add(
-		figure{Section: section, Name: name + "all ready after its end", Unit: "s", Value: recovered}.meets("all ready", true), // or this were not reached
-		unbounded("what is left to do when it ends depends on chance"),
+		figure{Section: section, Name: name + "all Ready after the throttling ends", Unit: "s", Value: recovered}.meets("all ready", true), // or this were not reached
+		unbounded("the remaining work depends on chance"),
 	)
 	r.add(
-		figure{Section: section, Name: name + "Ready flapped", Unit: "times", Value: float64(flaps)}.meets("0", flaps == 0),
-		least(0, "a throttled call changes nothing that was ready"),
+		figure{Section: section, Name: name + "identities that lost Ready", Unit: "times", Value: float64(flaps)}.meets("0", flaps == 0),
+		least(0, "a throttled call must not affect a Ready identity"),
 	)
 	cost := after.since(before)
 	calls := n * createCost
@@ -70,8 +70,8 @@ func measureStorm(ctx context.Context, w *world, r *report) error {
 		calls += int(made) * editCost
 	}
 	r.add(
-		figure{Section: section, Name: name + "calls in vain included", Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)},
-		least(float64(calls), "what creates and edits cost without a storm"),
+		figure{Section: section, Name: name + "including throttled calls", Unit: "AWS calls", Value: float64(cost.total()), Detail: list(cost.calls)},
+		least(float64(calls), "creates and edits without throttling"),
 	)
 	return w.clear(ctx, namespace)
 }

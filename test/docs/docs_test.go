@@ -105,7 +105,7 @@ func TestIndex_ListsEveryPage(t *testing.T) {
 // applied to an API server, in test/manifests.
 var checks = map[string]func(string) error{
 	"": nil, "console": nil, // what a program prints
-	"csv": nil, "go": nil, "mermaid": nil, "promql": nil, "sql": nil,
+	"csv": nil, "go": nil, "hcl": nil, "mermaid": nil, "promql": nil, "sql": nil,
 	"json": func(text string) error { return json.Unmarshal([]byte(text), new(any)) },
 	"sh":   shell,
 	"yaml": documents,
