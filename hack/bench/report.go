@@ -163,9 +163,9 @@ func (r *report) page() string {
 const pageTop = `# Benchmarks
 
 Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and
-kube-controller-manager, the operator's own binary, and the project's AWS endpoint with a latency of %s per call, all on
-the same machine. The same figures are in [results.json](results.json). ` + "`make bench QUICK=1`" + ` measures at small scale
-in less than three minutes, and writes nothing.
+kube-controller-manager, the operator's own binary, and the project's AWS endpoint with a latency of %s per call, all
+on the same machine. The same figures are in [results.json](results.json). ` + "`make bench QUICK=1`" + ` measures at small
+scale in less than three minutes, and writes nothing.
 
 Each figure is shown with the theoretical minimum and their ratio; a dash means that no minimum is known, or that it is
 zero. A goal is a target of this project: ✓ reached, ✗ missed.
