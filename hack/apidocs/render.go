@@ -213,7 +213,7 @@ func wrap(bullet, s string) string {
 	const limit = 120
 	indent := strings.Repeat(" ", len(bullet))
 	lines := []string{bullet}
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		last := lines[len(lines)-1]
 		switch {
 		case last == bullet || last == indent:

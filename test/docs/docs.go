@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,32 +40,28 @@ var skipped = []string{"node_modules", "dist", "bin", "testdata"}
 // Read returns all pages below the root of the repository.
 func Read(root string) ([]Page, error) {
 	var pages []Page
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		switch hidden := path != root && strings.HasPrefix(entry.Name(), "."); {
+	files := os.DirFS(root)
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch hidden := name != "." && strings.HasPrefix(entry.Name(), "."); {
 		case err != nil:
 			return err
 		case entry.IsDir() && (hidden || slices.Contains(skipped, entry.Name())):
 			return fs.SkipDir
-		case entry.IsDir() || filepath.Ext(path) != ".md":
+		case entry.IsDir() || path.Ext(name) != ".md":
 			return nil
 		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		source, err := fs.ReadFile(files, name)
+		if err == nil {
+			pages = append(pages, parse(name, source))
 		}
-		relative, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		pages = append(pages, parse(filepath.ToSlash(relative), source))
-		return nil
+		return err
 	})
 	return pages, err
 }
 
 // parse returns the page of a file's content.
-func parse(path string, source []byte) Page {
-	page := Page{Path: path, Source: string(source)}
+func parse(name string, source []byte) Page {
+	page := Page{Path: name, Source: string(source)}
 	document := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(source))
 	_ = ast.Walk(document, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
 		if entering {

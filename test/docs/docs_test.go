@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -103,10 +104,10 @@ func TestIndex_ListsEveryPage(t *testing.T) {
 
 // checks are the languages of code blocks, and how each is checked. YAML is also
 // applied to an API server, in test/manifests.
-var checks = map[string]func(string) error{
+var checks = map[string]func(ctx context.Context, text string) error{
 	"": nil, "console": nil, // what a program prints
 	"csv": nil, "go": nil, "hcl": nil, "mermaid": nil, "promql": nil, "sql": nil,
-	"json": func(text string) error { return json.Unmarshal([]byte(text), new(any)) },
+	"json": func(_ context.Context, text string) error { return json.Unmarshal([]byte(text), new(any)) },
 	"sh":   shell,
 	"yaml": documents,
 }
@@ -121,7 +122,7 @@ func TestBlocks_AreWellFormed(t *testing.T) {
 			if parse == nil {
 				continue
 			}
-			if err := parse(block.Text); err != nil {
+			if err := parse(t.Context(), block.Text); err != nil {
 				t.Errorf("%s:%d: %s: %v", page.Path, block.Line, block.Language, err)
 			}
 		}
@@ -129,8 +130,8 @@ func TestBlocks_AreWellFormed(t *testing.T) {
 }
 
 // shell returns an error if bash cannot parse a script.
-func shell(script string) error {
-	cmd := exec.Command("bash", "-n")
+func shell(ctx context.Context, script string) error {
+	cmd := exec.CommandContext(ctx, "bash", "-n")
 	cmd.Stdin = strings.NewReader(script)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -140,7 +141,7 @@ func shell(script string) error {
 }
 
 // documents returns an error if a stream of YAML documents cannot be parsed.
-func documents(text string) error {
+func documents(_ context.Context, text string) error {
 	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	for {
 		document, err := reader.Read()
