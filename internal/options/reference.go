@@ -17,7 +17,7 @@ func Flags() []Flag {
 	var all []Flag
 	for _, f := range flags() {
 		all = append(all, Flag{
-			Name: f.name, Env: f.env(), Usage: f.usage, Default: cmp.Or(f.defaultText, f.initial), Allowed: f.allowed, Required: f.required,
+			Name: f.name, Env: f.env(), Usage: f.usage, Default: cmp.Or(f.defaultText, f.defaultValue), Allowed: f.allowed, Required: f.required,
 		})
 	}
 	return all
