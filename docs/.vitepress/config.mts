@@ -3,8 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { DefaultTheme } from 'vitepress'
-import { withMermaid } from 'vitepress-plugin-mermaid'
+import { defineConfig, type DefaultTheme } from 'vitepress'
 
 const repository = 'https://github.com/podidentity/podidentity-operator'
 const index = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8')
@@ -34,7 +33,7 @@ function slug(heading: string): string {
   return heading.trim().toLowerCase().replace(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, '').replaceAll(' ', '-')
 }
 
-export default withMermaid({
+export default defineConfig({
   title: 'PodIdentity operator',
   description: 'AWS permissions for Kubernetes workloads, from one resource',
   cleanUrls: true,
@@ -44,7 +43,7 @@ export default withMermaid({
   },
   markdown: {
     anchor: { slugify: slug },
-    languageAlias: { promql: 'txt' },
+    languageAlias: { promql: 'sql' }, // there is no grammar for it
     config: (md) => {
       md.core.ruler.push('repository-links', (state) => {
         for (const token of state.tokens.flatMap((t) => t.children ?? [])) {
@@ -52,6 +51,11 @@ export default withMermaid({
           if (href) token.attrSet('href', onSite(href, state.env.relativePath))
         }
       })
+      const fence = md.renderer.rules.fence!
+      md.renderer.rules.fence = (tokens, i, ...rest) =>
+        tokens[i].info.trim() === 'mermaid'
+          ? `<Diagram code="${encodeURIComponent(tokens[i].content)}" />\n`
+          : fence(tokens, i, ...rest)
     },
   },
   vite: { build: { chunkSizeWarningLimit: 2000 } }, // mermaid
