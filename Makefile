@@ -16,7 +16,7 @@ KUBECTL ?= kubectl
 TOOL := go tool -modfile=go.tools.mod
 
 # Modules with their own go.mod, for dependencies that the operator does not need. They are formatted, linted and
-# tested like the main module. hack/tidy finds them without this list.
+# tested like the main module. hack/tidy.sh finds them without this list.
 MODULES := hack/awstemplates hack/bench hack/image
 # in_modules runs a command in each of them.
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
@@ -59,8 +59,9 @@ fmt: ## Format the Go code.
 	@$(call in_modules,$(LINT_MODULE) fmt --config $(CURDIR)/.golangci.yml)
 
 .PHONY: lint
-lint: ## Lint the Go code.
+lint: ## Lint the Go code and the workflows.
 	$(TOOL) golangci-lint run
+	$(TOOL) actionlint
 	@$(call in_modules,$(LINT_MODULE) run --config $(CURDIR)/.golangci.yml)
 
 .PHONY: tidy
@@ -125,6 +126,14 @@ plugin: ## Build bin/kubectl-podidentity, the kubectl plugin.
 image: ## Build the container image, without a container engine, into dist/image. PUSH=1 pushes it as IMG.
 	@go -C hack/image run . --version '$(VERSION)' --revision '$(REVISION)' --image '$(IMG)' $(if $(PUSH),--push)
 
+.PHONY: installer
+installer: ## Write dist/install.yaml for kubectl apply, with IMG. CLUSTER_NAME and ROLE_ARN stay placeholders unless set.
+	@hack/installer.sh '$(IMG)' dist/install.yaml
+
+.PHONY: release
+release: ## Build all files of VERSION=v0.1.0 into dist/release, and push image and chart. DRY_RUN=1 pushes nothing.
+	@go run ./hack/release --version '$(VERSION)' $(if $(DRY_RUN),--dry-run)
+
 ##@ Documentation
 
 .PHONY: docs
@@ -150,7 +159,7 @@ uninstall: ## Delete the CustomResourceDefinitions, and with them every PodIdent
 
 .PHONY: deploy
 deploy: ## Deploy the operator. Set CLUSTER_NAME=, IMG= and ROLE_ARN= (the operator's own role).
-	@hack/deploy-overlay.sh '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
+	@hack/deploy-overlay.sh dist/deploy '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
 	$(KUBECTL) apply --server-side -k dist/deploy
 
 .PHONY: undeploy

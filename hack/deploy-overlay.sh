@@ -1,19 +1,33 @@
 #!/usr/bin/env bash
-# Writes dist/deploy, a kustomization that deploys config/default with an image,
-# the name of the cluster, and the IAM role of the operator itself:
+# Writes a kustomization that deploys config/default with an image, the name of the
+# cluster, and the IAM role of the operator itself:
 #
-#	hack/deploy-overlay.sh IMAGE CLUSTER_NAME ROLE_ARN
+#	hack/deploy-overlay.sh DIRECTORY IMAGE CLUSTER_NAME ROLE_ARN
 #
-# ROLE_ARN may be empty if the operator gets its credentials another way.
+# DIRECTORY is in dist. IMAGE has a tag, a digest or both. ROLE_ARN may be empty if
+# the operator gets its credentials another way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-image=$1 cluster=$2 role=$3
+dir=$1 image=$2 cluster=$3 role=$4
 
 if [[ -z "$cluster" ]]; then
 	echo 'CLUSTER_NAME is required: the name of this cluster, which becomes part of the names and tags of its IAM roles' >&2
 	exit 2
 fi
-mkdir -p dist/deploy
+
+name=$image tag='' digest=''
+if [[ "$name" == *@* ]]; then
+	digest=${name#*@} name=${name%%@*}
+fi
+if [[ "${name##*/}" == *:* ]]; then # a colon before the last slash is that of a port
+	tag=${name##*:} name=${name%:*}
+fi
+if [[ -z "$tag$digest" ]]; then
+	echo "IMG is $image, but must have a tag or a digest, such as $image:v0.1.0" >&2
+	exit 2
+fi
+
+mkdir -p "$dir"
 {
 	cat <<YAML
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -21,8 +35,9 @@ kind: Kustomization
 resources: [../../config/default]
 images:
 - name: ghcr.io/podidentity/podidentity-operator
-  newName: "${image%:*}"
-  newTag: "${image##*:}"
+  newName: "$name"
+  newTag: "$tag"
+  digest: "$digest"
 patches:
 - patch: |
     apiVersion: apps/v1
@@ -48,4 +63,4 @@ YAML
       annotations: {eks.amazonaws.com/role-arn: "$role"}
 YAML
 	fi
-} >dist/deploy/kustomization.yaml
+} >"$dir/kustomization.yaml"

@@ -46,6 +46,7 @@ func TestManifests(t *testing.T) {
 	t.Run("DocumentedManifestsAreAccepted", c.documentedManifestsAreAccepted) // before there are objects of the same names
 	c.apply(t, "config/samples")
 
+	t.Run("InstallerIsAccepted", c.installerIsAccepted)
 	t.Run("DeploymentIsRestricted", c.deploymentIsRestricted)
 	t.Run("NetworkPolicyFitsThePods", c.networkPolicyFitsThePods)
 	t.Run("OperatorMayDoItsWork", c.operatorMayDoItsWork)
