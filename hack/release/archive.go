@@ -24,10 +24,15 @@ type file struct {
 }
 
 // collect returns the files of a directory, in the order of their names, below
-// another name.
+// another name. It follows no links.
 func collect(dir, name string) ([]file, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // it was only read
 	var files []file
-	err := filepath.WalkDir(dir, func(p string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), ".", func(p string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -36,14 +41,10 @@ func collect(dir, name string) ([]file, error) {
 			return err
 		}
 		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is not a regular file, which a release cannot have", p)
+			return fmt.Errorf("%s is not a regular file, which a release cannot have", filepath.Join(dir, p))
 		}
-		content, err := os.ReadFile(p)
-		if err != nil {
-			return err
-		}
-		relative, err := filepath.Rel(dir, p)
-		files = append(files, file{name: path.Join(name, filepath.ToSlash(relative)), mode: permissions(info.Mode()), content: content})
+		content, err := root.ReadFile(p)
+		files = append(files, file{name: path.Join(name, p), mode: permissions(info.Mode()), content: content})
 		return err
 	})
 	return files, err

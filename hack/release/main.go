@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.readCommit(ctx); err != nil {
+	if s, err = readCommit(ctx, s); err != nil {
 		return err
 	}
 	changelog, err := os.ReadFile("CHANGELOG.md")
@@ -131,30 +131,27 @@ func buildAssets(ctx context.Context, s settings, image string) error {
 	return buildInstaller(ctx, s, image)
 }
 
-// readCommit reads the commit that is checked out. A release that is pushed must be
-// that of the version's tag, so that its sources can be found.
-func (s *settings) readCommit(ctx context.Context) error {
+// readCommit adds the commit that is checked out to the settings. A release that is
+// pushed must be that of the version's tag, so that its sources can be found.
+func readCommit(ctx context.Context, s settings) (settings, error) {
 	out, err := output(ctx, ".", "git", "log", "-1", "--format=%H %cI")
 	if err != nil {
-		return err
+		return s, err
 	}
 	revision, date, _ := strings.Cut(out, " ")
 	s.revision = revision
-	if s.date, err = time.Parse(time.RFC3339, date); err != nil {
-		return err
-	}
-	if s.dryRun {
-		return nil
+	if s.date, err = time.Parse(time.RFC3339, date); err != nil || s.dryRun {
+		return s, err
 	}
 	changed, err := output(ctx, ".", "git", "status", "--porcelain")
 	if err != nil {
-		return err
+		return s, err
 	}
 	tags, err := output(ctx, ".", "git", "tag", "--points-at", "HEAD")
 	if err != nil {
-		return err
+		return s, err
 	}
-	return checkCommit(s.version, strings.Fields(tags), changed)
+	return s, checkCommit(s.version, strings.Fields(tags), changed)
 }
 
 // checkCommit returns an error unless a commit with these tags and changes may be
