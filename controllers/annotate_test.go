@@ -73,6 +73,31 @@ func TestAnnotateConflict(t *testing.T) {
 	s.checkServiceAccount("checkout", others)
 }
 
+// The migration of docs/migration.md: the new role exists with its permissions while
+// the pods still use the old one, and a change of the annotation by its owner switches
+// from one to the other. At no time is there no role.
+func TestAnnotate_MigratesWithoutAGap(t *testing.T) {
+	s := begin(t)
+	const old = "arn:aws:iam::123456789012:role/by-hand"
+	s.createServiceAccount("checkout", map[string]string{"eks.amazonaws.com/role-arn": old})
+	s.apply(`
+		metadata: {name: checkout}
+		spec: {serviceAccount: {mode: Annotate}, policies: {managed: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}}
+	`)
+	s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	pi := s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
+	s.checkServiceAccount("checkout", map[string]string{"eks.amazonaws.com/role-arn": old})
+	if !s.roleExists(pi.Status.Role.Name) {
+		t.Fatal("the new role does not exist before the switch")
+	}
+
+	s.annotateServiceAccount("checkout", "eks.amazonaws.com/role-arn", pi.Status.Role.ARN)
+	if got := s.awaitReady("checkout").Status.Role.ID; got != pi.Status.Role.ID {
+		t.Errorf("role ID = %s, want that of the role before the switch, %s", got, pi.Status.Role.ID)
+	}
+	s.checkServiceAccount("checkout", map[string]string{"eks.amazonaws.com/role-arn": pi.Status.Role.ARN})
+}
+
 // What the token's lifetime is, and that it is taken back when it is not declared
 // any more.
 func TestTokenExpiration(t *testing.T) {

@@ -72,7 +72,7 @@ func announce(out io.Writer, url string, o awslocal.Options) {
 	if ids := slices.Sorted(maps.Keys(o.AccessKeys)); len(ids) > 0 {
 		id, secret = ids[0], o.AccessKeys[ids[0]]
 	}
-	_, _ = fmt.Fprintf(out, `awslocal listens at %[1]s as account %[2]s
+	_, _ = fmt.Fprintf(out, `awslocal listening on %[1]s as account %[2]s
 
   export AWS_ENDPOINT_URL=%[1]s
   export AWS_ACCESS_KEY_ID=%[4]s AWS_SECRET_ACCESS_KEY=%[5]s AWS_DEFAULT_REGION=%[3]s
@@ -84,30 +84,30 @@ Calls by action: %[1]s/_awslocal/calls
 func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Options, err error) {
 	flags := flag.NewFlagSet("awslocal", flag.ContinueOnError)
 	flags.SetOutput(diagnostics)
-	flags.StringVar(&listen, "listen", "127.0.0.1:4566", "address and port to listen at; port 0 takes any free one")
+	flags.StringVar(&listen, "listen", "127.0.0.1:4566", "address and port to listen on; 0 picks a free port")
 	flags.StringVar(&o.Account, "account", "123456789012", "ID of the account")
 	flags.StringVar(&o.Partition, "partition", "aws", "partition of the account")
-	flags.StringVar(&o.Region, "region", "us-east-1", "region that is printed for clients to use")
-	flags.StringVar(&o.CallerARN, "caller-arn", "", "ARN of all callers without credentials from here (default the account's user awslocal)")
-	flags.BoolVar(&o.Authenticate, "authenticate", false, "have every call be signed, by --access-key or with credentials from here")
-	flags.BoolVar(&o.Authorize, "authorize", false, "have the policies of the calling role decide about every call; implies --authenticate")
-	flags.Func("access-key", "`ID:SECRET` of the configured caller, who may do everything; repeatable (default local:local)", func(text string) error {
+	flags.StringVar(&o.Region, "region", "us-east-1", "region printed for clients")
+	flags.StringVar(&o.CallerARN, "caller-arn", "", "ARN of callers without credentials issued by this endpoint (default: user awslocal of the account)")
+	flags.BoolVar(&o.Authenticate, "authenticate", false, "require signed calls, by --access-key or with credentials issued by this endpoint")
+	flags.BoolVar(&o.Authorize, "authorize", false, "enforce the policies of the calling role; implies --authenticate")
+	flags.Func("access-key", "`ID:SECRET` of a caller with full access; repeatable (default local:local)", func(text string) error {
 		return addAccessKey(&o, text)
 	})
-	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 takes a random one")
+	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 picks a random one")
 	log := flags.Bool("log", false, "log each call as JSON to standard error")
-	faults := flags.String("faults", "", "faults from the start, in the JSON of POST /_awslocal/faults")
+	faults := flags.String("faults", "", "faults at start, in the JSON format of POST /_awslocal/faults")
 	flags.Func("quota", "`NAME=NUMBER` replaces a quota, by its name in GetAccountSummary, such as RolesQuota=5000; repeatable", func(text string) error {
 		return setQuota(&o, text)
 	})
-	flags.Func("oidc-ca", "PEM `file` with certificates that may vouch for OIDC issuers; repeatable; the system's are trusted too", func(file string) error {
+	flags.Func("oidc-ca", "PEM `file` with CA certificates for OIDC issuers, in addition to those of the system; repeatable", func(file string) error {
 		return trust(&o, file)
 	})
 	if err := flags.Parse(args); err != nil {
 		return "", o, err
 	}
 	if flags.NArg() > 0 {
-		return "", o, fmt.Errorf("unexpected argument %q: all settings are flags, see --help", flags.Arg(0))
+		return "", o, fmt.Errorf("unexpected argument %q: see --help", flags.Arg(0))
 	}
 	if *faults != "" {
 		if o.Faults, err = awslocal.ParseFaults(strings.NewReader(*faults)); err != nil {
@@ -123,7 +123,7 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 func addAccessKey(o *awslocal.Options, text string) error {
 	id, secret, _ := strings.Cut(text, ":")
 	if id == "" || secret == "" {
-		return errors.New("want ID:SECRET, such as local:local")
+		return errors.New("expected ID:SECRET, such as local:local")
 	}
 	if o.AccessKeys == nil {
 		o.AccessKeys = map[string]string{}
@@ -136,7 +136,7 @@ func setQuota(o *awslocal.Options, text string) error {
 	name, value, _ := strings.Cut(text, "=")
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return errors.New("want NAME=NUMBER, such as RolesQuota=5000")
+		return errors.New("expected NAME=NUMBER, such as RolesQuota=5000")
 	}
 	if o.Quotas == nil {
 		o.Quotas = map[string]int{}
@@ -156,7 +156,7 @@ func trust(o *awslocal.Options, file string) error {
 		}
 	}
 	if !o.RootCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s holds no PEM certificate", file)
+		return fmt.Errorf("%s contains no PEM certificate", file)
 	}
 	return nil
 }

@@ -67,9 +67,9 @@ func TestBadFlags(t *testing.T) {
 		"Listen":    {[]string{"--listen", "256.0.0.1:1"}, "cannot listen"},
 		"Argument":  {[]string{"serve"}, `unexpected argument "serve"`},
 		"Faults":    {[]string{"--faults", `{"rules":[{}]}`}, "--faults: faults: rules[0].error"},
-		"Quota":     {[]string{"--quota", "RolesQuota"}, "want NAME=NUMBER"},
+		"Quota":     {[]string{"--quota", "RolesQuota"}, "expected NAME=NUMBER"},
 		"NoQuota":   {[]string{"--quota", "Rolls=1"}, `quota "Rolls"`},
-		"CA":        {[]string{"--oidc-ca", empty}, "holds no PEM certificate"},
+		"CA":        {[]string{"--oidc-ca", empty}, "contains no PEM certificate"},
 		"NoCA":      {[]string{"--oidc-ca", empty + "x"}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,7 @@ const asPod = "as-pod"
 
 // errInterrupted says that the story was not told to its end because somebody
 // stopped it.
-var errInterrupted = errors.New("interrupted: nothing runs any more, and nothing is left behind")
+var errInterrupted = errors.New("interrupted; all processes stopped and files removed")
 
 func main() {
 	// SIGHUP is what a terminal sends that is closed.
@@ -53,7 +53,7 @@ func exit(err error) {
 // the control plane puts others into flag.CommandLine.
 func parse(args []string, getenv func(string) string) (once bool, err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.BoolVar(&once, "once", getenv("ONCE") != "", "end after the story")
+	flags.BoolVar(&once, "once", getenv("ONCE") != "", "exit when done")
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
@@ -76,7 +76,7 @@ func run(ctx context.Context, once bool) error {
 		err = tell(ctx, w)
 	}
 	if err == nil {
-		w.out.chapter("That was the whole life of an identity, told in %s.", seconds(time.Since(began)))
+		w.out.chapter("Demo completed in %s", seconds(time.Since(began)))
 	}
 	if err == nil && !once {
 		err = stay(ctx, w)

@@ -29,7 +29,7 @@ spec:
 // overreach applies an identity that no guardrail allows, and sees that nothing is
 // made for it.
 func overreach(ctx context.Context, w *world) error {
-	w.out.chapter("Another team asks for iam:* on everything")
+	w.out.chapter("Another team requests iam:* on *")
 	if err := w.apply(ctx, greedyManifest); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func overreach(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.out.done("it is refused, and nothing is made:")
+	w.out.done("rejected; no resources created:")
 	w.out.say("  ", said)
 	cost, err := w.costs(ctx)
 	if err == nil && len(cost) > 0 {

@@ -67,7 +67,7 @@ func refuse(ctx context.Context, w *world) error {
 	if !strings.Contains(err.Error(), "AccessDenied") {
 		return fmt.Errorf("ServiceAccount default was to be denied, and got another error: %w", err)
 	}
-	w.out.done("AWS refuses it:")
+	w.out.done("AWS denies it:")
 	w.out.show(err.Error())
 	w.out.say("", fmt.Sprintf("The role trusts system:serviceaccount:%s:%s and no other subject; this token's is system:serviceaccount:%s:default.",
 		checkout.Namespace, checkout.Name, checkout.Namespace))

@@ -51,7 +51,7 @@ func tell(ctx context.Context, w *world) error {
 // install installs the operator as it is installed anywhere, but for its
 // Deployment: there are no nodes here, so its binary runs as a process.
 func install(ctx context.Context, w *world) error {
-	w.out.chapter("The operator is installed")
+	w.out.chapter("Installing the operator")
 	if err := w.installation().Apply(ctx, w.cluster); err != nil {
 		return err
 	}
@@ -76,11 +76,11 @@ func connect(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.out.done("aws iam create-open-id-connect-provider: IAM trusts this cluster's tokens\n      %s", provider)
+	w.out.done("aws iam create-open-id-connect-provider: IAM trusts this cluster's issuer\n      %s", provider)
 	if w.granted, err = w.installation().Grant(ctx, w.iam); err != nil {
 		return err
 	}
-	w.out.done("the operator's role, with the policy in config/aws and no other right:\n      %s", w.granted.Role)
+	w.out.done("the operator's role, with exactly the policy in config/aws:\n      %s", w.granted.Role)
 	if _, err := w.costs(ctx); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func connect(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.out.done("the operator's own binary runs, with no more than these rights")
+	w.out.done("the operator's own binary runs with exactly these permissions")
 	_, err = w.costs(ctx)
 	return err
 }
@@ -116,7 +116,7 @@ func create(ctx context.Context, w *world) error {
 		return fmt.Errorf("the identity was ready after %s, which is more than %s", seconds(took), seconds(readyWithin))
 	}
 	w.role = pi.Status.Role.Name
-	w.out.done("Ready after %s (the role's second of grace included)", seconds(took))
+	w.out.done("Ready after %s (including 1 s of IAM propagation delay)", seconds(took))
 	table, err := w.kubectl(ctx, "", "get", "podid", "--namespace", checkout.Namespace)
 	if err != nil {
 		return err
@@ -136,14 +136,14 @@ func leastCost(ctx context.Context, w *world, pi *v1alpha1.PodIdentity) error {
 	if sum := total(cost); sum != least {
 		return fmt.Errorf("the identity cost %d calls, not 1 + managed + inline = %d: %s", sum, least, listed(cost))
 	}
-	w.out.line("    which is the least that IAM can do it in: 1 + managed + inline")
+	w.out.line("    the minimum possible: 1 + managed + inline")
 	return nil
 }
 
 // edit changes the policy in the YAML and sees the role follow.
 func edit(ctx context.Context, w *world) error {
 	const added = "s3:DeleteObject"
-	w.out.chapter("The team edits the YAML: it needs %s, too", added)
+	w.out.chapter("The team edits the YAML and adds %s", added)
 	changed := strings.Replace(w.manifest, "actions: [s3:PutObject,", "actions: [s3:PutObject, "+added+",", 1)
 	if changed == w.manifest {
 		return errors.New("the sample does not have the action that the story edits")
@@ -165,7 +165,7 @@ func edit(ctx context.Context, w *world) error {
 	if strings.Contains(old, added) || !strings.Contains(now, added) {
 		return fmt.Errorf("the role did not follow; its policy allows %s", now)
 	}
-	w.out.done("the role has it: aws iam get-role-policy --policy-name receipts")
+	w.out.done("the role is updated: aws iam get-role-policy --policy-name receipts")
 	w.out.say("before: ", old)
 	w.out.say("after:  ", now)
 	_, err = w.costs(ctx)
@@ -174,7 +174,7 @@ func edit(ctx context.Context, w *world) error {
 
 // tamper changes the role behind the operator's back.
 func tamper(ctx context.Context, w *world) error {
-	w.out.chapter("Somebody attaches AdministratorAccess to the role behind the operator's back")
+	w.out.chapter("Out-of-band change: AdministratorAccess is attached to the role")
 	w.own["AttachRolePolicy"]++
 	const admin = "arn:aws:iam::aws:policy/AdministratorAccess"
 	if _, err := w.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &w.role, PolicyArn: aws.String(admin)}); err != nil {
@@ -190,7 +190,7 @@ func tamper(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.out.done("the next check takes it away, and an event says so")
+	w.out.done("drift corrected; see the event")
 	w.out.say("", said)
 	_, err = w.costs(ctx)
 	return err
@@ -235,7 +235,7 @@ func check(ctx context.Context, w *world) error {
 	if err := w.request(ctx, "demo-2"); err != nil {
 		return err
 	}
-	w.out.done("one more check finds all in sync, and writes nothing")
+	w.out.done("another reconciliation finds the identity in sync and writes nothing")
 	cost, err := w.costs(ctx)
 	if err == nil && len(writes(cost)) > 0 {
 		err = fmt.Errorf("an identity in sync cost writes: %s", listed(writes(cost)))
@@ -259,7 +259,7 @@ func remove(ctx context.Context, w *world) error {
 	if err := gone("role "+w.role, err, notFound); err != nil {
 		return err
 	}
-	w.out.done("the role, its policies and the ServiceAccount are gone")
+	w.out.done("the role, its policies and the ServiceAccount are deleted")
 	_, err = w.costs(ctx)
 	return err
 }
@@ -316,7 +316,7 @@ func (w *world) await(ctx context.Context, what string, done wait.ConditionWithC
 		return done(ctx)
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
-		return fmt.Errorf("waited %s in vain for %s", seconds(patience), what)
+		return fmt.Errorf("timed out after %s waiting for %s", seconds(patience), what)
 	}
 	return err
 }
