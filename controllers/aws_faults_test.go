@@ -112,7 +112,7 @@ func TestAWSQuota(t *testing.T) {
 	}
 	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ",") + "]}}")
 	pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
-	const want = "spec.policies.managed lists 11 policies, and this AWS account attaches 10 to a role (AttachedPoliciesPerRoleQuota)"
+	const want = "spec.policies.managed has 11 policies but the quota is 10 (AttachedPoliciesPerRoleQuota)"
 	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.HasPrefix(message, want) {
 		t.Errorf("The message does not name the quota: %q", message)
 	}

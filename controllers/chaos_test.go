@@ -222,8 +222,8 @@ func (c *chaos) compare(name string) {
 		Path: desired.Role.Path, Description: desired.Role.Description, MaxSession: desired.Role.MaxSessionDuration,
 		Managed: desired.Role.Managed, Inline: map[string]string{}, Tags: desired.Role.Tags,
 	}
-	for policyName, document := range desired.Role.Inline {
-		want.Inline[policyName] = string(document)
+	for policyName, p := range desired.Role.Inline {
+		want.Inline[policyName] = string(p.Document)
 	}
 	if diff := cmp.Diff(want, c.role(desired.Role.Name)); diff != "" {
 		c.t.Errorf("role of %s: -want, +got:\n%s", name, diff)

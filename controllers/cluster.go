@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/url"
 	"slices"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // account identifies the AWS account of the operator.
@@ -84,12 +84,11 @@ func (c *clusterInfo) discoverCluster(ctx context.Context) (plan.Cluster, error)
 
 // checkIssuer rejects an issuer that IAM does not accept.
 func checkIssuer(issuer string) error {
-	u, err := url.Parse(issuer)
-	if err == nil && u.Scheme == "https" && u.Host != "" && u.RawQuery == "" && u.Fragment == "" {
-		return nil
+	if _, err := policy.IssuerHostPath(issuer); err != nil {
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonIssuerUnknown,
+			"%w; set --service-account-issuer of the API server, or --oidc-issuer of the operator", err)
 	}
-	return fault.Errorf(fault.Blocked, v1alpha1.ReasonIssuerUnknown,
-		"OIDC issuer %q is not a valid https:// URL without a query; set --service-account-issuer of the API server, or --oidc-issuer of the operator", issuer)
+	return nil
 }
 
 // ensureProvider ensures that IAM trusts the cluster's issuer for the audience. It

@@ -136,7 +136,7 @@ func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster) ([]
 			continue
 		}
 		if desired, err := plan.Desired(obj, *here); err == nil {
-			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired.Role})
+			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster.Name), desired: desired.Role})
 		}
 	}
 	return candidates, nil

@@ -100,7 +100,7 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 // role that this object does not own. It lists the attachments of the role only if
 // they are not cached, or if IAM reports that there are more.
 func (p *rolePhase) remove(ctx context.Context, s *scope) error {
-	name := plan.NameOf(s.obj, plan.Cluster{Name: p.config.ClusterName})
+	name := plan.NameOf(s.obj, p.config.ClusterName)
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
 		s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Retained role %s in AWS (spec.deletionPolicy: Retain)", name))
 		return nil

@@ -115,7 +115,7 @@ func (p *serviceAccountPhase) checkConflict(ctx context.Context, s *scope) error
 // ServiceAccount.
 func (s *scope) hasServiceAccount(sa *corev1.ServiceAccount) func(*v1alpha1.PodIdentity) bool {
 	return func(pi *v1alpha1.PodIdentity) bool {
-		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster))
+		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster.Name))
 		return sa != nil && (metav1.IsControlledBy(sa, pi) || sa.Annotations[plan.AnnotationRoleARN] == arn)
 	}
 }

@@ -21,7 +21,7 @@ func TestPrecedes(t *testing.T) {
 		}}
 	}
 	carrying := func(pi *v1alpha1.PodIdentity) *corev1.ServiceAccount {
-		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster))
+		arn := s.cluster.RoleARN(plan.NameOf(pi, s.cluster.Name))
 		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{plan.AnnotationRoleARN: arn}}}
 	}
 	controlled := func(pi *v1alpha1.PodIdentity) *corev1.ServiceAccount {

@@ -1,7 +1,6 @@
 package awsiam
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -55,7 +54,7 @@ func (r *Roles) apply(ctx context.Context, name string, change plan.Change, appl
 		_, err := r.api.UntagRole(ctx, &iam.UntagRoleInput{RoleName: role, TagKeys: c.Keys})
 		return err
 	case plan.PutRolePolicy:
-		_, err := r.api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name), PolicyDocument: aws.String(cmp.Or(c.Text, string(c.Document)))})
+		_, err := r.api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name), PolicyDocument: aws.String(c.Policy.Text())})
 		return err
 	case plan.DeleteRolePolicy:
 		_, err := r.api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: role, PolicyName: aws.String(c.Name)})

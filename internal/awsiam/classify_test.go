@@ -39,7 +39,7 @@ const (
 // to do, and nothing that differs between two attempts.
 func TestRefusals(t *testing.T) {
 	create := plan.CreateRole{Role: plan.Role{Trust: "{}", Boundary: boundaryARN}}
-	put := plan.PutRolePolicy{Name: "bucket", Document: "{}"}
+	put := plan.PutRolePolicy{Name: "bucket", Policy: plan.InlinePolicy{Document: "{}"}}
 	attach := plan.AttachPolicy{ARN: policyARN}
 	summary := `<GetAccountSummaryResponse><GetAccountSummaryResult><SummaryMap>
 		<entry><key>AttachedPoliciesPerRoleQuota</key><value>20</value></entry>

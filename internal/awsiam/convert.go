@@ -59,6 +59,11 @@ func document(encoded string) policy.Document {
 	return parsed
 }
 
+// inlinePolicy returns an inline policy as AWS hands it out.
+func inlinePolicy(encoded string) plan.InlinePolicy {
+	return plan.InlinePolicy{Document: document(encoded)}
+}
+
 // attachedARNs returns the sorted ARNs of attached policies.
 func attachedARNs(attached []iamtypes.AttachedPolicy) []string {
 	var arns []string

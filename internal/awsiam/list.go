@@ -9,7 +9,6 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
-	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // pageSize is the most items that IAM puts on a page. It may put fewer.
@@ -76,9 +75,9 @@ func mergeDetail(role *iamtypes.Role, detail iamtypes.RoleDetail) *plan.Observed
 		found.Boundary = aws.ToString(detail.PermissionsBoundary.PermissionsBoundaryArn)
 	}
 	found.Managed = attachedARNs(detail.AttachedManagedPolicies)
-	found.Inline = map[string]policy.Document{}
+	found.Inline = map[string]plan.InlinePolicy{}
 	for _, p := range detail.RolePolicyList {
-		found.Inline[aws.ToString(p.PolicyName)] = document(aws.ToString(p.PolicyDocument))
+		found.Inline[aws.ToString(p.PolicyName)] = inlinePolicy(aws.ToString(p.PolicyDocument))
 	}
 	return found
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
-	"github.com/podidentity/podidentity-operator/internal/policy"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
@@ -85,7 +84,7 @@ func TestSweepPages(t *testing.T) {
 			configureAWS(t, server.URL)
 			r := NewRoles(clients(t, ClientOptions{}).IAM)
 			for i := range roles {
-				role := plan.Role{Name: fmt.Sprintf("role-%d", i), Path: "/p/", Trust: trust(t), Inline: map[string]policy.Document{}}
+				role := plan.Role{Name: fmt.Sprintf("role-%d", i), Path: "/p/", Trust: trust(t), Inline: map[string]plan.InlinePolicy{}}
 				must(t, r, role.Name, plan.CreateRole{Role: role})
 			}
 			fleet, err := r.ListAll(t.Context(), "/p/")

@@ -10,7 +10,6 @@ import (
 
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
-	"github.com/podidentity/podidentity-operator/internal/policy"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
@@ -63,7 +62,7 @@ func observations(roles *Roles) map[string]func(context.Context, string) (*plan.
 
 // What vanishes between two reads counts as absent.
 func TestObserveWhatVanishes(t *testing.T) {
-	bucketGone := func(r *plan.Role) { r.Inline = map[string]policy.Document{} }
+	bucketGone := func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{} }
 	cases := map[string]struct {
 		reason  string
 		observe string
@@ -75,7 +74,7 @@ func TestObserveWhatVanishes(t *testing.T) {
 		"BeforeDocuments":    {reason: "The policies vanished, perhaps with the role; the next Observe will tell.", observe: "Observe", vanish: "GetRolePolicy", edit: bucketGone},
 		"BeforeTornManaged":  {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListAttachedRolePolicies"},
 		"BeforeTornInline":   {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListRolePolicies"},
-		"BeforeTornProfiles": {reason: "The role vanished, or not; deleting it will tell.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]policy.Document{"bucket": "", "queue": ""} }},
+		"BeforeTornProfiles": {reason: "The role vanished, or not; deleting it will tell.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{"bucket": {}, "queue": {}} }},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

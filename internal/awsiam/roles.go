@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
-	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // Roles reads IAM roles and applies plans to them. It is safe for concurrent use.
@@ -73,7 +72,7 @@ func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 }
 
 // observe returns the role, its managed policies and what inline finds.
-func (r *Roles) observe(ctx context.Context, name string, inline func(context.Context, string) (map[string]policy.Document, error)) (*plan.Observed, error) {
+func (r *Roles) observe(ctx context.Context, name string, inline func(context.Context, string) (map[string]plan.InlinePolicy, error)) (*plan.Observed, error) {
 	found, err := r.get(ctx, name)
 	if err != nil || found == nil {
 		return nil, err
@@ -104,8 +103,8 @@ func (r *Roles) managedPolicies(ctx context.Context, name string) ([]string, err
 }
 
 // inlineNames returns the inline policies with empty documents.
-func (r *Roles) inlineNames(ctx context.Context, name string) (map[string]policy.Document, error) {
-	inline := map[string]policy.Document{}
+func (r *Roles) inlineNames(ctx context.Context, name string) (map[string]plan.InlinePolicy, error) {
+	inline := map[string]plan.InlinePolicy{}
 	pages := iam.NewListRolePoliciesPaginator(r.api, &iam.ListRolePoliciesInput{RoleName: aws.String(name)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -113,14 +112,14 @@ func (r *Roles) inlineNames(ctx context.Context, name string) (map[string]policy
 			return nil, r.explain(ctx, operation{name: "ListRolePolicies"}, err)
 		}
 		for _, policyName := range page.PolicyNames {
-			inline[policyName] = ""
+			inline[policyName] = plan.InlinePolicy{}
 		}
 	}
 	return inline, nil
 }
 
 // inlinePolicies returns the inline policies with their documents.
-func (r *Roles) inlinePolicies(ctx context.Context, name string) (map[string]policy.Document, error) {
+func (r *Roles) inlinePolicies(ctx context.Context, name string) (map[string]plan.InlinePolicy, error) {
 	inline, err := r.inlineNames(ctx, name)
 	if err != nil {
 		return nil, err
@@ -134,7 +133,7 @@ func (r *Roles) inlinePolicies(ctx context.Context, name string) (map[string]pol
 		if err != nil {
 			return nil, r.explain(ctx, operation{name: "GetRolePolicy"}, err)
 		}
-		inline[policyName] = document(aws.ToString(out.PolicyDocument))
+		inline[policyName] = inlinePolicy(aws.ToString(out.PolicyDocument))
 	}
 	return inline, nil
 }

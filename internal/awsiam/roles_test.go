@@ -69,22 +69,22 @@ func bareRole(t *testing.T) plan.Role {
 		Boundary:           viewOnly,
 		Trust:              trust(t),
 		Tags:               map[string]string{plan.TagManagedBy: plan.ManagedBy, plan.TagUID: "uid-1", "team": "shop"},
-		Inline:             map[string]policy.Document{},
+		Inline:             map[string]plan.InlinePolicy{},
 	}
 }
 
 func full(t *testing.T) plan.Role {
 	role := bareRole(t)
 	role.Managed = []string{readOnly, viewOnly}
-	role.Inline = map[string]policy.Document{"bucket": allow(t, "s3:GetObject"), "queue": allow(t, "sqs:SendMessage")}
+	role.Inline = map[string]plan.InlinePolicy{"bucket": {Document: allow(t, "s3:GetObject")}, "queue": {Document: allow(t, "sqs:SendMessage")}}
 	return role
 }
 
 func fullChanges(t *testing.T) []plan.Change {
 	return []plan.Change{
 		plan.CreateRole{Role: bareRole(t)},
-		plan.PutRolePolicy{Name: "bucket", Document: allow(t, "s3:GetObject")},
-		plan.PutRolePolicy{Name: "queue", Document: allow(t, "sqs:SendMessage")},
+		plan.PutRolePolicy{Name: "bucket", Policy: plan.InlinePolicy{Document: allow(t, "s3:GetObject")}},
+		plan.PutRolePolicy{Name: "queue", Policy: plan.InlinePolicy{Document: allow(t, "sqs:SendMessage")}},
 		plan.AttachPolicy{ARN: viewOnly},
 		plan.AttachPolicy{ARN: readOnly},
 	}
@@ -142,7 +142,7 @@ func TestCreateBarest(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := plan.Role{Name: "r", Path: "/", MaxSessionDuration: 3600, Trust: trust(t), Tags: map[string]string{}, Inline: map[string]policy.Document{}}
+	want := plan.Role{Name: "r", Path: "/", MaxSessionDuration: 3600, Trust: trust(t), Tags: map[string]string{}, Inline: map[string]plan.InlinePolicy{}}
 	if diff := cmp.Diff(want, got.Role); diff != "" {
 		t.Errorf("role: -want, +got:\n%s", diff)
 	}
@@ -192,8 +192,8 @@ func TestApplyChanges(t *testing.T) {
 		},
 		"PutInline": {
 			reason: "A policy of the same name is replaced.",
-			change: plan.PutRolePolicy{Name: "queue", Document: allow(t, "sqs:ReceiveMessage")},
-			edit:   func(r *plan.Role) { r.Inline["queue"] = allow(t, "sqs:ReceiveMessage") },
+			change: plan.PutRolePolicy{Name: "queue", Policy: plan.InlinePolicy{Document: allow(t, "sqs:ReceiveMessage")}},
+			edit:   func(r *plan.Role) { r.Inline["queue"] = plan.InlinePolicy{Document: allow(t, "sqs:ReceiveMessage")} },
 		},
 		"DeleteInline": {
 			reason: "A policy that is gone stays gone.",
@@ -249,7 +249,7 @@ func TestTeardown(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := full(t)
-	want.Inline = map[string]policy.Document{"bucket": "", "queue": ""}
+	want.Inline = map[string]plan.InlinePolicy{"bucket": {}, "queue": {}}
 	if diff := cmp.Diff(want, observed.Role); diff != "" {
 		t.Errorf("ObserveForTeardown(...): -want, +got:\n%s", diff)
 	}
@@ -359,7 +359,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 		},
 		"InlineSize": {
 			reason:     "An inline policy that is too long.",
-			change:     plan.PutRolePolicy{Name: "p", Document: allow(t, "s3:GetObject")},
+			change:     plan.PutRolePolicy{Name: "p", Policy: plan.InlinePolicy{Document: allow(t, "s3:GetObject")}},
 			quotas:     map[string]int{"RolePolicySizeQuota": 10},
 			wantReason: v1alpha1.ReasonQuotaExceeded,
 			want:       "role r: IAM quota exceeded: characters in all inline policies of a role (RolePolicySizeQuota: 10); reduce usage or request an increase in AWS Service Quotas",

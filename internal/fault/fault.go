@@ -1,7 +1,7 @@
-// Package fault sorts errors by who must act before another attempt can
-// succeed. An error is classified once, where it enters the operator; the
-// controllers decide on a requeue, a condition and an event from its Kind and
-// reason alone and never look at an AWS error code or at a message.
+// Package fault classifies errors by who must act before another attempt can succeed.
+// An error is classified once, where it enters the operator. The controllers derive
+// requeue, condition and event from its Kind and reason only, never from an AWS error
+// code or a message.
 package fault
 
 import (
@@ -9,24 +9,23 @@ import (
 	"fmt"
 )
 
-// Kind says who has to act before a retry can help.
+// Kind defines who must act before a retry can succeed.
 type Kind int
 
 const (
-	// Transient faults pass by themselves: throttling, timeouts, conflicts.
-	// It is the zero value, so an unclassified error is retried with backoff:
-	// to retry is safe, to give up is not.
+	// Transient faults need no action: throttling, timeouts, conflicts. It is the
+	// zero value, so that an unclassified error is retried with backoff.
 	Transient Kind = iota
-	// Waiting is not a failure: something expected has not happened yet.
+	// Waiting is not a failure: an expected event has not happened yet.
 	Waiting
-	// Blocked faults pass when somebody changes the world: grants a
-	// permission, raises a quota, creates a missing policy.
+	// Blocked faults need an action outside the object: a permission is granted, a
+	// quota raised, a missing policy created.
 	Blocked
-	// Terminal faults pass only when somebody changes the object.
+	// Terminal faults need a change of the object.
 	Terminal
 )
 
-// String returns the kind's name in lower case, as it is logged.
+// String returns the kind's name in lower case, for logs.
 func (k Kind) String() string {
 	switch k {
 	case Transient:
@@ -42,16 +41,16 @@ func (k Kind) String() string {
 	}
 }
 
-// Error is an error with a Kind and the condition reason it shows up as. Its
-// message is read by users: it is stable from one attempt to the next, and so
-// holds no request ID, no session name and no time.
+// Error is an error with a Kind and the reason of its condition. Users read its message,
+// which does not change between attempts: it contains no request ID, session name or
+// time.
 type Error struct {
 	Kind   Kind
 	Reason string
 	Err    error
 }
 
-// Errorf returns an Error that wraps the error fmt.Errorf makes of its arguments.
+// Errorf returns an Error that wraps the result of fmt.Errorf.
 func Errorf(kind Kind, reason, format string, args ...any) error {
 	return &Error{Kind: kind, Reason: reason, Err: fmt.Errorf(format, args...)}
 }

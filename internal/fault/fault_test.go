@@ -14,12 +14,12 @@ func TestKindAndReason(t *testing.T) {
 		want       Kind
 		wantReason string
 	}{
-		"Nil":        {"No error passes by itself.", nil, Transient, "fallback"},
-		"Unknown":    {"To retry is safe, to give up is not.", boom, Transient, "fallback"},
-		"Classified": {"The kind it was given.", Errorf(Blocked, "AccessDenied", "no"), Blocked, "AccessDenied"},
+		"Nil":        {"No error is treated like a transient one.", nil, Transient, "fallback"},
+		"Unknown":    {"An unclassified error is retried.", boom, Transient, "fallback"},
+		"Classified": {"An error keeps its kind and reason.", Errorf(Blocked, "AccessDenied", "no"), Blocked, "AccessDenied"},
 		"Wrapped":    {"Context does not change the kind.", fmt.Errorf("role r: %w", Errorf(Terminal, "InvalidSpec", "no")), Terminal, "InvalidSpec"},
-		"First":      {"The first in the chain counts.", Errorf(Waiting, "A", "%w", Errorf(Terminal, "B", "no")), Waiting, "A"},
-		"Joined":     {"So it does among several.", errors.Join(boom, Errorf(Blocked, "A", "no")), Blocked, "A"},
+		"First":      {"The first error of the chain counts.", Errorf(Waiting, "A", "%w", Errorf(Terminal, "B", "no")), Waiting, "A"},
+		"Joined":     {"The first classified error of several counts.", errors.Join(boom, Errorf(Blocked, "A", "no")), Blocked, "A"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -2,12 +2,12 @@ package options
 
 import (
 	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // flagSpec is one flag.
@@ -31,7 +31,6 @@ type flagSpec struct {
 const (
 	maxClusterName = 40 // leaves room in a role name of 64 characters
 	maxRolePath    = 512
-	maxIssuer      = 255 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
 	maxAudience    = 255
 	maxReconciles  = 100
 	minInterval    = time.Second
@@ -269,7 +268,6 @@ func address(field func(*Options) *string) func(*Options, string) bool {
 
 // isIssuer reports whether IAM accepts v as the URL of an OIDC issuer.
 func isIssuer(v string) bool {
-	u, err := url.Parse(v)
-	return err == nil && len(v) <= maxIssuer && u.Scheme == "https" && u.Hostname() != "" && u.User == nil &&
-		!strings.ContainsAny(v, "?#") && u.Opaque == ""
+	_, err := policy.IssuerHostPath(v)
+	return err == nil
 }

@@ -15,23 +15,24 @@ import (
 type Change interface {
 	// Action is the IAM action that makes the change, such as AttachRolePolicy.
 	Action() string
-	// Target is what the action is about within the role: a policy's ARN or
-	// name, tag keys. It is empty if the action is about the role itself.
+	// Target is the part of the role that the action applies to: a policy's ARN or
+	// name, or tag keys. It is empty if the action applies to the role itself.
 	Target() string
-	// Component is the part of the identity that changes, as metrics and events name it.
+	// Component is the part of the identity that changes, as named in metrics and
+	// events.
 	Component() string
 	change()
 }
 
-// The changes that Diff and Teardown ask for.
+// The changes that Diff and Teardown return.
 type (
-	// CreateRole makes the role with everything that one call can carry: all of
-	// Role but its policies.
+	// CreateRole creates the role with everything that the call accepts: all of Role
+	// except its policies.
 	CreateRole struct{ Role Role }
 	// UpdateTrust replaces the trust policy.
 	UpdateTrust struct{ Trust policy.Document }
-	// UpdateRole sets description and session duration, always both. Differs
-	// names those that are not as desired.
+	// UpdateRole sets description and session duration, always both. ChangedFields
+	// names those that differ from the desired state.
 	UpdateRole struct {
 		Description        string
 		MaxSessionDuration int32 // seconds
@@ -41,16 +42,14 @@ type (
 	PutBoundary struct{ ARN string }
 	// DeleteBoundary removes the permissions boundary.
 	DeleteBoundary struct{}
-	// TagRole sets tags, and leaves other tags as they are.
+	// TagRole sets tags and keeps other tags.
 	TagRole struct{ Tags map[string]string }
 	// UntagRole removes tags.
 	UntagRole struct{ Keys []string }
-	// PutRolePolicy sets an inline policy. Text is the document as it was declared;
-	// if it is empty, Document is what there is to write.
+	// PutRolePolicy sets an inline policy.
 	PutRolePolicy struct {
-		Name     string
-		Document policy.Document
-		Text     string
+		Name   string
+		Policy InlinePolicy
 	}
 	// DeleteRolePolicy removes an inline policy.
 	DeleteRolePolicy struct{ Name string }
@@ -58,7 +57,7 @@ type (
 	AttachPolicy struct{ ARN string }
 	// DetachPolicy detaches a managed policy.
 	DetachPolicy struct{ ARN string }
-	// RemoveFromInstanceProfile takes the role out of an instance profile.
+	// RemoveFromInstanceProfile removes the role from an instance profile.
 	RemoveFromInstanceProfile struct{ Name string }
 	// DeleteRole deletes the role.
 	DeleteRole struct{}

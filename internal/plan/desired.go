@@ -23,19 +23,18 @@ const (
 	AnnotationAudience             = "eks.amazonaws.com/audience"
 )
 
-// DefaultAudience is what the webhook has tokens issued for unless told
-// otherwise.
+// DefaultAudience is the webhook's default audience of tokens.
 const DefaultAudience = "sts.amazonaws.com"
 
 // defaultMaxSessionDuration is IAM's own default, in seconds.
 const defaultMaxSessionDuration = 3600
 
-// Desired returns what should be for pi in cluster. Its error is terminal: it
-// names every field that is wrong, and what is allowed there.
+// Desired returns the desired state of pi in cluster. Its error is terminal: it names
+// every invalid field and what is allowed there.
 func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 	var problems []error
 	role := Role{
-		Name:               NameOf(pi, cluster),
+		Name:               NameOf(pi, cluster.Name),
 		Path:               cluster.RolePath,
 		Description:        pi.Spec.Role.Description,
 		MaxSessionDuration: cmp.Or(pi.Spec.Role.MaxSessionDurationSeconds, defaultMaxSessionDuration),
@@ -56,23 +55,23 @@ func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 	}, nil
 }
 
-// OwnerOf returns the owner that the role of pi belongs to.
-func OwnerOf(pi *v1alpha1.PodIdentity, cluster Cluster) Owner {
-	return Owner{Cluster: cluster.Name, Namespace: pi.Namespace, Name: pi.Name, UID: string(pi.UID)}
+// OwnerOf returns the owner of pi's role.
+func OwnerOf(pi *v1alpha1.PodIdentity, clusterName string) Owner {
+	return Owner{Cluster: clusterName, Namespace: pi.Namespace, Name: pi.Name, UID: string(pi.UID)}
 }
 
-// NameOf returns the name of pi's role, given or generated.
-func NameOf(pi *v1alpha1.PodIdentity, cluster Cluster) string {
-	return cmp.Or(pi.Spec.Role.Name, RoleName(cluster.Name, pi.Namespace, pi.Name))
+// NameOf returns the name of pi's role: spec.role.name, or the generated one.
+func NameOf(pi *v1alpha1.PodIdentity, clusterName string) string {
+	return cmp.Or(pi.Spec.Role.Name, RoleName(clusterName, pi.Namespace, pi.Name))
 }
 
-// ServiceAccountOf returns the name of the ServiceAccount that gets pi's identity.
+// ServiceAccountOf returns the name of the ServiceAccount of spec.serviceAccount.
 func ServiceAccountOf(pi *v1alpha1.PodIdentity) string {
 	return cmp.Or(string(pi.Spec.ServiceAccount.Name), pi.Name)
 }
 
-// ServiceAccountsOf returns the names of all ServiceAccounts that pi trusts by
-// name, the one that gets the identity first.
+// ServiceAccountsOf returns the names of all ServiceAccounts that pi trusts by name,
+// starting with that of spec.serviceAccount.
 func ServiceAccountsOf(pi *v1alpha1.PodIdentity) []string {
 	return append([]string{ServiceAccountOf(pi)}, additional(pi)...)
 }
@@ -113,15 +112,15 @@ func serviceAccount(pi *v1alpha1.PodIdentity, cluster Cluster, role string) Serv
 		sa.Annotations[AnnotationAudience] = cluster.Audience
 	}
 	if sa.Create {
-		// The global endpoint is out of reach in private clusters, and slower in
-		// all others (https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html).
+		// The global endpoint is unreachable in private clusters and slower in all others
+		// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html).
 		sa.Annotations[AnnotationSTSRegionalEndpoints] = "true"
 	}
 	return sa
 }
 
-// setBoundary takes the boundary that the operator forces before that of the
-// spec.
+// setBoundary sets the boundary that the operator or a guardrail requires, else that
+// of the spec.
 func setBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	role.Boundary = cmp.Or(cluster.Boundary, string(pi.Spec.Role.PermissionsBoundary))
 	if cluster.Boundary != "" {
@@ -130,9 +129,9 @@ func setBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	return checkPartition("spec.role.permissionsBoundary", role.Boundary, cluster)
 }
 
-// setTags puts the tags that say whose the role is over all others.
+// setTags sets the tags of the spec and the ownership tags.
 func setTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
-	owner := OwnerOf(pi, cluster).Tags()
+	owner := OwnerOf(pi, cluster.Name).Tags()
 	role.Tags = map[string]string{}
 	seen := map[string]string{}
 	var problems []error
@@ -140,9 +139,9 @@ func setTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 		lower := strings.ToLower(key)
 		switch first, taken := seen[lower]; {
 		case taken:
-			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: differs from %s only in case; IAM tells tag keys apart without regard to case: keep one of the two", key, first))
+			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: duplicate of %s (IAM tag keys are case-insensitive); remove one of them", key, first))
 		case strings.HasPrefix(lower, TagPrefix) || strings.HasPrefix(lower, "aws:"):
-			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: keys must not begin with aws: or %s, which are reserved", key, TagPrefix))
+			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: prefixes aws: and %s are reserved; use a different key", key, TagPrefix))
 		default:
 			seen[lower] = key
 			role.Tags[key] = string(pi.Spec.Role.Tags[key])
@@ -163,57 +162,30 @@ func setManaged(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	return errors.Join(problems...)
 }
 
-// checkPartition refuses an ARN of a partition that this account is not in.
+// checkPartition rejects an ARN of another partition than the account's.
 func checkPartition(field, arn string, cluster Cluster) error {
 	if arn == "" {
 		return nil
 	}
 	if partition := strings.SplitN(arn+"::", ":", 3)[1]; partition != cluster.Partition {
-		return fmt.Errorf("%s: %s is in partition %s; this cluster's AWS account is in partition %s, so the ARN begins with arn:%s:…",
-			field, arn, partition, cluster.Partition, cluster.Partition)
+		return fmt.Errorf("%s: %s is in partition %s, but the cluster's AWS account is in partition %s",
+			field, arn, partition, cluster.Partition)
 	}
 	return nil
 }
 
 func setInline(role *Role, pi *v1alpha1.PodIdentity, _ Cluster) error {
 	var problems []error
-	role.Inline, role.Sources = map[string]policy.Document{}, map[string]string{}
+	role.Inline = map[string]InlinePolicy{}
 	for _, in := range pi.Spec.Policies.Inline {
-		document, err := inlineDocument(in)
-		if err == nil {
-			role.Inline[in.Name] = document
-			role.Sources[in.Name], err = sourceText(in)
-		}
+		p, err := inlinePolicy(in)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("spec.policies.inline[%s].%w", in.Name, err))
+			continue
 		}
+		role.Inline[in.Name] = p
 	}
 	return errors.Join(problems...)
-}
-
-// inlineDocument returns the policy of in; its error begins with the field.
-func inlineDocument(in v1alpha1.InlinePolicy) (policy.Document, error) {
-	if (in.Document != "") == (len(in.Statements) > 0) {
-		return "", errors.New("statements: exactly one of statements and document must be set")
-	}
-	if in.Document == "" {
-		declared, err := policyOf(in.Statements)
-		if err != nil {
-			return "", fmt.Errorf("statements%w", err)
-		}
-		if err := declared.CheckIdentity(); err != nil {
-			return "", fmt.Errorf("statements: %w", err)
-		}
-		return declared.Document(), nil
-	}
-	document, err := policy.Parse([]byte(in.Document))
-	if err != nil {
-		return "", fmt.Errorf("document: %w", err)
-	}
-	if err := document.Policy().CheckIdentity(); err != nil {
-		return "", fmt.Errorf("document: %w", err)
-	}
-	return document, nil
 }
 
 // oneLine joins the lines of err, which is how errors.Join prints.

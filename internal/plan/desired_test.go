@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +34,7 @@ func emptyState() State {
 			Tags: map[string]string{
 				TagManagedBy: ManagedBy, TagCluster: "prod", TagNamespace: "shop", TagName: "checkout", TagUID: "uid-1",
 			},
-			Inline: map[string]policy.Document{},
+			Inline: map[string]InlinePolicy{},
 		},
 		ServiceAccount: ServiceAccount{Name: "checkout", Create: true, Annotations: map[string]string{
 			AnnotationRoleARN:              "arn:aws:iam::123456789012:role/podidentity/prod/prod_shop_checkout_1286e5f6",
@@ -125,7 +124,7 @@ func TestDesired(t *testing.T) {
 			},
 			want: func(s *State) {
 				const same = `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":"s3:getobject","Resource":"*","Condition":{"Bool":{"aws:securetransport":"true"}}}]}`
-				s.Role.Inline = map[string]policy.Document{"typed": same, "json": same}
+				s.Role.Inline = map[string]InlinePolicy{"typed": {Document: same}, "json": {Document: same}}
 			},
 		},
 		"OtherPartitionAndPort": {
@@ -150,7 +149,7 @@ func TestDesired(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s\nDesired(...): %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Role{}, "Sources")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(InlinePolicy{}, "Source")); diff != "" {
 				t.Errorf("%s\nDesired(...): -want, +got:\n%s", tc.reason, diff)
 			}
 			if _, err := policy.Parse([]byte(got.Role.Trust)); err != nil || got.Role.Trust.Policy().CheckTrust() != nil {
@@ -183,7 +182,7 @@ func TestDesiredRefuses(t *testing.T) {
 		"Both":     {"And says it once.", inline(v1alpha1.InlinePolicy{Document: "{}", Statements: []v1alpha1.Statement{statement}}), []string{"spec.policies.inline[p].statements: exactly one"}},
 		"JSON":     {"The document is JSON.", inline(v1alpha1.InlinePolicy{Document: `{"Version":`}), []string{"spec.policies.inline[p].document: policy document: "}},
 		"Grammar":  {"The document is a policy.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*"}}`}), []string{"spec.policies.inline[p].document: policy document: Statement[0]"}},
-		"Twice":    {"Two lists of values for one key would be an or.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: stringEquals on AWS:A stands in conditions[0] already"}},
+		"Twice":    {"Two lists of values for one key would be an or.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: duplicate operator and key (stringEquals, AWS:A), already in conditions[0]"}},
 		"Operator": {"IAM knows no such operator.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{{Effect: "Allow", Actions: statement.Actions, Resources: statement.Resources, Conditions: []v1alpha1.Condition{{Operator: "Equals", Key: "a:b", Values: []v1alpha1.ConditionValue{"1"}}}}}}), []string{"spec.policies.inline[p].statements: "}},
 		"Several": {
 			"All that is wrong is told at once.",
@@ -193,9 +192,9 @@ func TestDesiredRefuses(t *testing.T) {
 				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws-us-gov:iam::aws:policy/B"}
 			},
 			[]string{
-				"spec.role.permissionsBoundary: arn:aws-cn:iam::aws:policy/B is in partition aws-cn; this cluster's AWS account is in partition aws",
-				"spec.role.tags[team]: differs from Team only in case",
-				"spec.role.tags[IAM.podidentity.io/uid]: keys must not begin with aws: or iam.podidentity.io/",
+				"spec.role.permissionsBoundary: arn:aws-cn:iam::aws:policy/B is in partition aws-cn, but the cluster's AWS account is in partition aws",
+				"spec.role.tags[team]: duplicate of Team (IAM tag keys are case-insensitive)",
+				"spec.role.tags[IAM.podidentity.io/uid]: prefixes aws: and iam.podidentity.io/ are reserved",
 				"spec.policies.managed[0]: arn:aws-us-gov:iam::aws:policy/B is in partition aws-us-gov",
 			},
 		},
@@ -227,8 +226,7 @@ func TestServiceAccounts(t *testing.T) {
 	}
 }
 
-// What is written to AWS is as it was declared, and means what is compared.
-func TestWritten(t *testing.T) {
+func TestDesired_SourceIsTheTextOfTheSpec(t *testing.T) {
 	state, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
 		s.Policies.Inline = []v1alpha1.InlinePolicy{
 			{Name: "typed", Statements: []v1alpha1.Statement{{
@@ -247,30 +245,25 @@ func TestWritten(t *testing.T) {
 		"operator": "", // IAM would refuse stringequals
 		"json":     `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"S3:GetObject","Resource":"*"}}`,
 	}
-	if diff := cmp.Diff(want, state.Role.Sources); diff != "" {
-		t.Errorf("Written: -want, +got:\n%s", diff)
-	}
-	for name, text := range state.Role.Sources {
-		if text == "" {
-			continue
-		}
-		if back, err := policy.Parse([]byte(text)); err != nil || back != state.Role.Inline[name] {
-			t.Errorf("%s is compared as %s (%v)", text, state.Role.Inline[name], err)
+	got := map[string]string{}
+	for name, p := range state.Role.Inline {
+		got[name] = p.Source
+		if back, err := policy.Parse([]byte(p.Text())); err != nil || back != p.Document {
+			t.Errorf("the text %s means %s, but %s is compared (%v)", p.Text(), back, p.Document, err)
 		}
 	}
-	var put []string
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sources: -want, +got:\n%s", diff)
+	}
 	for _, c := range Diff(nil, state.Role) {
-		if c, ok := c.(PutRolePolicy); ok {
-			put = append(put, c.Text)
+		if c, ok := c.(PutRolePolicy); ok && c.Policy != state.Role.Inline[c.Name] {
+			t.Errorf("Diff writes %v for %v", c.Policy, state.Role.Inline[c.Name])
 		}
-	}
-	if slices.Sort(put); len(put) != 3 || put[0] != "" || put[1] == "" {
-		t.Errorf("Diff does not carry what is to be written: %q", put)
 	}
 }
 
-// No document that somebody types makes the planner panic, and what it refuses it
-// refuses for good.
+// FuzzDesired reads any document: Desired never panics, its errors are terminal, and the
+// text that it writes means the same as the document that it compares.
 func FuzzDesired(f *testing.F) {
 	f.Add(`{"Version":"2012-10-17","Statement":[]}`)
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
@@ -280,15 +273,13 @@ func FuzzDesired(f *testing.F) {
 		}), testCluster)
 		if err != nil {
 			if fault.KindOf(err) != fault.Terminal {
-				t.Errorf("refused, and not for good: %v", err)
+				t.Errorf("an error of another kind than terminal: %v", err)
 			}
 			return
 		}
-		if state.Role.Sources["p"] == "" {
-			return // the canonical form is written
-		}
-		if back, err := policy.Parse([]byte(state.Role.Sources["p"])); err != nil || back != state.Role.Inline["p"] {
-			t.Errorf("what is written, %s, is not what is compared, %s (%v)", state.Role.Sources["p"], state.Role.Inline["p"], err)
+		p := state.Role.Inline["p"]
+		if back, err := policy.Parse([]byte(p.Text())); err != nil || back != p.Document {
+			t.Errorf("the text %s means %s, but %s is compared (%v)", p.Text(), back, p.Document, err)
 		}
 	})
 }

@@ -8,29 +8,29 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// Diff returns the changes that turn the observed role into the desired one,
-// none if they are alike. A nil observed means that there is no role.
+// Diff returns the changes that turn the observed role into the desired one, none if
+// they are equal. A nil observed means that the role does not exist.
 //
-// The result is deterministic, and in such an order that a run which stops
-// anywhere leaves a role that grants nothing that neither the observed nor the
-// desired role grants: what only takes rights away goes first, what only gives
-// rights goes last, and of the changes that do both, those that must not stand
-// half-done beside another are split into a part of either kind.
+// The result is deterministic. Its order is safe to interrupt: after each change, the
+// role grants nothing that neither the observed nor the desired role grants. Changes
+// that only remove permissions come first, changes that only add permissions come
+// last. A change that does both is split in two where it would otherwise be combined
+// with another one.
 //
-// Managed policies count as granting: what they deny is not known here.
+// Managed policies are assumed to grant only: their Deny statements are not known
+// here.
 func Diff(observed *Role, desired Role) []Change {
 	if observed == nil {
 		bare := desired.Clone()
-		bare.Managed, bare.Inline, bare.Sources = nil, nil, nil
-		return append([]Change{CreateRole{Role: bare}}, grants(bare, desired).ordered()...)
+		bare.Managed, bare.Inline = nil, nil
+		return append([]Change{CreateRole{Role: bare}}, permissionChanges(bare, desired).ordered()...)
 	}
-	s := grants(*observed, desired)
-	s.insert(diffTags(observed.Tags, desired.Tags)...)
-	s.insert(diffSettings(*observed, desired)...)
+	s := permissionChanges(*observed, desired)
+	s.neutral = append(diffTags(observed.Tags, desired.Tags), diffSettings(*observed, desired)...)
 	return s.ordered()
 }
 
-// diffSettings returns the change of what UpdateRole sets.
+// diffSettings returns the change of the settings that UpdateRole covers.
 func diffSettings(observed, desired Role) []Change {
 	var differs []string
 	if observed.Description != desired.Description {
@@ -45,10 +45,10 @@ func diffSettings(observed, desired Role) []Change {
 	return []Change{UpdateRole{Description: desired.Description, MaxSessionDuration: desired.MaxSessionDuration, ChangedFields: strings.Join(differs, "+")}}
 }
 
-// Teardown returns the changes that delete the observed role and all that hangs
-// on it, none if there is no role. Trust is cut first, so that no new session
-// begins on a role that is half gone. A role that nothing hangs on is never half
-// gone: it takes one call.
+// Teardown returns the changes that delete the observed role and its attachments,
+// none if the role does not exist. The trust policy is replaced first, so that no new
+// session starts on a role that is partly removed. A role without attachments takes
+// one call.
 func Teardown(observed *Observed) []Change {
 	if observed == nil {
 		return nil
@@ -57,8 +57,8 @@ func Teardown(observed *Observed) []Change {
 		return []Change{DeleteRole{}}
 	}
 	var changes []Change
-	if nobody := policy.DenyAllTrust(); observed.Trust != nobody {
-		changes = append(changes, UpdateTrust{Trust: nobody})
+	if denyAll := policy.DenyAllTrust(); observed.Trust != denyAll {
+		changes = append(changes, UpdateTrust{Trust: denyAll})
 	}
 	for _, arn := range observed.Managed {
 		changes = append(changes, DetachPolicy{ARN: arn})
@@ -72,17 +72,17 @@ func Teardown(observed *Observed) []Change {
 	return append(changes, DeleteRole{})
 }
 
-// diffTags returns the changes of tags: removals, then all additions in one.
+// diffTags returns the changes of tags: one that removes and one that sets.
 func diffTags(observed, desired map[string]string) []Change {
 	var changes []Change
-	var gone []string
+	var removed []string
 	for _, key := range slices.Sorted(maps.Keys(observed)) {
 		if _, ok := desired[key]; !ok {
-			gone = append(gone, key)
+			removed = append(removed, key)
 		}
 	}
-	if len(gone) > 0 {
-		changes = append(changes, UntagRole{Keys: gone})
+	if len(removed) > 0 {
+		changes = append(changes, UntagRole{Keys: removed})
 	}
 	set := map[string]string{}
 	for key, want := range desired {

@@ -18,7 +18,7 @@ func TestDiff(t *testing.T) {
 	role := func(edits ...func(*Role)) Role {
 		r := Role{
 			Name: "r", Path: "/p/", MaxSessionDuration: 3600, Trust: trusting("a"), Tags: map[string]string{"owner": "1"},
-			Managed: []string{readOnly}, Inline: map[string]policy.Document{"queue": queue},
+			Managed: []string{readOnly}, Inline: map[string]InlinePolicy{"queue": {Document: queue}},
 		}
 		for _, edit := range edits {
 			edit(&r)
@@ -35,7 +35,7 @@ func TestDiff(t *testing.T) {
 		"InSync": {"A role as desired needs no call.", new(role()), role(), nil},
 		"Absent": {
 			"One call makes the role, one each grants a policy.", nil, role(),
-			[]Change{CreateRole{Role: bare}, PutRolePolicy{Name: "queue", Document: queue}, AttachPolicy{ARN: readOnly}},
+			[]Change{CreateRole{Role: bare}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"Trust": {
 			"A trust policy edited by hand is put back.", new(role(func(r *Role) { r.Trust = trusting("b") })), role(),
@@ -59,8 +59,8 @@ func TestDiff(t *testing.T) {
 		},
 		"Swap": {
 			"Rights are taken before they are given.",
-			new(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]policy.Document{"old": queue} })), role(),
-			[]Change{DeleteRolePolicy{Name: "old"}, DetachPolicy{ARN: admin}, PutRolePolicy{Name: "queue", Document: queue}, AttachPolicy{ARN: readOnly}},
+			new(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]InlinePolicy{"old": {Document: queue}} })), role(),
+			[]Change{DeleteRolePolicy{Name: "old"}, DetachPolicy{ARN: admin}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"BoundaryReplaced": {
 			"What both boundaries would let pass must not be old and new at once.",
@@ -78,51 +78,51 @@ func TestDiff(t *testing.T) {
 		"TrustReplacedWithPolicy": {
 			"Only one of two changes that give and take may be one call.",
 			new(role(func(r *Role) {
-				r.Trust, r.Inline = trusting("a", "b"), map[string]policy.Document{"queue": allowing("s3:*", "*")}
+				r.Trust, r.Inline = trusting("a", "b"), map[string]InlinePolicy{"queue": {Document: allowing("s3:*", "*")}}
 			})),
 			role(func(r *Role) { r.Trust = trusting("b", "c") }),
-			[]Change{UpdateTrust{Trust: trusting("b")}, PutRolePolicy{Name: "queue", Document: queue}, UpdateTrust{Trust: trusting("b", "c")}},
+			[]Change{UpdateTrust{Trust: trusting("b")}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, UpdateTrust{Trust: trusting("b", "c")}},
 		},
 		"DenialsFirst": {
 			"Two new policies that deny what the other allows begin with their denials.",
 			nil, role(func(r *Role) {
-				r.Managed, r.Inline = nil, map[string]policy.Document{"a": allowAndDeny("s3:*", "sqs:*"), "b": allowAndDeny("sqs:*", "s3:*")}
+				r.Managed, r.Inline = nil, map[string]InlinePolicy{"a": {Document: allowAndDeny("s3:*", "sqs:*")}, "b": {Document: allowAndDeny("sqs:*", "s3:*")}}
 			}),
 			[]Change{
 				CreateRole{Role: bare},
-				PutRolePolicy{Name: "a", Document: denyStatements(allowAndDeny("s3:*", "sqs:*"))},
-				PutRolePolicy{Name: "b", Document: denyStatements(allowAndDeny("sqs:*", "s3:*"))},
-				PutRolePolicy{Name: "a", Document: allowAndDeny("s3:*", "sqs:*")},
-				PutRolePolicy{Name: "b", Document: allowAndDeny("sqs:*", "s3:*")},
+				PutRolePolicy{Name: "a", Policy: InlinePolicy{Document: denying("sqs:*")}},
+				PutRolePolicy{Name: "b", Policy: InlinePolicy{Document: denying("s3:*")}},
+				PutRolePolicy{Name: "a", Policy: InlinePolicy{Document: allowAndDeny("s3:*", "sqs:*")}},
+				PutRolePolicy{Name: "b", Policy: InlinePolicy{Document: allowAndDeny("sqs:*", "s3:*")}},
 			},
 		},
 		"DenialLifted": {
 			"What the one denied, the other must not allow any more when the denial goes.",
 			new(role(func(r *Role) {
-				r.Inline = map[string]policy.Document{"a": allowAndDeny("sqs:*", "s3:PutObject"), "b": allowing("s3:PutObject", "*")}
+				r.Inline = map[string]InlinePolicy{"a": {Document: allowAndDeny("sqs:*", "s3:PutObject")}, "b": {Document: allowing("s3:PutObject", "*")}}
 			})),
-			role(func(r *Role) { r.Inline = map[string]policy.Document{"a": allowing("s3:GetObject", "*"), "b": queue} }),
-			[]Change{DeleteRolePolicy{Name: "b"}, PutRolePolicy{Name: "a", Document: allowing("s3:GetObject", "*")}, PutRolePolicy{Name: "b", Document: queue}},
+			role(func(r *Role) { r.Inline = map[string]InlinePolicy{"a": {Document: allowing("s3:GetObject", "*")}, "b": {Document: queue}} }),
+			[]Change{DeleteRolePolicy{Name: "b"}, PutRolePolicy{Name: "a", Policy: InlinePolicy{Document: allowing("s3:GetObject", "*")}}, PutRolePolicy{Name: "b", Policy: InlinePolicy{Document: queue}}},
 		},
 		"VersionsApart": {
 			"A variable in the one version is a plain text in the other: nothing is common to both.",
 			new(role(func(r *Role) {
-				r.Boundary, r.Inline = admin, map[string]policy.Document{"queue": toUsers(policy.Version2012)}
+				r.Boundary, r.Inline = admin, map[string]InlinePolicy{"queue": {Document: toUsers(policy.Version2012)}}
 			})),
 			role(func(r *Role) {
-				r.Boundary, r.Inline = readOnly, map[string]policy.Document{"queue": toUsers(policy.Version2008)}
+				r.Boundary, r.Inline = readOnly, map[string]InlinePolicy{"queue": {Document: toUsers(policy.Version2008)}}
 			}),
-			[]Change{PutRolePolicy{Name: "queue", Document: denyAll}, PutBoundary{ARN: readOnly}, PutRolePolicy{Name: "queue", Document: toUsers(policy.Version2008)}},
+			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: denyAll}}, PutBoundary{ARN: readOnly}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: toUsers(policy.Version2008)}}},
 		},
 		"Unreadable": {
 			"A policy that somebody broke may allow and deny anything: it is replaced in one call.",
-			new(role(func(r *Role) { r.Inline = map[string]policy.Document{"queue": "{}x"} })), role(),
-			[]Change{PutRolePolicy{Name: "queue", Document: queue}},
+			new(role(func(r *Role) { r.Inline = map[string]InlinePolicy{"queue": {Document: "{}x"}} })), role(),
+			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}},
 		},
 		"Sources": {
 			"What is sent is what was declared; what is compared is not.",
-			new(role(func(r *Role) { r.Inline = nil })), role(func(r *Role) { r.Sources = map[string]string{"queue": "as declared", "other": "x"} }),
-			[]Change{PutRolePolicy{Name: "queue", Document: queue, Text: "as declared"}},
+			new(role(func(r *Role) { r.Inline = nil })), role(func(r *Role) { r.Inline["queue"] = InlinePolicy{Document: queue, Source: "as declared"} }),
+			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue, Source: "as declared"}}},
 		},
 		"TrustedMoreMayLess": {
 			"Who is trusted anew never has the old rights.",
@@ -144,6 +144,12 @@ func allowAndDeny(allow, deny string) policy.Document {
 	return policy.Policy{Version: policy.Version2012, Statements: []policy.Statement{
 		{Effect: policy.Allow, Actions: []string{allow}, Resources: []string{"*"}},
 		{Effect: policy.Deny, Actions: []string{deny}, Resources: []string{"*"}},
+	}}.Document()
+}
+
+func denying(action string) policy.Document {
+	return policy.Policy{Version: policy.Version2012, Statements: []policy.Statement{
+		{Effect: policy.Deny, Actions: []string{action}, Resources: []string{"*"}},
 	}}.Document()
 }
 
@@ -202,7 +208,7 @@ func TestCreateCosts(t *testing.T) {
 		least, circular := 1+len(to.Managed)+len(to.Inline), false
 		for a, x := range to.Inline {
 			for b, y := range to.Inline {
-				circular = circular || a != b && mayDeny(x, y)
+				circular = circular || a != b && mayDenyWhatAllows(contentOf(x.Document), contentOf(y.Document))
 			}
 		}
 		if got := len(Diff(nil, to)); got != least && !circular {
@@ -224,7 +230,7 @@ func TestEditCosts(t *testing.T) {
 		case 2:
 			to.Description, to.MaxSessionDuration = other.Description, other.MaxSessionDuration
 		case 3:
-			to.Inline["p"] = documents.Draw(t, "p")
+			to.Inline["p"] = InlinePolicy{Document: documents.Draw(t, "p")}
 		case 4:
 			delete(to.Inline, "p")
 		}
@@ -236,7 +242,7 @@ func TestEditCosts(t *testing.T) {
 
 func TestTeardown(t *testing.T) {
 	observed := &Observed{
-		Role:             Role{Name: "r", Trust: trusting("a"), Managed: []string{"arn:1", "arn:2"}, Inline: map[string]policy.Document{"q": "", "p": ""}},
+		Role:             Role{Name: "r", Trust: trusting("a"), Managed: []string{"arn:1", "arn:2"}, Inline: map[string]InlinePolicy{"q": {}, "p": {}}},
 		InstanceProfiles: []string{"nodes"},
 	}
 	want := []Change{
@@ -261,7 +267,7 @@ func TestTeardown(t *testing.T) {
 	}
 	for hanging, observed := range map[string]*Observed{
 		"managed policy":   {Role: Role{Trust: trusting("a"), Managed: []string{"arn:1"}}},
-		"inline policy":    {Role: Role{Trust: trusting("a"), Inline: map[string]policy.Document{"p": ""}}},
+		"inline policy":    {Role: Role{Trust: trusting("a"), Inline: map[string]InlinePolicy{"p": {}}}},
 		"instance profile": {Role: Role{Trust: trusting("a")}, InstanceProfiles: []string{"nodes"}},
 	} {
 		if first := Teardown(observed)[0]; first != (UpdateTrust{Trust: policy.DenyAllTrust()}) {
@@ -285,7 +291,7 @@ func TestRevoked(t *testing.T) {
 		if diff := cmp.Diff(before, role, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("changed the role that it was made of: -before, +after:\n%s", diff)
 		}
-		revoked.Trust, revoked.Managed, revoked.Inline, revoked.Sources = role.Trust, role.Managed, role.Inline, role.Sources
+		revoked.Trust, revoked.Managed, revoked.Inline = role.Trust, role.Managed, role.Inline
 		if diff := cmp.Diff(role, revoked, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("is another role: -role, +revoked:\n%s", diff)
 		}
@@ -318,7 +324,7 @@ func TestFleet(t *testing.T) {
 	if fleet.Find(owner, absent) != nil {
 		t.Error("A role that is not there is found in sync.")
 	}
-	if got := ReadCost(role, Role{Inline: map[string]policy.Document{"p": "", "q": ""}}); got != 8 {
+	if got := ReadCost(role, Role{Inline: map[string]InlinePolicy{"p": {}, "q": {}}}); got != 8 {
 		t.Errorf("LookCost(...) = %d, want 3 + 5", got)
 	}
 }

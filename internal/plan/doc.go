@@ -1,11 +1,12 @@
-// Package plan decides what an identity should look like in AWS and which calls
-// lead there. It is pure: no clock, no network, no logger, no SDK types.
+// Package plan computes the desired state of an identity in AWS and the calls that
+// establish it. It is pure: no clock, no network, no logger, no SDK types.
 //
 //	spec ──Desired──▶ State ─┐
 //	                         ├──Diff──▶ []Change ──(awsiam.Apply)──▶ IAM
 //	role ──(Observe)──▶ Observed ─┘
 //
-// Desired says what should be, Observed what is, Diff which changes turn the
-// one into the other, in an order in which no interruption leaves more rights
-// than either state has. Teardown is the Diff towards nothing.
+// Desired computes the desired state from the spec. Observed is the state in AWS.
+// Diff returns the changes from one to the other, in an order in which no
+// interruption leaves more permissions than either state has. Teardown returns the
+// changes that delete a role.
 package plan

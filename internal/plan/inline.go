@@ -1,148 +1,173 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
+// inlineChange is an inline policy that differs from the desired one.
+type inlineChange struct {
+	name     string
+	from, to content
+	text     InlinePolicy // what to write, if the change does not delete the policy
+
+	// narrows and widens report whether the change only removes or only adds
+	// permissions, whatever other policies the role has.
+	narrows, widens bool
+}
+
+// content is the content of an inline policy, decoded once.
+type content struct {
+	document policy.Document // empty if there is no policy
+	policy   policy.Policy
+}
+
+func contentOf(d policy.Document) content {
+	c := content{document: d}
+	if d != "" {
+		c.policy = d.Policy()
+	}
+	return c
+}
+
+// unreadable reports whether the document is not a policy, so that what it grants is
+// unknown. Someone can put such a document on a role out of band.
+func (c content) unreadable() bool { return c.document != "" && len(c.policy.Statements) == 0 }
+
+// mayAllow and mayDeny report whether the policy has a statement of that effect. One
+// that cannot be read may have any.
+func (c content) mayAllow() bool { return c.has(policy.Allow) }
+func (c content) mayDeny() bool  { return c.has(policy.Deny) }
+
+func (c content) has(effect policy.Effect) bool {
+	return c.unreadable() || slices.ContainsFunc(c.policy.Statements, func(s policy.Statement) bool { return s.Effect == effect })
+}
+
+// isSubset reports whether a provably grants no more than b. Both exist.
+func isSubset(a, b content) bool {
+	return !a.unreadable() && !b.unreadable() && a.policy.IsSubset(b.policy)
+}
+
+// inlineChanges returns the changes from one set of inline policies to another, sorted
+// by name.
+func inlineChanges(from, to map[string]InlinePolicy) []inlineChange {
+	all := maps.Clone(from)
+	if all == nil {
+		all = map[string]InlinePolicy{}
+	}
+	maps.Copy(all, to)
+	var changes []inlineChange
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if from[name].Document != to[name].Document {
+			changes = append(changes, newInlineChange(name, from[name].Document, to[name]))
+		}
+	}
+	return changes
+}
+
+func newInlineChange(name string, from policy.Document, to InlinePolicy) inlineChange {
+	c := inlineChange{name: name, from: contentOf(from), to: contentOf(to.Document), text: to}
+	switch {
+	case c.adds():
+		c.narrows, c.widens = !c.to.mayAllow(), !c.to.mayDeny()
+	case c.deletes():
+		c.narrows, c.widens = !c.from.mayDeny(), !c.from.mayAllow()
+	default:
+		c.narrows, c.widens = isSubset(c.to, c.from), isSubset(c.from, c.to)
+	}
+	return c
+}
+
+func (c inlineChange) adds() bool    { return c.from.document == "" }
+func (c inlineChange) deletes() bool { return c.to.document == "" }
+
 // change returns the change as one call.
 func (c inlineChange) change() Change {
-	if c.to == "" {
+	if c.deletes() {
 		return DeleteRolePolicy{Name: c.name}
 	}
-	return PutRolePolicy{Name: c.name, Document: c.to, Text: c.text}
+	return PutRolePolicy{Name: c.name, Policy: c.text}
 }
 
-// narrows reports whether the change only takes rights away, whatever else is on
-// the role.
-func (c inlineChange) narrows() bool {
-	switch {
-	case c.from == "":
-		return !hasAllow(c.to)
-	case c.to == "":
-		return !hasDeny(c.from)
-	default:
-		return policy.IsSubset(c.to, c.from)
-	}
-}
+// bidirectional reports whether the change of an existing policy both removes and adds
+// permissions.
+func (c inlineChange) bidirectional() bool { return !c.adds() && !c.narrows && !c.widens }
 
-// widens reports whether the change only gives rights.
-func (c inlineChange) widens() bool {
-	switch {
-	case c.from == "":
-		return !hasDeny(c.to)
-	case c.to == "":
-		return !hasAllow(c.from)
-	default:
-		return policy.IsSubset(c.from, c.to)
-	}
-}
+// involvesDeny reports whether the old or the new policy has a Deny statement.
+func (c inlineChange) involvesDeny() bool { return c.from.mayDeny() || c.to.mayDeny() }
 
-// bidirectional reports whether a policy that was there both gives and takes.
-func (c inlineChange) bidirectional() bool { return c.from != "" && !c.narrows() && !c.widens() }
-
-// involvesDeny reports whether the policy denies something before or after.
-func (c inlineChange) involvesDeny() bool { return hasDeny(c.from) || hasDeny(c.to) }
-
-// split returns the change in two: the first leaves what old and new policy have
-// in common, and the denials of both, the second makes it whole.
+// split returns the change in two steps. The first one leaves what the old and the new
+// policy have in common and the Deny statements of both. The second one completes the
+// change.
 func (c inlineChange) split() (narrow, widen Change) {
 	common := intersectInline(c.from, c.to)
 	if common == "" {
 		return DeleteRolePolicy{Name: c.name}, c.change()
 	}
-	return PutRolePolicy{Name: c.name, Document: common}, c.change()
+	return PutRolePolicy{Name: c.name, Policy: InlinePolicy{Document: common}}, c.change()
 }
 
-// intersectInline returns a policy within both a and b, empty if they have nothing in
-// common and deny nothing.
-func intersectInline(a, b policy.Document) policy.Document {
+// denyStatements returns the part of the new policy that denies.
+func (c inlineChange) denyStatements() policy.Document { return intersectInline(c.to, content{}) }
+
+// intersectInline returns a policy that grants at most what both a and b grant, empty if
+// they have nothing in common and deny nothing.
+func intersectInline(a, b content) policy.Document {
 	if versionsConflict(a, b) {
 		return denyAll
 	}
-	var meet policy.Policy
-	meet.Version = version(a, b)
-	for _, s := range statements(a) {
-		if s.Effect == policy.Deny || slices.ContainsFunc(statements(b), func(o policy.Statement) bool { return same(s, o) }) {
-			meet.Statements = append(meet.Statements, withoutSID(s))
+	inB := map[policy.Document]bool{}
+	for _, s := range b.policy.Statements {
+		inB[withoutSID(s)] = true
+	}
+	common := policy.Policy{Version: max(a.policy.Version, b.policy.Version)}
+	for _, s := range a.policy.Statements {
+		if s.Effect == policy.Deny || inB[withoutSID(s)] {
+			s.SID = "" // a Sid must be unique in a policy
+			common.Statements = append(common.Statements, s)
 		}
 	}
-	for _, s := range statements(b) {
+	for _, s := range b.policy.Statements {
 		if s.Effect == policy.Deny {
-			meet.Statements = append(meet.Statements, withoutSID(s))
+			s.SID = ""
+			common.Statements = append(common.Statements, s)
 		}
 	}
-	if len(meet.Statements) == 0 {
+	if len(common.Statements) == 0 {
 		return ""
 	}
-	return meet.Document()
+	return common.Document()
 }
 
-// denyAll is a policy within every other.
+// withoutSID returns what identifies a statement apart from its Sid.
+func withoutSID(s policy.Statement) policy.Document {
+	s.SID = ""
+	return policy.Policy{Statements: []policy.Statement{s}}.Document()
+}
+
+// denyAll is a policy that grants at most what any other policy grants.
 var denyAll = policy.Policy{Version: policy.Version2012, Statements: []policy.Statement{
 	{Effect: policy.Deny, Actions: []string{"*"}, Resources: []string{"*"}},
 }}.Document()
 
-// versionsConflict reports whether the same words may mean different things in a and
-// b: ${aws:username} is a variable in one version of the language and a plain
-// text in the other, so no document can hold statements of both.
-func versionsConflict(a, b policy.Document) bool {
-	return a != "" && b != "" && a.Policy().Version != b.Policy().Version &&
-		strings.Contains(string(a+b), "${")
+// versionsConflict reports whether the same text may have different meanings in a and
+// b: ${aws:username} is a variable in one version of the policy language and plain
+// text in the other, so no document can contain statements of both.
+func versionsConflict(a, b content) bool {
+	return a.document != "" && b.document != "" && a.policy.Version != b.policy.Version &&
+		strings.Contains(string(a.document+b.document), "${")
 }
 
-// denyStatements returns the part of d that denies.
-func denyStatements(d policy.Document) policy.Document { return intersectInline(d, "") }
-
-// intersectTrust returns a trust policy within both a and b: the subjects that both
-// admit if the policies differ in nothing else, and nobody otherwise.
-func intersectTrust(a, b policy.Document) policy.Document {
-	meet := b.Policy()
-	from := statements(a)
-	for i := range meet.Statements {
-		if i >= len(from) {
-			return policy.DenyAllTrust()
-		}
-		for j, condition := range meet.Statements[i].Conditions {
-			values := intersection(condition, from[i].Conditions)
-			if len(values) == 0 {
-				return policy.DenyAllTrust()
-			}
-			meet.Statements[i].Conditions[j].Values = values
-		}
-	}
-	document := meet.Document()
-	if !policy.IsSubset(document, a) || !policy.IsSubset(document, b) {
-		return policy.DenyAllTrust()
-	}
-	return document
-}
-
-// intersection returns the values of condition that the like one among others
-// has too.
-func intersection(condition policy.Condition, others []policy.Condition) []string {
-	i := slices.IndexFunc(others, func(o policy.Condition) bool {
-		return o.Operator == condition.Operator && o.Key == condition.Key
-	})
-	if i < 0 {
-		return nil
-	}
-	var values []string
-	for _, v := range condition.Values {
-		if slices.Contains(others[i].Values, v) {
-			values = append(values, v)
-		}
-	}
-	return values
-}
-
-// mayDeny reports whether a may deny something that b allows.
-func mayDeny(a, b policy.Document) bool {
-	for _, d := range statements(a) {
-		for _, s := range statements(b) {
-			if d.Effect == policy.Deny && s.Effect == policy.Allow && overlaps(d, s) {
+// mayDenyWhatAllows reports whether a may deny what b allows. It does not read
+// conditions, and it treats NotAction and NotResource as everything.
+func mayDenyWhatAllows(a, b content) bool {
+	for _, d := range a.policy.Statements {
+		for _, s := range b.policy.Statements {
+			if d.Effect == policy.Deny && s.Effect == policy.Allow &&
+				overlap(d.Actions, s.Actions, policy.OverlapFold) && overlap(d.Resources, s.Resources, policy.Overlap) {
 				return true
 			}
 		}
@@ -150,60 +175,11 @@ func mayDeny(a, b policy.Document) bool {
 	return false
 }
 
-// overlaps reports whether two statements may be about the same action on the same
-// resource. It does not look at conditions, and takes exclusions for everything.
-func overlaps(a, b policy.Statement) bool {
-	return overlap(a.Actions, b.Actions, policy.OverlapFold) && overlap(a.Resources, b.Resources, policy.Overlap)
-}
-
-func overlap(as, bs []string, meet func(a, b string) bool) bool {
+func overlap(as, bs []string, overlaps func(a, b string) bool) bool {
 	if len(as) == 0 || len(bs) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(as, func(a string) bool {
-		return slices.ContainsFunc(bs, func(b string) bool { return meet(a, b) })
+		return slices.ContainsFunc(bs, func(b string) bool { return overlaps(a, b) })
 	})
-}
-
-func hasAllow(d policy.Document) bool { return has(d, policy.Allow) }
-func hasDeny(d policy.Document) bool  { return has(d, policy.Deny) }
-
-// has reports whether d has a statement of that effect. A document that cannot be
-// read, because somebody put it there, may have any.
-func has(d policy.Document, effect policy.Effect) bool {
-	all := statements(d)
-	if d != "" && len(all) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(all, func(s policy.Statement) bool { return s.Effect == effect })
-}
-
-func statements(d policy.Document) []policy.Statement {
-	if d == "" {
-		return nil
-	}
-	return d.Policy().Statements
-}
-
-// same reports whether two statements are alike but for their Sid.
-func same(a, b policy.Statement) bool {
-	return policy.Policy{Statements: []policy.Statement{withoutSID(a)}}.Document() ==
-		policy.Policy{Statements: []policy.Statement{withoutSID(b)}}.Document()
-}
-
-// withoutSID returns s without its Sid, which must be unique in a policy.
-func withoutSID(s policy.Statement) policy.Statement {
-	s.SID = ""
-	return s
-}
-
-// version returns the newer of the policies' versions of the language.
-func version(a, b policy.Document) string {
-	newest := ""
-	for _, d := range []policy.Document{a, b} {
-		if d != "" {
-			newest = max(newest, d.Policy().Version)
-		}
-	}
-	return newest
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// The messages of refusals are what users read, so they stand here to the letter.
+// Users read these messages.
 func TestDesiredMessages(t *testing.T) {
 	document := func(text string) func(*v1alpha1.PodIdentitySpec) {
 		return func(s *v1alpha1.PodIdentitySpec) {
@@ -24,7 +24,7 @@ func TestDesiredMessages(t *testing.T) {
 			}
 		}
 	}
-	const reserved = ": keys must not begin with aws: or iam.podidentity.io/, which are reserved"
+	const reserved = ": prefixes aws: and iam.podidentity.io/ are reserved; use a different key"
 	cases := map[string]struct {
 		reason    string
 		partition string
@@ -34,13 +34,13 @@ func TestDesiredMessages(t *testing.T) {
 		"BadJSON":     {"Where the JSON ends is told.", "aws", document(`{"Version":`), "spec.policies.inline[p].document: policy document: is not JSON: unexpected end of JSON input (at byte 11)"},
 		"ReservedTag": {"The owner's tags are the operator's.", "aws", tags(TagUID), "spec.role.tags[iam.podidentity.io/uid]" + reserved},
 		"AWSTag":      {"So are AWS's own AWS's, in any case.", "aws", tags("AWS:x"), "spec.role.tags[AWS:x]" + reserved},
-		"TagCase":     {"IAM knows one of two such keys.", "aws", tags("team", "Team"), "spec.role.tags[team]: differs from Team only in case; IAM tells tag keys apart without regard to case: keep one of the two"},
+		"TagCase":     {"IAM knows one of two such keys.", "aws", tags("team", "Team"), "spec.role.tags[team]: duplicate of Team (IAM tag keys are case-insensitive); remove one of them"},
 		"Partition": {
 			"An ARN says which partition it is of, and where the account is.", "aws-us-gov",
 			func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws-us-gov:iam::aws:policy/A", "arn:aws:iam::aws:policy/A"}
 			},
-			"spec.policies.managed[1]: arn:aws:iam::aws:policy/A is in partition aws; this cluster's AWS account is in partition aws-us-gov, so the ARN begins with arn:aws-us-gov:…",
+			"spec.policies.managed[1]: arn:aws:iam::aws:policy/A is in partition aws, but the cluster's AWS account is in partition aws-us-gov",
 		},
 		"Several": {
 			"All is told at once, in the order of the fields.", "aws-cn",
@@ -48,7 +48,7 @@ func TestDesiredMessages(t *testing.T) {
 				s.Role.PermissionsBoundary = "arn:aws:iam::aws:policy/B"
 				tags("aws:a", "aws:b")(s)
 			},
-			"spec.role.permissionsBoundary: arn:aws:iam::aws:policy/B is in partition aws; this cluster's AWS account is in partition aws-cn, so the ARN begins with arn:aws-cn:…; " +
+			"spec.role.permissionsBoundary: arn:aws:iam::aws:policy/B is in partition aws, but the cluster's AWS account is in partition aws-cn; " +
 				"spec.role.tags[aws:a]" + reserved + "; spec.role.tags[aws:b]" + reserved,
 		},
 	}

@@ -81,7 +81,7 @@ var rolesOf = rapid.Custom(func(t *rapid.T) Role {
 		Trust:              trusts.Draw(t, "trust"),
 		Tags:               rapid.MapOfN(rapid.SampledFrom([]string{"k", "l"}), rapid.SampledFrom([]string{"1", "2"}), 0, 2).Draw(t, "tags"),
 		Managed:            slices.Sorted(slices.Values(rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(worldManaged))), 0, 2, rapid.ID[string]).Draw(t, "managed"))),
-		Inline:             rapid.MapOfN(rapid.SampledFrom([]string{"p", "q", "r"}), documents, 0, 3).Draw(t, "inline"),
+		Inline:             rapid.MapOfN(rapid.SampledFrom([]string{"p", "q", "r"}), rapid.Map(documents, func(d policy.Document) InlinePolicy { return InlinePolicy{Document: d} }), 0, 3).Draw(t, "inline"),
 	}
 })
 
@@ -94,7 +94,7 @@ func applyTo(role *Role, change Change) *Role {
 	switch c := change.(type) {
 	case CreateRole:
 		next = c.Role.Clone()
-		next.Inline = map[string]policy.Document{}
+		next.Inline = map[string]InlinePolicy{}
 	case DeleteRole:
 		return nil
 	case RemoveFromInstanceProfile: // grants nothing to anybody here
@@ -113,7 +113,7 @@ func applyTo(role *Role, change Change) *Role {
 			delete(next.Tags, key)
 		}
 	case PutRolePolicy:
-		next.Inline[c.Name] = c.Document
+		next.Inline[c.Name] = c.Policy
 	case DeleteRolePolicy:
 		delete(next.Inline, c.Name)
 	case AttachPolicy:
@@ -137,8 +137,8 @@ func grantsOf(role *Role) map[grant]bool {
 	for _, arn := range role.Managed {
 		policies = append(policies, worldManaged[arn].Policy())
 	}
-	for _, document := range role.Inline {
-		policies = append(policies, document.Policy())
+	for _, p := range role.Inline {
+		policies = append(policies, p.Document.Policy())
 	}
 	for _, subject := range worldSubjects {
 		assume := policy.Request{

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxRoleName is the longest name that IAM gives a role
+// maxRoleName is IAM's limit for the length of a role name
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 const maxRoleName = 64
 
@@ -14,10 +14,10 @@ const maxRoleName = 64
 //
 //	<cluster>_<namespace>_<name>_<8 hex digits>
 //
-// cut before the digits to fit 64 characters. The digits are of a hash over all
-// three parts, and no part can hold an underscore, so two identities never
-// share a name by the way their parts are joined or cut. IAM tells names apart
-// without regard to case; the parts are lower case, being DNS names.
+// truncated before the digits to fit 64 characters. The digits are a hash of all
+// three parts, and no part can contain an underscore, so two identities never share a
+// name because of the way their parts are joined or truncated. IAM compares names
+// case-insensitively; the parts are DNS names and so in lower case.
 func RoleName(cluster, namespace, name string) string {
 	sum := sha256.Sum256([]byte(cluster + "/" + namespace + "/" + name))
 	suffix := "_" + hex.EncodeToString(sum[:4])

@@ -1,59 +1,74 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// A role grants an action to a subject if its trust admits the subject, its
-// boundary and one of its policies allow the action, and none of its policies
-// denies it. So trust, boundary, allows and denies multiply: a state in which
-// one is old and another new may grant what neither the old nor the new role
-// does. sequence orders the changes of rights such that no state between does:
+// A role grants an action to a subject if its trust policy admits the subject, its
+// boundary and one of its policies allow the action, and none of its policies denies
+// it. An intermediate state with an old part and a new one could therefore grant what
+// neither the old nor the new role grants. The phases of sequence prevent that:
 //
-//	narrow  changes that only take away, applied while all else is old
-//	neutral changes that are not about rights
-//	pivot   changes that both give and take, of one kind only: everything that
-//	        narrows is done by then and nothing that widens, so that what is old
-//	        is granted by the old role and what is new by the new one
-//	widen   changes that only give, towards the new role
-//	release removal of denials, once everything else is new
+//	narrow  changes that only remove permissions, while everything else is old
+//	neutral changes that do not affect permissions
+//	pivot   changes of one component that both remove and add permissions: before
+//	        them the role grants at most what the old role does, after them at most
+//	        what the new role does
+//	widen   changes that only add permissions
+//	release removal of Deny statements, when everything else is new
 //
-// A change that both gives and takes, and that is not in the pivot, is split
-// into one that narrows and one that widens.
+// A change of another component that both removes and adds permissions is split into
+// one that narrows and one that widens.
 type sequence struct {
 	narrow, neutral, pivot, widen, release []Change
 }
 
-func (s *sequence) insert(changes ...Change) { s.neutral = append(s.neutral, changes...) }
+// component is a part of a role that affects its permissions. Managed policies are
+// none: they are attached or detached, never changed.
+type component int
+
+const (
+	noComponent component = iota
+	trustComponent
+	boundaryComponent
+	inlineComponent
+)
 
 func (s *sequence) ordered() []Change {
 	return slices.Concat(s.narrow, s.neutral, s.pivot, s.widen, s.release)
 }
 
-// grants returns the changes of rights from one role to another.
-func grants(from, to Role) *sequence {
+// permissionChanges returns the changes of permissions from one role to another.
+func permissionChanges(from, to Role) *sequence {
 	s := &sequence{}
-	inline := inlineChanges(from.Inline, to)
-	trust, boundary := from.Trust != to.Trust, from.Boundary != to.Boundary
-
-	// The boundary cannot be split: there is no policy that is the meet of two.
-	// If it is replaced it is the pivot; else the policies are, and else trust.
-	boundaryPivots := boundary && from.Boundary != "" && to.Boundary != ""
-	policiesPivot := !boundaryPivots && slices.ContainsFunc(inline, inlineChange.bidirectional)
-
-	s.boundary(boundary, from.Boundary, to.Boundary)
-	s.trust(trust, from.Trust, to.Trust, boundaryPivots || policiesPivot)
-	s.inline(inline, policiesPivot)
-	s.managed(from.Managed, to.Managed)
+	inline := inlineChanges(from.Inline, to.Inline)
+	pivot := pivotOf(from, to, inline)
+	s.changeBoundary(from.Boundary, to.Boundary)
+	s.changeTrust(from.Trust, to.Trust, pivot)
+	s.changeInline(inline, pivot)
+	s.changeManaged(from.Managed, to.Managed)
 	return s
 }
 
-func (s *sequence) boundary(changed bool, from, to string) {
+// pivotOf returns the component that changes in the pivot. The replacement of a
+// boundary comes first, because it cannot be split: no policy is the intersection of
+// two boundaries.
+func pivotOf(from, to Role, inline []inlineChange) component {
 	switch {
-	case !changed:
+	case from.Boundary != to.Boundary && from.Boundary != "" && to.Boundary != "":
+		return boundaryComponent
+	case slices.ContainsFunc(inline, inlineChange.bidirectional):
+		return inlineComponent
+	default:
+		return trustComponent
+	}
+}
+
+func (s *sequence) changeBoundary(from, to string) {
+	switch {
+	case from == to:
 	case from == "":
 		s.narrow = append(s.narrow, PutBoundary{ARN: to})
 	case to == "":
@@ -63,26 +78,24 @@ func (s *sequence) boundary(changed bool, from, to string) {
 	}
 }
 
-// trust puts the change of trust in its place; split says that something else is
-// the pivot.
-func (s *sequence) trust(changed bool, from, to policy.Document, split bool) {
+func (s *sequence) changeTrust(from, to policy.Document, pivot component) {
 	update := UpdateTrust{Trust: to}
 	switch {
-	case !changed:
+	case from == to:
 	case policy.IsSubset(to, from):
 		s.narrow = append(s.narrow, update)
 	case policy.IsSubset(from, to):
 		s.widen = append(s.widen, update)
-	case split:
+	case pivot == trustComponent:
+		s.pivot = append(s.pivot, update)
+	default:
 		s.narrow = append(s.narrow, UpdateTrust{Trust: intersectTrust(from, to)})
 		s.widen = append(s.widen, update)
-	default:
-		s.pivot = append(s.pivot, update)
 	}
 }
 
-// managed takes away before it gives.
-func (s *sequence) managed(from, to []string) {
+// changeManaged detaches policies before it attaches others.
+func (s *sequence) changeManaged(from, to []string) {
 	for _, arn := range from {
 		if !slices.Contains(to, arn) {
 			s.narrow = append(s.narrow, DetachPolicy{ARN: arn})
@@ -95,88 +108,101 @@ func (s *sequence) managed(from, to []string) {
 	}
 }
 
-// inline puts the changes of inline policies in their places; pivot says that
-// those that both give and take are the pivot. Where one of these denies
-// something, only one may be: a denial reaches into every other policy.
-func (s *sequence) inline(changes []inlineChange, pivot bool) {
+// changeInline adds the changes of inline policies. If one of the changes in the pivot
+// involves a Deny statement, it is the only one there, because a Deny affects what all
+// other policies grant.
+func (s *sequence) changeInline(changes []inlineChange, pivot component) {
 	denies := slices.ContainsFunc(changes, func(c inlineChange) bool { return c.bidirectional() && c.involvesDeny() })
-	var fresh []inlineChange
+	var added []inlineChange
 	for _, c := range changes {
 		switch {
-		case c.narrows():
+		case c.narrows:
 			s.narrow = append(s.narrow, c.change())
-		case c.from == "":
-			fresh = append(fresh, c)
-		case c.widens() && c.to == "":
+		case c.adds():
+			added = append(added, c)
+		case c.widens && c.deletes():
 			s.release = append(s.release, c.change())
-		case c.widens():
+		case c.widens:
 			s.widen = append(s.widen, c.change())
-		case pivot:
+		case pivot == inlineComponent:
 			s.pivot = append(s.pivot, c.change())
-			pivot = !denies
-		default:
-			narrow, widen := c.split()
-			s.narrow = append(s.narrow, narrow)
-			if c.to == "" {
-				s.release = append(s.release, widen)
-				continue
+			if denies {
+				pivot = noComponent
 			}
-			s.widen = append(s.widen, widen)
+		default:
+			s.splitInline(c)
 		}
 	}
-	first, then := orderAdded(fresh, len(s.pivot) > 0)
+	first, then := orderAdded(added, len(s.pivot) > 0)
 	s.narrow = append(s.narrow, first...)
 	s.widen = append(then, s.widen...)
 }
 
-// orderAdded orders new policies such that what one denies is denied before
-// another allows it. Where that cannot be, because two deny what the other
-// allows or because a pivot comes before them, the denials are put first by
-// themselves, at the cost of one more call for each policy.
-func orderAdded(fresh []inlineChange, pivots bool) (narrow, widen []Change) {
-	for len(fresh) > 0 {
-		next := slices.IndexFunc(fresh, func(c inlineChange) bool {
-			return !slices.ContainsFunc(fresh, func(other inlineChange) bool {
-				return other.name != c.name && mayDeny(other.to, c.to)
-			})
-		})
-		if next < 0 || pivots {
-			for _, c := range fresh {
-				if c.involvesDeny() {
-					narrow = append(narrow, PutRolePolicy{Name: c.name, Document: denyStatements(c.to)})
-				}
-				widen = append(widen, c.change())
-			}
-			return narrow, widen
+func (s *sequence) splitInline(c inlineChange) {
+	narrow, widen := c.split()
+	s.narrow = append(s.narrow, narrow)
+	if c.deletes() {
+		s.release = append(s.release, widen)
+		return
+	}
+	s.widen = append(s.widen, widen)
+}
+
+// orderAdded orders new policies so that a Deny of one takes effect before another
+// allows the same action. Where that is impossible, because two policies deny what the
+// other one allows or because a pivot precedes them, the Deny statements are written
+// first, separately, which takes one more call for each of these policies.
+func orderAdded(added []inlineChange, afterPivot bool) (narrow, widen []Change) {
+	var ordered []inlineChange
+	rest := added
+	if !afterPivot {
+		ordered, rest = denyFirst(added)
+	}
+	for _, c := range ordered {
+		widen = append(widen, c.change())
+	}
+	for _, c := range rest {
+		if c.involvesDeny() {
+			narrow = append(narrow, PutRolePolicy{Name: c.name, Policy: InlinePolicy{Document: c.denyStatements()}})
 		}
-		widen = append(widen, fresh[next].change())
-		fresh = slices.Delete(fresh, next, next+1)
+		widen = append(widen, c.change())
 	}
 	return narrow, widen
 }
 
-// inlineChange is an inline policy that is not as desired; an empty document
-// means that there is none.
-type inlineChange struct {
-	name     string
-	from, to policy.Document
-	text     string // of to, as it was declared
+// denyFirst returns policies in an order in which none precedes another one that may
+// deny what it allows, and the rest, for which there is no such order.
+func denyFirst(added []inlineChange) (ordered, rest []inlineChange) {
+	blocks := denyMatrix(added)
+	left := make([]int, len(added))
+	for i := range left {
+		left[i] = i
+	}
+	for {
+		next := slices.IndexFunc(left, func(i int) bool {
+			return !slices.ContainsFunc(left, func(j int) bool { return blocks[j][i] })
+		})
+		if next < 0 {
+			break
+		}
+		ordered = append(ordered, added[left[next]])
+		left = slices.Delete(left, next, next+1)
+	}
+	for _, i := range left {
+		rest = append(rest, added[i])
+	}
+	return ordered, rest
 }
 
-func inlineChanges(from map[string]policy.Document, desired Role) []inlineChange {
-	to := desired.Inline
-	names := slices.Sorted(maps.Keys(from))
-	for name := range to {
-		if _, ok := from[name]; !ok {
-			names = append(names, name)
+// denyMatrix returns for each pair of policies whether the first may deny what the
+// second allows. What a policy denies itself does not count.
+func denyMatrix(added []inlineChange) [][]bool {
+	matrix := make([][]bool, len(added))
+	for i, a := range added {
+		matrix[i] = make([]bool, len(added))
+		for j, b := range added {
+			matrix[i][j] = i != j && mayDenyWhatAllows(a.to, b.to)
 		}
 	}
-	slices.Sort(names)
-	var changes []inlineChange
-	for _, name := range names {
-		if from[name] != to[name] {
-			changes = append(changes, inlineChange{name: name, from: from[name], to: to[name], text: desired.Sources[name]})
-		}
-	}
-	return changes
+	return matrix
 }

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// The tags that say whose a role is. They are written in the CreateRole call, so
-// there is never a role of ours without them. Keys are API: they change only
-// with a migration.
+// The ownership tags of a role. CreateRole writes them, so a role of the operator is
+// never without them. The keys are API: a change needs a migration.
 const (
 	TagPrefix    = "iam.podidentity.io/"
 	TagManagedBy = TagPrefix + "managed-by"
@@ -16,11 +15,11 @@ const (
 	TagName      = TagPrefix + "name"
 	TagUID       = TagPrefix + "uid"
 
-	// ManagedBy is the value of TagManagedBy on every role of ours.
+	// ManagedBy is the value of TagManagedBy on every role of the operator.
 	ManagedBy = "podidentity-operator"
 )
 
-// Owner is the object that a role belongs to.
+// Owner is the PodIdentity that owns a role.
 type Owner struct{ Cluster, Namespace, Name, UID string }
 
 // Tags returns the tags that name o on its role.
@@ -34,22 +33,22 @@ func (o Owner) Tags() map[string]string {
 	}
 }
 
-// Ownership says what an object may do with a role that exists.
+// Ownership defines what an object may do with an existing role.
 type Ownership int
 
 const (
-	// NotOwned roles are never touched.
+	// NotOwned roles are never changed.
 	NotOwned Ownership = iota
-	// Adoptable roles carry tags that name the object, but not its UID: a role that
-	// was retained or left behind, or one that an administrator tagged for
-	// adoption. They are taken over only if the object says so.
+	// Adoptable roles have tags that name the object, but not its UID: a role that
+	// was retained or leaked, or one that an administrator tagged for adoption.
+	// The object adopts it only if spec.role.adoptionPolicy allows that.
 	Adoptable
-	// Owned are the object's own roles.
+	// Owned roles belong to the object.
 	Owned
 )
 
 // OwnershipBy returns what owner may do with the observed role. A role that does not
-// exist is Foreign: there is nothing to touch.
+// exist is NotOwned.
 func (o *Observed) OwnershipBy(owner Owner) Ownership {
 	if o == nil {
 		return NotOwned
@@ -64,23 +63,23 @@ func (o *Observed) OwnershipBy(owner Owner) Ownership {
 	return Adoptable
 }
 
-// OwnerDescription describes, for users, to whom the observed role belongs.
+// OwnerDescription describes the owner of the observed role for a message.
 func (o *Observed) OwnerDescription() string {
 	tags := o.Tags
 	switch {
 	case tags[TagNamespace] != "" && tags[TagName] != "":
-		whose := "PodIdentity " + tags[TagNamespace] + "/" + tags[TagName]
+		owner := "PodIdentity " + tags[TagNamespace] + "/" + tags[TagName]
 		if c := tags[TagCluster]; c != "" {
-			whose += " of cluster " + c
+			owner += " of cluster " + c
 		}
 		if uid := tags[TagUID]; uid != "" {
-			whose += " (uid " + uid + ")"
+			owner += " (uid " + uid + ")"
 		}
-		return whose
+		return owner
 	case len(tags) > 0 && hasPrefix(tags, TagPrefix):
-		return "an unknown owner: its " + TagPrefix + " tags are incomplete"
+		return "an unknown owner (incomplete " + TagPrefix + " tags)"
 	default:
-		return "somebody else: it carries no " + TagPrefix + " tags"
+		return "another owner (no " + TagPrefix + " tags)"
 	}
 }
 

@@ -25,8 +25,8 @@ func TestClaimAndWhose(t *testing.T) {
 		"NotManaged":   {"It names us, but nobody of ours made it.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Adoptable, "PodIdentity shop/checkout"},
 		"OtherCluster": {"The same name in another cluster is somebody else.", tags(func(m map[string]string) { m[TagCluster] = "test" }), NotOwned, "of cluster test"},
 		"OtherName":    {"Another object of the cluster.", tags(func(m map[string]string) { m[TagName] = "cart" }), NotOwned, "PodIdentity shop/cart"},
-		"Incomplete":   {"Tags of ours that do not say whose it is.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner"},
-		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "somebody else"},
+		"Incomplete":   {"Tags of ours that do not say whose it is.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner (incomplete"},
+		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "another owner (no iam.podidentity.io/ tags)"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -23,30 +23,30 @@ func TestQuotas(t *testing.T) {
 		"Room": {
 			reason: "What just fits is fine.",
 			quotas: plan.DefaultQuotas,
-			role:   plan.Role{Managed: make([]string, 10), Trust: text(2048), Inline: map[string]policy.Document{"a": text(10000), "b": text(240)}},
+			role:   plan.Role{Managed: make([]string, 10), Trust: text(2048), Inline: map[string]plan.InlinePolicy{"a": {Document: text(10000)}, "b": {Document: text(240)}}},
 		},
 		"Managed": {
 			reason: "The eleventh policy would be refused when ten are attached.",
 			quotas: plan.DefaultQuotas,
 			role:   plan.Role{Managed: make([]string, 11)},
-			want:   "spec.policies.managed lists 11 policies, and this AWS account attaches 10 to a role (AttachedPoliciesPerRoleQuota): list fewer, or have the quota raised in AWS Service Quotas",
+			want:   "spec.policies.managed has 11 policies but the quota is 10 (AttachedPoliciesPerRoleQuota); remove some or request a quota increase in AWS Service Quotas",
 		},
 		"Inline": {
 			reason: "The quota is on all inline policies together.",
 			quotas: plan.DefaultQuotas,
-			role:   plan.Role{Inline: map[string]policy.Document{"a": text(10000), "b": text(241)}},
-			want:   "spec.policies.inline has 10241 characters without white space, and AWS takes 10240 for all of a role (RolePolicySizeQuota): move some to a managed policy",
+			role:   plan.Role{Inline: map[string]plan.InlinePolicy{"a": {Document: text(10000)}, "b": {Document: text(241)}}},
+			want:   "inline policies total 10241 characters without white space; the limit is 10240 (RolePolicySizeQuota); move some to a managed policy",
 		},
 		"Sources": {
 			reason: "What counts is the text that is sent.",
 			quotas: plan.DefaultQuotas,
-			role:   plan.Role{Inline: map[string]policy.Document{"a": text(10241)}, Sources: map[string]string{"a": "{}"}},
+			role:   plan.Role{Inline: map[string]plan.InlinePolicy{"a": {Document: text(10241), Source: "{}"}}},
 		},
 		"Trust": {
 			reason: "Many ServiceAccounts make a long trust policy.",
 			quotas: plan.DefaultQuotas,
 			role:   plan.Role{Trust: text(2049)},
-			want:   "the trust policy needs 2049 characters, and this AWS account takes 2048 (AssumeRolePolicySizeQuota): name fewer in spec.additionalServiceAccounts, or have the quota raised in AWS Service Quotas",
+			want:   "trust policy is 2049 characters; the limit is 2048 (AssumeRolePolicySizeQuota); reduce spec.additionalServiceAccounts or request a quota increase in AWS Service Quotas",
 		},
 		"Raised": {
 			reason: "An account's own quota counts.",
@@ -60,9 +60,9 @@ func TestQuotas(t *testing.T) {
 		"Several": {
 			reason: "All that is wrong is said at once.",
 			quotas: plan.Quotas{AttachedPoliciesPerRole: 1, RolePolicySize: 1},
-			role:   plan.Role{Managed: make([]string, 2), Inline: map[string]policy.Document{"a": text(2)}},
-			want: "spec.policies.managed lists 2 policies, and this AWS account attaches 1 to a role (AttachedPoliciesPerRoleQuota): list fewer, or have the quota raised in AWS Service Quotas; " +
-				"spec.policies.inline has 2 characters without white space, and AWS takes 1 for all of a role (RolePolicySizeQuota): move some to a managed policy",
+			role:   plan.Role{Managed: make([]string, 2), Inline: map[string]plan.InlinePolicy{"a": {Document: text(2)}}},
+			want: "spec.policies.managed has 2 policies but the quota is 1 (AttachedPoliciesPerRoleQuota); remove some or request a quota increase in AWS Service Quotas; " +
+				"inline policies total 2 characters without white space; the limit is 1 (RolePolicySizeQuota); move some to a managed policy",
 		},
 	}
 	for name, tc := range cases {

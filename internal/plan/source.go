@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf16"
@@ -11,45 +12,99 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// A policy is compared in canonical form, in which the case of actions is folded,
-// and written as it was declared: whoever looks at the role in AWS finds what the
-// team wrote.
+// inlinePolicy returns the policy of in. Policies are compared in canonical form, in
+// which actions are in lower case, and written as their author wrote them, so that
+// the role in AWS shows the same text as the spec. The error begins with the field.
+func inlinePolicy(in v1alpha1.InlinePolicy) (InlinePolicy, error) {
+	switch {
+	case (in.Document != "") == (len(in.Statements) > 0):
+		return InlinePolicy{}, errors.New("statements: exactly one of statements and document must be set")
+	case in.Document != "":
+		return fromDocument(in.Document)
+	default:
+		return fromStatements(in.Statements)
+	}
+}
 
-// statementJSON is a statement as IAM writes it, in IAM's order.
+func fromDocument(text string) (InlinePolicy, error) {
+	p, err := policy.Decode([]byte(text))
+	if err == nil {
+		err = p.CheckIdentity()
+	}
+	if err != nil {
+		return InlinePolicy{}, fmt.Errorf("document: %w", err)
+	}
+	source := ""
+	if usesCanonicalOperators(p) {
+		if source, err = compact(text); err != nil {
+			return InlinePolicy{}, fmt.Errorf("document: %w", err)
+		}
+	}
+	return InlinePolicy{Document: p.Document(), Source: source}, nil
+}
+
+func fromStatements(statements []v1alpha1.Statement) (InlinePolicy, error) {
+	if err := checkDuplicateConditions(statements); err != nil {
+		return InlinePolicy{}, fmt.Errorf("statements%w", err)
+	}
+	p := PolicyOf(statements)
+	if err := p.CheckIdentity(); err != nil {
+		return InlinePolicy{}, fmt.Errorf("statements: %w", err)
+	}
+	source, err := encode(p)
+	if err != nil {
+		return InlinePolicy{}, fmt.Errorf("statements: %w", err)
+	}
+	return InlinePolicy{Document: p.Document(), Source: source}, nil
+}
+
+// usesCanonicalOperators reports whether all condition operators have the spelling
+// that IAM requires. This operator accepts any case; a policy in another one is
+// written in canonical form.
+func usesCanonicalOperators(p policy.Policy) bool {
+	for _, s := range p.Statements {
+		for _, c := range s.Conditions {
+			if c.Operator != policy.CanonicalOperator(c.Operator) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func compact(document string) (string, error) {
+	var out bytes.Buffer
+	if err := json.Compact(&out, []byte(document)); err != nil {
+		return "", err
+	}
+	return escapeNonLatin1(out.String()), nil
+}
+
+// statementJSON is a statement as JSON, in the order of IAM's documentation.
 type statementJSON struct {
 	Sid         string                         `json:",omitempty"`
-	Effect      v1alpha1.Effect                `json:",omitempty"`
-	Action      []v1alpha1.Action              `json:",omitempty"`
-	NotAction   []v1alpha1.Action              `json:",omitempty"`
-	Resource    []v1alpha1.Resource            `json:",omitempty"`
-	NotResource []v1alpha1.Resource            `json:",omitempty"`
+	Effect      policy.Effect                  `json:",omitempty"`
+	Action      []string                       `json:",omitempty"`
+	NotAction   []string                       `json:",omitempty"`
+	Resource    []string                       `json:",omitempty"`
+	NotResource []string                       `json:",omitempty"`
 	Condition   map[string]map[string][]string `json:",omitempty"`
 }
 
-// sourceText returns the text of an inline policy that is valid, empty if only the
-// canonical form will do: IAM knows operators of conditions in its own spelling
-// alone, and is not as lenient about it as we are.
-func sourceText(in v1alpha1.InlinePolicy) (string, error) {
-	var out bytes.Buffer
-	if in.Document != "" {
-		if !usesCanonicalOperators([]byte(in.Document)) {
-			return "", nil
-		}
-		if err := json.Compact(&out, []byte(in.Document)); err != nil {
-			return "", err
-		}
-		return escapeNonLatin1(out.String()), nil
-	}
+// encode returns an identity policy as JSON, with statements and values in the order
+// of p.
+func encode(p policy.Policy) (string, error) {
 	document := struct {
 		Version   string
 		Statement []statementJSON
-	}{Version: versionOfStatements}
-	for _, s := range in.Statements {
+	}{Version: p.Version}
+	for _, s := range p.Statements {
 		document.Statement = append(document.Statement, statementJSON{
 			Sid: s.SID, Effect: s.Effect, Action: s.Actions, NotAction: s.NotActions,
 			Resource: s.Resources, NotResource: s.NotResources, Condition: conditionJSON(s.Conditions),
 		})
 	}
+	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(document); err != nil {
@@ -58,44 +113,20 @@ func sourceText(in v1alpha1.InlinePolicy) (string, error) {
 	return escapeNonLatin1(strings.TrimSpace(out.String())), nil
 }
 
-func conditionJSON(declared []v1alpha1.Condition) map[string]map[string][]string {
-	if len(declared) == 0 {
-		return nil
-	}
+func conditionJSON(conditions []policy.Condition) map[string]map[string][]string {
 	all := map[string]map[string][]string{}
-	for _, c := range declared {
+	for _, c := range conditions {
 		operator := policy.CanonicalOperator(c.Operator)
 		if all[operator] == nil {
 			all[operator] = map[string][]string{}
 		}
-		all[operator][c.Key] = toStrings(c.Values)
+		all[operator][c.Key] = c.Values
 	}
 	return all
 }
 
-// usesCanonicalOperators reports whether a document has all operators in IAM's spelling.
-func usesCanonicalOperators(document []byte) bool {
-	type statement struct{ Condition map[string]any }
-	var one struct{ Statement statement }
-	var several struct{ Statement []statement }
-	if json.Unmarshal(document, &several) != nil {
-		if json.Unmarshal(document, &one) != nil {
-			return false
-		}
-		several.Statement = []statement{one.Statement}
-	}
-	for _, s := range several.Statement {
-		for operator := range s.Condition {
-			if operator != policy.CanonicalOperator(operator) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// escapeNonLatin1 escapes, in JSON, the characters that IAM takes in no other form: those
-// above U+00FF (https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html).
+// escapeNonLatin1 escapes, in JSON, the characters above U+00FF, which IAM accepts in
+// no other form (https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html).
 func escapeNonLatin1(text string) string {
 	var out strings.Builder
 	for _, r := range text {

@@ -9,8 +9,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// typed draws a statement such as somebody writes one in YAML, in any case and
-// with characters that JSON, HTML and IAM each have their own mind about.
+// typed draws a typed statement in any case, with characters that JSON, HTML and IAM
+// each treat differently.
 var typed = rapid.Custom(func(t *rapid.T) v1alpha1.Statement {
 	s := v1alpha1.Statement{Effect: rapid.SampledFrom([]v1alpha1.Effect{"Allow", "Deny"}).Draw(t, "effect")}
 	actions := rapid.SliceOfN(rapid.SampledFrom([]v1alpha1.Action{"*", "s3:GetObject", "S3:getobject", "sqs:Send*"}), 1, 3).Draw(t, "actions")
@@ -37,32 +37,31 @@ var typed = rapid.Custom(func(t *rapid.T) v1alpha1.Statement {
 	return s
 })
 
-// What is sent to AWS for typed statements means what is compared, and is sent in
-// characters that IAM takes.
-func TestWrittenMeansTheSame(t *testing.T) {
+// The text written for typed statements means the same as the compared document, and
+// contains only characters that IAM accepts.
+func TestDesired_SourceOfStatementsMeansTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := v1alpha1.InlinePolicy{Name: "p", Statements: rapid.SliceOfN(typed, 1, 3).Draw(t, "statements")}
 		state, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) { s.Policies.Inline = []v1alpha1.InlinePolicy{in} }), testCluster)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := state.Role.Sources["p"]
-		if back, err := policy.Parse([]byte(text)); err != nil || back != state.Role.Inline["p"] {
-			t.Fatalf("%s is compared as %s (%v)", text, state.Role.Inline["p"], err)
+		text := state.Role.Inline["p"].Source
+		if back, err := policy.Parse([]byte(text)); err != nil || back != state.Role.Inline["p"].Document {
+			t.Fatalf("%s is compared as %s (%v)", text, state.Role.Inline["p"].Document, err)
 		}
 		for _, r := range text {
 			if r < ' ' || r > '\u00ff' {
-				t.Fatalf("%s holds %q, which IAM does not take", text, r)
+				t.Fatalf("%s holds %q, which IAM rejects", text, r)
 			}
 		}
 	})
 }
 
-// A copy of a role shares nothing with it.
-func TestCloneOfWritten(t *testing.T) {
-	role := Role{Sources: map[string]string{"p": "declared"}}
-	role.Clone().Sources["p"] = "changed"
-	if got := role.Sources["p"]; got != "declared" {
-		t.Errorf("A change of the copy is in the role: %q", got)
+func TestClone_SharesNothing(t *testing.T) {
+	role := Role{Inline: map[string]InlinePolicy{"p": {Source: "declared"}}}
+	role.Clone().Inline["p"] = InlinePolicy{Source: "changed"}
+	if got := role.Inline["p"].Source; got != "declared" {
+		t.Errorf("a change of the clone is in the role: %q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -10,16 +11,16 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// Cluster holds the facts about this cluster and its AWS account that every
-// identity shares. They are found out once.
+// Cluster holds the facts about this cluster and its AWS account that all identities
+// share.
 type Cluster struct {
-	Name      string // of the cluster, as the operator's configuration gives it
+	Name      string // from the operator's configuration
 	Partition string // aws, aws-cn, aws-us-gov, …
 	AccountID string // twelve digits
 	Issuer    string // URL of the OIDC issuer, https://…
-	Audience  string // that tokens are issued for, usually sts.amazonaws.com
+	Audience  string // of the tokens, usually sts.amazonaws.com
 	RolePath  string // of every role, with a slash at both ends
-	Boundary  string // ARN forced on every role; empty if none is
+	Boundary  string // ARN of the boundary that every role must have; empty if there is none
 }
 
 // ProviderARN returns the ARN of the IAM OIDC provider for the cluster's issuer.
@@ -32,7 +33,7 @@ func (c Cluster) RoleARN(name string) string {
 	return "arn:" + c.Partition + ":iam::" + c.AccountID + ":role" + c.RolePath + name
 }
 
-// State is what should be: the role and what the ServiceAccounts carry.
+// State is the desired state: the role and the annotations of the ServiceAccounts.
 type State struct {
 	Role           Role
 	ServiceAccount ServiceAccount
@@ -41,9 +42,9 @@ type State struct {
 	Additional []string
 }
 
-// ServiceAccounts returns all ServiceAccounts that should carry the role, the one
-// that gets the identity first. What only that one is given, such as the lifetime
-// of its tokens, is not on the others.
+// ServiceAccounts returns all ServiceAccounts that use the role, starting with the one
+// of spec.serviceAccount. The additional ones get the annotations that the role
+// needs, without those that only the first one gets.
 func (s State) ServiceAccounts() []ServiceAccount {
 	all := []ServiceAccount{s.ServiceAccount}
 	for _, name := range s.Additional {
@@ -58,16 +59,16 @@ func (s State) ServiceAccounts() []ServiceAccount {
 	return all
 }
 
-// ServiceAccount is a ServiceAccount that should carry the role.
+// ServiceAccount is a ServiceAccount that uses the role.
 type ServiceAccount struct {
 	Name string
-	// Create says that the operator makes it, and owns it.
+	// Create is true if the operator creates and owns the ServiceAccount.
 	Create bool
-	// Annotations are those the operator applies, the role's ARN among them.
+	// Annotations are those that the operator applies, including the role's ARN.
 	Annotations map[string]string
 }
 
-// Role is an IAM role with everything that hangs on it.
+// Role is an IAM role with its policies.
 type Role struct {
 	Name               string
 	Path               string
@@ -76,71 +77,77 @@ type Role struct {
 	Boundary           string
 	Trust              policy.Document
 	Tags               map[string]string
-	Managed            []string                   // ARNs, sorted
-	Inline             map[string]policy.Document // by policy name
-	// Sources are the inline policies as they were declared, by name. Only a
-	// desired role has them; they say nothing that Inline does not.
-	Sources map[string]string
+	Managed            []string                // ARNs, sorted
+	Inline             map[string]InlinePolicy // by policy name
 }
+
+// InlinePolicy is an inline policy of a role.
+type InlinePolicy struct {
+	// Document is the canonical form, in which policies are compared.
+	Document policy.Document
+	// Source is the policy as its author wrote it. It is empty for an observed
+	// policy, and for one that must be written in canonical form.
+	Source string
+}
+
+// Text returns the text to write to AWS.
+func (p InlinePolicy) Text() string { return cmp.Or(p.Source, string(p.Document)) }
 
 // Clone returns a deep copy of r.
 func (r Role) Clone() Role {
 	r.Tags = maps.Clone(r.Tags)
 	r.Managed = slices.Clone(r.Managed)
 	r.Inline = maps.Clone(r.Inline)
-	r.Sources = maps.Clone(r.Sources)
 	return r
 }
 
-// Revoked returns r without trust and without rights: nobody can assume it, and
-// whoever has may do nothing with it.
+// Revoked returns r with a trust policy that denies everyone and without
+// permissions, so that existing sessions lose their access too.
 func (r Role) Revoked() Role {
 	r = r.Clone()
-	r.Trust, r.Managed, r.Inline, r.Sources = policy.DenyAllTrust(), nil, nil, nil
+	r.Trust, r.Managed, r.Inline = policy.DenyAllTrust(), nil, nil
 	return r
 }
 
-// Observed is a role as it was found in AWS. A nil *Observed means that there is
-// none.
+// Observed is a role as read from AWS. A nil *Observed means that the role does not
+// exist.
 type Observed struct {
 	Role
 
 	ARN       string
 	ID        string // AROA…
 	CreatedAt time.Time
-	// InstanceProfiles that the role is in, sorted. Only found out when the role
-	// is to be deleted.
+	// InstanceProfiles that contain the role, sorted. They are read only before the
+	// role is deleted.
 	InstanceProfiles []string
 }
 
-// ErrDeleteConflict says that a role was not deleted because something hangs on
-// it still.
-var ErrDeleteConflict = errors.New("something hangs on the role still")
+// ErrDeleteConflict is the error of deleting a role that has attachments.
+var ErrDeleteConflict = errors.New("role still has attached policies or instance profiles")
 
-// ErrRoleExists says that a role was not created because one of that name
-// exists. Only observing it can tell whose it is.
-var ErrRoleExists = errors.New("a role of this name exists")
+// ErrRoleExists is the error of creating a role whose name is taken. The role must be
+// read to find its owner.
+var ErrRoleExists = errors.New("role already exists")
 
-// Applied is what came of applying changes to a role: it speaks of those that
-// were made, also when one of them failed.
+// Applied is the result of applying changes to a role, also if one of them failed.
 type Applied struct {
-	// Completed are the changes that were made, in order.
+	// Completed are the changes that succeeded, in order.
 	Completed []Change
-	// ARN, ID and CreatedAt are of the role, if CreateRole was among Done.
+	// ARN, ID and CreatedAt are those of the role, if Completed has a CreateRole.
 	ARN       string
 	ID        string
 	CreatedAt time.Time
 }
 
-// Provider is an IAM OIDC provider as it was found. A nil *Provider means that
-// there is none.
+// Provider is an IAM OIDC provider as read from AWS. A nil *Provider means that it
+// does not exist.
 type Provider struct {
 	ARN       string
 	Audiences []string // its client IDs
 	Tags      map[string]string
 }
 
-// Account is the AWS account that the operator works in, and as whom.
+// Account is the operator's AWS account, and the principal that it uses there.
 type Account struct {
 	Partition string // aws, aws-cn, aws-us-gov, …
 	ID        string // twelve digits

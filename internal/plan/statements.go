@@ -9,19 +9,13 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// versionOfStatements is the version of the language that typed statements are in.
+// versionOfStatements is the policy version of typed statements.
 const versionOfStatements = policy.Version2012
 
-// policyOf returns the policy that typed statements declare. Its error begins
-// with the index of the statement that is wrong.
-func policyOf(statements []v1alpha1.Statement) (policy.Policy, error) {
+// PolicyOf returns the policy that typed statements declare.
+func PolicyOf(statements []v1alpha1.Statement) policy.Policy {
 	p := policy.Policy{Version: versionOfStatements}
-	var problems []error
-	for i, s := range statements {
-		declared, err := conditions(s.Conditions)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("[%d].%w", i, err))
-		}
+	for _, s := range statements {
 		p.Statements = append(p.Statements, policy.Statement{
 			SID:          s.SID,
 			Effect:       policy.Effect(s.Effect),
@@ -29,26 +23,36 @@ func policyOf(statements []v1alpha1.Statement) (policy.Policy, error) {
 			NotActions:   toStrings(s.NotActions),
 			Resources:    toStrings(s.Resources),
 			NotResources: toStrings(s.NotResources),
-			Conditions:   declared,
+			Conditions:   conditionsOf(s.Conditions),
 		})
 	}
-	return p, errors.Join(problems...)
+	return p
 }
 
-// conditions refuses to have one operator and key twice. A policy document has
-// one list of values for each, any of which may match; to merge two lists would
-// turn the "and" of the declaration into an "or".
-func conditions(declared []v1alpha1.Condition) ([]policy.Condition, error) {
+func conditionsOf(declared []v1alpha1.Condition) []policy.Condition {
 	var out []policy.Condition
-	for i, c := range declared {
-		for j, o := range declared[:i] {
-			if strings.EqualFold(o.Operator, c.Operator) && strings.EqualFold(o.Key, c.Key) {
-				return nil, fmt.Errorf("conditions[%d]: %s on %s stands in conditions[%d] already: give all its values there, or use another statement", i, c.Operator, c.Key, j)
-			}
-		}
+	for _, c := range declared {
 		out = append(out, policy.Condition{Operator: c.Operator, Key: c.Key, Values: toStrings(c.Values)})
 	}
-	return out, nil
+	return out
+}
+
+// checkDuplicateConditions rejects a statement with one operator and key twice. A
+// policy document has one list of values for each pair, any of which may match, so
+// merging two lists would turn the AND of the statement into an OR.
+func checkDuplicateConditions(statements []v1alpha1.Statement) error {
+	var problems []error
+	for i, s := range statements {
+		for j, c := range s.Conditions {
+			for k, o := range s.Conditions[:j] {
+				if strings.EqualFold(o.Operator, c.Operator) && strings.EqualFold(o.Key, c.Key) {
+					problems = append(problems, fmt.Errorf("[%d].conditions[%d]: duplicate operator and key (%s, %s), already in conditions[%d]; merge the values or use a separate statement",
+						i, j, c.Operator, c.Key, k))
+				}
+			}
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // toStrings returns values of a string type as strings, nil if there are none.

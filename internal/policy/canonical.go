@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// canonical returns p in the one form that everything which means the same
-// shares. Alike for AWS, and so folded here:
+// canonical returns p in canonical form. Policies that differ only in the following,
+// which AWS treats as equal, have the same one:
 //
 //   - a missing Version and 2008-10-17; an empty Sid or Id and none;
 //   - a string and an array of one; the order and repetition in an array, of
@@ -15,9 +15,9 @@ import (
 //   - the case of actions, condition keys and operators;
 //   - an account's ID and its root ARN; "*" and {"AWS": "*"}.
 //
-// Not alike, and so kept: the case of resources, principals and condition
-// values, a Sid, an Id, and an element that is there but empty. Patterns are
-// not simplified either: s3:Get* next to s3:* is another document.
+// The form keeps what is significant: the case of resources, principals and condition
+// values, a Sid, an Id, and an element that is present but empty. It does not simplify
+// patterns: s3:Get* next to s3:* stays.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
@@ -48,8 +48,8 @@ func (s Statement) canonical() Statement {
 	return s
 }
 
-// normalizeSet returns in, each item in canonical form, sorted, once. Nil stays nil: an
-// absent element is not an empty one.
+// normalizeSet returns the items of in, each in canonical form, sorted and without
+// duplicates. Nil stays nil: an absent element differs from an empty one.
 func normalizeSet[T any](in []T, canonical func(T) T, compare func(a, b T) int) []T {
 	if in == nil {
 		return nil
@@ -64,10 +64,10 @@ func normalizeSet[T any](in []T, canonical func(T) T, compare func(a, b T) int) 
 
 func identity(s string) string { return s }
 
-// canonicalPrincipal writes everybody as {"AWS": "*"}, because a trust policy
-// with "*" is refused (`AssumeRolepolicy contained an invalid principal:
-// "STAR":"*"`, hashicorp/terraform-provider-aws#4248), and an account by its
-// ID, because that has no partition to get wrong.
+// canonicalPrincipal writes every caller as {"AWS": "*"}, because IAM rejects a trust
+// policy with "*" (`AssumeRolepolicy contained an invalid principal: "STAR":"*"`,
+// hashicorp/terraform-provider-aws#4248), and an account as its ID, which has no
+// partition.
 func canonicalPrincipal(p Principal) Principal {
 	if p.Type == Anyone && p.ID == "*" {
 		return Principal{AWS, "*"}
@@ -78,8 +78,8 @@ func canonicalPrincipal(p Principal) Principal {
 	return p
 }
 
-// accountOfRoot returns the account ID of an account's root ARN, and anything
-// else unchanged.
+// accountOfRoot returns the account ID of an account's root ARN, and other IDs
+// unchanged.
 func accountOfRoot(id string) string {
 	part := strings.Split(id, ":")
 	if len(part) == 6 && part[0] == "arn" && part[2] == "iam" && part[3] == "" && part[5] == "root" && isAccount(part[4]) {
@@ -99,9 +99,9 @@ func comparePrincipals(a, b Principal) int {
 
 var principalTypes = []string{AWS, Federated, Service, CanonicalUser}
 
-// canonicalAction folds an action's case, to which IAM is blind. The actions
-// of trust policies get AWS's own spelling back, because these are the
-// documents that people and scanners read in the console.
+// canonicalAction returns an action in lower case, because IAM compares actions
+// case-insensitively. The actions of trust policies get AWS's spelling, because
+// people and security scanners read these documents.
 func canonicalAction(a string) string {
 	folded := lower(a)
 	if known, ok := trustActions[folded]; ok {
@@ -110,9 +110,9 @@ func canonicalAction(a string) string {
 	return folded
 }
 
-// foldKey folds a condition key's case. The issuer in the key of an OIDC
-// claim (oidc.eks.eu-west-1.amazonaws.com/id/0A1B:sub) keeps it: its path is
-// an URL's and tells two issuers apart.
+// foldKey returns a condition key in lower case. The issuer in the key of an OIDC claim
+// (oidc.eks.eu-west-1.amazonaws.com/id/0A1B:sub) keeps its case: it contains the path
+// of a URL, which is case-sensitive.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
 func foldKey(key string) string {
 	host, rest, _ := strings.Cut(key, ":")
@@ -144,7 +144,7 @@ func compareConditions(a, b Condition) int {
 	return cmp.Or(cmp.Compare(a.Operator, b.Operator), cmp.Compare(a.Key, b.Key), slices.Compare(a.Values, b.Values))
 }
 
-// lower folds ASCII only. Unicode folding would make the Kelvin sign a k.
+// lower folds ASCII letters only. Unicode folding would turn the Kelvin sign into k.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {

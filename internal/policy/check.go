@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// CheckIdentity reports the first thing in p, if any, that AWS would refuse in
-// an identity policy, as an *Error. It knows the grammar, not the names of
-// services, actions and condition keys; and where AWS documents no rule it
-// lets pass, because what it refuses nobody can have.
+// CheckIdentity returns an *Error for the first part of p that AWS would reject in an
+// identity policy, nil if there is none. It knows the grammar, but no names of
+// services, actions and condition keys. Where AWS documents no rule it accepts, because
+// a user cannot get around its errors.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 func (p Policy) CheckIdentity() error {
 	if p.ID != "" {
@@ -17,21 +17,21 @@ func (p Policy) CheckIdentity() error {
 	}
 	return p.check(func(s Statement, path string) error {
 		if s.Principals != nil || s.NotPrincipals != nil {
-			return errorAt(path, "must not have a Principal: that is whoever the policy is attached to")
+			return errorAt(path, "must not have a Principal; the principal is implied by the attachment")
 		}
 		return checkResources(s, path, p.Version)
 	})
 }
 
-// CheckTrust reports the first thing in p, if any, that AWS would refuse in a
-// role's trust policy, as an *Error.
+// CheckTrust returns an *Error for the first part of p that AWS would reject in a role's
+// trust policy, nil if there is none.
 func (p Policy) CheckTrust() error {
 	return p.check(func(s Statement, path string) error {
 		if s.Resources != nil || s.NotResources != nil {
-			return errorAt(path, "must not have a Resource: that is the role itself")
+			return errorAt(path, "must not have a Resource; the resource is the role itself")
 		}
 		if s.NotActions != nil {
-			return errorAt(path+".NotAction", "must be Action; a trust policy names what it allows")
+			return errorAt(path+".NotAction", "must be Action; a trust policy lists the actions that it allows")
 		}
 		for i, a := range s.Actions {
 			if !isTrustAction(lower(a)) {
@@ -42,7 +42,7 @@ func (p Policy) CheckTrust() error {
 	})
 }
 
-// trustActions are the actions on a role, from lower case to AWS's spelling:
+// trustActions are the actions of trust policies, by their names in lower case:
 // "AssumeRole policy may only specify STS AssumeRole actions".
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-sts
 var trustActions = map[string]string{
@@ -54,7 +54,7 @@ var trustActions = map[string]string{
 	"sts:tagsession":                "sts:TagSession",
 }
 
-// isTrustAction lets patterns of STS actions pass: AWS documents no rule.
+// isTrustAction accepts patterns of STS actions: AWS documents no rule about them.
 func isTrustAction(folded string) bool {
 	_, known := trustActions[folded]
 	return known || strings.HasPrefix(folded, "sts:") && strings.ContainsAny(folded, "*?")
@@ -68,13 +68,13 @@ func trustNames() map[string]bool {
 	return all
 }
 
-// check applies the rules of all policies, and then own to each statement.
+// check applies the rules of all policies, and then those of own to each statement.
 func (p Policy) check(own func(s Statement, path string) error) error {
 	if p.Version != "" && p.Version != Version2008 && p.Version != Version2012 {
 		return errorAt("Version", "must be %s or %s, not %q", Version2012, Version2008, p.Version)
 	}
 	if len(p.Statements) == 0 {
-		return errorAt("Statement", "must hold at least one statement")
+		return errorAt("Statement", "must contain at least one statement")
 	}
 	sids := map[string]bool{}
 	for i, s := range p.Statements {
@@ -91,10 +91,10 @@ func (p Policy) check(own func(s Statement, path string) error) error {
 
 func checkStatement(s Statement, path string, sids map[string]bool) error {
 	if strings.ContainsFunc(s.SID, func(r rune) bool { return !isAlnum(r) }) {
-		return errorAt(path+".Sid", "must be of letters A-Z, a-z and digits, not %q", s.SID)
+		return errorAt(path+".Sid", "must contain only letters A-Z, a-z and digits, not %q", s.SID)
 	}
 	if sids[s.SID] {
-		return errorAt(path+".Sid", "must be unique in the policy; %q occurs twice", s.SID)
+		return errorAt(path+".Sid", "must be unique in the policy; %q is a duplicate", s.SID)
 	}
 	sids[s.SID] = s.SID != ""
 	if s.Effect != Allow && s.Effect != Deny {
@@ -116,7 +116,7 @@ func checkStatement(s Statement, path string, sids map[string]bool) error {
 	return checkConditions(s.Conditions, path+".Condition")
 }
 
-// oneElement asks for an element or its negation, with at least one value.
+// oneElement requires an element or its negation, with at least one value.
 func oneElement[T any](path, name string, is, not []T) error {
 	switch {
 	case is != nil && not != nil:
@@ -128,7 +128,7 @@ func oneElement[T any](path, name string, is, not []T) error {
 	}
 }
 
-// isAction reports whether a is * or service:Name. Wildcards are for the name.
+// isAction reports whether a is * or service:Name, with wildcards in the name only.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
 func isAction(a string) bool {
 	service, name, found := strings.Cut(a, ":")
@@ -138,8 +138,8 @@ func isAction(a string) bool {
 	return consistsOf(service, "-") && consistsOf(name, "-_*?")
 }
 
-// consistsOf reports whether s holds letters, digits and others only, and
-// anything at all.
+// consistsOf reports whether s is not empty and contains only letters, digits and
+// others.
 func consistsOf(s, others string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !isAlnum(r) && !strings.ContainsRune(others, r)
@@ -163,9 +163,9 @@ func checkResources(s Statement, path, version string) error {
 	return nil
 }
 
-// resourceProblem says what r must be and is not, or "". The rules are those
-// IAM names when it refuses: "must be in ARN format or \"*\"" and "Resource
-// vendor must be fully qualified and cannot contain regexes".
+// resourceProblem returns the rule that r violates, "" if there is none. The rules are
+// those of IAM's messages: "must be in ARN format or \"*\"" and "Resource vendor must be
+// fully qualified and cannot contain regexes".
 func resourceProblem(r, version string) string {
 	part := strings.SplitN(r, ":", 6)
 	switch {
@@ -176,7 +176,7 @@ func resourceProblem(r, version string) string {
 	case part[2] == "" || strings.ContainsAny(part[2], "*?"):
 		return "must name the service, without wildcards"
 	case version == Version2012 && hasVariable(strings.Join(part[:min(5, len(part))], ":")):
-		return "must have policy variables after the fifth colon only"
+		return "must contain policy variables after the fifth colon only"
 	default:
 		return ""
 	}
@@ -194,7 +194,8 @@ func checkPrincipals(s Statement, path string) error {
 	return nil
 }
 
-// principalProblem says what p must be in a trust policy and is not, or "".
+// principalProblem returns the rule for trust policies that p violates, "" if there is
+// none.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 func principalProblem(p Principal) string {
 	isARN := strings.HasPrefix(p.ID, "arn:") && len(strings.SplitN(p.ID, ":", 6)) == 6

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// checkConditions asks for operators that exist, keys with a service's prefix,
-// and values that the operator can read: a value that it cannot matches
-// nothing, for ever, and in a Deny that is a hole.
+// checkConditions requires operators that exist, keys with a prefix, and values that the
+// operator can parse. A value that it cannot parse never matches, which would disable
+// a Deny.
 func checkConditions(list []Condition, path string) error {
 	seen := map[string]bool{}
 	for _, c := range list {
 		path := join(path, c.Operator)
 		op, known := parseOperator(c.Operator)
 		if !known {
-			return errorAt(path, "is no condition operator; those are %s, with ForAllValues: or ForAnyValue: before "+
-				"and IfExists after them (but not Null)", names(operatorNames()))
+			return errorAt(path, "unknown condition operator; allowed: %s, with the prefix ForAllValues: or ForAnyValue: "+
+				"and the suffix IfExists (except for Null)", names(operatorNames()))
 		}
 		path = join(path, c.Key)
 		if prefix, name, _ := strings.Cut(c.Key, ":"); prefix == "" || name == "" {
@@ -23,7 +23,7 @@ func checkConditions(list []Condition, path string) error {
 		}
 		same := op.String() + "\x00" + foldKey(c.Key)
 		if seen[same] {
-			return errorAt(path, "occurs twice with this operator; JSON has room for one")
+			return errorAt(path, "duplicate key for this operator")
 		}
 		seen[same] = true
 		if len(c.Values) == 0 {
@@ -46,7 +46,7 @@ func operatorNames() map[string]bool {
 	return all
 }
 
-// valueProblem says what v must be for the operator and is not, or "".
+// valueProblem returns the operator's rule that v violates, "" if there is none.
 func (o operator) valueProblem(v string) string {
 	ok, want := true, ""
 	switch o.family {

@@ -42,12 +42,12 @@ func TestCheckIdentity(t *testing.T) {
 		"NoVersion":       {"And an older one.", func(p *Policy, _ *Statement) { p.Version = "" }, nil},
 		"Version":         {"There are two.", func(p *Policy, _ *Statement) { p.Version = "2020-01-01" }, &Error{"Version", `must be 2012-10-17 or 2008-10-17, not "2020-01-01"`}},
 		"Id":              {"The grammar has it for resource policies.", func(p *Policy, _ *Statement) { p.ID = "x" }, &Error{"Id", "is allowed in resource policies only; remove it"}},
-		"Sid":             {"IAM takes alphanumeric ones.", func(_ *Policy, s *Statement) { s.SID = "a b" }, &Error{"Statement[0].Sid", `must be of letters A-Z, a-z and digits, not "a b"`}},
-		"SidTwice":        {"A Sid is unique.", func(p *Policy, s *Statement) { p.Statements = []Statement{*s} }, &Error{"Statement[1].Sid", `must be unique in the policy; "Read" occurs twice`}},
+		"Sid":             {"IAM takes alphanumeric ones.", func(_ *Policy, s *Statement) { s.SID = "a b" }, &Error{"Statement[0].Sid", `must contain only letters A-Z, a-z and digits, not "a b"`}},
+		"SidTwice":        {"A Sid is unique.", func(p *Policy, s *Statement) { p.Statements = []Statement{*s} }, &Error{"Statement[1].Sid", `must be unique in the policy; "Read" is a duplicate`}},
 		"NoSids":          {"None is none, not the same one.", func(p *Policy, s *Statement) { s.SID = ""; p.Statements = []Statement{*s} }, nil},
 		"Effect":          {"It is required.", func(_ *Policy, s *Statement) { s.Effect = "" }, &Error{"Statement[0].Effect", `must be Allow or Deny, not ""`}},
-		"Principal":       {"The principal is the role.", func(_ *Policy, s *Statement) { s.Principals = []Principal{{AWS, "*"}} }, &Error{"Statement[0]", "must not have a Principal: that is whoever the policy is attached to"}},
-		"NotPrincipal":    {"Nor is there anybody to except.", func(_ *Policy, s *Statement) { s.NotPrincipals = []Principal{} }, &Error{"Statement[0]", "must not have a Principal: that is whoever the policy is attached to"}},
+		"Principal":       {"The principal is the role.", func(_ *Policy, s *Statement) { s.Principals = []Principal{{AWS, "*"}} }, &Error{"Statement[0]", "must not have a Principal; the principal is implied by the attachment"}},
+		"NotPrincipal":    {"Nor is there anybody to except.", func(_ *Policy, s *Statement) { s.NotPrincipals = []Principal{} }, &Error{"Statement[0]", "must not have a Principal; the principal is implied by the attachment"}},
 		"NoAction":        {"Something must be allowed.", func(_ *Policy, s *Statement) { s.Actions = nil }, &Error{"Statement[0]", "must have Action or NotAction, with at least one value"}},
 		"EmptyAction":     {"An empty list is nothing.", func(_ *Policy, s *Statement) { s.Actions = []string{} }, &Error{"Statement[0]", "must have Action or NotAction, with at least one value"}},
 		"BothActions":     {"One of the two.", func(_ *Policy, s *Statement) { s.NotActions = []string{"a:b"} }, &Error{"Statement[0]", "must have one of Action and NotAction, not both"}},
@@ -68,7 +68,7 @@ func TestCheckIdentity(t *testing.T) {
 		"NoPartition":   {"An ARN has a partition.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn::s3:::x"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn::s3:::x"`}},
 		"WildVendor":    {"IAM refuses it.", func(_ *Policy, s *Statement) { s.Resources = nil; s.NotResources = []string{"arn:aws:s?:::x"} }, &Error{"Statement[0].NotResource[0]", `must name the service, without wildcards, not "arn:aws:s?:::x"`}},
 		"Variable":      {"Variables are for the resource's own part.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3:::${aws:username}"} }, nil},
-		"EarlyVariable": {"Not before the fifth colon.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:sqs:${aws:a}:1:x"} }, &Error{"Statement[0].Resource[0]", `must have policy variables after the fifth colon only, not "arn:aws:sqs:${aws:a}:1:x"`}},
+		"EarlyVariable": {"Not before the fifth colon.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:sqs:${aws:a}:1:x"} }, &Error{"Statement[0].Resource[0]", `must contain policy variables after the fifth colon only, not "arn:aws:sqs:${aws:a}:1:x"`}},
 		"OldVariable": {"In the old version they are text.", func(p *Policy, s *Statement) {
 			p.Version = Version2008
 			s.Resources = []string{"arn:aws:sqs:${aws:a}:1:x"}
@@ -89,13 +89,13 @@ func TestCheckConditions(t *testing.T) {
 		"CaseOfOperator": {"The document gets the right case.", condition("forallvalues:stringlikeifexists", "aws:a", "x"), nil},
 		"Operator": {"A misspelled Deny would be a hole.", condition("StringEqual", "aws:a", "x"), &Error{
 			path + "StringEqual",
-			"is no condition operator; those are ArnEquals, ArnLike, ArnNotEquals, ArnNotLike, BinaryEquals, Bool, DateEquals, DateGreaterThan, " +
+			"unknown condition operator; allowed: ArnEquals, ArnLike, ArnNotEquals, ArnNotLike, BinaryEquals, Bool, DateEquals, DateGreaterThan, " +
 				"DateGreaterThanEquals, DateLessThan, DateLessThanEquals, DateNotEquals, IpAddress, NotIpAddress, Null, NumericEquals, NumericGreaterThan, " +
 				"NumericGreaterThanEquals, NumericLessThan, NumericLessThanEquals, NumericNotEquals, StringEquals, StringEqualsIgnoreCase, StringLike, " +
-				"StringNotEquals, StringNotEqualsIgnoreCase, StringNotLike, with ForAllValues: or ForAnyValue: before and IfExists after them (but not Null)",
+				"StringNotEquals, StringNotEqualsIgnoreCase, StringNotLike, with the prefix ForAllValues: or ForAnyValue: and the suffix IfExists (except for Null)",
 		}},
 		"Key":        {"Keys have a prefix.", condition("Bool", "SourceIp", "true"), &Error{path + "Bool.SourceIp", "must be a condition key with its prefix, such as aws:SourceIp"}},
-		"Twice":      {"JSON has no room.", append(condition("Bool", "aws:a", "true"), condition("bool", "AWS:a", "false")...), &Error{path + `bool["AWS:a"]`, "occurs twice with this operator; JSON has room for one"}},
+		"Twice":      {"JSON has no room.", append(condition("Bool", "aws:a", "true"), condition("bool", "AWS:a", "false")...), &Error{path + `bool["AWS:a"]`, "duplicate key for this operator"}},
 		"NoValues":   {"They could never match.", condition("Bool", "aws:a"), &Error{path + `Bool["aws:a"]`, "must have at least one value"}},
 		"Numeric":    {"A number.", condition("NumericLessThan", "s3:max-keys", "-10.5"), nil},
 		"NotNumeric": {"Words are no numbers.", condition("NumericLessThan", "s3:max-keys", "1", "ten"), &Error{path + `NumericLessThan["s3:max-keys"][1]`, `must be a number, not "ten"`}},
@@ -133,12 +133,12 @@ func TestCheckTrust(t *testing.T) {
 	cases := map[string]checkCase{
 		"Valid":        {"An ordinary one passes.", func(*Policy, *Statement) {}, nil},
 		"Effect":       {"It is required.", func(_ *Policy, s *Statement) { s.Effect = "x" }, &Error{"Statement[0].Effect", `must be Allow or Deny, not "x"`}},
-		"Resource":     {"A trust policy has none.", func(_ *Policy, s *Statement) { s.Resources = []string{"*"} }, &Error{"Statement[0]", "must not have a Resource: that is the role itself"}},
-		"NotResource":  {"Nor this.", func(_ *Policy, s *Statement) { s.NotResources = []string{} }, &Error{"Statement[0]", "must not have a Resource: that is the role itself"}},
+		"Resource":     {"A trust policy has none.", func(_ *Policy, s *Statement) { s.Resources = []string{"*"} }, &Error{"Statement[0]", "must not have a Resource; the resource is the role itself"}},
+		"NotResource":  {"Nor this.", func(_ *Policy, s *Statement) { s.NotResources = []string{} }, &Error{"Statement[0]", "must not have a Resource; the resource is the role itself"}},
 		"Action":       {"Only what is done to roles.", func(_ *Policy, s *Statement) { s.Actions = []string{"sts:TagSession", "s3:*"} }, &Error{"Statement[0].Action[1]", `must be one of ` + trustNames + `, not "s3:*"`}},
 		"TagSessions":  {"To the letter.", func(_ *Policy, s *Statement) { s.Actions = []string{"sts:TagSessions"} }, &Error{"Statement[0].Action[0]", `must be one of ` + trustNames + `, not "sts:TagSessions"`}},
 		"Pattern":      {"No rule is documented.", func(_ *Policy, s *Statement) { s.Actions = []string{"sts:Assume*"} }, nil},
-		"NotAction":    {"It would allow what nobody thought of.", func(_ *Policy, s *Statement) { s.Actions, s.NotActions = nil, []string{"a:b"} }, &Error{"Statement[0].NotAction", "must be Action; a trust policy names what it allows"}},
+		"NotAction":    {"It would allow what nobody thought of.", func(_ *Policy, s *Statement) { s.Actions, s.NotActions = nil, []string{"a:b"} }, &Error{"Statement[0].NotAction", "must be Action; a trust policy lists the actions that it allows"}},
 		"NoPrincipal":  {"Somebody must be trusted.", only(), &Error{"Statement[0]", "must have Principal or NotPrincipal, with at least one value"}},
 		"Both":         {"One of the two.", func(_ *Policy, s *Statement) { s.NotPrincipals = s.Principals }, &Error{"Statement[0]", "must have one of Principal and NotPrincipal, not both"}},
 		"NotPrincipal": {"The same rules hold.", func(_ *Policy, s *Statement) { s.Principals, s.NotPrincipals = nil, []Principal{{AWS, "a*"}} }, &Error{"Statement[0].Principal.AWS", `must be named in full, without wildcards, not "a*"`}},
@@ -158,7 +158,7 @@ func TestCheckTrust(t *testing.T) {
 }
 
 func TestCheckNoStatements(t *testing.T) {
-	want := &Error{"Statement", "must hold at least one statement"}
+	want := &Error{"Statement", "must contain at least one statement"}
 	for _, check := range []func(Policy) error{Policy.CheckIdentity, Policy.CheckTrust} {
 		got, _ := errors.AsType[*Error](check(Policy{}))
 		if diff := cmp.Diff(want, got); diff != "" {

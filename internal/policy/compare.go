@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// test reports whether a value of the request matches one of the policy. Both
-// a value of the policy and one of the request that cannot be read match
-// nothing. Negation is not its business.
+// test reports whether a value of the request matches one of the policy, without
+// regard to negation. A value of either side that cannot be parsed matches nothing.
 type test func(value string) bool
 
-// syntax returns how the operator reads the values in a policy.
+// syntax returns the syntax of the operator's values in a policy.
 func (o operator) syntax() syntax {
 	switch {
 	case o.family == familyARN:
@@ -40,7 +39,7 @@ func (o operator) test(tokens []token) test {
 		return sameBytes(literalText(tokens))
 	case familyIP:
 		return inNetwork(literalText(tokens))
-	default: // text, ARNs among it
+	default: // strings and ARNs
 	}
 	if strings.HasSuffix(o.base, "IgnoreCase") {
 		return func(value string) bool { return strings.EqualFold(value, literalText(tokens)) }
@@ -72,8 +71,8 @@ func ordered[T any](op, want string, read func(string) (T, bool), compare func(a
 	}
 }
 
-// number reads an integer or decimal. Exponents are refused: the number they
-// make can be larger than memory.
+// number parses an integer or decimal. It rejects exponents, because the number could
+// exceed the memory.
 func number(s string) (*big.Rat, bool) {
 	if strings.Trim(s, "+-.0123456789") != "" {
 		return nil, false
@@ -81,8 +80,8 @@ func number(s string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(s)
 }
 
-// date reads one of the W3C's forms of ISO 8601, or seconds since 1970. Four
-// digits are a year.
+// date parses one of the W3C's forms of ISO 8601, or seconds since 1970. Four digits are
+// a year.
 // https://www.w3.org/TR/NOTE-datetime
 func date(s string) (time.Time, bool) {
 	for _, layout := range []string{
@@ -96,7 +95,7 @@ func date(s string) (time.Time, bool) {
 	return time.Unix(seconds, 0), err == nil
 }
 
-// sameBytes compares base64 texts by what they encode.
+// sameBytes compares base64 texts by the bytes that they encode.
 func sameBytes(want string) test {
 	wanted, wantErr := base64.StdEncoding.DecodeString(want)
 	return func(value string) bool {

@@ -10,13 +10,13 @@ func (e evaluation) conditions(s Statement) bool {
 	return true
 }
 
-// condition evaluates one condition; one with an operator that does not exist
-// never holds.
+// condition reports whether one condition holds. With an unknown operator it never
+// holds.
 //
-// Several values in the policy are alternatives, and a negated operator holds
-// if none of them matches. A missing key fails an operator, but not a negated
-// one nor one with IfExists. ForAllValues holds, and ForAnyValue does not, for
-// a missing key and for one that is empty; IfExists does not change that.
+// Several values in the policy are alternatives, and a negated operator holds if none
+// of them matches. If the key is missing, a negated operator and one with IfExists
+// hold, and others do not. For a missing or empty key ForAllValues holds and
+// ForAnyValue does not, with or without IfExists.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
@@ -37,7 +37,7 @@ func (e evaluation) condition(c Condition) bool {
 	}
 	tests, ok := e.tests(op, c.Values)
 	if !ok && op.negated {
-		return false // a variable stands for nothing: nothing can be said about what it is not
+		return false // a variable has no value
 	}
 	matches := func(value string) bool {
 		return contains(tests, func(t test) bool { return t(value) }, false)
@@ -52,15 +52,15 @@ func (e evaluation) condition(c Condition) bool {
 	}
 }
 
-// null reports whether a value says the truth about the absence of the key.
+// null reports whether one of the values agrees with the absence of the key.
 func null(values []string, present bool) bool {
 	return contains(values, func(v string) bool {
 		return lower(v) == "true" && !present || lower(v) == "false" && present
 	}, false)
 }
 
-// tests returns the test for each of a condition's values, without those that
-// have a variable which stands for nothing; it reports false if there was one.
+// tests returns the test for each of a condition's values, except those that contain a
+// variable without a value; it reports false if there is one.
 func (e evaluation) tests(op operator, values []string) ([]test, bool) {
 	var tests []test
 	vars := e.vars

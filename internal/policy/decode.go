@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// decode reads a policy as it is written. Names of elements are matched to the
-// letter, as IAM does ("Unknown field statement"), and an unknown one is an
-// error: to drop it would be to grant something else than what is written.
+// decode reads a policy in the order and the spelling of its text. Names of elements are
+// case-sensitive, as in IAM ("Unknown field statement"), and an unknown one is an
+// error: without it the policy could grant something else.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 func decode(raw []byte) (Policy, error) {
 	root, err := readJSON(raw)
@@ -34,7 +34,7 @@ func decode(raw []byte) (Policy, error) {
 }
 
 func statements(n node, path string) ([]Statement, error) {
-	if n.kind == kindObject { // a single statement may stand without its brackets
+	if n.kind == kindObject { // a single statement needs no array
 		s, err := statement(n, path)
 		return []Statement{s}, err
 	}
@@ -92,7 +92,7 @@ func statement(n node, path string) (Statement, error) {
 
 // principals reads a Principal element: "*", or a map from type to IDs.
 func principals(n node, path string) ([]Principal, error) {
-	list := []Principal{} // present, though it may turn out to name nobody
+	list := []Principal{} // the element is present, even without principals
 	if n.kind == kindString && n.text == "*" {
 		return append(list, Principal{Anyone, "*"}), nil
 	}
@@ -135,7 +135,7 @@ func conditions(n node, path string) ([]Condition, error) {
 			}
 			same := CanonicalOperator(op.name) + "\x00" + foldKey(key.name)
 			if seen[same] {
-				return nil, errorAt(path, "occurs twice, in different case; keep one")
+				return nil, errorAt(path, "duplicate in different case; remove one of them")
 			}
 			seen[same] = true
 			list = append(list, Condition{Operator: op.name, Key: key.name, Values: values})
@@ -144,7 +144,7 @@ func conditions(n node, path string) ([]Condition, error) {
 	return list, nil
 }
 
-// members hands each member of an object to the function of its name.
+// members calls the function of the same name for each member of an object.
 func members(n node, path string, read map[string]func(node, string) error) error {
 	if n.kind != kindObject {
 		return errorAt(path, "must be an object, not %v", n.kind)
@@ -152,7 +152,7 @@ func members(n node, path string, read map[string]func(node, string) error) erro
 	for _, m := range n.members {
 		f, ok := read[m.name]
 		if !ok {
-			return errorAt(join(path, m.name), "is unknown; allowed here, in this case: %s", names(read))
+			return errorAt(join(path, m.name), "unknown element; allowed (case-sensitive): %s", names(read))
 		}
 		if err := f(m.value, join(path, m.name)); err != nil {
 			return err
@@ -179,7 +179,7 @@ func text(n node, path string) (string, error) {
 
 func oneOf(n node, path string, allowed ...string) (string, error) {
 	if n.kind != kindString || !slices.Contains(allowed, n.text) {
-		return "", errorAt(path, "must be %s, in this case", strings.Join(allowed, " or "))
+		return "", errorAt(path, "must be exactly %s (case-sensitive)", strings.Join(allowed, " or "))
 	}
 	return n.text, nil
 }

@@ -7,8 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// appendPolicy appends p as JSON without white space, elements in the order in
-// which AWS's guide shows them.
+// appendPolicy appends p as JSON without white space, with elements in the order of AWS's
+// documentation.
 func appendPolicy(b []byte, p Policy) []byte {
 	b = append(b, `{"Version":`...)
 	b = appendText(b, p.Version)
@@ -39,10 +39,10 @@ func appendStatement(b []byte, s Statement) []byte {
 			b = appendList(b, values)
 		}
 	}
-	who := func(element string, principals []Principal) {
-		if principals != nil {
+	principals := func(element string, list []Principal) {
+		if list != nil {
 			name(element)
-			b = appendPrincipals(b, principals)
+			b = appendPrincipals(b, list)
 		}
 	}
 	if s.SID != "" {
@@ -51,8 +51,8 @@ func appendStatement(b []byte, s Statement) []byte {
 	if s.Effect != "" {
 		list("Effect", []string{string(s.Effect)})
 	}
-	who("Principal", s.Principals)
-	who("NotPrincipal", s.NotPrincipals)
+	principals("Principal", s.Principals)
+	principals("NotPrincipal", s.NotPrincipals)
 	list("Action", s.Actions)
 	list("NotAction", s.NotActions)
 	list("Resource", s.Resources)
@@ -64,8 +64,8 @@ func appendStatement(b []byte, s Statement) []byte {
 	return closeObject(b, start)
 }
 
-// closeObject makes an object of the members since start, each of which begins
-// with a comma.
+// closeObject turns the members since start, each of which begins with a comma, into an
+// object.
 func closeObject(b []byte, start int) []byte {
 	if len(b) == start {
 		return append(b, "{}"...)
@@ -74,7 +74,7 @@ func closeObject(b []byte, start int) []byte {
 	return append(b, '}')
 }
 
-// appendPrincipals appends a map from type to IDs; it expects them sorted.
+// appendPrincipals appends a map from type to IDs. The list must be sorted.
 func appendPrincipals(b []byte, list []Principal) []byte {
 	start := len(b)
 	for i := 0; i < len(list); {
@@ -91,10 +91,10 @@ func appendPrincipals(b []byte, list []Principal) []byte {
 	return closeObject(b, start)
 }
 
-// appendConditions appends a map from operator to keys to values; it expects
-// them sorted. An operator and key that occur twice are written twice: both
-// must hold, JSON cannot say that, and a document that everybody refuses is
-// safer than one that says less.
+// appendConditions appends a map from operator to keys to values. The list must be
+// sorted. A duplicate of operator and key is written as a duplicate: JSON cannot
+// express that both must hold, and a document that AWS rejects is safer than one that
+// grants more.
 func appendConditions(b []byte, list []Condition) []byte {
 	start := len(b)
 	for i := 0; i < len(list); {
@@ -114,7 +114,7 @@ func appendConditions(b []byte, list []Condition) []byte {
 	return closeObject(b, start)
 }
 
-// appendList appends one value as a string and any other number as an array.
+// appendList appends one value as a string, and any other number of values as an array.
 func appendList(b []byte, values []string) []byte {
 	if len(values) == 1 {
 		return appendText(b, values[0])
@@ -129,9 +129,9 @@ func appendList(b []byte, values []string) []byte {
 	return append(b, ']')
 }
 
-// appendText appends a JSON string. IAM takes documents of the characters
-// U+0020 to U+00FF, tab and line ends only, so anything beyond is escaped;
-// <, > and & are not, unlike in encoding/json, for they count in the quota.
+// appendText appends a JSON string. IAM accepts only the characters U+0020 to U+00FF,
+// tab and line ends in documents, so others are escaped. Unlike encoding/json, it does
+// not escape <, > and &, because longer texts count against the quota.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')

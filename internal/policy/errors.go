@@ -2,9 +2,8 @@ package policy
 
 import "fmt"
 
-// Error says what is wrong with a policy document, where, and what is allowed
-// there. Its message is the same each time for the same document, so that it
-// can stand in a condition.
+// Error is a fault in a policy document: where it is, and what is allowed there. Its
+// message depends on the document only, so that it can be part of a condition.
 type Error struct {
 	Path string // the JSON path, such as Statement[0].Effect; empty for the whole document
 	Msg  string

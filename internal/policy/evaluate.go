@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Request is what a caller asks of AWS.
+// Request is a request to AWS.
 type Request struct {
-	// Principals are the faces of the one caller. Those of a role session are
-	// its session ARN, its role's ARN and its account; those of a web identity
-	// its provider, as Federated. Empty means that the policies are identity
-	// policies, attached to the caller.
+	// Principals are all principals that the caller is. A role session is its
+	// session ARN, its role's ARN and its account; a web identity is its provider,
+	// as Federated. Empty means that the policies are identity policies, attached to
+	// the caller.
 	Principals []Principal
 	Action     string // service:Name
-	Resource   string // an ARN; empty for an action on no resource
-	// Context holds the request's condition keys, in any case. A key without
-	// values is as good as absent.
+	Resource   string // an ARN; empty for an action without a resource
+	// Context holds the values of the request's condition keys, which are in any
+	// case. A key without values is absent.
 	Context map[string][]string
 }
 
@@ -24,25 +24,24 @@ type Decision int
 
 // The decisions, each of which overrules those before it.
 const (
-	ImplicitDeny Decision = iota // nothing allows it
+	ImplicitDeny Decision = iota // no statement allows it
 	Allowed
 	ExplicitDeny
 )
 
-// String returns the decision as IAM's policy simulator writes it.
+// String returns the decision in the spelling of IAM's policy simulator.
 func (d Decision) String() string {
 	return [...]string{"implicitDeny", "allowed", "explicitDeny"}[d]
 }
 
-// Evaluate decides r under the given policies together: denied if any statement
-// denies it, else allowed if any allows it, else denied implicitly. The order
-// of policies and statements does not matter.
+// Evaluate decides r under all of the policies: denied if any statement denies it, else
+// allowed if any allows it, else denied implicitly. The order of policies and
+// statements does not matter.
 //
-// Policies of one kind go together. A caller's identity policies and a
-// resource's policy are two evaluations, which the caller of Evaluate combines
-// as AWS does for the case at hand. In one with Principals, a statement needs
-// a Principal element that names the caller; in one without, a statement needs
-// a Resource element, and one with a Principal element never applies.
+// The policies must be of one kind. Identity policies and a resource's policy are
+// evaluated separately, and the caller of Evaluate combines the decisions. If r has
+// Principals, a statement applies only with a Principal element that names the caller;
+// otherwise it applies only with a Resource element and without a Principal element.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func Evaluate(r Request, policies ...Policy) Decision {
@@ -81,7 +80,7 @@ func fold(context map[string][]string) requestContext {
 type evaluation struct {
 	request Request
 	context requestContext
-	vars    lookup // nil if the policy's version knows no variables
+	vars    lookup // nil if the policy's version has no variables
 }
 
 // applies reports whether s matches the request in every element.
@@ -101,18 +100,18 @@ func (e evaluation) action(s Statement) bool {
 	return contains(s.Actions, matches, true) && !contains(s.NotActions, matches, false)
 }
 
-// contains reports whether f holds for an item of list, or absent if there is
-// no list.
+// contains reports whether f holds for an item of list; for a nil list it returns
+// absent.
 func contains[T any](list []T, f func(T) bool, absent bool) bool {
 	return slices.ContainsFunc(list, f) || list == nil && absent
 }
 
-// resource matches the request's resource. A variable that stands for nothing
-// makes a Resource entry match nothing; in NotResource it voids the statement,
-// or else a missing tag would widen it to everything.
+// resource reports whether s applies to the request's resource. A Resource entry with a
+// variable without a value matches nothing. In NotResource such an entry voids the
+// statement, because a missing tag would widen it to everything.
 func (e evaluation) resource(s Statement) bool {
 	if s.Resources == nil && s.NotResources == nil {
-		return len(e.request.Principals) > 0 // a trust policy has none: its resource is its role
+		return len(e.request.Principals) > 0 // the resource of a trust policy is its role
 	}
 	resource := literals(e.request.Resource)
 	for _, pattern := range s.NotResources {
@@ -127,42 +126,42 @@ func (e evaluation) resource(s Statement) bool {
 	}, true)
 }
 
-// principal matches the caller: one of its faces in Principal is enough, but
-// all of them must be in NotPrincipal to be left out. That is why AWS tells
-// people to list a session, its role and its account there.
+// principal reports whether s applies to the caller. Principal must contain one of the
+// caller's principals. NotPrincipal excludes the caller only if it contains all of
+// them, so AWS recommends to list a session, its role and its account there.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
 func (e evaluation) principal(s Statement) bool {
-	faces := e.request.Principals
-	if len(faces) == 0 {
+	caller := e.request.Principals
+	if len(caller) == 0 {
 		return s.Principals == nil && s.NotPrincipals == nil
 	}
 	if s.Principals == nil && s.NotPrincipals == nil {
 		return false
 	}
 	named := contains(s.Principals, func(p Principal) bool {
-		return contains(faces, p.includes, false)
+		return contains(caller, p.includes, false)
 	}, true)
-	out := s.NotPrincipals != nil && !contains(faces, func(face Principal) bool {
-		return !contains(s.NotPrincipals, func(p Principal) bool { return p.is(face) }, false)
-	}, false)
-	return named && !out
+	excluded := s.NotPrincipals != nil && every(caller, func(c Principal) bool {
+		return contains(s.NotPrincipals, func(p Principal) bool { return p.is(c) }, false)
+	})
+	return named && !excluded
 }
 
-// is reports whether p names face itself, or everybody.
-func (p Principal) is(face Principal) bool {
-	p, face = canonicalPrincipal(p), canonicalPrincipal(face)
-	return p == face || p == Principal{AWS, "*"}
+// is reports whether p is the caller, or every caller.
+func (p Principal) is(caller Principal) bool {
+	p, caller = canonicalPrincipal(p), canonicalPrincipal(caller)
+	return p == caller || p == Principal{AWS, "*"}
 }
 
-// includes reports whether p names face, its account or everybody. An account
-// delegates to all its identities.
+// includes reports whether p is the caller, its account or every caller. An account
+// includes all its identities.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-accounts
-func (p Principal) includes(face Principal) bool {
-	if p.is(face) {
+func (p Principal) includes(caller Principal) bool {
+	if p.is(caller) {
 		return true
 	}
 	account := canonicalPrincipal(p).ID
-	return p.Type == AWS && face.Type == AWS && isAccount(account) && accountOf(face.ID) == account
+	return p.Type == AWS && caller.Type == AWS && isAccount(account) && accountOf(caller.ID) == account
 }
 
 // accountOf returns the account of an IAM or STS ARN, or "".

@@ -11,11 +11,10 @@ import (
 )
 
 const (
-	// maxBytes bounds what is parsed. The largest document IAM stores holds
-	// 10,240 characters that are not white space, so this refuses nothing that
-	// anybody could use.
+	// maxBytes limits the size of a text. The largest document that IAM stores has
+	// 10,240 characters without white space.
 	maxBytes = 128 << 10
-	// maxDepth bounds the nesting; a policy's own is seven.
+	// maxDepth limits the nesting. A valid policy has at most seven levels.
 	maxDepth = 16
 )
 
@@ -47,17 +46,16 @@ func (k kind) String() string {
 	return [...]string{"null", "a string", "a bool or number", "an array", "an object"}[k]
 }
 
-// readJSON reads exactly one JSON value. It refuses what encoding/json lets
-// pass: a name that occurs twice in one object (two readers may take a
-// different one), text that is not UTF-8, and replacement characters, which
-// make different texts look alike.
+// readJSON reads exactly one JSON value. It rejects what encoding/json accepts: a
+// duplicate name in one object (two parsers may use different ones), text that is not
+// UTF-8, and replacement characters, which hide different bytes.
 func readJSON(raw []byte) (node, error) {
 	text, err := plain(raw)
 	if err != nil {
 		return node{}, err
 	}
 	if len(text) > maxBytes {
-		return node{}, errorAt("", "is larger than %d bytes; IAM stores nothing of that size", maxBytes)
+		return node{}, errorAt("", "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
 	}
 	if !utf8.Valid(text) {
 		return node{}, errorAt("", "is not valid UTF-8")
@@ -67,17 +65,17 @@ func readJSON(raw []byte) (node, error) {
 		return node{}, notJSON(err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber() // 1.10 and 12345678901234567890 are to come out as they went in
+	dec.UseNumber() // keeps the digits of 1.10 and 12345678901234567890
 	return readValue(dec, "", 0)
 }
 
-// plain undoes the percent-encoding with which IAM's read calls return
-// documents, once. A document that starts with a brace is not encoded: a
-// percent sign in it is its own. RFC 3986 has no '+' for a space, so PathUnescape.
+// plain decodes percent-encoded documents, as IAM's read calls return them, once. A
+// document that starts with a brace is not encoded. RFC 3986 does not encode a space as
+// '+', hence PathUnescape.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html
 func plain(raw []byte) ([]byte, error) {
 	if len(raw) > 3*maxBytes {
-		return nil, errorAt("", "is larger than %d bytes; IAM stores nothing of that size", maxBytes)
+		return nil, errorAt("", "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("%")) {
 		return raw, nil
@@ -96,11 +94,10 @@ func notJSON(err error) error {
 	return errorAt("", "is not JSON: %v", err)
 }
 
-// readValue reads the next value. The text is known to be JSON, so the decoder
-// itself has nothing to complain about.
+// readValue reads the next value of a text that is valid JSON.
 func readValue(dec *json.Decoder, path string, depth int) (node, error) {
 	if depth > maxDepth {
-		return node{}, errorAt(path, "is nested deeper than any policy is")
+		return node{}, errorAt(path, "is nested too deeply")
 	}
 	token, err := dec.Token()
 	if err != nil {
@@ -147,7 +144,7 @@ func readObject(dec *json.Decoder, path string, depth int) (node, error) {
 			return node{}, err
 		}
 		if seen[name] {
-			return node{}, errorAt(join(path, name), "occurs twice; keep one")
+			return node{}, errorAt(join(path, name), "duplicate element; remove one of them")
 		}
 		seen[name] = true
 		value, err := readValue(dec, join(path, name), depth+1)
@@ -162,13 +159,13 @@ func readObject(dec *json.Decoder, path string, depth int) (node, error) {
 
 func checkText(path, s string) error {
 	if strings.ContainsRune(s, utf8.RuneError) {
-		return errorAt(path, "holds a character that is not valid Unicode")
+		return errorAt(path, "contains invalid Unicode")
 	}
 	return nil
 }
 
-// join appends a member's name to a JSON path; a name that is not an
-// identifier, such as a condition key, is quoted.
+// join appends a member's name to a JSON path. It quotes a name that is not an
+// identifier, such as a condition key.
 func join(path, name string) string {
 	if strings.ContainsFunc(name, func(r rune) bool { return !isAlnum(r) }) || name == "" {
 		return fmt.Sprintf("%s[%q]", path, name)

@@ -2,16 +2,16 @@ package policy
 
 import "strings"
 
-// operator is a condition operator, taken apart.
+// operator is a parsed condition operator.
 type operator struct {
 	quantifier string // "", forAllValues or forAnyValue
 	base       string // StringEquals …, in AWS's spelling
-	ifExists   bool   // true if the key is missing
+	ifExists   bool   // the condition holds if the key is missing
 	negated    bool
 	family     family
 }
 
-// family is a group of operators that read their values the same way.
+// family is a group of operators with the same type of values.
 type family int
 
 const (
@@ -31,7 +31,7 @@ const (
 	ifExists     = "IfExists"
 )
 
-// operators are all there are, by their name in lower case.
+// operators are all condition operators, by name in lower case.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 var operators = func() map[string]operator {
 	byFamily := map[family]string{
@@ -54,8 +54,8 @@ var operators = func() map[string]operator {
 	return all
 }()
 
-// parseOperator takes an operator's name apart, in any case. It reports false
-// for one that does not exist; Null has no variants.
+// parseOperator parses an operator's name in any case. It reports false for an unknown
+// one. Null has no variants.
 func parseOperator(name string) (operator, bool) {
 	rest, quantifier := lower(name), ""
 	for _, q := range []string{forAllValues, forAnyValue} {
@@ -81,9 +81,8 @@ func (o operator) String() string {
 	return o.quantifier + o.base
 }
 
-// CanonicalOperator returns an operator's name in AWS's spelling, the only one
-// that IAM takes ("Invalid Condition type : stringEquals"), and one that does
-// not exist unchanged.
+// CanonicalOperator returns an operator's name in AWS's spelling, the only one that IAM
+// accepts ("Invalid Condition type : stringEquals"), and an unknown one unchanged.
 func CanonicalOperator(name string) string {
 	if op, ok := parseOperator(name); ok {
 		return op.String()
@@ -91,7 +90,7 @@ func CanonicalOperator(name string) string {
 	return name
 }
 
-// takesVariables reports whether policy variables are replaced in the values.
+// takesVariables reports whether IAM replaces policy variables in the values.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 func (o operator) takesVariables() bool {
 	return o.family == familyString || o.family == familyARN || o.family == familyBool

@@ -1,19 +1,17 @@
 package policy
 
-// maxPairs bounds the work of comparing two patterns, the product of their
-// lengths. An ARN has at most 2,048 characters; two patterns of twice that are
-// within it.
+// maxPairs limits the work of comparing two patterns, which is the product of their
+// lengths. It admits two patterns of 4,096 characters. An ARN has at most 2,048.
 const maxPairs = 1 << 24
 
 func tooLong(a, b string) bool { return len(a) > 0 && len(b) > maxPairs/len(a) }
 
-// Overlap reports whether two wildcard patterns, of * and ?, have a string in
-// common: arn:aws:s3:::secre* and *-archive do. A policy variable stands for
-// any string, since whoever sets the tag behind it chooses.
+// Overlap reports whether some string matches both wildcard patterns, of * and ?, such
+// as arn:aws:s3:::secre* and *-archive. A policy variable matches any string, because
+// its value is a tag that others can set.
 //
-// It is meant for what is forbidden, and errs towards true: wildcards match
-// across the segments of an ARN, and patterns far longer than any ARN overlap
-// with everything.
+// It is for denied patterns and errs towards true: wildcards match across the segments
+// of an ARN, and patterns much longer than any ARN overlap with everything.
 func Overlap(a, b string) bool {
 	if tooLong(a, b) {
 		return true
@@ -23,14 +21,14 @@ func Overlap(a, b string) bool {
 	return overlap(x, y)
 }
 
-// OverlapFold is Overlap without regard to the case of ASCII letters, as
-// actions have none.
+// OverlapFold is like Overlap, but compares ASCII letters case-insensitively, as IAM
+// compares actions.
 func OverlapFold(a, b string) bool { return Overlap(lower(a), lower(b)) }
 
-// Covers reports whether the pattern wide matches every string that the
-// pattern narrow matches. It is meant for what is allowed, and errs towards
-// false: a policy variable in narrow is covered by a * or by itself only, and
-// patterns far longer than any ARN are not compared.
+// Covers reports whether the pattern wide matches every string that the pattern narrow
+// matches. It is for allowed patterns and errs towards false: only a * or the same
+// variable covers a policy variable in narrow, and patterns much longer than any ARN
+// are not compared.
 func Covers(wide, narrow string) bool {
 	if tooLong(wide, narrow) {
 		return false
@@ -40,10 +38,10 @@ func Covers(wide, narrow string) bool {
 	return covers(w, n)
 }
 
-// CoversFold is Covers without regard to the case of ASCII letters.
+// CoversFold is like Covers, but compares ASCII letters case-insensitively.
 func CoversFold(wide, narrow string) bool { return Covers(lower(wide), lower(narrow)) }
 
-// matchAnyVariable is the lookup that knows nothing about the values of variables.
+// matchAnyVariable is the lookup in which a variable has any value.
 func matchAnyVariable(ref variableRef) ([]token, bool) {
 	if ref.literal != 0 {
 		return []token{{kind: literal, char: ref.literal}}, true
@@ -51,7 +49,7 @@ func matchAnyVariable(ref variableRef) ([]token, bool) {
 	return []token{{kind: many}}, true
 }
 
-// keepVariables is the lookup that keeps variables as they are.
+// keepVariables is the lookup that keeps variables as variable tokens.
 func keepVariables(ref variableRef) ([]token, bool) {
 	if ref.literal != 0 {
 		return []token{{kind: literal, char: ref.literal}}, true
@@ -59,8 +57,8 @@ func keepVariables(ref variableRef) ([]token, bool) {
 	return []token{{kind: variable, name: ref.text()}}, true
 }
 
-// overlap walks both patterns at once over the string in common. Row i of the
-// table says for which j that string can be matched by a[:i] and b[:j] both.
+// overlap reports whether some string matches both patterns. Row i of its table holds
+// for each j whether some string matches both a[:i] and b[:j].
 func overlap(a, b []token) bool {
 	row := make([]bool, len(b)+1)
 	row[0] = true
@@ -72,10 +70,10 @@ func overlap(a, b []token) bool {
 		for j, y := range b {
 			switch {
 			case y.isStar():
-				// y matches nothing, or x and stays; or x matches nothing.
+				// The star y matches nothing or what x matches; or the star x matches nothing.
 				next[j+1] = next[j] || row[j+1] && x.meets(y) || star && row[j+1]
 			case star:
-				// x matches nothing, or y and stays.
+				// The star x matches nothing or what y matches.
 				next[j+1] = row[j+1] || next[j] && x.meets(y)
 			default:
 				next[j+1] = row[j] && x.meets(y)
@@ -86,7 +84,7 @@ func overlap(a, b []token) bool {
 	return row[len(b)]
 }
 
-// meets reports whether some character is matched by both tokens.
+// meets reports whether some character matches both tokens.
 func (t token) meets(o token) bool {
 	switch {
 	case t.kind == literal && o.kind == literal:
@@ -96,7 +94,7 @@ func (t token) meets(o token) bool {
 	case o.kind == literal:
 		return o.char != ':' || !t.inSegment()
 	default:
-		return true // two wildcards share every character but ':' at least
+		return true // two wildcards share at least every character except ':'
 	}
 }
 

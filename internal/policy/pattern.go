@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// token is one step of a wildcard pattern.
+// token is one element of a wildcard pattern.
 type token struct {
 	kind tokenKind
 	char rune   // of a literal
@@ -17,40 +17,40 @@ type tokenKind int
 const (
 	literal   tokenKind = iota
 	one                 // any character
-	oneInSeg            // any character but ':'
+	oneInSeg            // any character except ':'
 	many                // any characters
-	manyInSeg           // any characters but ':'
-	variable            // some text, the same wherever the same variable stands
+	manyInSeg           // any characters except ':'
+	variable            // some text, the same for each occurrence of the variable
 )
 
-// syntax says what '*' and '?' mean in a pattern.
+// syntax defines the meaning of '*' and '?' in a pattern.
 type syntax int
 
 const (
 	// exact has no wildcards.
 	exact syntax = iota
-	// glob has wildcards that match everything: actions, StringLike.
+	// glob has wildcards that match any characters: actions, StringLike.
 	glob
-	// resourceARN has wildcards that stay inside a segment of an ARN, but for
-	// the sixth, which is the resource's own, and for a '*' at the end of a
-	// segment, which "can expand to match beyond the colon boundaries".
+	// resourceARN has wildcards that match inside one segment of an ARN. Exceptions
+	// are those in the sixth segment, and a '*' at the end of a segment, which "can
+	// expand to match beyond the colon boundaries".
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 	resourceARN
-	// conditionARN is the same without the exception: "each of the six
+	// conditionARN is like resourceARN without the second exception: "each of the six
 	// colon-delimited components of the ARN is checked separately".
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
 	conditionARN
 )
 
-// lookup returns what stands for a policy variable, or false if nothing does.
+// lookup returns the value of a policy variable, false if it has none.
 type lookup func(v variableRef) ([]token, bool)
 
-// compile reads a pattern. With a nil lookup, as in a policy of version
-// 2008-10-17, "${" is no more than two characters. It reports false if the
-// pattern has a variable that stands for nothing, and so matches nothing.
+// compile parses a pattern. With a nil lookup, as in a policy of version 2008-10-17,
+// "${" is plain text. It reports false if the pattern contains a variable without a
+// value, and so matches nothing.
 func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	if s == conditionARN && pattern == "*" {
-		s = glob // it has no six components to check
+		s = glob // it does not have six components
 	}
 	var out []token
 	text := []rune(pattern)
@@ -74,7 +74,7 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	return normalize(out), true
 }
 
-// variableAt reads the variable that text begins with, if vars are looked up.
+// variableAt parses the variable at the start of text, unless vars is nil.
 func variableAt(text []rune, vars lookup) (ref variableRef, length int, ok bool) {
 	if vars == nil || text[0] != '$' {
 		return ref, 0, false
@@ -98,10 +98,9 @@ func (s syntax) token(r rune, segment int, endOfSegment bool) token {
 	}
 }
 
-// normalize writes a run of wildcards with a star in it, which means "at least
-// so many characters", with stars all around: ?* and *? become *?*. covers
-// relies on it, since it matches token by token and has to see that each star
-// and each single character of another pattern finds its counterpart.
+// normalize puts stars around each wildcard of a run that contains a star: ?* and *?
+// become *?*. Such a run matches at least as many characters as it has question marks.
+// covers relies on this form, because it compares two patterns token by token.
 func normalize(in []token) []token {
 	out := make([]token, 0, len(in))
 	for len(in) > 0 {
@@ -111,7 +110,7 @@ func normalize(in []token) []token {
 			run++
 		}
 		if !slices.Contains(in[:run], star) {
-			run = max(run, 1) // a token that is no wildcard is a run by itself
+			run = max(run, 1) // a token that is not a wildcard
 			out = append(out, in[:run]...)
 			in = in[run:]
 			continue
@@ -127,7 +126,7 @@ func normalize(in []token) []token {
 	return out
 }
 
-// wildcards returns the two wildcards that reach as far as t.
+// wildcards returns the two wildcards that match the same characters as t.
 func (t token) wildcards() (single, star token) {
 	if t.inSegment() {
 		return token{kind: oneInSeg}, token{kind: manyInSeg}
@@ -143,7 +142,7 @@ func literals(s string) []token {
 	return out
 }
 
-// literalText returns the text of tokens that are all literals.
+// literalText returns the text of tokens, all of which are literals.
 func literalText(tokens []token) string {
 	var b strings.Builder
 	for _, t := range tokens {
@@ -152,12 +151,11 @@ func literalText(tokens []token) string {
 	return b.String()
 }
 
-// covers reports whether wide matches every string that narrow matches. A
-// plain string is a pattern too, so this is also how one is matched. It never
-// errs towards true.
+// covers reports whether wide matches every string that narrow matches. Narrow may be a
+// plain string. It never errs towards true.
 //
-// It walks narrow once and keeps the set of places in wide where the walk may
-// be, so its time is the product of the lengths.
+// It reads narrow once and keeps the set of positions in wide that are reachable, so
+// its time is the product of the lengths.
 func covers(wide, narrow []token) bool {
 	at := make([]bool, len(wide)+1)
 	next := make([]bool, len(wide)+1)
@@ -181,7 +179,7 @@ func covers(wide, narrow []token) bool {
 	return at[len(wide)]
 }
 
-// skipStars adds the places reached by letting stars match nothing.
+// skipStars adds the positions that are reachable if stars match nothing.
 func skipStars(pattern []token, at []bool) {
 	for i, t := range pattern {
 		if at[i] && t.isStar() {
@@ -192,7 +190,7 @@ func skipStars(pattern []token, at []bool) {
 
 func (t token) isStar() bool { return t.kind == many || t.kind == manyInSeg }
 
-// absorbs reports whether the star t matches all that n does.
+// absorbs reports whether the star t matches all that n matches.
 func (t token) absorbs(n token) bool {
 	if t.kind == many {
 		return true
@@ -200,7 +198,7 @@ func (t token) absorbs(n token) bool {
 	return n.kind == literal && n.char != ':' || n.kind == oneInSeg || n.kind == manyInSeg
 }
 
-// matches reports whether t, not a star, matches all that n does.
+// matches reports whether t, which is not a star, matches all that n matches.
 func (t token) matches(n token) bool {
 	switch t.kind {
 	case one:

@@ -1,15 +1,14 @@
 // Package policy reads, writes, checks, compares and evaluates IAM policy
 // documents. It is pure: no clock, no network, no SDK.
 //
-// A Document is a policy in canonical JSON, so that the operator compares
-// policies with == and writes one to AWS only when it means something else. A
-// Policy is the same document decoded. Check* say whether AWS would take it,
-// Evaluate says what it grants, Within says whether it grants no more than
-// another.
+// A Document is a policy in canonical JSON, so that policies are compared with ==. A
+// Policy is a decoded document. CheckIdentity and CheckTrust check whether AWS would
+// accept it, Evaluate decides requests under it, and IsSubset reports whether it grants
+// no more than another one.
 package policy
 
-// Policy is a policy document, decoded. Of a Document it is in canonical form;
-// one made by hand may be in any form until it has been through Document.
+// Policy is a decoded policy document. That of a Document is in canonical form; others
+// may be in any form.
 type Policy struct {
 	Version    string // empty means Version2008
 	ID         string
@@ -22,17 +21,17 @@ const (
 	Version2012 = "2012-10-17"
 )
 
-// Effect is what a statement does to a request that it matches.
+// Effect is the effect of a statement on a request that it matches.
 type Effect string
 
-// The effects there are.
+// The effects.
 const (
 	Allow Effect = "Allow"
 	Deny  Effect = "Deny"
 )
 
-// Statement is one rule of a policy. A nil list is an absent element; an empty
-// one that is not nil is a present element without values, which matches nothing.
+// Statement is one rule of a policy. A nil list is an absent element. An empty list that
+// is not nil is an element without values, which matches nothing.
 type Statement struct {
 	SID                       string
 	Effect                    Effect
@@ -57,9 +56,8 @@ const (
 	CanonicalUser = "CanonicalUser"
 )
 
-// Condition is one test of a Condition element: an operator, with its
-// ForAllValues: or ForAnyValue: prefix and IfExists suffix if any, a context
-// key, and the values.
+// Condition is one test of a Condition element: an operator with its optional prefix
+// ForAllValues: or ForAnyValue: and suffix IfExists, a context key, and the values.
 type Condition struct {
 	Operator, Key string
 	Values        []string

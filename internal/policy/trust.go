@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// TrustSpec says which ServiceAccounts a generated trust policy admits.
+// TrustSpec defines which ServiceAccounts a generated trust policy admits.
 type TrustSpec struct {
 	ProviderARN     string   // of the IAM OIDC provider
 	Issuer          string   // its host and path, from IssuerHostPath
 	Audience        string   // usually sts.amazonaws.com
 	Namespace       string   // of the ServiceAccounts
 	ServiceAccounts []string // each admitted by its exact subject
-	WholeNamespace  bool     // admit every ServiceAccount of Namespace; ServiceAccounts is not read
+	WholeNamespace  bool     // admit every ServiceAccount of Namespace and ignore ServiceAccounts
 }
 
-// Trust returns the trust policy of IAM roles for service accounts. It always
-// tests the subject and the audience of the token: without the subject, every
-// ServiceAccount of the cluster would be admitted.
+// Trust returns the trust policy of IAM roles for service accounts. It always tests the
+// subject and the audience of the token: without the subject, it would admit every
+// ServiceAccount of the cluster.
 //
-// A spec that does not say exactly whom to admit, because something is empty
-// or holds a wildcard or a policy variable, admits nobody.
+// For a spec that is not exact, because a field is empty or contains a wildcard or a
+// policy variable, it returns DenyAllTrust.
 // https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 func Trust(t TrustSpec) Document {
 	if !t.exact() {
@@ -70,10 +70,9 @@ func (t TrustSpec) exact() bool {
 		every(t.ServiceAccounts, func(name string) bool { return consistsOf(name, "-.") }) // a DNS subdomain
 }
 
-// DenyAllTrust returns a trust policy that admits nobody, with which to cut a role
-// off before it is taken apart. What keeps people out is that nothing is
-// allowed; the statement is there because IAM wants one. IAM is known to take
-// this one (hashicorp/terraform-provider-aws#4248).
+// DenyAllTrust returns a trust policy that admits no one, for a role that is being
+// deleted or revoked. IAM requires a statement, and is known to accept this one
+// (hashicorp/terraform-provider-aws#4248).
 func DenyAllTrust() Document {
 	return Policy{
 		Version: Version2012,
@@ -85,23 +84,23 @@ func DenyAllTrust() Document {
 	}.Document()
 }
 
-// IssuerHostPath returns an OIDC issuer's URL as AWS writes it in the ARN of
-// the provider and in condition keys: without the scheme, and otherwise to the
-// letter. A port and the case of the path stay, and so does a slash at the end
-// (Auth0's issuers end in one: oidc-provider/example.auth0.com/).
+// IssuerHostPath returns an OIDC issuer's URL as AWS writes it in the ARN of the
+// provider and in condition keys: without the scheme and otherwise unchanged. It keeps
+// a port, the case of the path, and a slash at the end, as in Auth0's issuers
+// (oidc-provider/example.auth0.com/).
 //
-// It refuses what IAM refuses as a provider's URL.
+// It rejects what IAM rejects as the URL of a provider.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
 func IssuerHostPath(issuerURL string) (string, error) {
 	u, err := url.Parse(issuerURL)
 	hostPath, https := strings.CutPrefix(issuerURL, "https://")
 	switch {
 	case err != nil || !https || u.Hostname() == "":
-		return "", fmt.Errorf("issuer %q: must be a URL that begins with https://", issuerURL)
+		return "", fmt.Errorf("OIDC issuer %q: must be a URL that begins with https://", issuerURL)
 	case u.User != nil || strings.ContainsAny(issuerURL, "?#"):
-		return "", fmt.Errorf("issuer %q: must not have a user, a query or a fragment", issuerURL)
+		return "", fmt.Errorf("OIDC issuer %q: must not have a user, a query or a fragment", issuerURL)
 	case len(issuerURL) > 255:
-		return "", fmt.Errorf("issuer %q: must not be longer than 255 characters", issuerURL)
+		return "", fmt.Errorf("OIDC issuer %q: must not be longer than 255 characters", issuerURL)
 	default:
 		return hostPath, nil
 	}

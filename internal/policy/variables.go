@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// variableRef is a policy variable as it stands in a pattern.
+// variableRef is a policy variable in a pattern.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 type variableRef struct {
 	literal  rune // for ${*}, ${?} and ${$}: the character itself; else 0
 	key      string
 	fallback string
-	// hasFallback tells ${key, ''} from ${key}.
+	// hasFallback distinguishes ${key, ''} from ${key}.
 	hasFallback bool
 }
 
-// text returns what identifies the variable: two with equal texts have equal
+// text returns what identifies the variable: two variables with equal texts have equal
 // values in every request.
 func (v variableRef) text() string {
 	if v.hasFallback {
@@ -24,8 +24,8 @@ func (v variableRef) text() string {
 	return v.key
 }
 
-// readVariable reads the variable at the start of text, and its length. It
-// reports false if there is none: "$" or an open brace alone mean themselves.
+// readVariable parses the variable at the start of text, and returns its length. It
+// reports false if there is none: "$" and an open brace alone are plain text.
 func readVariable(text []rune) (variableRef, int, bool) {
 	if len(text) < 3 || text[0] != '$' || text[1] != '{' {
 		return variableRef{}, 0, false
@@ -46,13 +46,12 @@ func readVariable(text []rune) (variableRef, int, bool) {
 	return ref, end + 1, true
 }
 
-// hasVariable reports whether s holds something that reads like a variable.
+// hasVariable reports whether s may contain a variable.
 func hasVariable(s string) bool { return strings.Contains(s, "${") }
 
-// values returns the lookup of a request's own values. A value is text, never
-// a pattern: a tag of "*" does not match everything. A key of several values
-// cannot be used as a variable, and a key without a value and without a
-// default stands for nothing.
+// values is the lookup of the request's values. A value is plain text, never a pattern:
+// a tag with the value "*" does not match everything. A key with several values, and
+// one without a value and default, have no value as a variable.
 func (c requestContext) values(ref variableRef) ([]token, bool) {
 	if ref.literal != 0 {
 		return []token{{kind: literal, char: ref.literal}}, true

@@ -9,14 +9,9 @@ import (
 // work. IAM stores at most 10,240 characters.
 const maxSubsetCost = 1 << 28
 
-// IsSubset reports whether everything that narrow grants is provably granted by
-// wide. It looks at the texts: each Allow of narrow must lie inside one Allow
-// of wide, and each Deny of wide inside one Deny of narrow. True is a proof;
-// false means no more than that there was none, as where two statements of
-// wide would have to be put together. Of a text that is no policy it proves
-// nothing, nor of two that are far larger than IAM stores.
-//
-// Both must be of one kind, identity or resource policies.
+// IsSubset reports whether wide provably grants everything that narrow grants. See
+// Policy.IsSubset. It proves nothing about a text that is not a policy, or about two
+// that are much larger than IAM stores.
 func IsSubset(narrow, wide Document) bool {
 	if len(narrow) > 0 && len(wide) > maxSubsetCost/len(narrow) {
 		return false
@@ -29,8 +24,17 @@ func IsSubset(narrow, wide Document) bool {
 	if err != nil {
 		return false
 	}
-	n, w = n.canonical(), w.canonical()
-	return allCovered(n, w, Allow) && allCovered(w, n, Deny)
+	return n.canonical().IsSubset(w.canonical())
+}
+
+// IsSubset reports whether wide provably grants everything that p grants. Both must be
+// in canonical form and of one kind, identity or resource policies.
+//
+// It compares statements: each Allow of p must be covered by one Allow of wide, and
+// each Deny of wide by one Deny of p. True is a proof; false is not, for example if
+// only two statements of wide together cover one of p.
+func (p Policy) IsSubset(wide Policy) bool {
+	return allCovered(p, wide, Allow) && allCovered(wide, p, Deny)
 }
 
 // allCovered reports whether each statement of one effect in inner is covered by
@@ -46,32 +50,31 @@ func allCovered(inner, outer Policy, effect Effect) bool {
 	return true
 }
 
-// scope is a statement with what its patterns need to be read.
+// scope is a statement of a policy.
 type scope struct {
 	Statement
-	variables bool // the policy's version knows policy variables
+	variables bool // the policy's version has policy variables
 }
 
 func (p Policy) scope(s Statement) scope {
 	return scope{s, p.Version == Version2012}
 }
 
-// covers reports whether every request to which in applies is one to which
-// out applies.
+// covers reports whether out applies to every request to which in applies.
 func (out scope) covers(in scope) bool {
 	return coversPrincipals(out.Statement, in.Statement) && out.coversActions(in) &&
 		out.coversResources(in) && out.coversConditions(in)
 }
 
-// coversPrincipals relies on the rules of evaluation.principal.
+// coversPrincipals follows the rules of evaluation.principal.
 func coversPrincipals(out, in Statement) bool {
-	everybody := slices.Contains(out.Principals, Principal{AWS, "*"}) && out.NotPrincipals == nil
+	anyone := slices.Contains(out.Principals, Principal{AWS, "*"}) && out.NotPrincipals == nil
 	switch {
 	case out.Principals == nil && out.NotPrincipals == nil:
 		return in.Principals == nil && in.NotPrincipals == nil
 	case in.Principals == nil && in.NotPrincipals == nil:
 		return false
-	case everybody:
+	case anyone:
 		return true
 	case out.Principals != nil && out.NotPrincipals == nil && in.Principals != nil:
 		return every(in.Principals, func(p Principal) bool {
@@ -96,27 +99,27 @@ func (out scope) coversResources(in scope) bool {
 		covers(element{in.Resources, in.NotResources, resourceARN, in.variables})
 }
 
-// element is an Action or Resource element, or its negation.
+// element is an Action or Resource element or its negation.
 type element struct {
 	is, not   []string
 	syntax    syntax
 	variables bool
 }
 
-// actions folds the case of the Action element, some of which canonical form
-// spells as AWS does.
+// actions returns the Action element in lower case. The canonical form has some actions
+// in AWS's spelling.
 func actions(s Statement) element {
 	folded := func(list []string) []string { return normalizeSet(list, lower, strings.Compare) }
 	return element{is: folded(s.Actions), not: folded(s.NotActions), syntax: glob}
 }
 
-// covers reports whether whatever in matches, out matches. If in has both
-// elements, it does not match more than what the first says; if it has none,
-// it may match anything.
+// covers reports whether out matches everything that in matches. If in has both
+// elements, it matches at most what the first one matches; if it has none, it may match
+// anything.
 func (out element) covers(in element) bool {
 	switch {
 	case (out.is == nil) == (out.not == nil):
-		return false // both or neither: AWS takes no such statement
+		return false // both or none: AWS rejects such a statement
 	case out.is != nil && in.is != nil:
 		return every(in.is, func(p string) bool { return out.includes(out.is, in, p) })
 	case out.is != nil:
@@ -134,18 +137,17 @@ func (out element) includes(patterns []string, in element, p string) bool {
 	return slices.ContainsFunc(patterns, func(o string) bool { return covers(out.compile(o, keepVariables), narrow) })
 }
 
-// excludesAll reports whether no string that p matches is one that out
-// leaves out. A variable in what out leaves out may stand for nothing, which
-// voids the statement, so then there is no proof.
+// excludesAll reports whether out excludes no string that p matches. A variable in an
+// exclusion may have no value, which voids the statement, so there is no proof then.
 func (out element) excludesAll(in element, p string) bool {
 	return every(out.not, func(o string) bool {
 		return !(out.variables && hasVariable(o)) && !overlap(out.compile(o, matchAnyVariable), in.compile(p, matchAnyVariable))
 	})
 }
 
-// excludes reports whether in leaves out all that p, left out by out, matches.
-// With a variable p must be there as it is: when it stands for nothing, both
-// statements have to be void.
+// excludes reports whether in excludes everything that p, an exclusion of out, matches.
+// A p with a variable must be an exclusion of in too: if the variable has no value, both
+// statements must be void.
 func (out element) excludes(in element, p string) bool {
 	if out.variables && hasVariable(p) {
 		return in.variables && slices.Contains(in.not, p)
@@ -170,7 +172,7 @@ func (out scope) coversConditions(in scope) bool {
 	})
 }
 
-// implies reports whether out holds wherever in does; their keys are the same.
+// implies reports whether out holds whenever in holds. Both have the same key.
 func implies(in, out Condition, inVariables, outVariables bool) bool {
 	if inVariables != outVariables && slices.ContainsFunc(slices.Concat(in.Values, out.Values), hasVariable) {
 		return false
@@ -192,8 +194,7 @@ func implies(in, out Condition, inVariables, outVariables bool) bool {
 	}
 }
 
-// asLike returns o as if StringEquals were StringLike: what equals a text is
-// like it too.
+// asLike returns StringLike for StringEquals: a value that equals a text is like it too.
 func (o operator) asLike() operator {
 	if o.base == "StringEquals" {
 		o.base = "StringLike"
@@ -201,8 +202,8 @@ func (o operator) asLike() operator {
 	return o
 }
 
-// includes reports whether each value of in, a string condition, lies inside
-// one of c's.
+// includes reports whether each value of in, a string condition, is covered by one of
+// c's.
 func (c Condition) includes(in Condition, variables bool) bool {
 	read := func(c Condition, v string) []token {
 		op, _ := parseOperator(c.Operator)
