@@ -59,7 +59,9 @@ func TestDiff(t *testing.T) {
 		},
 		"Swap": {
 			"Rights are taken before they are given.",
-			new(role(func(r *Role) { r.Managed, r.Inline = []string{admin}, map[string]InlinePolicy{"old": {Document: queue}} })), role(),
+			new(role(func(r *Role) {
+				r.Managed, r.Inline = []string{admin}, map[string]InlinePolicy{"old": {Document: queue}}
+			})), role(),
 			[]Change{DeleteRolePolicy{Name: "old"}, DetachPolicy{ARN: admin}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"BoundaryReplaced": {
@@ -101,7 +103,9 @@ func TestDiff(t *testing.T) {
 			new(role(func(r *Role) {
 				r.Inline = map[string]InlinePolicy{"a": {Document: allowAndDeny("sqs:*", "s3:PutObject")}, "b": {Document: allowing("s3:PutObject", "*")}}
 			})),
-			role(func(r *Role) { r.Inline = map[string]InlinePolicy{"a": {Document: allowing("s3:GetObject", "*")}, "b": {Document: queue}} }),
+			role(func(r *Role) {
+				r.Inline = map[string]InlinePolicy{"a": {Document: allowing("s3:GetObject", "*")}, "b": {Document: queue}}
+			}),
 			[]Change{DeleteRolePolicy{Name: "b"}, PutRolePolicy{Name: "a", Policy: InlinePolicy{Document: allowing("s3:GetObject", "*")}}, PutRolePolicy{Name: "b", Policy: InlinePolicy{Document: queue}}},
 		},
 		"VersionsApart": {
