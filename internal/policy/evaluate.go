@@ -48,11 +48,7 @@ func Evaluate(r Request, policies ...Policy) Decision {
 	context := fold(r.Context)
 	decision := ImplicitDeny
 	for _, p := range policies {
-		var vars lookup
-		if p.Version == Version2012 {
-			vars = context.values
-		}
-		e := evaluation{request: r, context: context, vars: vars}
+		e := newEvaluation(r, context, p)
 		for _, s := range p.Statements {
 			switch {
 			case s.Effect == Deny && e.applies(s):
@@ -81,6 +77,14 @@ type evaluation struct {
 	request Request
 	context requestContext
 	vars    lookup // nil if the policy's version has no variables
+}
+
+func newEvaluation(r Request, context requestContext, p Policy) evaluation {
+	e := evaluation{request: r, context: context}
+	if p.Version == Version2012 {
+		e.vars = context.values
+	}
+	return e
 }
 
 // applies reports whether s matches the request in every element.

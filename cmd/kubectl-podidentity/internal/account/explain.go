@@ -73,7 +73,7 @@ func (a *Account) explainCredentials(err error) string {
 	default:
 		return "AWS gives you no credentials: " + code + ": " + messageOf(err)
 	}
-	if strings.Contains(err.Error(), "cached SSO token") || strings.Contains(err.Error(), "SSO") { //nolint:forbidigo // the SDK has no type for a token that it does not find or cannot refresh
+	if strings.Contains(err.Error(), "cached SSO token") || strings.Contains(err.Error(), "SSO") {
 		return "your AWS SSO session has expired or never began: " + a.logIn()
 	}
 	return "no AWS credentials found: set AWS_PROFILE or --aws-profile, or run: aws configure"

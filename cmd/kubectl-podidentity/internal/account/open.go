@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
 // fallbackRegion is right for IAM in partition aws, where it is one service. In
@@ -30,6 +32,8 @@ type Account struct {
 	sts     *sts.Client
 	profile string
 	caller  *Caller // once known
+
+	documents map[string]role.Document // of managed policies, by ARN
 }
 
 // Open returns the account of the user's AWS configuration. It makes no request.
@@ -51,7 +55,10 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 	if cfg.Credentials != nil {
 		cfg.Credentials = markedCredentials{cfg.Credentials}
 	}
-	return &Account{iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), profile: o.Profile}, nil
+	return &Account{
+		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), profile: o.Profile,
+		documents: map[string]role.Document{},
+	}, nil
 }
 
 func explainConfig(err error) error {
@@ -86,7 +93,7 @@ type Caller struct {
 	Partition string `json:"partition"`
 }
 
-// Caller returns who the user is to AWS. Nobody needs a permission to ask.
+// Caller returns who the user is to AWS. It takes no permission to ask.
 func (a *Account) Caller(ctx context.Context) (Caller, error) {
 	if a.caller != nil {
 		return *a.caller, nil

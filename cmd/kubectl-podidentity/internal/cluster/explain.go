@@ -43,7 +43,7 @@ func Explain(err error) string {
 }
 
 func missingCRD(err error) bool {
-	return meta.IsNoMatchError(err) || discovery.IsGroupDiscoveryFailedError(err) && strings.Contains(err.Error(), v1alpha1.GroupVersion.Group) //nolint:forbidigo // the error names its groups in its text only
+	return meta.IsNoMatchError(err) || discovery.IsGroupDiscoveryFailedError(err) && strings.Contains(err.Error(), v1alpha1.GroupVersion.Group)
 }
 
 // explainStatus explains an answer of the API server.

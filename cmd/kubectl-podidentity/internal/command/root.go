@@ -7,6 +7,7 @@ import (
 // verbs returns the constructors of all verbs, in the order of the help.
 func verbs() []func(*session) *cobra.Command {
 	return []func(*session) *cobra.Command{
+		newWhy,
 		newSuspend,
 		newResume,
 		newReconcile,

@@ -77,7 +77,7 @@ func (s *session) printer() (*output.Printer, error) {
 }
 
 // report writes a result: encoded for a program, or as print writes it for people.
-func (s *session) report(f output.Format, result any, print func(*output.Printer)) error {
+func (s *session) report(f output.Format, result any, show func(*output.Printer)) error {
 	if f.Program() {
 		return output.Encode(s.process.Out, f, result)
 	}
@@ -85,7 +85,7 @@ func (s *session) report(f output.Format, result any, print func(*output.Printer
 	if err != nil {
 		return err
 	}
-	print(p)
+	show(p)
 	return p.Err()
 }
 
@@ -103,6 +103,19 @@ func (s *session) names(cmd *cobra.Command, _ []string, _ string) ([]string, cob
 	var names []string
 	for i := range found {
 		names = append(names, found[i].Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// pods completes the names of pods.
+func (s *session) pods(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	c, err := s.cluster()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names, err := c.PodNames(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

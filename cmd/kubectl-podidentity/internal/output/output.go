@@ -88,7 +88,7 @@ func UseColor(m ColorMode, terminal bool, getenv func(string) string) bool {
 // IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // Clean returns s on one line, with every character escaped that a terminal

@@ -55,17 +55,17 @@ func TestClean(t *testing.T) {
 }
 
 func TestPrinter(t *testing.T) {
-	print := func(color bool) string {
+	printed := func(color bool) string {
 		var b strings.Builder
 		p := NewPrinter(&b, color)
 		p.Line(In(Good, "✓"), T(" %s", "role\x1b[0m"))
 		p.Table([][]Span{{In(Bold, "NAME"), T("AGE")}, {T("größe"), T("1d")}})
 		return b.String()
 	}
-	if diff := cmp.Diff("✓ role\\u001b[0m\nNAME   AGE\ngröße  1d\n", print(false)); diff != "" {
+	if diff := cmp.Diff("✓ role\\u001b[0m\nNAME   AGE\ngröße  1d\n", printed(false)); diff != "" {
 		t.Errorf("without color: -want, +got:\n%s", diff)
 	}
-	if diff := cmp.Diff("\x1b[32m✓\x1b[0m role\\u001b[0m\n\x1b[1mNAME\x1b[0m   AGE\ngröße  1d\n", print(true)); diff != "" {
+	if diff := cmp.Diff("\x1b[32m✓\x1b[0m role\\u001b[0m\n\x1b[1mNAME\x1b[0m   AGE\ngröße  1d\n", printed(true)); diff != "" {
 		t.Errorf("with color: -want, +got:\n%s", diff)
 	}
 }
