@@ -5,19 +5,10 @@ package webhook_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -26,8 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,6 +28,7 @@ import (
 	_ "github.com/podidentity/podidentity-operator/internal/options"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
+	"github.com/podidentity/podidentity-operator/test/identitywebhook"
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
@@ -160,66 +150,9 @@ func (w *world) startOperator(granted installation.Granted) {
 // startWebhook starts AWS's webhook, and has the API server call it for every pod.
 func (w *world) startWebhook() {
 	w.Helper()
-	program := w.build("program", "github.com/aws/amazon-eks-pod-identity-webhook")
-	free, err := controlplane.FreeAddresses(2) // after the build, so that they are free for long enough
+	webhook, err := identitywebhook.Start(w.Context(), w.cluster, identitywebhook.Options{Module: "program", Dir: w.TempDir(), Region: region})
 	w.must(err)
-	address, dir := free[0], w.TempDir()
-	certificate := w.issue(dir)
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(certificate)
-	_, port, err := net.SplitHostPort(address)
-	w.must(err)
-	_, metrics, err := net.SplitHostPort(free[1])
-	w.must(err)
-	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsOf(pool)}}
-	w.must(w.cluster.Run(w.Context(), controlplane.Program{
-		Name: "webhook",
-		Path: program,
-		Args: []string{
-			"--in-cluster=false", "--kubeconfig=" + w.cluster.KubeconfigPath, "--port=" + port, "--metrics-port=" + metrics,
-			"--tls-cert=" + filepath.Join(dir, "tls.crt"), "--tls-key=" + filepath.Join(dir, "tls.key"), "--aws-default-region=" + region,
-		},
-		Ready: func(ctx context.Context) error { return ask(ctx, probe, "https://"+address+"/healthz") },
-	}))
-	url, fail, none := "https://"+address+"/mutate", admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone
-	w.must(w.user.Create(w.Context(), &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"},
-		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name:          "pod-identity-webhook.amazonaws.com",
-			FailurePolicy: &fail, SideEffects: &none, AdmissionReviewVersions: []string{"v1beta1"},
-			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: certificate},
-			Rules: []admissionregistrationv1.RuleWithOperations{{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}},
-		}},
-	}))
-}
-
-// issue writes a certificate for this machine, and its key, and returns the
-// certificate.
-func (w *world) issue(dir string) []byte {
-	w.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	w.must(err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pod-identity-webhook"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, IsCA: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	w.must(err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	w.must(err)
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	w.must(os.WriteFile(filepath.Join(dir, "tls.crt"), certificate, 0o600))
-	w.must(os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
-	return certificate
-}
-
-func tlsOf(pool *x509.CertPool) *tls.Config {
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	w.must(identitywebhook.Install(w.Context(), w.user, webhook))
 }
 
 func (w *world) must(err error) {

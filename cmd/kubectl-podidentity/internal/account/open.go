@@ -38,17 +38,7 @@ type Account struct {
 
 // Open returns the account of the user's AWS configuration. It makes no request.
 func Open(ctx context.Context, o Options) (*Account, error) {
-	load := []func(*config.LoadOptions) error{
-		config.WithDefaultRegion(fallbackRegion),
-		config.WithAppID("kubectl-podidentity/" + o.Version),
-	}
-	if o.Profile != "" {
-		load = append(load, config.WithSharedConfigProfile(o.Profile))
-	}
-	if o.Region != "" {
-		load = append(load, config.WithRegion(o.Region))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	cfg, err := config.LoadDefaultConfig(ctx, load(o)...)
 	if err != nil {
 		return nil, explainConfig(err)
 	}
@@ -59,6 +49,21 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), profile: o.Profile,
 		documents: map[string]role.Document{},
 	}, nil
+}
+
+// load returns how the SDK's configuration is loaded.
+func load(o Options) []func(*config.LoadOptions) error {
+	load := []func(*config.LoadOptions) error{
+		config.WithDefaultRegion(fallbackRegion),
+		config.WithAppID("kubectl-podidentity/" + o.Version),
+	}
+	if o.Profile != "" {
+		load = append(load, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.Region != "" {
+		load = append(load, config.WithRegion(o.Region))
+	}
+	return load
 }
 
 func explainConfig(err error) error {

@@ -18,16 +18,16 @@ type Simulated struct {
 	DeniedBy   string   // what else denies, if known
 }
 
-// Simulate asks IAM's policy simulator what a role may do on a resource. Context
-// holds condition keys of the request.
-func (a *Account) Simulate(ctx context.Context, roleARN, resource string, context map[string][]string, actions ...string) ([]Simulated, error) {
+// Simulate asks IAM's policy simulator what a role may do on a resource. Keys
+// are condition keys of the request.
+func (a *Account) Simulate(ctx context.Context, roleARN, resource string, keys map[string][]string, actions ...string) ([]Simulated, error) {
 	input := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &roleARN, ActionNames: actions}
 	if resource != "" {
 		input.ResourceArns = []string{resource}
 	}
-	for _, key := range slices.Sorted(maps.Keys(context)) {
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		input.ContextEntries = append(input.ContextEntries, iamtypes.ContextEntry{
-			ContextKeyName: &key, ContextKeyType: iamtypes.ContextKeyTypeEnumStringList, ContextKeyValues: context[key],
+			ContextKeyName: &key, ContextKeyType: iamtypes.ContextKeyTypeEnumStringList, ContextKeyValues: keys[key],
 		})
 	}
 	var answers []Simulated

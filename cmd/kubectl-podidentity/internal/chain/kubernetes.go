@@ -197,8 +197,10 @@ func variables(f Facts) *Link {
 		}
 	}
 	if len(have) < len(all) {
-		return &Link{LinkVariables, Warning, fmt.Sprintf("%d of %d containers have the role; without it: %s", len(have), len(all), without(all, have)),
-			"remove these containers from the annotation eks.amazonaws.com/skip-containers if they need the role"}
+		return &Link{
+			LinkVariables, Warning, fmt.Sprintf("%d of %d containers have the role; without it: %s", len(have), len(all), without(all, have)),
+			"remove these containers from the annotation eks.amazonaws.com/skip-containers if they need the role",
+		}
 	}
 	return &Link{LinkVariables, OK, envRoleARN + " and " + envTokenFile + " are set", ""}
 }

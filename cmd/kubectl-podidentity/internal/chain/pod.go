@@ -83,15 +83,20 @@ func projection(pod *corev1.Pod, c corev1.Container, file string) *corev1.Servic
 		if mount.SubPath != "" {
 			below = path.Join(mount.SubPath, below)
 		}
-		for _, v := range pod.Spec.Volumes {
-			if v.Name != mount.Name || v.Projected == nil {
-				continue
+		for _, source := range sources(pod, mount.Name) {
+			if t := source.ServiceAccountToken; t != nil && path.Clean(t.Path) == below {
+				return t
 			}
-			for _, source := range v.Projected.Sources {
-				if t := source.ServiceAccountToken; t != nil && path.Clean(t.Path) == below {
-					return t
-				}
-			}
+		}
+	}
+	return nil
+}
+
+// sources returns what a projected volume of the pod is made of.
+func sources(pod *corev1.Pod, volume string) []corev1.VolumeProjection {
+	for _, v := range pod.Spec.Volumes {
+		if v.Name == volume && v.Projected != nil {
+			return v.Projected.Sources
 		}
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -45,14 +44,14 @@ func (c *Cluster) NewPod(ctx context.Context, namespace, serviceAccount string, 
 			ServiceAccountName: serviceAccount,
 			// What the restricted Pod Security Standard asks for, or admission may reject it.
 			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot:   ptr.To(true),
-				RunAsUser:      ptr.To(int64(65532)),
+				RunAsNonRoot:   new(true),
+				RunAsUser:      new(int64(65532)),
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Containers: []corev1.Container{{
 				Name: "probe", Image: "registry.k8s.io/pause:3.10",
 				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: ptr.To(false),
+					AllowPrivilegeEscalation: new(false),
 					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 				},
 			}},
@@ -97,7 +96,7 @@ func (c *Cluster) IdentityOf(ctx context.Context, namespace, serviceAccount stri
 func (c *Cluster) Token(ctx context.Context, namespace, serviceAccount, audience string) (string, error) {
 	const lifetime = 600 // seconds, the shortest that the API server gives
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences: []string{audience}, ExpirationSeconds: ptr.To(int64(lifetime)),
+		Audiences: []string{audience}, ExpirationSeconds: new(int64(lifetime)),
 	}}
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
 	if err := c.SubResource("token").Create(ctx, sa, request); err != nil {

@@ -8,6 +8,7 @@ import (
 func verbs() []func(*session) *cobra.Command {
 	return []func(*session) *cobra.Command{
 		newWhy,
+		newVerify,
 		newSuspend,
 		newResume,
 		newReconcile,

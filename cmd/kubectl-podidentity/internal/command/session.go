@@ -53,13 +53,17 @@ func (s *session) cluster() (*cluster.Cluster, error) {
 // account returns the AWS account, opened at the first call.
 func (s *session) account(ctx context.Context) (*account.Account, error) {
 	if s.opened == nil {
-		a, err := account.Open(ctx, account.Options{Profile: s.profile, Region: s.region, Version: s.process.Version})
+		a, err := account.Open(ctx, s.accountOptions())
 		if err != nil {
 			return nil, err
 		}
 		s.opened = a
 	}
 	return s.opened, nil
+}
+
+func (s *session) accountOptions() account.Options {
+	return account.Options{Profile: s.profile, Region: s.region, Version: s.process.Version}
 }
 
 // format returns the output format, which must be one of allowed.

@@ -133,20 +133,23 @@ func (o whyOptions) request() (*chain.Request, error) {
 	if o.resource != "" && o.resource != "*" && !strings.HasPrefix(o.resource, "arn:") {
 		return nil, fmt.Errorf("invalid value %q for --resource: must be an ARN, such as arn:aws:s3:::bucket/key", o.resource)
 	}
-	r := &chain.Request{Action: o.action, Resource: o.resource}
-	for _, pair := range o.requestContext {
+	keys, err := parseContext(o.requestContext)
+	return &chain.Request{Action: o.action, Resource: o.resource, Context: keys}, err
+}
+
+// parseContext reads condition keys, each as KEY=VALUE.
+func parseContext(pairs []string) (map[string][]string, error) {
+	keys := map[string][]string{}
+	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || !strings.Contains(key, ":") {
 			return nil, fmt.Errorf("invalid value %q for --request-context: must be KEY=VALUE, such as aws:SourceVpce=vpce-1", pair)
 		}
-		if r.Context == nil {
-			r.Context = map[string][]string{}
-		}
 		if value == "" {
-			r.Context[key] = nil
-		} else {
-			r.Context[key] = append(r.Context[key], value)
+			keys[key] = nil
+			continue
 		}
+		keys[key] = append(keys[key], value)
 	}
-	return r, nil
+	return keys, nil
 }

@@ -36,38 +36,38 @@ func gatherPod(ctx context.Context, c *cluster.Cluster, name string) (chain.Fact
 		return chain.Facts{}, err
 	}
 	f := chain.Facts{Pod: pod}
-	account := pod.Spec.ServiceAccountName
-	f.ServiceAccount, err = c.ServiceAccount(ctx, pod.Namespace, account)
+	name = pod.Spec.ServiceAccountName
+	f.ServiceAccount, err = c.ServiceAccount(ctx, pod.Namespace, name)
 	if err != nil {
 		return f, err
 	}
 	if f.ServiceAccount != nil {
-		if f.NewPod, err = c.NewPod(ctx, pod.Namespace, account, pod); err != nil {
+		if f.NewPod, err = c.NewPod(ctx, pod.Namespace, name, pod); err != nil {
 			f.NewPod, f.NewPodProblem = nil, explain(err)
 		}
 	}
-	return f, gatherShared(ctx, c, &f, account)
+	return f, gatherShared(ctx, c, &f, name)
 }
 
-func gatherAccount(ctx context.Context, c *cluster.Cluster, account string) (chain.Facts, error) {
+func gatherAccount(ctx context.Context, c *cluster.Cluster, name string) (chain.Facts, error) {
 	f := chain.Facts{Pod: &corev1.Pod{}}
-	f.Pod.Namespace, f.Pod.Spec.ServiceAccountName = c.Namespace, account
+	f.Pod.Namespace, f.Pod.Spec.ServiceAccountName = c.Namespace, name
 	var err error
-	f.ServiceAccount, err = c.ServiceAccount(ctx, c.Namespace, account)
+	f.ServiceAccount, err = c.ServiceAccount(ctx, c.Namespace, name)
 	if err != nil || f.ServiceAccount == nil {
 		return f, err
 	}
-	if f.NewPod, err = c.NewPod(ctx, c.Namespace, account, nil); err != nil {
+	if f.NewPod, err = c.NewPod(ctx, c.Namespace, name, nil); err != nil {
 		return f, err
 	}
 	f.Pod = f.NewPod.DeepCopy()
 	f.Pod.Name = "" // there is no such pod
-	return f, gatherShared(ctx, c, &f, account)
+	return f, gatherShared(ctx, c, &f, name)
 }
 
-func gatherShared(ctx context.Context, c *cluster.Cluster, f *chain.Facts, account string) error {
+func gatherShared(ctx context.Context, c *cluster.Cluster, f *chain.Facts, serviceAccount string) error {
 	var err error
-	if f.Identity, err = c.IdentityOf(ctx, f.Pod.Namespace, account); err != nil {
+	if f.Identity, err = c.IdentityOf(ctx, f.Pod.Namespace, serviceAccount); err != nil {
 		f.Identity = nil // a hint for a fix, which most users of IRSA may not read
 	}
 	if f.Issuer, err = c.Issuer(ctx); err != nil {
@@ -97,7 +97,7 @@ type roles interface {
 	Provider(ctx context.Context, arn string) (*role.Provider, error)
 	Role(ctx context.Context, name string) (*role.Role, error)
 	ReadPolicies(ctx context.Context, r *role.Role) error
-	Simulate(ctx context.Context, roleARN, resource string, context map[string][]string, actions ...string) ([]account.Simulated, error)
+	Simulate(ctx context.Context, roleARN, resource string, keys map[string][]string, actions ...string) ([]account.Simulated, error)
 }
 
 func (s *session) gatherAWS(ctx context.Context, t chain.Target, request *chain.Request, simulate bool) (*chain.AWS, error) {

@@ -1,0 +1,82 @@
+package plugin_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// A cluster without the operator has no PodIdentities.
+func (e *env) withoutCRDs() {
+	e.Helper()
+	e.oneLine(e.kubectl(nil, "reconcile", "checkout"), "does not serve iam.podidentity.io/v1alpha1", "--context")
+}
+
+// Every error is one line that says what to do, with exit code 2.
+func (e *env) errors() {
+	e.Helper()
+	dir := e.TempDir()
+	expired := filepath.Join(dir, "config")
+	e.must(os.WriteFile(expired, []byte("[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = dev\nregion = eu-west-1\n"+
+		"[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"), 0o600))
+	broken := filepath.Join(dir, "kubeconfig")
+	e.must(os.WriteFile(broken, []byte("apiVersion: v1\nkind: Config\nclusters:\n- {name: gone, cluster: {server: \"https://127.0.0.1:1\"}}\n"+
+		"contexts:\n- {name: gone, context: {cluster: gone, user: gone}}\nusers:\n- {name: gone, user: {}}\ncurrent-context: gone\n"), 0o600))
+	e.healthy("errors")
+	noKeys := map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+	cases := map[string]struct {
+		reason string
+		vars   map[string]string
+		args   []string
+		words  []string
+	}{
+		"NoKubeconfig":    {"Nothing names a cluster.", map[string]string{"KUBECONFIG": filepath.Join(dir, "none")}, []string{"why", "errors"}, []string{"no kubeconfig found", "KUBECONFIG"}},
+		"KubeconfigFlag":  {"The file of the flag does not exist.", nil, []string{"why", "errors", "--kubeconfig", filepath.Join(dir, "none")}, []string{"the kubeconfig cannot be read", "none"}},
+		"WrongContext":    {"The context does not exist.", nil, []string{"why", "errors", "--context", "nope"}, []string{"nope", "kubectl config get-contexts"}},
+		"Unreachable":     {"Nothing listens there.", map[string]string{"KUBECONFIG": broken}, []string{"why", "errors"}, []string{"cannot reach the API server at https://127.0.0.1:1", "kubectl config current-context"}},
+		"NoPod":           {"The pod does not exist.", nil, []string{"why", "nope", "-n", "errors"}, []string{`pods "nope" not found`, "--namespace"}},
+		"Forbidden":       {"The user lacks a permission.", nil, []string{"why", "errors", "-n", "errors", "--as", "nobody"}, []string{"you lack a permission in Kubernetes", `cannot get resource "pods"`}},
+		"Unauthorized":    {"The token is not valid.", nil, []string{"why", "errors", "--token", "x", "--user", "", "--kubeconfig", broken, "--server", e.cluster.URL, "--insecure-skip-tls-verify"}, []string{"the cluster rejects your credentials"}},
+		"NoCredentials":   {"There are no AWS credentials.", noKeys, []string{"why", "errors", "-n", "errors"}, []string{"no AWS credentials found", "AWS_PROFILE"}},
+		"WrongKeys":       {"AWS does not know the keys.", map[string]string{"AWS_ACCESS_KEY_ID": "AKIANOPE"}, []string{"why", "errors", "-n", "errors"}, []string{"AWS rejects your credentials"}},
+		"NoProfile":       {"The profile does not exist.", noKeys, []string{"why", "errors", "-n", "errors", "--aws-profile", "nope"}, []string{"AWS profile nope does not exist"}},
+		"ExpiredSSO":      {"The user has to log in again.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": expired}, []string{"why", "errors", "-n", "errors", "--aws-profile", "work"}, []string{"your AWS SSO session has expired", "aws sso login --profile work"}},
+		"AWSUnreachable":  {"Nothing listens there.", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}, []string{"why", "errors", "-n", "errors"}, []string{"cannot reach AWS at http://127.0.0.1:1"}},
+		"AWSDenied":       {"The user lacks a permission in AWS.", e.session("errors-nothing", ""), []string{"why", "errors", "-n", "errors"}, []string{"AWS denies you iam:GetOpenIDConnectProvider", "--aws-profile"}},
+		"UnknownVerb":     {"A typing error.", nil, []string{"wyh"}, []string{`unknown command "wyh"`}},
+		"UnknownFlag":     {"A typing error.", nil, []string{"why", "errors", "--nope"}, []string{"unknown flag: --nope"}},
+		"UnknownFormat":   {"A typing error.", nil, []string{"why", "errors", "-o", "jsn"}, []string{"must be json or yaml"}},
+		"UnknownColor":    {"A typing error.", nil, []string{"why", "errors", "-n", "errors", "--color", "red"}, []string{"must be auto, always or never"}},
+		"MissingArgument": {"A typing error.", nil, []string{"why"}, []string{"accepts 1 arg"}},
+	}
+	for name, tc := range cases {
+		e.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
+			e := e.with(t)
+			e.oneLine(e.kubectl(tc.vars, tc.args...), tc.words...)
+		})
+	}
+}
+
+// session returns the credentials of a role with that inline policy, none if it is
+// empty.
+func (e *env) session(name, document string) map[string]string {
+	e.Helper()
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + accountID + `"},"Action":"sts:AssumeRole"}]}`
+	role, err := e.iam.CreateRole(e.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
+	e.must(err)
+	if document != "" {
+		_, err = e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &document})
+		e.must(err)
+	}
+	out, err := e.sts.AssumeRole(e.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("user")})
+	e.must(err)
+	c := out.Credentials
+	return map[string]string{
+		"AWS_ACCESS_KEY_ID": *c.AccessKeyId, "AWS_SECRET_ACCESS_KEY": *c.SecretAccessKey, "AWS_SESSION_TOKEN": *c.SessionToken,
+	}
+}

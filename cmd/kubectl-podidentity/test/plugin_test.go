@@ -1,0 +1,12 @@
+package plugin_test
+
+import "testing"
+
+func TestPlugin(t *testing.T) {
+	e := newEnv(t)
+	t.Run("WithoutCRDs", func(t *testing.T) { e.with(t).withoutCRDs() })
+	e.installOperator()
+	e.installWebhook()
+	t.Run("Errors", func(t *testing.T) { e.with(t).errors() })
+	t.Run("Why", func(t *testing.T) { e.with(t).why() })
+}

@@ -1,0 +1,255 @@
+package plugin_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// scenario is a set-up of IAM Roles for Service Accounts by hand, as kubectl and the
+// AWS CLI make it. Its zero value works.
+type scenario struct {
+	reason string
+	// labels of the namespace.
+	labels map[string]string
+	// annotations of the ServiceAccount in addition; an empty value removes one.
+	annotations map[string]string
+	// later says that the annotations come after the pod.
+	later bool
+	// trust is the role's trust policy.
+	trust string
+	// path of the role, / if empty, which the annotation does not have.
+	path   string
+	inline string // policy of the role
+	env    []corev1.EnvVar
+	// broken changes what is there after the pod was created.
+	broken func(e *env, name string)
+	// args of the verb in addition.
+	args []string
+
+	want string // the broken link, none if empty
+	says []string
+}
+
+const roleARN = "eks.amazonaws.com/role-arn"
+
+func (e *env) scenarios() map[string]scenario {
+	subject := func(name string) string { return "system:serviceaccount:" + name + ":" + name }
+	allow := `{"Version":"2012-10-17","Statement":[{"Sid":"Read","Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
+	deny := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"Frozen","Effect":"Deny","Action":"s3:Get*","Resource":"*"}]}`
+	get := []string{"--action", "s3:GetObject", "--resource", "arn:aws:s3:::bucket/key"}
+	return map[string]scenario{
+		"works": {reason: "IRSA by hand.", inline: allow, args: get, says: []string{"The pod can assume"}},
+		"no-annotation": {
+			reason: "Nothing connects the ServiceAccount to the role.", annotations: map[string]string{roleARN: ""},
+			want: "annotation", says: []string{"has no eks.amazonaws.com/role-arn annotation"},
+		},
+		"typo": {
+			reason: "The annotation has another name.", annotations: map[string]string{roleARN: "", "eks.amazonaws.com/rolearn": "arn:aws:iam::" + accountID + ":role/typo"},
+			want: "annotation", says: []string{"has an annotation eks.amazonaws.com/rolearn", "the webhook reads eks.amazonaws.com/role-arn"},
+		},
+		"no-arn": {
+			reason: "The annotation names the role without its ARN.", annotations: map[string]string{roleARN: "no-arn"},
+			want: "annotation", says: []string{`"no-arn", which is not the ARN of a role`},
+		},
+		"no-webhook": {
+			reason: "The webhook does not select the namespace.", labels: map[string]string{skipWebhook: ""},
+			want: "webhook", says: []string{"a new pod would get no role"},
+		},
+		"older-pod": {
+			reason: "The pod was created before the annotation.", later: true,
+			want: "variables", says: []string{"without a role", "a pod gets its role when it is created"},
+		},
+		"access-keys": {
+			reason: "The SDKs prefer access keys.", env: []corev1.EnvVar{{Name: "AWS_ACCESS_KEY_ID", Value: "AKIA"}},
+			want: "credentials", says: []string{"container app sets AWS_ACCESS_KEY_ID"},
+		},
+		"audience": {
+			reason: "The provider does not accept the audience.", annotations: map[string]string{"eks.amazonaws.com/audience": "vault"},
+			want: "audience", says: []string{"the token is for audience vault, and the provider accepts sts.amazonaws.com"},
+		},
+		"no-provider": {
+			reason: "IAM does not know the issuer.", broken: (*env).deleteProvider,
+			want: "provider", says: []string{"has no OIDC provider for the issuer", "aws iam create-open-id-connect-provider --url " + e.cluster.Issuer},
+		},
+		"no-role": {
+			reason: "The role was deleted.", broken: (*env).deleteRole,
+			want: "role", says: []string{"role/no-role does not exist"},
+		},
+		"path": {
+			reason: "The annotation lacks the path of the role.", path: "/team/",
+			want: "role", says: []string{"the ARN of role path is arn:aws:iam::" + accountID + ":role/team/path"},
+		},
+		"other-issuer": {
+			reason: "The role trusts another cluster.", trust: trustPolicy("https://oidc.eks.eu-west-1.amazonaws.com/id/OLD", "StringEquals", map[string]string{"sub": subject("other-issuer")}),
+			want: "trust", says: []string{"oidc.eks.eu-west-1.amazonaws.com/id/OLD; the token's provider is"},
+		},
+		"other-subject": {
+			reason: "The role trusts another ServiceAccount.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": subject("nobody")}),
+			want: "trust", says: []string{"expected system:serviceaccount:nobody:nobody, actual system:serviceaccount:other-subject:other-subject"},
+		},
+		"star": {
+			reason: "StringEquals takes a * literally.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:star:*"}),
+			want: "trust", says: []string{"StringEquals takes * and ? literally", "use StringLike"},
+		},
+		"deny": {
+			reason: "A Deny overrules.", inline: deny, args: get,
+			want: "deny", says: []string{"statement Frozen of inline policy deny denies s3:GetObject on arn:aws:s3:::bucket/key"},
+		},
+		"not-allowed": {
+			reason: "No policy allows it.", inline: allow, args: []string{"--action", "s3:PutObject", "--resource", "arn:aws:s3:::bucket/key"},
+			want: "permissions", says: []string{"no policy of the role allows s3:PutObject"},
+		},
+		"boundary": {
+			reason: "The boundary allows less.", inline: allow, args: get, broken: (*env).setBoundary,
+			want: "boundary", says: []string{"the permissions boundary narrow does not allow s3:GetObject"},
+		},
+	}
+}
+
+// Each link is broken once, and why names it: with -o json for programs, and in
+// words that say what is wrong.
+func (e *env) why() {
+	e.Helper()
+	for name, s := range e.scenarios() {
+		e.Run(name, func(t *testing.T) { s.run(e.with(t), name) })
+	}
+}
+
+func (s scenario) run(e *env, name string) {
+	e.Helper()
+	e.Log(s.reason)
+	s.setUp(e, name)
+	args := append([]string{"why", "-n", name, name}, s.args...)
+	text := e.kubectl(nil, args...)
+	var got struct {
+		Broken string `json:"broken"`
+	}
+	program := e.kubectl(nil, append(args, "-o", "json")...)
+	e.decode(program, &got)
+	want := 0
+	if s.want != "" {
+		want = 1
+	}
+	if got.Broken != s.want || text.code != want || program.code != want {
+		e.Errorf("broken link %q with exit codes %d and %d, want %q and %d:\n%s%s", got.Broken, text.code, program.code, s.want, want, text.stdout, text.stderr)
+	}
+	for _, words := range s.says {
+		if !strings.Contains(text.stdout, words) {
+			e.Errorf("the output does not say %q:\n%s", words, text.stdout)
+		}
+	}
+	if strings.Contains(text.stdout, "\x1b") {
+		e.Errorf("there is color in a pipe:\n%q", text.stdout)
+	}
+}
+
+// setUp creates the namespace, the role, the ServiceAccount and the pod, all of one
+// name.
+func (s scenario) setUp(e *env, name string) {
+	e.Helper()
+	e.namespace(name, s.labels)
+	s.createRole(e, name)
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}}
+	annotations := map[string]string{roleARN: fmt.Sprintf("arn:aws:iam::%s:role/%s", accountID, name)}
+	for key, value := range s.annotations {
+		annotations[key] = value
+		if value == "" {
+			delete(annotations, key)
+		}
+	}
+	if !s.later {
+		sa.Annotations = annotations
+	}
+	e.must(e.user.Create(e.Context(), sa))
+	_, annotated := sa.Annotations[roleARN]
+	_, skipped := s.labels[skipWebhook]
+	e.createPod(name, s.env, annotated && !skipped)
+	if s.later {
+		sa.Annotations = annotations
+		e.must(e.user.Update(e.Context(), sa))
+		e.eventually("the webhook to have seen the annotation", func() bool {
+			pod := podOf(name, nil)
+			e.must(e.user.Create(e.Context(), pod, client.DryRunAll))
+			return len(pod.Spec.Containers[0].Env) > 0
+		})
+	}
+	if s.broken != nil {
+		s.broken(e, name)
+	}
+}
+
+func (s scenario) createRole(e *env, name string) {
+	e.Helper()
+	trust := s.trust
+	if trust == "" {
+		trust = trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:" + name + ":" + name})
+	}
+	input := &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}
+	if s.path != "" {
+		input.Path = &s.path
+	}
+	_, err := e.iam.CreateRole(e.Context(), input)
+	e.must(err)
+	if s.inline != "" {
+		_, err := e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &s.inline})
+		e.must(err)
+	}
+}
+
+// createPod creates a pod, once the webhook knows its ServiceAccount.
+func (e *env) createPod(name string, vars []corev1.EnvVar, injected bool) {
+	e.Helper()
+	e.eventually("the webhook to know the ServiceAccount", func() bool {
+		pod := podOf(name, vars)
+		e.must(e.user.Create(e.Context(), pod, client.DryRunAll))
+		return !injected || len(pod.Spec.Containers[0].Env) > len(vars)
+	})
+	e.must(e.user.Create(e.Context(), podOf(name, vars)))
+}
+
+func podOf(name string, vars []corev1.EnvVar) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name},
+		Spec:       corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{Name: "app", Image: "app", Env: vars}}},
+	}
+}
+
+// healthy creates a pod that has a role which works.
+func (e *env) healthy(name string) {
+	e.Helper()
+	scenario{}.setUp(e, name)
+}
+
+// deleteProvider deletes the cluster's OIDC provider until the end of the test.
+func (e *env) deleteProvider(string) {
+	e.Helper()
+	arn := "arn:aws:iam::" + accountID + ":oidc-provider/" + strings.TrimPrefix(e.cluster.Issuer, "https://")
+	_, err := e.iam.DeleteOpenIDConnectProvider(e.Context(), &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+	e.must(err)
+	e.Cleanup(func() {
+		_, err := e.installation().TrustIssuer(e.Context(), e.iam)
+		e.must(err)
+	})
+}
+
+func (e *env) deleteRole(name string) {
+	e.Helper()
+	_, err := e.iam.DeleteRole(e.Context(), &iam.DeleteRoleInput{RoleName: &name})
+	e.must(err)
+}
+
+func (e *env) setBoundary(name string) {
+	e.Helper()
+	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}`
+	p, err := e.iam.CreatePolicy(e.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("narrow"), PolicyDocument: &document})
+	e.must(err)
+	_, err = e.iam.PutRolePermissionsBoundary(e.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &name, PermissionsBoundary: p.Policy.Arn})
+	e.must(err)
+}
