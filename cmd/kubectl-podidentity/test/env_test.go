@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -22,10 +23,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -70,6 +73,7 @@ type env struct {
 // cluster has no CustomResourceDefinitions yet.
 func newEnv(t *testing.T) *env {
 	t.Helper()
+	ctrl.SetLogger(logr.Discard())
 	e := &env{T: t, bin: t.TempDir()}
 	build(t, filepath.Join(e.bin, "kubectl-podidentity"), "..")
 	var err error
@@ -189,9 +193,7 @@ func (e *env) kubectl(vars map[string]string, args ...string) run {
 	e.Helper()
 	all := map[string]string{}
 	for _, m := range []map[string]string{e.vars, vars} {
-		for name, value := range m {
-			all[name] = value
-		}
+		maps.Copy(all, m)
 	}
 	all["PATH"] = e.bin + ":/usr/bin:/bin"
 	all["KUBECACHEDIR"] = e.TempDir()

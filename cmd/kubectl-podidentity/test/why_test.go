@@ -1,6 +1,7 @@
 package plugin_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -176,6 +177,7 @@ func (s scenario) setUp(e *env, name string) {
 		e.must(e.user.Update(e.Context(), sa))
 		e.eventually("the webhook to have seen the annotation", func() bool {
 			pod := podOf(name, nil)
+			pod.Name = "later"
 			e.must(e.user.Create(e.Context(), pod, client.DryRunAll))
 			return len(pod.Spec.Containers[0].Env) > 0
 		})
@@ -234,7 +236,7 @@ func (e *env) deleteProvider(string) {
 	_, err := e.iam.DeleteOpenIDConnectProvider(e.Context(), &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
 	e.must(err)
 	e.Cleanup(func() {
-		_, err := e.installation().TrustIssuer(e.Context(), e.iam)
+		_, err := e.installation().TrustIssuer(context.WithoutCancel(e.Context()), e.iam)
 		e.must(err)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
@@ -63,23 +64,12 @@ type Simulation struct {
 	Problem  string `json:"problem,omitempty"`
 }
 
-// State is the state of a link.
-type State string
-
-// The states.
-const (
-	OK      State = "ok"
-	Warning State = "warning" // it holds for this pod, but something is wrong
-	Unknown State = "unknown" // it could not be checked
-	Broken  State = "broken"
-)
-
 // Link is one link of the chain.
 type Link struct {
-	Name    string `json:"link"`
-	State   State  `json:"state"`
-	Message string `json:"message"`
-	Fix     string `json:"fix,omitempty"`
+	Name    string      `json:"link"`
+	State   check.State `json:"state"`
+	Message string      `json:"message"`
+	Fix     string      `json:"fix,omitempty"`
 }
 
 // The links, in the order of the walk.
@@ -128,16 +118,16 @@ func Walk(f Facts) Result {
 		steps = []step{serviceAccount, eksPodIdentity}
 	}
 	var r Result
-	for _, check := range steps {
-		link := check(f)
+	for _, take := range steps {
+		link := take(f)
 		if link == nil {
 			continue
 		}
 		r.Links = append(r.Links, *link)
-		if link.State == Unknown {
+		if link.State == check.Unknown {
 			r.Incomplete = true
 		}
-		if link.State == Broken {
+		if link.State == check.Broken {
 			r.Broken = link.Name
 			break
 		}
@@ -154,7 +144,7 @@ func Walk(f Facts) Result {
 // Unchecked returns the first link that could not be checked, nil if there is none.
 func (r Result) Unchecked() *Link {
 	for i := range r.Links {
-		if r.Links[i].State == Unknown {
+		if r.Links[i].State == check.Unknown {
 			return &r.Links[i]
 		}
 	}

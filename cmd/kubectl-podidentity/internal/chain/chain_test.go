@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 )
 
 // fixture is a file of testdata: what differs from base.yaml, as a JSON merge patch.
@@ -83,10 +85,10 @@ func TestWalk(t *testing.T) {
 			}
 			for i, link := range got.Links {
 				last := i == len(got.Links)-1
-				if (link.State == Broken) != (last && tc.Broken != "") {
+				if (link.State == check.Broken) != (last && tc.Broken != "") {
 					t.Errorf("%s\nthe walk must end at the first broken link: %+v", tc.Reason, got.Links)
 				}
-				if link.State == Broken && link.Fix == "" {
+				if link.State == check.Broken && link.Fix == "" {
 					t.Errorf("link %s is broken and has no fix", link.Name)
 				}
 			}

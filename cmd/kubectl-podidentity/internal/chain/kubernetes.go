@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
@@ -20,11 +21,11 @@ func serviceAccount(f Facts) *Link {
 	name := f.Pod.Namespace + "/" + accountName(f.Pod)
 	if f.ServiceAccount == nil {
 		return &Link{
-			LinkServiceAccount, Broken, "ServiceAccount " + name + " does not exist",
+			LinkServiceAccount, check.Broken, "ServiceAccount " + name + " does not exist",
 			owned(f, "create it, or set another in spec.serviceAccountName of the workload"),
 		}
 	}
-	return &Link{LinkServiceAccount, OK, "the pod runs as ServiceAccount " + name, ""}
+	return &Link{LinkServiceAccount, check.OK, "the pod runs as ServiceAccount " + name, ""}
 }
 
 // owned returns the fix for something that the operator maintains: what keeps the
@@ -52,17 +53,17 @@ func annotation(f Facts) *Link {
 	case there:
 		return annotationValue(f, value)
 	case roleOf(f, f.Pod) != "" && roleOf(f, f.NewPod) == "":
-		return &Link{LinkAnnotation, OK, "the ServiceAccount has no " + plan.AnnotationRoleARN + " annotation; the pod itself sets " + envRoleARN, ""}
+		return &Link{LinkAnnotation, check.OK, "the ServiceAccount has no " + plan.AnnotationRoleARN + " annotation; the pod itself sets " + envRoleARN, ""}
 	}
 	return missingAnnotation(f)
 }
 
 func annotationValue(f Facts, value string) *Link {
 	if _, ok := role.ParseARN(value); ok {
-		return &Link{LinkAnnotation, OK, plan.AnnotationRoleARN + " is " + value, ""}
+		return &Link{LinkAnnotation, check.OK, plan.AnnotationRoleARN + " is " + value, ""}
 	}
 	return &Link{
-		LinkAnnotation, Broken, fmt.Sprintf("%s is %q, which is not the ARN of a role", plan.AnnotationRoleARN, value),
+		LinkAnnotation, check.Broken, fmt.Sprintf("%s is %q, which is not the ARN of a role", plan.AnnotationRoleARN, value),
 		owned(f, annotate(f, placeholder, true)),
 	}
 }
@@ -79,7 +80,7 @@ func usesEKSPodIdentity(f Facts) bool {
 
 func eksPodIdentity(f Facts) *Link {
 	return &Link{
-		LinkCredentials, Unknown, "the pod gets its credentials from EKS Pod Identity, an association in AWS, which this verb does not follow",
+		LinkCredentials, check.Unknown, "the pod gets its credentials from EKS Pod Identity, an association in AWS, which this verb does not follow",
 		"aws eks list-pod-identity-associations --cluster-name NAME --namespace " + f.Pod.Namespace + " --service-account " + accountName(f.Pod),
 	}
 }
@@ -88,13 +89,13 @@ func missingAnnotation(f Facts) *Link {
 	if key := misspelled(f.ServiceAccount.Annotations); key != "" {
 		value := f.ServiceAccount.Annotations[key]
 		return &Link{
-			LinkAnnotation, Broken, "the ServiceAccount has an annotation " + key + "; the webhook reads " + plan.AnnotationRoleARN,
+			LinkAnnotation, check.Broken, "the ServiceAccount has an annotation " + key + "; the webhook reads " + plan.AnnotationRoleARN,
 			annotate(f, value, false) + " " + key + "-",
 		}
 	}
 	if _, there := f.Pod.Annotations[plan.AnnotationRoleARN]; there {
 		return &Link{
-			LinkAnnotation, Broken, plan.AnnotationRoleARN + " is an annotation of the pod; the webhook reads it on the ServiceAccount",
+			LinkAnnotation, check.Broken, plan.AnnotationRoleARN + " is an annotation of the pod; the webhook reads it on the ServiceAccount",
 			annotate(f, f.Pod.Annotations[plan.AnnotationRoleARN], false),
 		}
 	}
@@ -103,7 +104,7 @@ func missingAnnotation(f Facts) *Link {
 		fix = "wait for the operator, which applies it"
 	}
 	return &Link{
-		LinkAnnotation, Broken, "the ServiceAccount has no " + plan.AnnotationRoleARN + " annotation, so its pods get no role", owned(f, fix),
+		LinkAnnotation, check.Broken, "the ServiceAccount has no " + plan.AnnotationRoleARN + " annotation, so its pods get no role", owned(f, fix),
 	}
 }
 
@@ -144,21 +145,21 @@ func webhook(f Facts) *Link {
 	}
 	has := roleOf(f, f.Pod) == annotated(f)
 	if f.NewPod == nil {
-		state := Unknown
+		state := check.Unknown
 		if has {
-			state = Warning
+			state = check.Warning
 		}
 		return &Link{LinkWebhook, state, "what a new pod would get is not known: " + f.NewPodProblem, ""}
 	}
-	state := Broken
+	state := check.Broken
 	if has {
-		state = Warning
+		state = check.Warning
 	}
 	all := f
 	all.Container = "" // the probe has one container of its own
 	switch got := roleOf(all, f.NewPod); got {
 	case annotated(f):
-		return &Link{LinkWebhook, OK, "a new pod would get this role (server-side dry run)", ""}
+		return &Link{LinkWebhook, check.OK, "a new pod would get this role (server-side dry run)", ""}
 	case "":
 		return &Link{
 			LinkWebhook, state, "a new pod would get no role: amazon-eks-pod-identity-webhook is missing, fails, or does not select this pod",
@@ -177,7 +178,7 @@ func variables(f Facts) *Link {
 	all, have := containers(f, f.Pod), withRole(f, f.Pod)
 	if len(have) == 0 {
 		return &Link{
-			LinkVariables, Broken, outdated(f.Pod) + " without a role: " + envRoleARN + " is not set; a pod gets its role when it is created",
+			LinkVariables, check.Broken, outdated(f.Pod) + " without a role: " + envRoleARN + " is not set; a pod gets its role when it is created",
 			restart(f.Pod),
 		}
 	}
@@ -185,24 +186,24 @@ func variables(f Facts) *Link {
 		value, _ := env(c, envRoleARN)
 		if want := annotated(f); want != "" && value != want {
 			return &Link{
-				LinkVariables, Broken, fmt.Sprintf("%s with another role: container %s has %s=%s", outdated(f.Pod), c.Name, envRoleARN, value),
+				LinkVariables, check.Broken, fmt.Sprintf("%s with another role: container %s has %s=%s", outdated(f.Pod), c.Name, envRoleARN, value),
 				restart(f.Pod),
 			}
 		}
 		if file, _ := env(c, envTokenFile); file == "" {
 			return &Link{
-				LinkVariables, Broken, "container " + c.Name + " has " + envRoleARN + ", but no " + envTokenFile,
+				LinkVariables, check.Broken, "container " + c.Name + " has " + envRoleARN + ", but no " + envTokenFile,
 				"remove " + envRoleARN + " from the pod template, so that the webhook sets both, or set both",
 			}
 		}
 	}
 	if len(have) < len(all) {
 		return &Link{
-			LinkVariables, Warning, fmt.Sprintf("%d of %d containers have the role; without it: %s", len(have), len(all), without(all, have)),
+			LinkVariables, check.Warning, fmt.Sprintf("%d of %d containers have the role; without it: %s", len(have), len(all), without(all, have)),
 			"remove these containers from the annotation eks.amazonaws.com/skip-containers if they need the role",
 		}
 	}
-	return &Link{LinkVariables, OK, envRoleARN + " and " + envTokenFile + " are set", ""}
+	return &Link{LinkVariables, check.OK, envRoleARN + " and " + envTokenFile + " are set", ""}
 }
 
 func outdated(pod *corev1.Pod) string {
@@ -229,10 +230,10 @@ func credentials(f Facts) *Link {
 	for _, c := range withRole(f, f.Pod) {
 		if _, set := env(c, envAccessKey); set {
 			return &Link{
-				LinkCredentials, Broken, "container " + c.Name + " sets " + envAccessKey + ", which the AWS SDKs use in place of the role",
+				LinkCredentials, check.Broken, "container " + c.Name + " sets " + envAccessKey + ", which the AWS SDKs use in place of the role",
 				"remove " + envAccessKey + " and AWS_SECRET_ACCESS_KEY from the pod template",
 			}
 		}
 	}
-	return &Link{LinkCredentials, OK, "no variable takes precedence over the role", ""}
+	return &Link{LinkCredentials, check.OK, "no variable takes precedence over the role", ""}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
@@ -23,18 +24,18 @@ func explicitDeny(f Facts) *Link {
 	switch {
 	case found.denied != nil:
 		return &Link{
-			LinkDeny, Broken, fmt.Sprintf("%s denies %s", found.denied, requested(f)),
+			LinkDeny, check.Broken, fmt.Sprintf("%s denies %s", found.denied, requested(f)),
 			owned(f, "remove or narrow that statement"),
 		}
 	case found.mayDeny != nil:
 		return &Link{
-			LinkDeny, Unknown, fmt.Sprintf("%s denies %s, depending on %s", found.mayDeny, requested(f), found.mayDeny.keys()),
+			LinkDeny, check.Unknown, fmt.Sprintf("%s denies %s, depending on %s", found.mayDeny, requested(f), found.mayDeny.keys()),
 			"say what the request has, by --request-context " + found.mayDeny.unknown[0] + "=VALUE",
 		}
 	case found.unreadable != "":
-		return &Link{LinkDeny, Unknown, found.unreadable, ""}
+		return &Link{LinkDeny, check.Unknown, found.unreadable, ""}
 	}
-	return &Link{LinkDeny, OK, "no policy of the role denies it explicitly", ""}
+	return &Link{LinkDeny, check.OK, "no policy of the role denies it explicitly", ""}
 }
 
 // permissions looks for a statement of the identity policies that allows the request.
@@ -44,7 +45,7 @@ func permissions(f Facts) *Link {
 	}
 	found := evaluate(f, f.AWS.Role.Policies)
 	if found.allowed != nil {
-		return &Link{LinkPermissions, OK, fmt.Sprintf("%s allows %s", found.allowed, requested(f)), ""}
+		return &Link{LinkPermissions, check.OK, fmt.Sprintf("%s allows %s", found.allowed, requested(f)), ""}
 	}
 	return notAllowed(f, LinkPermissions, found, "no policy of the role allows "+requested(f),
 		"allow it in spec.policies of the PodIdentity or in a policy of the role")
@@ -59,10 +60,10 @@ func boundary(f Facts) *Link {
 	b := *f.AWS.Role.Boundary
 	found := evaluate(f, []role.Policy{b})
 	if found.allowed != nil {
-		return &Link{LinkBoundary, OK, fmt.Sprintf("the permissions boundary %s allows it, by %s", b.Name, describe(found.allowed.Statement)), ""}
+		return &Link{LinkBoundary, check.OK, fmt.Sprintf("the permissions boundary %s allows it, by %s", b.Name, describe(found.allowed.Statement)), ""}
 	}
 	if b.Document == "" {
-		return &Link{LinkBoundary, Broken, "the permissions boundary " + b.ARN + " does not exist, so nothing is allowed", "create it, or set another boundary"}
+		return &Link{LinkBoundary, check.Broken, "the permissions boundary " + b.ARN + " does not exist, so nothing is allowed", "create it, or set another boundary"}
 	}
 	return notAllowed(f, LinkBoundary, found, "the permissions boundary "+b.Name+" does not allow "+requested(f),
 		"the owner of the boundary, usually the platform team, decides; the role cannot exceed it")
@@ -71,17 +72,17 @@ func boundary(f Facts) *Link {
 func notAllowed(f Facts, name string, found verdict, message, fix string) *Link {
 	if found.mayAllow != nil {
 		return &Link{
-			name, Unknown, fmt.Sprintf("%s allows %s, depending on %s", found.mayAllow, requested(f), found.mayAllow.keys()),
+			name, check.Unknown, fmt.Sprintf("%s allows %s, depending on %s", found.mayAllow, requested(f), found.mayAllow.keys()),
 			"say what the request has, by --request-context " + found.mayAllow.unknown[0] + "=VALUE",
 		}
 	}
 	if found.unreadable != "" {
-		return &Link{name, Unknown, found.unreadable, ""}
+		return &Link{name, check.Unknown, found.unreadable, ""}
 	}
 	if found.near != nil {
 		message += fmt.Sprintf("; the closest is %s: %s", found.near, found.near.difference())
 	}
-	return &Link{name, Broken, message, fix}
+	return &Link{name, check.Broken, message, fix}
 }
 
 // simulation compares with what IAM's own simulator answers.
@@ -91,16 +92,16 @@ func simulation(f Facts) *Link {
 	case s == nil:
 		return nil
 	case s.Problem != "":
-		return &Link{LinkSimulation, Unknown, s.Problem, ""}
+		return &Link{LinkSimulation, check.Unknown, s.Problem, ""}
 	case s.Decision == policy.Allowed.String():
-		return &Link{LinkSimulation, OK, "IAM's policy simulator allows it, too", ""}
+		return &Link{LinkSimulation, check.OK, "IAM's policy simulator allows it, too", ""}
 	}
 	by := ""
 	if s.DeniedBy != "" {
 		by = " (" + s.DeniedBy + ")"
 	}
 	return &Link{
-		LinkSimulation, Broken, "IAM's policy simulator differs: " + s.Decision + by + "; it also evaluates service control policies",
+		LinkSimulation, check.Broken, "IAM's policy simulator differs: " + s.Decision + by + "; it also evaluates service control policies",
 		"ask the owner of the AWS organization about its service control policies",
 	}
 }
@@ -109,9 +110,9 @@ func simulation(f Facts) *Link {
 func unreadable(f Facts, name string) *Link {
 	switch {
 	case f.AWS.Role == nil:
-		return &Link{name, Unknown, "the policies of the role are not known", ""}
+		return &Link{name, check.Unknown, "the policies of the role are not known", ""}
 	case f.AWS.PoliciesProblem != "":
-		return &Link{name, Unknown, f.AWS.PoliciesProblem, ""}
+		return &Link{name, check.Unknown, f.AWS.PoliciesProblem, ""}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
@@ -14,7 +15,7 @@ func token(f Facts) *Link {
 	found, file := tokenOf(f)
 	if found == nil {
 		return &Link{
-			LinkToken, Broken, "no projected ServiceAccount token is mounted at " + file + ", the value of " + envTokenFile,
+			LinkToken, check.Broken, "no projected ServiceAccount token is mounted at " + file + ", the value of " + envTokenFile,
 			"remove " + envTokenFile + " from the pod template, so that the webhook sets it and mounts the token",
 		}
 	}
@@ -22,21 +23,21 @@ func token(f Facts) *Link {
 	if found.ExpirationSeconds != nil {
 		lifetime = fmt.Sprintf(", for %d s", *found.ExpirationSeconds)
 	}
-	return &Link{LinkToken, OK, fmt.Sprintf("%s holds a token for audience %s%s, renewed by the kubelet", file, audienceOf(f), lifetime), ""}
+	return &Link{LinkToken, check.OK, fmt.Sprintf("%s holds a token for audience %s%s, renewed by the kubelet", file, audienceOf(f), lifetime), ""}
 }
 
 // issuer checks that AWS can know the issuer of the token.
 func issuer(f Facts) *Link {
 	if f.Issuer == "" {
-		return &Link{LinkIssuer, Unknown, "the cluster's OIDC issuer is not known: " + f.IssuerProblem, ""}
+		return &Link{LinkIssuer, check.Unknown, "the cluster's OIDC issuer is not known: " + f.IssuerProblem, ""}
 	}
 	if _, err := policy.IssuerHostPath(f.Issuer); err != nil {
 		return &Link{
-			LinkIssuer, Broken, "IAM takes no such " + err.Error(),
+			LinkIssuer, check.Broken, "IAM takes no such " + err.Error(),
 			"set --service-account-issuer of the API server to an https:// URL that AWS can reach",
 		}
 	}
-	return &Link{LinkIssuer, OK, "the issuer of the token is " + f.Issuer, ""}
+	return &Link{LinkIssuer, check.OK, "the issuer of the token is " + f.Issuer, ""}
 }
 
 // elsewhere returns an unknown link if the role is in an account that the user's
@@ -47,7 +48,7 @@ func elsewhere(f Facts, name string) *Link {
 		return nil
 	}
 	return &Link{
-		name, Unknown, "the role is in account " + t.Role.AccountID + ", and your AWS credentials are for account " + f.AWS.AccountID,
+		name, check.Unknown, "the role is in account " + t.Role.AccountID + ", and your AWS credentials are for account " + f.AWS.AccountID,
 		"choose a profile of that account with --aws-profile",
 	}
 }
@@ -60,16 +61,16 @@ func provider(f Facts) *Link {
 	t, _ := TargetOf(f)
 	switch {
 	case f.Issuer == "":
-		return &Link{LinkProvider, Unknown, "without the issuer, the provider is not known", ""}
+		return &Link{LinkProvider, check.Unknown, "without the issuer, the provider is not known", ""}
 	case f.AWS.Provider == nil && f.AWS.ProviderProblem != "":
-		return &Link{LinkProvider, Unknown, f.AWS.ProviderProblem, ""}
+		return &Link{LinkProvider, check.Unknown, f.AWS.ProviderProblem, ""}
 	case f.AWS.Provider == nil:
 		return &Link{
-			LinkProvider, Broken, "IAM of account " + f.AWS.AccountID + " has no OIDC provider for the issuer of the token" + otherIssuer(f, t),
+			LinkProvider, check.Broken, "IAM of account " + f.AWS.AccountID + " has no OIDC provider for the issuer of the token" + otherIssuer(f, t),
 			"aws iam create-open-id-connect-provider --url " + f.Issuer + " --client-id-list " + shellQuote(t.Audience),
 		}
 	}
-	return &Link{LinkProvider, OK, "IAM has an OIDC provider for this issuer", ""}
+	return &Link{LinkProvider, check.OK, "IAM has an OIDC provider for this issuer", ""}
 }
 
 // otherIssuer tells which issuer the role trusts instead, "" if none.
@@ -101,10 +102,10 @@ func audience(f Facts) *Link {
 	t, _ := TargetOf(f)
 	accepted := f.AWS.Provider.Audiences
 	if slices.Contains(accepted, t.Audience) {
-		return &Link{LinkAudience, OK, "the provider accepts audience " + t.Audience, ""}
+		return &Link{LinkAudience, check.OK, "the provider accepts audience " + t.Audience, ""}
 	}
 	link := &Link{
-		LinkAudience, Broken, fmt.Sprintf("the token is for audience %s, and the provider accepts %s", t.Audience, orNothing(accepted)),
+		LinkAudience, check.Broken, fmt.Sprintf("the token is for audience %s, and the provider accepts %s", t.Audience, orNothing(accepted)),
 		"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + f.AWS.Provider.ARN + " --client-id " + shellQuote(t.Audience),
 	}
 	if f.ServiceAccount.Annotations[plan.AnnotationAudience] != "" && len(accepted) > 0 {

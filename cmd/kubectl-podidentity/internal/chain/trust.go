@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
@@ -18,19 +19,19 @@ func roleExists(f Facts) *Link {
 	t, _ := TargetOf(f)
 	switch {
 	case f.AWS.Role == nil && f.AWS.RoleProblem != "":
-		return &Link{LinkRole, Unknown, f.AWS.RoleProblem, ""}
+		return &Link{LinkRole, check.Unknown, f.AWS.RoleProblem, ""}
 	case f.AWS.Role == nil:
 		return &Link{
-			LinkRole, Broken, "role " + t.RoleARN + " does not exist",
+			LinkRole, check.Broken, "role " + t.RoleARN + " does not exist",
 			owned(f, "create the role, or correct the annotation of the ServiceAccount"),
 		}
 	case f.AWS.Role.ARN != t.RoleARN:
 		return &Link{
-			LinkRole, Broken, "the ARN of role " + t.Role.Name + " is " + f.AWS.Role.ARN + ", and the pod has " + t.RoleARN,
+			LinkRole, check.Broken, "the ARN of role " + t.Role.Name + " is " + f.AWS.Role.ARN + ", and the pod has " + t.RoleARN,
 			annotate(f, f.AWS.Role.ARN, true) + "; then: " + restart(f.Pod),
 		}
 	}
-	return &Link{LinkRole, OK, "role " + t.Role.Name + " exists", ""}
+	return &Link{LinkRole, check.OK, "role " + t.Role.Name + " exists", ""}
 }
 
 // trust evaluates the trust policy with the claims of the token.
@@ -40,18 +41,18 @@ func trust(f Facts) *Link {
 	}
 	p, err := f.AWS.Role.Trust.Policy()
 	if err != nil {
-		return &Link{LinkTrust, Unknown, "the trust policy cannot be read: " + err.Error(), ""}
+		return &Link{LinkTrust, check.Unknown, "the trust policy cannot be read: " + err.Error(), ""}
 	}
 	t, _ := TargetOf(f)
 	request := trustRequest(t)
 	switch policy.Evaluate(request, p) {
 	case policy.Allowed:
-		return &Link{LinkTrust, OK, "the role trusts " + t.Subject + " with audience " + t.Audience, ""}
+		return &Link{LinkTrust, check.OK, "the role trusts " + t.Subject + " with audience " + t.Audience, ""}
 	case policy.ExplicitDeny:
-		return &Link{LinkTrust, Broken, denyOfTrust(request, p), owned(f, "change the trust policy of the role")}
+		return &Link{LinkTrust, check.Broken, denyOfTrust(request, p), owned(f, "change the trust policy of the role")}
 	default:
 		message, fix := closest(t, policy.Explain(request, p)).explain(t)
-		return &Link{LinkTrust, Broken, message, owned(f, fix)}
+		return &Link{LinkTrust, check.Broken, message, owned(f, fix)}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -64,16 +65,27 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// requireKubeconfig returns an error if nothing says where the cluster is. Without
+// requireKubeconfig returns an error if nothing says where the cluster is, or a
+// context does that does not exist. Without
 // it, the client would try localhost:8080, as kubectl does.
 func requireKubeconfig(flags *genericclioptions.ConfigFlags) error {
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
 		return err
 	}
+	if name := chosenContext(flags, raw); name != "" && raw.Contexts[name] == nil {
+		return &contextError{name}
+	}
 	inPod := os.Getenv("KUBERNETES_SERVICE_HOST") != ""
 	if len(raw.Clusters) == 0 && !inPod && (flags.APIServer == nil || *flags.APIServer == "") {
 		return ErrNoKubeconfig
 	}
 	return nil
+}
+
+func chosenContext(flags *genericclioptions.ConfigFlags, raw clientcmdapi.Config) string {
+	if flags.Context != nil && *flags.Context != "" {
+		return *flags.Context
+	}
+	return raw.CurrentContext
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,19 +20,27 @@ import (
 // ErrNoKubeconfig says that nothing names a cluster.
 var ErrNoKubeconfig = errors.New("no kubeconfig found: set KUBECONFIG or --kubeconfig, or create ~/.kube/config")
 
+// contextError says that the kubeconfig has no context of that name.
+type contextError struct{ name string }
+
+func (e *contextError) Error() string {
+	return "context " + strconv.Quote(e.name) + " is not in the kubeconfig"
+}
+
 // Explain returns err as one sentence for the user: what failed and what to do.
 // It returns "" for an error that is not about the cluster.
 func Explain(err error) string {
 	switch {
 	case errors.Is(err, ErrNoKubeconfig), clientcmd.IsEmptyConfig(err):
 		return ErrNoKubeconfig.Error()
-	case clientcmd.IsContextNotFound(err), errors.Is(err, clientcmd.ErrNoContext):
-		return err.Error() + "; list the contexts with: kubectl config get-contexts"
 	case clientcmd.IsConfigurationInvalid(err):
 		return "the kubeconfig cannot be used: " + oneLine(err)
 	case missingCRD(err):
 		return "this cluster does not serve " + v1alpha1.GroupVersion.String() + ": install the operator's CustomResourceDefinitions, " +
 			"or choose another context with --context"
+	}
+	if missing, ok := errors.AsType[*contextError](err); ok {
+		return missing.Error() + "; list the contexts with: kubectl config get-contexts"
 	}
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		return "the kubeconfig cannot be read: " + oneLine(file)

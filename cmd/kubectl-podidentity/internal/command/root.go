@@ -9,6 +9,7 @@ func verbs() []func(*session) *cobra.Command {
 	return []func(*session) *cobra.Command{
 		newWhy,
 		newVerify,
+		newIAMPolicy,
 		newSuspend,
 		newResume,
 		newReconcile,

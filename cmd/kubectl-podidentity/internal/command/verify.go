@@ -11,6 +11,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/account"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/chain"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/cluster"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 	"github.com/podidentity/podidentity-operator/internal/plan"
@@ -150,13 +151,13 @@ func printVerification(p *output.Printer, v verification) {
 	subject := "ServiceAccount " + v.Namespace + "/" + v.ServiceAccount
 	switch {
 	case v.Caller != "":
-		p.Line(symbols[chain.OK], output.T(" %s is %s", subject, v.Caller))
+		p.Line(symbols[check.OK], output.T(" %s is %s", subject, v.Caller))
 		return
 	case v.Refusal != nil:
-		p.Line(symbols[chain.Broken], output.T(" AWS refuses %s the role %s: %s: %s", subject, v.RoleARN, v.Refusal.Code, v.Refusal.Message))
+		p.Line(symbols[check.Broken], output.T(" AWS refuses %s the role %s: %s: %s", subject, v.RoleARN, v.Refusal.Code, v.Refusal.Message))
 		p.Line(output.T("  It means that %s.", v.Refusal.Meaning()))
 	default:
-		p.Line(symbols[chain.Broken], output.T(" %s has no role", subject))
+		p.Line(symbols[check.Broken], output.T(" %s has no role", subject))
 	}
 	if v.Why != nil {
 		p.Line()

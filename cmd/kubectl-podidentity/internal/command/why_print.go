@@ -8,6 +8,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/chain"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
 
@@ -26,11 +27,11 @@ func explanationOf(f chain.Facts, r chain.Result) explanation {
 	return e
 }
 
-var symbols = map[chain.State]output.Span{
-	chain.OK:      output.In(output.Good, "✓"),
-	chain.Warning: output.In(output.Warn, "!"),
-	chain.Unknown: output.In(output.Warn, "?"),
-	chain.Broken:  output.In(output.Bad, "✗"),
+var symbols = map[check.State]output.Span{
+	check.OK:      output.In(output.Good, "✓"),
+	check.Warning: output.In(output.Warn, "!"),
+	check.Unknown: output.In(output.Warn, "?"),
+	check.Broken:  output.In(output.Bad, "✗"),
 }
 
 func printWhy(p *output.Printer, e explanation) {

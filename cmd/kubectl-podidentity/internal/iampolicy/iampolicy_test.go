@@ -1,0 +1,108 @@
+package iampolicy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+var settings = Settings{
+	Cluster: "prod-eu", Partition: "aws-cn", AccountID: "123456789012",
+	Issuer: "https://oidc.eks.cn-north-1.amazonaws.com.cn/id/0A1B",
+}
+
+// AWS accepts every document, whatever the settings, and no placeholder is left.
+func TestDocuments(t *testing.T) {
+	other := settings
+	other.RolePath, other.BoundaryName, other.Namespace, other.ServiceAccount = "/team/aws/", "fence", "iam", "operator"
+	other.CreateProvider = true
+	unbounded := settings
+	unbounded.NoBoundary = true
+	cases := map[string]struct {
+		reason   string
+		settings Settings
+		names    []string
+		holds    []string
+	}{
+		"Defaults": {
+			"The flags that config/default needs.", settings,
+			[]string{"operator-policy", "operator-trust-policy", "boundary-policy"},
+			[]string{
+				"arn:aws-cn:iam::123456789012:role/podidentity/prod-eu/*", "policy/podidentity-boundary",
+				"oidc.eks.cn-north-1.amazonaws.com.cn/id/0A1B:sub", "system:serviceaccount:podidentity-system:podidentity-controller-manager",
+			},
+		},
+		"OtherNames": {
+			"Every name can be another.", other,
+			[]string{"operator-policy", "operator-trust-policy", "boundary-policy", "operator-policy-oidc-provider"},
+			[]string{"role/team/aws/*", "policy/fence", "system:serviceaccount:iam:operator"},
+		},
+		"NoBoundary": {
+			"Without a boundary the policy is another.", unbounded,
+			[]string{"operator-policy-without-boundary", "operator-trust-policy"}, nil,
+		},
+	}
+	placeholder := regexp.MustCompile(`[A-Z]+_[A-Z]+|PARTITION|CLUSTER|ISSUER`)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			documents, err := Documents(tc.settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names, texts []string
+			for _, d := range documents {
+				names, texts = append(names, d.Name), append(texts, d.JSON)
+				if left := placeholder.FindString(d.JSON); left != "" {
+					t.Errorf("%s: placeholder %s is left", d.Name, left)
+				}
+				parsed, err := policy.Parse([]byte(d.JSON))
+				if err != nil {
+					t.Errorf("%s: %v", d.Name, err)
+				}
+				accepted := parsed.Policy().CheckIdentity
+				if d.Name == "operator-trust-policy" {
+					accepted = parsed.Policy().CheckTrust
+				}
+				if err := accepted(); err != nil {
+					t.Errorf("%s: AWS rejects it: %v", d.Name, err)
+				}
+			}
+			if diff := cmp.Diff(tc.names, names); diff != "" {
+				t.Errorf("%s\nnames: -want, +got:\n%s", tc.reason, diff)
+			}
+			for _, text := range tc.holds {
+				if !slices.ContainsFunc(texts, func(document string) bool { return strings.Contains(document, text) }) {
+					t.Errorf("%s\nno document holds %s", tc.reason, text)
+				}
+			}
+		})
+	}
+}
+
+// A value that is not what it should be would widen the policies or break them.
+func TestDocumentsRejects(t *testing.T) {
+	for flag, change := range map[string]func(*Settings){
+		"--cluster-name":             func(s *Settings) { s.Cluster = "*" },
+		"--role-path":                func(s *Settings) { s.RolePath = "/*/" },
+		"--boundary-name":            func(s *Settings) { s.BoundaryName = `a","b` },
+		"--operator-namespace":       func(s *Settings) { s.Namespace = "*" },
+		"--operator-service-account": func(s *Settings) { s.ServiceAccount = "a:b" },
+		"--partition":                func(s *Settings) { s.Partition = "*" },
+		"--account-id":               func(s *Settings) { s.AccountID = "12345678901" },
+		"--issuer":                   func(s *Settings) { s.Issuer = "https://example.com/*" },
+	} {
+		t.Run(flag, func(t *testing.T) {
+			s := settings
+			change(&s)
+			documents, err := Documents(s)
+			if err == nil || !strings.Contains(err.Error(), flag) || documents != nil {
+				t.Errorf("Documents() = %v, %v, want an error about %s", documents, err, flag)
+			}
+		})
+	}
+}

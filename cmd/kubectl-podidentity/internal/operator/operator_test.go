@@ -1,0 +1,91 @@
+package operator
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func deployment(args []string, env ...corev1.EnvVar) *appsv1.Deployment {
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "podidentity-system", Name: "m"}}
+	d.Spec.Template.Spec.ServiceAccountName = "sa"
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "proxy"}, {Name: "manager", Image: "i", Args: args, Env: env}}
+	return d
+}
+
+func TestOf(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		in      *appsv1.Deployment
+		cluster string
+		path    string
+		problem string // part of it; empty if there is none
+	}{
+		"Flags": {
+			"Flags of the command line.", deployment([]string{"--cluster-name=prod", "--role-path=/a/"}), "prod", "/a/", "",
+		},
+		"Variables": {
+			"config/default sets the name by a variable.",
+			deployment([]string{"--cluster-name=$(CLUSTER_NAME)"}, corev1.EnvVar{Name: "CLUSTER_NAME", Value: "prod"}), "prod", "/podidentity/prod/", "",
+		},
+		"Environment": {
+			"Flags fall back on the environment.", deployment(nil, corev1.EnvVar{Name: "PODIDENTITY_CLUSTER_NAME", Value: "prod"}), "prod", "/podidentity/prod/", "",
+		},
+		"NotSet": {
+			"The operator would not start either.", deployment([]string{"--cluster-name=$(CLUSTER_NAME)"}), "", "", "--cluster-name",
+		},
+		"NewerOperator": {
+			"A flag that this plugin does not know.", deployment([]string{"--cluster-name=prod", "--future"}), "", "", "unknown flag --future",
+		},
+		"NoContainer": {
+			"Nothing to read.", &appsv1.Deployment{}, "", "", "no container",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Of(tc.in)
+			if got.Options.ClusterName != tc.cluster || got.Options.RolePath != tc.path {
+				t.Errorf("%s\nOf() = %q, %q, want %q, %q", tc.reason, got.Options.ClusterName, got.Options.RolePath, tc.cluster, tc.path)
+			}
+			if (got.OptionsProblem == "") != (tc.problem == "") || !strings.Contains(got.OptionsProblem, tc.problem) {
+				t.Errorf("%s\nproblem %q, want %q", tc.reason, got.OptionsProblem, tc.problem)
+			}
+		})
+	}
+}
+
+func TestLeader(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	lease := func(holder string, renewed time.Duration) *coordinationv1.Lease {
+		at, seconds := metav1.NewMicroTime(now.Add(renewed)), int32(15)
+		return &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, RenewTime: &at, LeaseDurationSeconds: &seconds}}
+	}
+	type result struct {
+		Holder string
+		Alive  bool
+	}
+	cases := map[string]struct {
+		reason string
+		lease  *coordinationv1.Lease
+		want   result
+	}{
+		"None":     {"The operator never ran.", nil, result{}},
+		"Renewed":  {"The leader works.", lease("a", -10*time.Second), result{"a", true}},
+		"Expired":  {"The leader is gone, and no replica follows.", lease("a", -16*time.Second), result{"a", false}},
+		"Released": {"The leader stopped in good order.", lease("", -time.Second), result{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			holder, alive := Leader(tc.lease, now)
+			if diff := cmp.Diff(tc.want, result{holder, alive}); diff != "" {
+				t.Errorf("%s\nLeader(): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
