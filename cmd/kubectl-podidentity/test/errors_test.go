@@ -13,7 +13,9 @@ import (
 // A cluster without the operator has no PodIdentities.
 func (e *env) withoutCRDs() {
 	e.Helper()
-	e.oneLine(e.kubectl(nil, "reconcile", "checkout"), "does not serve iam.podidentity.io/v1alpha1", "--context")
+	for _, verb := range [][]string{{"status"}, {"status", "checkout"}, {"status", "-A"}, {"reconcile", "checkout"}, {"verify", "checkout"}, {"restart", "checkout"}} {
+		e.oneLine(e.kubectl(nil, verb...), "does not serve iam.podidentity.io/v1alpha1", "--context")
+	}
 }
 
 // Every error is one line that says what to do, with exit code 2.

@@ -7,9 +7,11 @@ import (
 // verbs returns the constructors of all verbs, in the order of the help.
 func verbs() []func(*session) *cobra.Command {
 	return []func(*session) *cobra.Command{
+		newStatus,
 		newWhy,
 		newVerify,
 		newIAMPolicy,
+		newRestart,
 		newSuspend,
 		newResume,
 		newReconcile,

@@ -1,0 +1,129 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/tree"
+)
+
+// statusOptions are the flags of the verb.
+type statusOptions struct {
+	all     bool
+	watch   bool
+	skipAWS bool
+}
+
+func newStatus(s *session) *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Show identities with their roles, policies, ServiceAccounts and pods",
+		Long: `Show each identity as a tree: its IAM role, whom the role trusts, its policies and
+how much of AWS's quotas they use, its ServiceAccounts, and the workloads with the
+pods that have the role or do not. Below it stands what needs an action.
+
+Without AWS permissions the part that only AWS knows is left out, and a line on
+standard error says why. It needs iam:GetRole, iam:ListAttachedRolePolicies,
+iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy, iam:GetPolicyVersion and
+iam:GetAccountSummary or, for more than three identities,
+iam:GetAccountAuthorizationDetails. Exit code 1 says that an identity needs an action.`,
+		Example: `  kubectl podidentity status -n shop
+  kubectl podidentity status -n shop checkout -o wide
+  kubectl podidentity status -A -o json`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: s.names,
+		RunE:              func(cmd *cobra.Command, args []string) error { return status(cmd.Context(), s, args, o) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the identities of all namespaces.")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "Show them again whenever something changes.")
+	flags.BoolVar(&o.skipAWS, "skip-aws", false, "Show only what the cluster knows.")
+	return cmd
+}
+
+func status(ctx context.Context, s *session, args []string, o statusOptions) error {
+	format, err := s.format(output.JSON, output.YAML, output.Wide)
+	if err != nil {
+		return err
+	}
+	if o.all && len(args) > 0 {
+		return fmt.Errorf("a name and --all-namespaces exclude each other")
+	}
+	c, err := s.cluster()
+	if err != nil {
+		return err
+	}
+	q := statusQuery{cluster: c, namespace: c.Namespace, session: s, skipAWS: o.skipAWS}
+	if o.all {
+		q.namespace = ""
+	}
+	if len(args) > 0 {
+		q.name = args[0]
+	}
+	if o.watch {
+		return q.watch(ctx, format)
+	}
+	identities, err := q.run(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.showStatus(format, identities, q.namespace); err != nil {
+		return err
+	}
+	for i := range identities {
+		if len(identities[i].Findings) > 0 {
+			return errFinding
+		}
+	}
+	return nil
+}
+
+func (s *session) showStatus(format output.Format, identities []tree.Identity, namespace string) error {
+	return s.report(format, identities, func(p *output.Printer) {
+		printStatus(p, identities, namespace, format == output.Wide, time.Now())
+	})
+}
+
+// watchInterval is how often a watch reads the cluster. It asks AWS less often.
+const (
+	watchInterval    = 2 * time.Second
+	watchAWSInterval = time.Minute
+)
+
+// watch shows the identities whenever what is shown has changed, until the user
+// stops it.
+func (q *statusQuery) watch(ctx context.Context, format output.Format) error {
+	var shown []byte
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		identities, err := q.run(ctx)
+		if err != nil {
+			return err
+		}
+		var now bytes.Buffer
+		if err := output.Encode(&now, output.JSON, identities); err != nil {
+			return err
+		}
+		if !bytes.Equal(shown, now.Bytes()) {
+			if shown != nil && !format.Program() {
+				fmt.Fprintf(q.session.process.Out, "\n%s\n", time.Now().Format(time.TimeOnly))
+			}
+			if err := q.session.showStatus(format, identities, q.namespace); err != nil {
+				return err
+			}
+			shown = now.Bytes()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

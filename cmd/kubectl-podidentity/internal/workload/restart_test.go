@@ -1,0 +1,45 @@
+package workload
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func TestRestartable(t *testing.T) {
+	spec := func(fields map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
+	}
+	plain := spec(nil)
+	cases := map[string]struct {
+		reason           string
+		apiVersion, kind string
+		object           *unstructured.Unstructured
+		todo             string // part of it; empty if it can be restarted
+	}{
+		"Deployment":  {"kubectl rollout restart does it.", "apps/v1", "Deployment", plain, ""},
+		"StatefulSet": {"kubectl rollout restart does it.", "apps/v1", "StatefulSet", plain, ""},
+		"DaemonSet":   {"kubectl rollout restart does it.", "apps/v1", "DaemonSet", plain, ""},
+		"Rollout":     {"Argo Rollouts has a field for it.", "argoproj.io/v1alpha1", "Rollout", plain, ""},
+		"Paused":      {"A paused Deployment makes no new pods.", "apps/v1", "Deployment", spec(map[string]any{"paused": true}), "kubectl rollout resume -n shop deployment w"},
+		"OnDelete": {
+			"Its user deletes the pods.", "apps/v1", "DaemonSet", spec(map[string]any{"updateStrategy": map[string]any{"type": "OnDelete"}}),
+			"kubectl delete pod -n shop old",
+		},
+		"Job":        {"A job's template does not change.", "batch/v1", "Job", plain, "let the job finish"},
+		"Pod":        {"A pod alone is not replaced.", "v1", "Pod", plain, "create the pod again"},
+		"ReplicaSet": {"A ReplicaSet has no rollouts.", "apps/v1", "ReplicaSet", plain, "kubectl delete pod -n shop old"},
+		"Unknown":    {"Another controller has its own way.", "example.com/v1", "Thing", plain, "restart it by its controller"},
+		"Gone":       {"Its pods are still there.", "apps/v1", "Deployment", nil, "kubectl delete pod -n shop old"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := Workload{APIVersion: tc.apiVersion, Kind: tc.kind, Name: "w", Pods: []Pod{{Name: "new", UpToDate: true}, {Name: "old"}}}
+			todo, ok := Restartable(w, "shop", tc.object)
+			if ok != (tc.todo == "") || !strings.Contains(todo, tc.todo) {
+				t.Errorf("%s\nRestartable() = %q, %t, want %q", tc.reason, todo, ok, tc.todo)
+			}
+		})
+	}
+}
