@@ -67,6 +67,7 @@ type env struct {
 	sts      *sts.Client
 	bin      string            // directory of the plugin
 	vars     map[string]string // of the user's shell
+	granted  installation.Granted
 }
 
 // newEnv starts the control plane and the AWS endpoint, and builds the plugin. The
@@ -123,14 +124,14 @@ func (e *env) installOperator() {
 	e.must(installed.Apply(e.Context(), e.cluster))
 	_, err := installed.TrustIssuer(e.Context(), e.iam)
 	e.must(err)
-	granted, err := installed.Grant(e.Context(), e.iam)
+	e.granted, err = installed.Grant(e.Context(), e.iam)
 	e.must(err)
 	dir := e.TempDir()
 	program := filepath.Join(dir, "operator")
 	e.must(installation.Build(e.Context(), root, program))
 	token := filepath.Join(dir, "token")
 	e.must(installation.WriteToken(e.Context(), e.user, installation.Account(), token))
-	vars := installation.Credentials(granted.Role, token, region, e.endpoint)
+	vars := installation.Credentials(e.granted.Role, token, region, e.endpoint)
 	vars["KUBECONFIG"] = filepath.Join(dir, "kubeconfig")
 	e.must(e.cluster.WriteKubeconfig(vars["KUBECONFIG"], installation.User()))
 	free, err := controlplane.FreeAddresses(1)
@@ -138,7 +139,7 @@ func (e *env) installOperator() {
 	e.must(e.cluster.Run(e.Context(), controlplane.Program{
 		Name: "operator", Path: program,
 		Args: []string{
-			"--cluster-name=" + clusterName, "--permissions-boundary=" + granted.Boundary,
+			"--cluster-name=" + clusterName, "--permissions-boundary=" + e.granted.Boundary,
 			"--leader-election-namespace=" + installation.Namespace, "--iam-propagation-delay=1s",
 			"--health-probe-bind-address=" + free[0], "--metrics-bind-address=0",
 		},

@@ -11,5 +11,6 @@ func TestPlugin(t *testing.T) {
 	t.Run("Why", func(t *testing.T) { e.with(t).why() })
 	t.Run("Verify", func(t *testing.T) { e.with(t).verify() })
 	t.Run("Restart", func(t *testing.T) { e.with(t).restart() })
+	t.Run("Doctor", func(t *testing.T) { e.with(t).doctor() })
 	t.Run("IAMPolicy", func(t *testing.T) { e.with(t).iamPolicy() })
 }

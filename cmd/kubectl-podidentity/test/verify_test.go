@@ -86,5 +86,5 @@ func (e *env) iamPolicy() {
 		e.Errorf("iam-policy operator-policy is not the document alone, exit code %d:\n%s", pipe.code, pipe.stdout)
 	}
 	e.oneLine(e.kubectl(nil, "iam-policy", "--cluster-name", "*"), "--cluster-name", "lower-case letters")
-	e.oneLine(e.kubectl(nil, "iam-policy"), "--cluster-name is required")
+	e.oneLine(e.kubectl(nil, "iam-policy", "--operator-namespace", "nowhere"), "--cluster-name is required")
 }

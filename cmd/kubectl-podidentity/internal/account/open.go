@@ -6,8 +6,10 @@ package account
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -32,6 +34,9 @@ type Account struct {
 	sts     *sts.Client
 	profile string
 	caller  *Caller // once known
+
+	ahead      time.Duration // of AWS's clock, once known
+	aheadKnown bool
 
 	documents map[string]role.Document // of managed policies, by ARN
 }
@@ -108,8 +113,15 @@ func (a *Account) Caller(ctx context.Context) (Caller, error) {
 		return Caller{}, a.explain("sts:GetCallerIdentity", "", err)
 	}
 	a.caller = callerOf(aws.ToString(out.Arn), aws.ToString(out.Account))
+	if date, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
+		a.ahead, a.aheadKnown = time.Until(date), true
+	}
 	return *a.caller, nil
 }
+
+// ClockAhead returns how far AWS's clock is ahead of this machine's, in whole seconds.
+// It is known once AWS has answered Caller.
+func (a *Account) ClockAhead() (ahead time.Duration, known bool) { return a.ahead, a.aheadKnown }
 
 func callerOf(arn, id string) *Caller {
 	c := &Caller{ARN: arn, AccountID: id, Partition: "aws"}

@@ -10,6 +10,7 @@ func verbs() []func(*session) *cobra.Command {
 		newStatus,
 		newWhy,
 		newVerify,
+		newDoctor,
 		newIAMPolicy,
 		newRestart,
 		newSuspend,

@@ -24,7 +24,7 @@ func gather(ctx context.Context, c *cluster.Cluster, subject string) (chain.Fact
 	case kind == "pod" || kind == "pods" || kind == "po":
 		return gatherPod(ctx, c, name)
 	case kind == "sa" || kind == "serviceaccount" || kind == "serviceaccounts":
-		return gatherAccount(ctx, c, name)
+		return gatherAccount(ctx, c, c.Namespace, name)
 	default:
 		return chain.Facts{}, fmt.Errorf("invalid argument %q: must be a pod or sa/NAME", subject)
 	}
@@ -49,15 +49,15 @@ func gatherPod(ctx context.Context, c *cluster.Cluster, name string) (chain.Fact
 	return f, gatherShared(ctx, c, &f, name)
 }
 
-func gatherAccount(ctx context.Context, c *cluster.Cluster, name string) (chain.Facts, error) {
+func gatherAccount(ctx context.Context, c *cluster.Cluster, namespace, name string) (chain.Facts, error) {
 	f := chain.Facts{Pod: &corev1.Pod{}}
-	f.Pod.Namespace, f.Pod.Spec.ServiceAccountName = c.Namespace, name
+	f.Pod.Namespace, f.Pod.Spec.ServiceAccountName = namespace, name
 	var err error
-	f.ServiceAccount, err = c.ServiceAccount(ctx, c.Namespace, name)
+	f.ServiceAccount, err = c.ServiceAccount(ctx, namespace, name)
 	if err != nil || f.ServiceAccount == nil {
 		return f, err
 	}
-	if f.NewPod, err = c.NewPod(ctx, c.Namespace, name, nil); err != nil {
+	if f.NewPod, err = c.NewPod(ctx, namespace, name, nil); err != nil {
 		return f, err
 	}
 	f.Pod = f.NewPod.DeepCopy()

@@ -68,6 +68,21 @@ func Of(d *appsv1.Deployment) Installation {
 	return in
 }
 
+// Assumed returns the installation of an operator that has no Deployment in the
+// cluster, with the options that its user gives.
+func Assumed(namespace, serviceAccount, clusterName, rolePath string) *Installation {
+	in := &Installation{Namespace: namespace, ServiceAccount: serviceAccount}
+	args := []string{"--cluster-name=" + clusterName}
+	if rolePath != "" {
+		args = append(args, "--role-path="+rolePath)
+	}
+	var err error
+	if in.Options, err = options.Parse(args, func(string) string { return "" }); err != nil {
+		in.OptionsProblem = err.Error()
+	}
+	return in
+}
+
 // containerOf returns the operator's container: the one named manager, or the first.
 func containerOf(all []corev1.Container) *corev1.Container {
 	for i := range all {

@@ -1,0 +1,138 @@
+package plugin_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/installation"
+)
+
+// doctor finds nothing wrong with the installation that the tests make, but that
+// there are no nodes for its pods, and then finds what is broken.
+func (e *env) doctor() {
+	e.Helper()
+	e.deployOperator()
+	trusted := map[string]string{"SSL_CERT_FILE": e.cluster.CAFile} // the issuer's authority, which is public elsewhere
+	noNodes := map[string]string{"operator": "broken"}
+	e.expect(trusted, 1, noNodes)
+
+	e.Run("Unreachable", func(t *testing.T) {
+		e.with(t).expect(nil, 1, with(noNodes, map[string]string{"keys": "broken"}))
+	})
+	e.Run("Findings", func(t *testing.T) {
+		e := e.with(t)
+		e.must(e.user.Create(e.Context(), &v1alpha1.PodIdentityGuardrail{
+			ObjectMeta: metav1.ObjectMeta{Name: "idle"},
+			Spec: v1alpha1.PodIdentityGuardrailSpec{NamespaceSelector: v1alpha1.NamespaceSelector{
+				MatchLabels: map[string]v1alpha1.LabelValue{"podidentity.test/none": "x"},
+			}},
+		}))
+		e.createTaggedRole("left-behind", clusterName)
+		e.createTaggedRole("of-stage", "stage")
+		e.expect(trusted, 1, with(noNodes, map[string]string{"guardrails": "warning", "orphans": "warning", "neighbours": "broken"}))
+	})
+	e.Run("OldPolicy", func(t *testing.T) {
+		e := e.with(t)
+		own := "podidentity-operator-" + clusterName
+		_, err := e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{
+			RoleName: &own, PolicyName: aws.String("frozen"),
+			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:UpdateRole","Resource":"*"}]}`),
+		})
+		e.must(err)
+		r := e.kubectl(trusted, "doctor")
+		if r.code != 1 || !strings.Contains(r.stdout, "the operator's role "+own+" lacks iam:UpdateRole\n") {
+			e.Errorf("exit code %d, and the missing permission is not named:\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	})
+	e.Run("NoAWS", func(t *testing.T) {
+		r := e.with(t).kubectl(map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "doctor")
+		if r.code != 1 || !strings.Contains(r.stdout, "no AWS credentials found") || r.stderr != "" {
+			t.Errorf("exit code %d:\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	})
+}
+
+func with(sets ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, m := range sets {
+		maps.Copy(all, m)
+	}
+	return all
+}
+
+// expect runs doctor and compares its exit code, and the checks that are not in
+// order.
+func (e *env) expect(vars map[string]string, code int, want map[string]string) {
+	e.Helper()
+	r := e.kubectl(vars, "doctor", "-o", "json")
+	var checks []struct{ Check, State, Message string }
+	e.decode(r, &checks)
+	got := map[string]string{}
+	for _, c := range checks {
+		if c.State != "ok" {
+			got[c.Check] = c.State
+		}
+	}
+	if diff := cmp.Diff(want, got); r.code != code || diff != "" {
+		e.Errorf("exit code %d, want %d; checks that are not in order: -want, +got:\n%s\n%s", r.code, code, diff, r.stdout)
+	}
+}
+
+// deployOperator creates the operator's Deployment, which the API server keeps
+// though no node runs it, and annotates its ServiceAccount as its users do.
+func (e *env) deployOperator() {
+	e.Helper()
+	two, labels := int32(2), map[string]string{"app.kubernetes.io/name": "podidentity-operator"}
+	e.must(e.user.Create(e.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "podidentity-controller-manager", Labels: labels},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &two,
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{
+					ServiceAccountName: installation.ServiceAccount,
+					Containers: []corev1.Container{{
+						Name: "manager", Image: "operator",
+						Args: []string{"--cluster-name=$(CLUSTER_NAME)", "--permissions-boundary=" + e.granted.Boundary},
+						Env:  []corev1.EnvVar{{Name: "CLUSTER_NAME", Value: clusterName}},
+					}},
+				},
+			},
+		},
+	}))
+	sa := &corev1.ServiceAccount{}
+	e.must(e.user.Get(e.Context(), installation.Account(), sa))
+	metav1.SetMetaDataAnnotation(&sa.ObjectMeta, roleARN, e.granted.Role)
+	e.must(e.user.Update(e.Context(), sa))
+	e.eventually("the webhook to know the operator's role", func() bool {
+		return strings.Contains(e.kubectl(nil, "why", "-n", installation.Namespace, "sa/"+installation.ServiceAccount).stdout, "The pod can assume")
+	})
+}
+
+// createTaggedRole creates a role below the operator's path with the tags of an
+// identity that does not exist.
+func (e *env) createTaggedRole(name, cluster string) {
+	e.Helper()
+	tags := plan.Owner{Cluster: cluster, Namespace: "gone", Name: name, UID: "0"}.Tags()
+	input := &iam.CreateRoleInput{
+		RoleName: &name, Path: aws.String("/podidentity/" + clusterName + "/"),
+		AssumeRolePolicyDocument: aws.String(trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "x"})),
+	}
+	for key, value := range tags {
+		input.Tags = append(input.Tags, iamtypes.Tag{Key: &key, Value: &value})
+	}
+	_, err := e.iam.CreateRole(e.Context(), input)
+	e.must(err)
+}
