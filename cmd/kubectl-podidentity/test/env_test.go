@@ -108,7 +108,7 @@ func (e *env) openAccount() {
 	e.account = awslocal.New(awslocal.Options{
 		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"},
 	})
-	server := httptest.NewServer(e.account)
+	server := httptest.NewServer(simulator{e.account})
 	e.Cleanup(server.Close)
 	e.endpoint = server.URL
 	cfg := aws.Config{

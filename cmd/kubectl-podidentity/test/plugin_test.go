@@ -9,6 +9,7 @@ func TestPlugin(t *testing.T) {
 	e.installWebhook()
 	t.Run("Errors", func(t *testing.T) { e.with(t).errors() })
 	t.Run("Why", func(t *testing.T) { e.with(t).why() })
+	t.Run("Simulated", func(t *testing.T) { e.with(t).simulated() })
 	t.Run("Verify", func(t *testing.T) { e.with(t).verify() })
 	t.Run("Restart", func(t *testing.T) { e.with(t).restart() })
 	t.Run("Doctor", func(t *testing.T) { e.with(t).doctor() })

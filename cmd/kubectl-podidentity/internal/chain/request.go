@@ -29,8 +29,8 @@ func explicitDeny(f Facts) *Link {
 		}
 	case found.mayDeny != nil:
 		return &Link{
-			LinkDeny, check.Unknown, fmt.Sprintf("%s denies %s, depending on %s", found.mayDeny, requested(f), found.mayDeny.keys()),
-			"say what the request has, by --request-context " + found.mayDeny.unknown[0] + "=VALUE",
+			LinkDeny, check.Unknown, fmt.Sprintf("%s may deny %s, depending on %s", found.mayDeny, requested(f), found.mayDeny.keys()),
+			"say what the request has, by --request-context " + shellQuote(found.mayDeny.unknown[0]) + "=VALUE",
 		}
 	case found.unreadable != "":
 		return &Link{LinkDeny, check.Unknown, found.unreadable, ""}
@@ -72,8 +72,8 @@ func boundary(f Facts) *Link {
 func notAllowed(f Facts, name string, found verdict, message, fix string) *Link {
 	if found.mayAllow != nil {
 		return &Link{
-			name, check.Unknown, fmt.Sprintf("%s allows %s, depending on %s", found.mayAllow, requested(f), found.mayAllow.keys()),
-			"say what the request has, by --request-context " + found.mayAllow.unknown[0] + "=VALUE",
+			name, check.Unknown, fmt.Sprintf("%s may allow %s, depending on %s", found.mayAllow, requested(f), found.mayAllow.keys()),
+			"say what the request has, by --request-context " + shellQuote(found.mayAllow.unknown[0]) + "=VALUE",
 		}
 	}
 	if found.unreadable != "" {
@@ -170,8 +170,8 @@ func evaluate(f Facts, policies []role.Policy) verdict {
 			v.unreadable = in.Title() + " cannot be read: " + err.Error()
 			continue
 		}
-		for _, m := range policy.Explain(request, p) {
-			v.add(&finding{Match: m, in: in, unknown: unknownKeys(m.Statement, known)})
+		for _, m := range matches(in.Document, request, p) {
+			v.add(&finding{Match: m, in: in, unknown: unknownKeys(in.Document, m.Statement, known)})
 		}
 	}
 	return v
@@ -181,7 +181,7 @@ func (v *verdict) add(f *finding) {
 	deny := f.Statement.Effect == policy.Deny
 	matches := f.Principal && f.Action && f.Resource
 	open := matches && len(f.unknown) > 0 && !slices.ContainsFunc(f.Failed, func(c policy.FailedCondition) bool {
-		return !slices.Contains(f.unknown, c.Key)
+		return !containsFold(f.unknown, c.Key)
 	})
 	switch {
 	case open && deny:
@@ -195,6 +195,10 @@ func (v *verdict) add(f *finding) {
 	case !deny && f.Action:
 		first(&v.near, f)
 	}
+}
+
+func containsFold(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(other string) bool { return strings.EqualFold(other, s) })
 }
 
 func first(to **finding, f *finding) {
@@ -258,12 +262,12 @@ func removeFold(context map[string][]string, key string) {
 
 // unknownKeys returns the keys of the statement's conditions that are not known. A
 // tag of the role that is not there is known not to be.
-func unknownKeys(s policy.Statement, known map[string]bool) []string {
+func unknownKeys(d role.Document, s policy.Statement, known map[string]bool) []string {
 	var keys []string
 	for _, c := range s.Conditions {
 		key := strings.ToLower(c.Key)
-		if !known[key] && !strings.HasPrefix(key, "aws:principaltag/") && !slices.Contains(keys, c.Key) {
-			keys = append(keys, c.Key)
+		if !known[key] && !strings.HasPrefix(key, "aws:principaltag/") && !containsFold(keys, c.Key) {
+			keys = append(keys, d.Spelling(c.Key))
 		}
 	}
 	return keys

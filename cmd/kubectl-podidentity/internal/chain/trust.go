@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
@@ -49,9 +50,9 @@ func trust(f Facts) *Link {
 	case policy.Allowed:
 		return &Link{LinkTrust, check.OK, "the role trusts " + t.Subject + " with audience " + t.Audience, ""}
 	case policy.ExplicitDeny:
-		return &Link{LinkTrust, check.Broken, denyOfTrust(request, p), owned(f, "change the trust policy of the role")}
+		return &Link{LinkTrust, check.Broken, denyOfTrust(matches(f.AWS.Role.Trust, request, p)), owned(f, "change the trust policy of the role")}
 	default:
-		message, fix := closest(t, policy.Explain(request, p)).explain(t)
+		message, fix := closest(t, matches(f.AWS.Role.Trust, request, p)).explain(t)
 		return &Link{LinkTrust, check.Broken, message, owned(f, fix)}
 	}
 }
@@ -71,8 +72,33 @@ func trustRequest(t Target) policy.Request {
 	}
 }
 
-func denyOfTrust(r policy.Request, p policy.Policy) string {
-	for _, m := range policy.Explain(r, p) {
+// matches explains a policy in the spelling of its document.
+func matches(d role.Document, r policy.Request, p policy.Policy) []policy.Match {
+	list := policy.Explain(r, p)
+	for i := range list {
+		s := &list[i].Statement
+		s.Actions, s.NotActions = spelled(d, s.Actions), spelled(d, s.NotActions)
+		for k := range list[i].Failed {
+			list[i].Failed[k].Key = d.Spelling(list[i].Failed[k].Key)
+		}
+	}
+	return list
+}
+
+// spelled returns the actions as the document spells them; nil stays nil.
+func spelled(d role.Document, actions []string) []string {
+	if actions == nil {
+		return nil
+	}
+	list := make([]string, len(actions))
+	for i, a := range actions {
+		list[i] = d.Spelling(a)
+	}
+	return list
+}
+
+func denyOfTrust(list []policy.Match) string {
+	for _, m := range list {
 		if m.Statement.Effect == policy.Deny && m.Applies() {
 			return "the trust policy denies it: " + describe(m.Statement)
 		}
@@ -85,11 +111,11 @@ type candidate struct{ match *policy.Match }
 
 // closest returns the Allow statement that comes closest to the request: first by
 // action, then by principal, then by the number of conditions that fail.
-func closest(t Target, matches []policy.Match) candidate {
+func closest(t Target, list []policy.Match) candidate {
 	var best candidate
 	score := -1
-	for i := range matches {
-		m := &matches[i]
+	for i := range list {
+		m := &list[i]
 		if m.Statement.Effect != policy.Allow || !m.Action {
 			continue
 		}

@@ -77,16 +77,16 @@ func Needed(s iampolicy.Settings) ([]policy.Request, error) {
 		}
 		for _, statement := range parsed.Policy().Statements {
 			if statement.Effect == policy.Allow {
-				requests = append(requests, requestsOf(statement, s.Cluster)...)
+				requests = append(requests, requestsOf(role.Document(d.JSON), statement, s.Cluster)...)
 			}
 		}
 	}
 	return requests, nil
 }
 
-// requestsOf returns requests that a statement allows: one for each action and
-// resource.
-func requestsOf(s policy.Statement, cluster string) []policy.Request {
+// requestsOf returns requests that a statement of a document allows: one for each
+// action and resource.
+func requestsOf(d role.Document, s policy.Statement, cluster string) []policy.Request {
 	context := map[string][]string{
 		// Every role that the operator writes to carries them, and every role that it creates.
 		"aws:ResourceTag/" + plan.TagCluster: {cluster},
@@ -100,7 +100,7 @@ func requestsOf(s policy.Statement, cluster string) []policy.Request {
 	var requests []policy.Request
 	for _, action := range s.Actions {
 		for _, resource := range s.Resources {
-			requests = append(requests, policy.Request{Action: action, Resource: example(resource), Context: context})
+			requests = append(requests, policy.Request{Action: d.Spelling(action), Resource: example(resource), Context: context})
 		}
 	}
 	return requests

@@ -67,6 +67,15 @@ func (d Document) Policy() (policy.Policy, error) {
 	return parsed.Policy(), nil
 }
 
+// Spelling returns text, an action or a condition key of which the decoded policy
+// folds the case, as the document spells it.
+func (d Document) Spelling(text string) string {
+	if at := strings.Index(strings.ToLower(string(d)), strings.ToLower(`"`+text+`"`)); at >= 0 {
+		return string(d[at+1 : at+1+len(text)])
+	}
+	return text
+}
+
 // Size returns the size that counts for AWS's quotas.
 func (d Document) Size() int { return policy.Size(string(d)) }
 

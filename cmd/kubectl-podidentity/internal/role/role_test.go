@@ -53,3 +53,17 @@ func TestNewDocument(t *testing.T) {
 		})
 	}
 }
+
+func TestSpelling(t *testing.T) {
+	const d Document = `{"Statement":[{"Action":["s3:GetObject","s3:GetObjectAcl"],"Condition":{"StringEquals":{"aws:PrincipalTag/Team":"x"}}}]}`
+	for in, want := range map[string]string{
+		"s3:getobject":          "s3:GetObject",
+		"s3:getobjectacl":       "s3:GetObjectAcl",
+		"aws:principaltag/team": "aws:PrincipalTag/Team",
+		"s3:putobject":          "s3:putobject",
+	} {
+		if got := d.Spelling(in); got != want {
+			t.Errorf("Spelling(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
