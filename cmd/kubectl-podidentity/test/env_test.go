@@ -32,16 +32,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/test/awslocal"
-	"github.com/podidentity/podidentity-operator/test/controlplane"
-	"github.com/podidentity/podidentity-operator/test/identitywebhook"
-	"github.com/podidentity/podidentity-operator/test/installation"
-
 	// The test builds both binaries, of which go test's cache knows nothing by itself.
 	_ "github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/command"
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
 	_ "github.com/podidentity/podidentity-operator/internal/options"
+	"github.com/podidentity/podidentity-operator/test/awslocal"
+	"github.com/podidentity/podidentity-operator/test/controlplane"
+	"github.com/podidentity/podidentity-operator/test/identitywebhook"
+	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
 const (

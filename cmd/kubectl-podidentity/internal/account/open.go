@@ -33,6 +33,7 @@ type Account struct {
 	iam     *iam.Client
 	sts     *sts.Client
 	profile string
+	region  string
 	caller  *Caller // once known
 
 	ahead      time.Duration // of AWS's clock, once known
@@ -51,7 +52,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		cfg.Credentials = markedCredentials{cfg.Credentials}
 	}
 	return &Account{
-		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), profile: o.Profile,
+		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), profile: o.Profile, region: cfg.Region,
 		documents: map[string]role.Document{},
 	}, nil
 }
@@ -95,6 +96,9 @@ type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
+
+// Region returns the region of the user's AWS configuration.
+func (a *Account) Region() string { return a.region }
 
 // Caller is who the user is to AWS.
 type Caller struct {

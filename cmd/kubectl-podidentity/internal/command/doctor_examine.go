@@ -164,7 +164,8 @@ func examineIdentity(ctx context.Context, c *cluster.Cluster, a *account.Account
 	}
 	facts, err := gatherAccount(ctx, c, f.Operator.Namespace, f.Operator.ServiceAccount)
 	if err != nil {
-		return nil, nil // the operator's namespace may not admit the probe; the check says that it is not known
+		f.IdentityProblem = note(err)
+		return nil, ctx.Err()
 	}
 	result := chain.Walk(facts)
 	f.Identity = &result

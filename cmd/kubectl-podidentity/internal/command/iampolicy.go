@@ -48,6 +48,7 @@ from AWS, the rest from the operator's Deployment, if there is one.`,
 	flags.BoolVar(&f.CreateProvider, "create-oidc-provider", false, "The operator runs with --oidc-provider=Create.")
 	flags.StringVar(&f.Namespace, "operator-namespace", "", "Namespace of the operator. Default: that of its Deployment, else "+iampolicy.DefaultNamespace+".")
 	flags.StringVar(&f.ServiceAccount, "operator-service-account", "", "ServiceAccount of the operator. Default: that of its Deployment, else "+iampolicy.DefaultServiceAccount+".")
+	flags.StringVar(&f.EKSCluster, "eks-cluster", "", "Name of the cluster in EKS, if the operator gets its role through EKS Pod Identity.")
 	flags.StringVar(&f.Issuer, "issuer", "", "URL of the cluster's OIDC issuer. Default: what the API server says.")
 	flags.StringVar(&f.AccountID, "account-id", "", "AWS account. Default: that of your credentials.")
 	flags.StringVar(&f.Partition, "partition", "", "AWS partition. Default: that of your credentials.")
@@ -75,19 +76,22 @@ func iamPolicy(ctx context.Context, s *session, f policyFlags, args []string) er
 	if f.dir != "" {
 		return writeDocuments(s, f.dir, documents)
 	}
-	return s.report(format, documents, func(p *output.Printer) {
-		for i, d := range documents {
-			if len(documents) > 1 {
-				if i > 0 {
-					p.Line()
-				}
-				p.Line(output.In(output.Bold, "# %s.json: %s", d.Name, d.Purpose))
-			}
-			for line := range strings.SplitSeq(strings.TrimRight(d.JSON, "\n"), "\n") {
-				p.Line(output.T("%s", line))
-			}
+	return s.report(format, documents, func(p *output.Printer) { printDocuments(p, documents) })
+}
+
+// printDocuments prints one document as it is, for a pipe, and several with titles.
+func printDocuments(p *output.Printer, documents []iampolicy.Document) {
+	for i, d := range documents {
+		if i > 0 {
+			p.Line()
 		}
-	})
+		if len(documents) > 1 {
+			p.Line(output.In(output.Bold, "# %s.json: %s", d.Name, d.Purpose))
+		}
+		for line := range strings.SplitSeq(strings.TrimRight(d.JSON, "\n"), "\n") {
+			p.Line(output.T("%s", line))
+		}
+	}
 }
 
 // complete fills what no flag gives.
@@ -100,13 +104,14 @@ func (s *session) complete(ctx context.Context, settings *iampolicy.Settings) er
 	if settings.Cluster == "" {
 		return errors.New("--cluster-name is required: the cluster has no Deployment of the operator that says it")
 	}
-	if settings.AccountID != "" && settings.Partition != "" {
+	if settings.AccountID != "" && settings.Partition != "" && settings.EKSCluster == "" {
 		return nil
 	}
 	a, err := s.account(ctx)
 	if err != nil {
 		return err
 	}
+	settings.Region = a.Region()
 	caller, err := a.Caller(ctx)
 	if err != nil {
 		return err

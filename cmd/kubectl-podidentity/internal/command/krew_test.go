@@ -53,14 +53,14 @@ func TestKrewManifest(t *testing.T) {
 	}
 	var platforms []string
 	for _, platform := range p.Spec.Platforms {
-		os, arch := platform.Selector.MatchLabels["os"], platform.Selector.MatchLabels["arch"]
-		platforms = append(platforms, os+"/"+arch)
-		uri := fmt.Sprintf("https://github.com/podidentity/podidentity-operator/releases/download/v1.2.3/kubectl-podidentity_v1.2.3_%s_%s.tar.gz", os, arch)
+		system, arch := platform.Selector.MatchLabels["os"], platform.Selector.MatchLabels["arch"]
+		platforms = append(platforms, system+"/"+arch)
+		uri := fmt.Sprintf("https://github.com/podidentity/podidentity-operator/releases/download/v1.2.3/kubectl-podidentity_v1.2.3_%s_%s.tar.gz", system, arch)
 		if platform.URI != uri || platform.SHA256 != "0" {
-			t.Errorf("%s/%s: uri %s, want %s", os, arch, platform.URI, uri)
+			t.Errorf("%s/%s: uri %s, want %s", system, arch, platform.URI, uri)
 		}
-		if bin := strings.TrimSuffix(platform.Bin, ".exe"); bin != "kubectl-podidentity" || (os == "windows") != (bin != platform.Bin) {
-			t.Errorf("%s/%s: bin %s", os, arch, platform.Bin)
+		if bin := strings.TrimSuffix(platform.Bin, ".exe"); bin != "kubectl-podidentity" || (system == "windows") != (bin != platform.Bin) {
+			t.Errorf("%s/%s: bin %s", system, arch, platform.Bin)
 		}
 	}
 	if want := string(built[1]); strings.Join(platforms, " ") != want {

@@ -71,22 +71,9 @@ func restart(ctx context.Context, s *session, name string, dryRun bool) error {
 	if pi.Status.Role == nil || pi.Status.Role.ARN == "" {
 		return fmt.Errorf("PodIdentity %s/%s has no role yet; see: kubectl podidentity status -n %s %s", pi.Namespace, pi.Name, pi.Namespace, pi.Name)
 	}
-	result := restarted{Namespace: pi.Namespace, Name: pi.Name, RoleARN: pi.Status.Role.ARN, DryRun: dryRun}
-	outdated, err := outdatedWorkloads(ctx, c, pi)
+	result, err := restartOutdated(ctx, c, pi, dryRun)
 	if err != nil {
 		return err
-	}
-	for _, w := range outdated {
-		if err := requireInjection(ctx, c, pi, w); err != nil {
-			return err
-		}
-	}
-	for _, w := range outdated {
-		one, err := restartOne(ctx, c, pi.Namespace, w, dryRun)
-		if err != nil {
-			return err
-		}
-		result.Workloads = append(result.Workloads, one)
 	}
 	if err := s.report(format, result, func(p *output.Printer) { printRestarted(p, result) }); err != nil {
 		return err
@@ -97,6 +84,29 @@ func restart(ctx context.Context, s *session, name string, dryRun bool) error {
 		}
 	}
 	return nil
+}
+
+// restartOutdated restarts the workloads that have pods without the role, if new pods
+// get it.
+func restartOutdated(ctx context.Context, c *cluster.Cluster, pi *v1alpha1.PodIdentity, dryRun bool) (restarted, error) {
+	result := restarted{Namespace: pi.Namespace, Name: pi.Name, RoleARN: pi.Status.Role.ARN, DryRun: dryRun}
+	outdated, err := outdatedWorkloads(ctx, c, pi)
+	if err != nil {
+		return result, err
+	}
+	for _, w := range outdated {
+		if err := requireInjection(ctx, c, pi, w); err != nil {
+			return result, err
+		}
+	}
+	for _, w := range outdated {
+		one, err := restartOne(ctx, c, pi.Namespace, w, dryRun)
+		if err != nil {
+			return result, err
+		}
+		result.Workloads = append(result.Workloads, one)
+	}
+	return result, nil
 }
 
 // outdatedWorkloads returns the workloads that have pods without the role.

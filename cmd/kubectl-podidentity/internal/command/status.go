@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,7 +54,7 @@ func status(ctx context.Context, s *session, args []string, o statusOptions) err
 		return err
 	}
 	if o.all && len(args) > 0 {
-		return fmt.Errorf("a name and --all-namespaces exclude each other")
+		return errors.New("a name and --all-namespaces exclude each other")
 	}
 	c, err := s.cluster()
 	if err != nil {
@@ -90,6 +91,23 @@ func (s *session) showStatus(format output.Format, identities []tree.Identity, n
 	})
 }
 
+// showChange reads the identities and shows them if they are not what was shown. It
+// returns what is shown now.
+func (q *statusQuery) showChange(ctx context.Context, format output.Format, shown []byte) ([]byte, error) {
+	identities, err := q.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var now bytes.Buffer
+	if err := output.Encode(&now, output.JSON, identities); err != nil || bytes.Equal(shown, now.Bytes()) {
+		return shown, err
+	}
+	if shown != nil && !format.Program() {
+		fmt.Fprintf(q.session.process.Out, "\n%s\n", time.Now().Format(time.TimeOnly))
+	}
+	return now.Bytes(), q.session.showStatus(format, identities, q.namespace)
+}
+
 // watchInterval is how often a watch reads the cluster. It asks AWS less often.
 const (
 	watchInterval    = 2 * time.Second
@@ -103,22 +121,9 @@ func (q *statusQuery) watch(ctx context.Context, format output.Format) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
-		identities, err := q.run(ctx)
-		if err != nil {
+		var err error
+		if shown, err = q.showChange(ctx, format, shown); err != nil {
 			return err
-		}
-		var now bytes.Buffer
-		if err := output.Encode(&now, output.JSON, identities); err != nil {
-			return err
-		}
-		if !bytes.Equal(shown, now.Bytes()) {
-			if shown != nil && !format.Program() {
-				fmt.Fprintf(q.session.process.Out, "\n%s\n", time.Now().Format(time.TimeOnly))
-			}
-			if err := q.session.showStatus(format, identities, q.namespace); err != nil {
-				return err
-			}
-			shown = now.Bytes()
 		}
 		select {
 		case <-ctx.Done():

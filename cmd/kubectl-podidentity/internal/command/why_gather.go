@@ -46,7 +46,8 @@ func gatherPod(ctx context.Context, c *cluster.Cluster, name string) (chain.Fact
 			f.NewPod, f.NewPodProblem = nil, explain(err)
 		}
 	}
-	return f, gatherShared(ctx, c, &f, name)
+	gatherShared(ctx, c, &f, name)
+	return f, nil
 }
 
 func gatherAccount(ctx context.Context, c *cluster.Cluster, namespace, name string) (chain.Facts, error) {
@@ -62,10 +63,11 @@ func gatherAccount(ctx context.Context, c *cluster.Cluster, namespace, name stri
 	}
 	f.Pod = f.NewPod.DeepCopy()
 	f.Pod.Name = "" // there is no such pod
-	return f, gatherShared(ctx, c, &f, name)
+	gatherShared(ctx, c, &f, name)
+	return f, nil
 }
 
-func gatherShared(ctx context.Context, c *cluster.Cluster, f *chain.Facts, serviceAccount string) error {
+func gatherShared(ctx context.Context, c *cluster.Cluster, f *chain.Facts, serviceAccount string) {
 	var err error
 	if f.Identity, err = c.IdentityOf(ctx, f.Pod.Namespace, serviceAccount); err != nil {
 		f.Identity = nil // a hint for a fix, which most users of IRSA may not read
@@ -76,7 +78,6 @@ func gatherShared(ctx context.Context, c *cluster.Cluster, f *chain.Facts, servi
 			f.Issuer = f.Identity.Status.Issuer
 		}
 	}
-	return nil
 }
 
 func checkContainer(f chain.Facts) error {

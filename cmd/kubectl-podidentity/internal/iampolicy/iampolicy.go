@@ -26,6 +26,9 @@ type Settings struct {
 
 	// NoBoundary says that the operator runs without --permissions-boundary.
 	NoBoundary bool
+	// EKSCluster is the name of the cluster in EKS, if the operator gets its role through
+	// EKS Pod Identity; Region is that of the cluster.
+	EKSCluster, Region string
 	// CreateProvider says that the operator runs with --oidc-provider=Create.
 	CreateProvider bool
 }
@@ -53,6 +56,8 @@ var (
 	objectName  = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 	partition   = regexp.MustCompile(`^aws[a-z0-9-]*$`)
 	accountID   = regexp.MustCompile(`^\d{12}$`)
+	eksCluster  = regexp.MustCompile(`^([0-9A-Za-z][A-Za-z0-9_-]{0,99})?$`) // https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
+	region      = regexp.MustCompile(`^([a-z]{2,4}(-[a-z]+)+-\d+)?$`)
 )
 
 // Documents returns the policies that the operator needs with these settings. The
@@ -69,7 +74,11 @@ func Documents(s Settings) ([]Document, error) {
 	if s.NoBoundary {
 		list[0].Name = "operator-policy-without-boundary"
 	}
-	list = append(list, Document{Name: "operator-trust-policy", Purpose: "trust policy of the operator's role"})
+	trust := "operator-trust-policy"
+	if s.EKSCluster != "" {
+		trust = "operator-trust-policy-eks-pod-identity"
+	}
+	list = append(list, Document{Name: trust, Purpose: "trust policy of the operator's role"})
 	if !s.NoBoundary {
 		list = append(list, Document{Name: "boundary-policy", Purpose: "permissions boundary of every role, an example to edit"})
 	}
@@ -99,6 +108,8 @@ func (s Settings) check() error {
 		{"--operator-service-account", s.ServiceAccount, "the name of a ServiceAccount", objectName},
 		{"--partition", s.Partition, "aws, aws-cn, aws-us-gov or another of AWS's", partition},
 		{"--account-id", s.AccountID, "twelve digits", accountID},
+		{"--eks-cluster", s.EKSCluster, "the name of a cluster in EKS", eksCluster},
+		{"--aws-region", s.Region, "an AWS region, such as eu-west-1", region},
 	} {
 		if !field.form.MatchString(field.value) {
 			problems = append(problems, fmt.Errorf("invalid value %q for %s: must be %s", field.value, field.name, field.allowed))
@@ -122,7 +133,11 @@ func (s Settings) fill(name string) (string, error) {
 		"/podidentity/CLUSTER/", s.RolePath,
 		"policy/"+DefaultBoundary, "policy/"+s.BoundaryName,
 		"system:serviceaccount:"+DefaultNamespace+":"+DefaultServiceAccount, "system:serviceaccount:"+s.Namespace+":"+s.ServiceAccount,
+		`"`+DefaultNamespace+`"`, `"`+s.Namespace+`"`,
+		`"`+DefaultServiceAccount+`"`, `"`+s.ServiceAccount+`"`,
 		"PARTITION", s.Partition,
+		"REGION", s.Region,
+		"EKS_NAME", s.EKSCluster,
 		"ACCOUNT_ID", s.AccountID,
 		"CLUSTER", s.Cluster,
 		"ISSUER", strings.TrimPrefix(s.Issuer, "https://"),

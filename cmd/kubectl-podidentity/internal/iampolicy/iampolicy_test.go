@@ -44,8 +44,21 @@ func TestDocuments(t *testing.T) {
 		},
 		"NoBoundary": {
 			"Without a boundary the policy is another.", unbounded,
-			[]string{"operator-policy-without-boundary", "operator-trust-policy"}, nil,
+			[]string{"operator-policy-without-boundary", "operator-trust-policy"},
+			nil,
 		},
+	}
+	eks := settings
+	eks.EKSCluster, eks.Region, eks.Namespace = "prod", "cn-north-1", "iam"
+	cases["EKSPodIdentity"] = struct {
+		reason   string
+		settings Settings
+		names    []string
+		holds    []string
+	}{
+		"The operator's own role comes from EKS Pod Identity.", eks,
+		[]string{"operator-policy", "operator-trust-policy-eks-pod-identity", "boundary-policy"},
+		[]string{"arn:aws-cn:eks:cn-north-1:123456789012:cluster/prod", `"aws:RequestTag/kubernetes-namespace": "iam"`},
 	}
 	placeholder := regexp.MustCompile(`[A-Z]+_[A-Z]+|PARTITION|CLUSTER|ISSUER`)
 	for name, tc := range cases {
@@ -65,7 +78,7 @@ func TestDocuments(t *testing.T) {
 					t.Errorf("%s: %v", d.Name, err)
 				}
 				accepted := parsed.Policy().CheckIdentity
-				if d.Name == "operator-trust-policy" {
+				if strings.HasPrefix(d.Name, "operator-trust-policy") {
 					accepted = parsed.Policy().CheckTrust
 				}
 				if err := accepted(); err != nil {
@@ -93,6 +106,8 @@ func TestDocumentsRejects(t *testing.T) {
 		"--operator-namespace":       func(s *Settings) { s.Namespace = "*" },
 		"--operator-service-account": func(s *Settings) { s.ServiceAccount = "a:b" },
 		"--partition":                func(s *Settings) { s.Partition = "*" },
+		"--eks-cluster":              func(s *Settings) { s.EKSCluster = "*" },
+		"--aws-region":               func(s *Settings) { s.EKSCluster, s.Region = "prod", "*" },
 		"--account-id":               func(s *Settings) { s.AccountID = "12345678901" },
 		"--issuer":                   func(s *Settings) { s.Issuer = "https://example.com/*" },
 	} {

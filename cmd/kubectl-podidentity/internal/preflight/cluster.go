@@ -99,7 +99,10 @@ func options(f Facts) Check {
 // identity tells whether the operator's own pods can assume its role.
 func identity(f Facts) Check {
 	const name = "identity"
-	if f.Identity == nil {
+	switch {
+	case f.IdentityProblem != "":
+		return unknown(name, f.IdentityProblem)
+	case f.Identity == nil:
 		return unknown(name, "the operator's ServiceAccount is not known")
 	}
 	for _, l := range f.Identity.Links {

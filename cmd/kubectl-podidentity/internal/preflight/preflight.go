@@ -30,7 +30,8 @@ type Facts struct {
 	LeaderAlive  bool   `json:"leaderAlive,omitempty"`
 	LeaseProblem string `json:"leaseProblem,omitempty"`
 	// Identity is the walk from the operator's ServiceAccount to its role.
-	Identity *chain.Result `json:"identity,omitempty"`
+	Identity        *chain.Result `json:"identity,omitempty"`
+	IdentityProblem string        `json:"identityProblem,omitempty"`
 
 	Issuer        string   `json:"issuer,omitempty"`
 	IssuerProblem string   `json:"issuerProblem,omitempty"`

@@ -9,10 +9,11 @@ import (
 // Restartable reports whether a rollout of the workload replaces its pods. If not, it
 // returns what its user has to do. A workload that is gone is nil.
 func Restartable(w Workload, namespace string, u *unstructured.Unstructured) (todo string, ok bool) {
-	deletePods := "kubectl delete pod -n " + namespace
+	var names []string
 	for _, p := range w.Outdated() {
-		deletePods += " " + p.Name
+		names = append(names, p.Name)
 	}
+	deletePods := "kubectl delete pod -n " + namespace + " " + strings.Join(names, " ")
 	switch group, _, _ := strings.Cut(w.APIVersion, "/"); {
 	case w.Kind == "Pod":
 		return "create the pod again: nothing replaces it when it is deleted", false

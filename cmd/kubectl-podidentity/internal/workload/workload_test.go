@@ -45,12 +45,14 @@ func TestGroup(t *testing.T) {
 	}{
 		"None": {"No pods.", nil, nil, nil},
 		"Deployment": {
-			"A ReplicaSet is not what a user restarts.", []corev1.Pod{pod("web-1-a", "ReplicaSet", "web-1", roleARN)},
+			"A ReplicaSet is not what a user restarts.",
+			[]corev1.Pod{pod("web-1-a", "ReplicaSet", "web-1", roleARN)},
 			Owners{"web-1": {APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}},
 			[]Workload{with(deployment, Pod{Name: "web-1-a", UpToDate: true})},
 		},
 		"Rollout": {
-			"Another controller may own ReplicaSets.", []corev1.Pod{pod("web-1-a", "ReplicaSet", "web-1")},
+			"Another controller may own ReplicaSets.",
+			[]corev1.Pod{pod("web-1-a", "ReplicaSet", "web-1")},
 			Owners{"web-1": {APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout", Name: "web"}},
 			[]Workload{{APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout", Name: "web", ServiceAccount: "sa", Pods: []Pod{{Name: "web-1-a"}}}},
 		},
@@ -58,11 +60,15 @@ func TestGroup(t *testing.T) {
 			"The user may not read ReplicaSets.", []corev1.Pod{hashed}, nil, []Workload{with(deployment, Pod{Name: "web-1-a"})},
 		},
 		"ReplicaSetAlone": {
-			"Nothing owns it.", []corev1.Pod{pod("a", "ReplicaSet", "web")}, nil,
+			"Nothing owns it.",
+			[]corev1.Pod{pod("a", "ReplicaSet", "web")},
+			nil,
 			[]Workload{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", ServiceAccount: "sa", Pods: []Pod{{Name: "a"}}}},
 		},
 		"PodAlone": {
-			"Nothing controls it.", []corev1.Pod{pod("a", "", "", "arn:aws:iam::123456789012:role/old")}, nil,
+			"Nothing controls it.",
+			[]corev1.Pod{pod("a", "", "", "arn:aws:iam::123456789012:role/old")},
+			nil,
 			[]Workload{{APIVersion: "v1", Kind: "Pod", Name: "a", ServiceAccount: "sa", Pods: []Pod{{Name: "a", Role: "arn:aws:iam::123456789012:role/old"}}}},
 		},
 		"NotRunning": {"They need no role any longer.", []corev1.Pod{done, failed, leaving}, nil, nil},
