@@ -17,9 +17,12 @@ TOOL := go tool -modfile=go.tools.mod
 
 # Modules with their own go.mod, for dependencies that the operator does not need. They are formatted, linted and
 # tested like the main module. hack/tidy.sh finds them without this list.
-MODULES := hack/awstemplates hack/bench hack/image
-# in_modules runs a command in each of them.
+MODULES := hack/awstemplates hack/bench hack/chart hack/dashboard hack/image
+# These take long to build, so targets of their own test them.
+HEAVY_MODULES := test/chart
+# in_modules runs a command in each of the modules, in_all_modules in the heavy ones as well.
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
+in_all_modules = set -e; for module in $(MODULES) $(HEAVY_MODULES); do (cd "$$module" && $(1)); done
 LINT_MODULE := go tool -modfile=$(CURDIR)/go.tools.mod golangci-lint
 
 # The race detector needs a C compiler; RACE= disables it.
@@ -46,23 +49,25 @@ generate: ## Generate Go code.
 	$(TOOL) controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate CRDs, RBAC, docs/api.md, docs/flags.md and the templates of config/aws.
+manifests: ## Generate CRDs, RBAC, docs/api.md, docs/flags.md, the templates of config/aws, the chart and the dashboard.
 	$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	go run ./hack/apidocs config/crd/bases docs/api.md
 	go run ./hack/flagdocs docs/flags.md
 	go -C hack/awstemplates run . ../../config/aws
+	go -C hack/chart run . ../..
+	go -C hack/dashboard run . ../..
 
 .PHONY: fmt
 fmt: ## Format the Go code.
 	$(TOOL) golangci-lint fmt
-	@$(call in_modules,$(LINT_MODULE) fmt --config $(CURDIR)/.golangci.yml)
+	@$(call in_all_modules,$(LINT_MODULE) fmt --config $(CURDIR)/.golangci.yml)
 
 .PHONY: lint
 lint: ## Lint the Go code and the workflows.
 	$(TOOL) golangci-lint run
 	$(TOOL) actionlint
-	@$(call in_modules,$(LINT_MODULE) run --config $(CURDIR)/.golangci.yml)
+	@$(call in_all_modules,$(LINT_MODULE) run --config $(CURDIR)/.golangci.yml)
 
 .PHONY: tidy
 tidy: ## Tidy all modules.
@@ -86,6 +91,12 @@ test: ## Run all tests, with the race detector, on a real control plane.
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 	@# -shuffle also keeps Go from reusing results: it does not notice changes of files outside of a module.
 	@$(call in_modules,go test $(RACE) -shuffle=on $(TESTFLAGS) ./...)
+	go -C test/chart test -shuffle=on $(TESTFLAGS) .
+
+.PHONY: test-chart
+test-chart: ## Test the Helm chart: render, lint, and install, upgrade, roll back and uninstall it on a real control plane.
+	@assets=$$(go run ./hack/assets) && \
+		KUBEBUILDER_ASSETS=$$assets go -C test/chart test -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no control plane.
@@ -137,6 +148,10 @@ installer: ## Write dist/install.yaml for kubectl apply, with IMG. CLUSTER_NAME 
 .PHONY: release
 release: ## Build all files of VERSION=v0.1.0 into dist/release, and push image and chart. DRY_RUN=1 pushes nothing.
 	@go run ./hack/release --version '$(VERSION)' $(if $(DRY_RUN),--dry-run)
+
+.PHONY: chart
+chart: ## Package the Helm chart into dist. VERSION=v1.2.3 sets its version and the tag of the image.
+	@hack/package-chart.sh '$(VERSION)'
 
 ##@ Documentation
 

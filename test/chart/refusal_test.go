@@ -1,0 +1,40 @@
+package charttest_test
+
+import (
+	"strings"
+	"testing"
+
+	charttest "github.com/podidentity/podidentity-operator/test/chart"
+)
+
+// What is rejected, and how: each message names the value and what is allowed.
+func TestRefusals(t *testing.T) {
+	for name, tc := range map[string]struct{ reason, values, want string }{
+		"NoClusterName": {
+			"The one required value.", `{}`,
+			`clusterName is required: the name of this cluster, 1 to 40 lower-case letters, digits, '-' and '.', such as --set clusterName=prod-eu. It becomes part of the names and tags of all IAM roles, so it must be unique within the AWS account and must not be changed.`,
+		},
+		"ClusterName":     {"The operator would not start.", `clusterName: Prod_EU`, `- at '/clusterName': 'Prod_EU' does not match pattern '^$|^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$'`},
+		"Unknown":         {"A misspelled value would be ignored.", `replicas: 3`, `- at '': additional properties 'replicas' not allowed`},
+		"UnknownOption":   {"A misspelled flag too.", `options: {driftInterval: 1h}`, `- at '/options': additional properties 'driftInterval' not allowed`},
+		"Choice":          {"One of few.", `options: {oidcProvider: create}`, `- at '/options/oidcProvider': value must be one of 'Require', 'Create'`},
+		"Type":            {"A text is no number.", `replicaCount: "2"`, `- at '/replicaCount': got string, want integer`},
+		"Fraction":        {"Half a replica.", `replicaCount: 1.5`, `- at '/replicaCount': got number, want integer`},
+		"Limit":           {"Too many.", `options: {maxConcurrentReconciles: 101}`, `- at '/options/maxConcurrentReconciles': maximum: got 101, want 100`},
+		"Digest":          {"A tag is no digest.", `image: {digest: v1}`, `- at '/image/digest': 'v1' does not match pattern '^$|^sha256:[0-9a-f]{64}$'`},
+		"GuardrailField":  {"A misspelled limit would limit nothing.", `guardrails: {items: {tenants: {namespaceSelector: {}, action: {allowed: []}}}}`, `- at '/guardrails/items/tenants': additional properties 'action' not allowed`},
+		"GuardrailNested": {"At any depth.", `guardrails: {items: {tenants: {namespaceSelector: {}, actions: {allow: []}}}}`, `- at '/guardrails/items/tenants/actions': additional properties 'allow' not allowed`},
+		"GuardrailChoice": {"As the API server does.", `guardrails: {items: {tenants: {namespaceSelector: {}, namespaceTrust: "No"}}}`, `- at '/guardrails/items/tenants/namespaceTrust': value must be one of 'Allowed', 'Forbidden'`},
+		"NoLeader":        {"Two replicas without leader election both write to AWS.", "clusterName: a\noptions: {leaderElect: false}", `options.leaderElect: must be true if replicaCount is greater than 1: without leader election all replicas would be active`},
+		"NoMetrics":       {"A monitor of nothing.", "clusterName: a\noptions: {metricsBindAddress: \"0\"}\nserviceMonitor: {enabled: true}", `serviceMonitor.enabled: must be false if options.metricsBindAddress is 0: there are no metrics to scrape`},
+		"Memory":          {"GOMEMLIMIT depends on it.", "clusterName: a\nresources: {limits: {memory: 512MB}}", `resources.limits.memory: "512MB" is not a quantity of memory such as 512Mi`},
+		"ExtraObject":     {"A text that is no object.", "clusterName: a\nextraObjects: [\"a: b: c\"]", `extraObjects: each must be one object: `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := charttest.Render(t.Context(), load(t), parse(t, tc.values))
+			if err == nil || !strings.Contains(err.Error()+"\n", tc.want) {
+				t.Errorf("%s\ngot:  %v\nwant: %s", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
