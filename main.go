@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
 	if err := controllers.Setup(ctx, mgr, config(o), controllers.AWS{
-		Roles:     awsiam.NewRoles(clients.IAM),
+		Roles:     awsiam.NewRoles(clients.IAM, o.IgnoreTagPrefixes...),
 		Providers: awsiam.NewProviders(clients.IAM),
 		Account:   awsiam.NewAccount(clients.STS),
 	}); err != nil {
@@ -95,6 +95,9 @@ func config(o options.Options) controllers.Config {
 		ClusterName:             o.ClusterName,
 		RolePath:                o.RolePath,
 		PermissionsBoundary:     o.PermissionsBoundary,
+		OrphanedRoles:           controllers.OrphanPolicy(o.OrphanedRoles),
+		AdoptFromClusterID:      o.AdoptFromClusterID,
+		IgnoredTagPrefixes:      o.IgnoreTagPrefixes,
 		Audience:                o.Audience,
 		OIDCIssuer:              o.OIDCIssuer,
 		RequireGuardrail:        o.RequireGuardrail,

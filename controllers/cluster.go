@@ -8,9 +8,11 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
@@ -44,8 +46,10 @@ type clusterInfo struct {
 	discover  func(context.Context) (string, error)
 	account   account
 	providers providers
+	apiReader client.Reader
 	clock     clock.PassiveClock
 
+	id       ttlCache[string]
 	facts    ttlCache[plan.Cluster]
 	provider ttlCache[struct{}]
 }
@@ -54,6 +58,19 @@ type clusterInfo struct {
 // discovers them; later calls return the same.
 func (c *clusterInfo) cluster(ctx context.Context) (plan.Cluster, error) {
 	return c.facts.get(ctx, c.clock, ttls{success: math.MaxInt64, failure: clusterRetryInterval}, c.discoverCluster)
+}
+
+// clusterID returns the UID of the namespace kube-system, which identifies the cluster.
+// It calls the API server only, so that a deletion can rely on it while AWS is
+// unreachable.
+func (c *clusterInfo) clusterID(ctx context.Context) (string, error) {
+	return c.id.get(ctx, c.clock, ttls{success: math.MaxInt64}, func(ctx context.Context) (string, error) {
+		namespace := namespaceObject()
+		if err := c.apiReader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {
+			return "", fmt.Errorf("reading the cluster's ID, the UID of namespace kube-system: %w", err)
+		}
+		return string(namespace.UID), nil
+	})
 }
 
 func (c *clusterInfo) discoverCluster(ctx context.Context) (plan.Cluster, error) {
@@ -67,18 +84,25 @@ func (c *clusterInfo) discoverCluster(ctx context.Context) (plan.Cluster, error)
 	if err := checkIssuer(issuer); err != nil {
 		return plan.Cluster{}, err
 	}
+	id, err := c.clusterID(ctx)
+	if err != nil {
+		return plan.Cluster{}, err
+	}
 	account, err := c.account.Identity(ctx)
 	if err != nil {
 		return plan.Cluster{}, fmt.Errorf("determining the AWS account: %w", err)
 	}
 	return plan.Cluster{
-		Name:      c.config.ClusterName,
-		Partition: account.Partition,
-		AccountID: account.ID,
-		Issuer:    issuer,
-		Audience:  c.config.Audience,
-		RolePath:  c.config.RolePath,
-		Boundary:  c.config.PermissionsBoundary,
+		Name:        c.config.ClusterName,
+		ID:          id,
+		AdoptFrom:   c.config.AdoptFromClusterID,
+		IgnoredTags: c.config.IgnoredTagPrefixes,
+		Partition:   account.Partition,
+		AccountID:   account.ID,
+		Issuer:      issuer,
+		Audience:    c.config.Audience,
+		RolePath:    c.config.RolePath,
+		Boundary:    c.config.PermissionsBoundary,
 	}, nil
 }
 

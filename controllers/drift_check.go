@@ -32,6 +32,10 @@ const driftCheckRetryInterval = 15 * time.Second
 // fewer roles by then.
 const remeasureAfter = 20
 
+// cheapCheck is the number of calls up to which a drift check always makes the bulk
+// read, however few identities there are: only the bulk read finds orphaned roles.
+const cheapCheck = 4
+
 // driftChecker compares the roles of all ready identities with AWS, in a few calls
 // for all of them. It changes nothing: it queues an identity whose role is not in
 // sync, or is not in the snapshot, and the reconcile reads the role itself.
@@ -44,6 +48,7 @@ type driftChecker struct {
 	roleCache   *roleCache
 	clock       clock.Clock
 	suspects    chan event.GenericEvent
+	orphans     *orphans
 
 	// done reports that a drift check has completed since the start. Before, the
 	// operator knows nothing about the roles of identities that were ready.
@@ -54,7 +59,7 @@ type driftChecker struct {
 	skipped int
 }
 
-// candidate is an identity that was ready when the drift check began.
+// candidate is an identity whose role was ready when the drift check began.
 type candidate struct {
 	obj     *v1alpha1.PodIdentity
 	owner   plan.Owner
@@ -87,12 +92,13 @@ func (d *driftChecker) check(ctx context.Context) error {
 		return err
 	}
 	began := d.clock.Now()
-	candidates, err := d.candidates(ctx, cluster)
-	if err != nil {
+	var list v1alpha1.PodIdentityList
+	if err := d.client.List(ctx, &list); err != nil {
 		return err
 	}
+	candidates := d.candidates(ctx, cluster, list.Items)
 	defer func() { driftCheckDuration.Observe(d.clock.Since(began).Seconds()) }()
-	if d.cost >= readCost(candidates) && d.skipped < remeasureAfter {
+	if d.cost > cheapCheck && d.cost >= readCost(candidates) && d.skipped < remeasureAfter {
 		d.skipped++
 		d.recordResults(ctx, candidates, plan.RoleSnapshot{}, began)
 		return nil
@@ -107,7 +113,18 @@ func (d *driftChecker) check(ctx context.Context) error {
 	}
 	d.cost, d.skipped = snapshot.Calls, 0
 	d.recordResults(ctx, candidates, snapshot, began)
-	return nil
+	if snapshot.Roles == nil {
+		return nil // the bulk read was denied
+	}
+	return d.orphans.check(ctx, cluster, snapshot, uidsOf(list.Items))
+}
+
+func uidsOf(identities []v1alpha1.PodIdentity) map[string]bool {
+	uids := make(map[string]bool, len(identities))
+	for i := range identities {
+		uids[string(identities[i].UID)] = true
+	}
+	return uids
 }
 
 // freeMemory returns the memory of a drift check, which reads a copy of the account,
@@ -115,17 +132,13 @@ func (d *driftChecker) check(ctx context.Context) error {
 // would keep it for minutes.
 func freeMemory() { debug.FreeOSMemory() }
 
-// candidates returns the identities whose roles should be in sync now.
-func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster) ([]candidate, error) {
-	var list v1alpha1.PodIdentityList
-	if err := d.client.List(ctx, &list); err != nil {
-		return nil, err
-	}
+// candidates returns those of the identities whose roles should be in sync now.
+func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster, identities []v1alpha1.PodIdentity) []candidate {
 	var candidates []candidate
 	clusters := map[string]*plan.Cluster{} // by namespace
-	for i := range list.Items {
-		obj := &list.Items[i]
-		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan || !readyAt(obj, obj.Generation) {
+	for i := range identities {
+		obj := &identities[i]
+		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan || !inSyncAt(obj, v1alpha1.ConditionRoleReady, obj.Generation) {
 			continue
 		}
 		if _, ok := clusters[obj.Namespace]; !ok {
@@ -136,10 +149,10 @@ func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster) ([]
 			continue
 		}
 		if desired, err := plan.Desired(obj, *here); err == nil {
-			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster.Name), desired: desired.Role})
+			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired.Role})
 		}
 	}
-	return candidates, nil
+	return candidates
 }
 
 // clusterFor returns the cluster as it applies to the identities of a namespace, nil

@@ -33,7 +33,7 @@ type settled struct{ client.Reader }
 func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	if list, ok := into.(*v1alpha1.PodIdentityList); ok {
 		pi := v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "1", Generation: 1}}
-		pi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: 1}}
+		pi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRoleReady, Status: metav1.ConditionTrue, ObservedGeneration: 1}}
 		list.Items = []v1alpha1.PodIdentity{pi}
 	}
 	return nil
@@ -76,7 +76,8 @@ func TestSweepRests(t *testing.T) {
 				sweeps := &failing{err: tc.err}
 				s := &driftChecker{
 					config: Config{DriftCheckInterval: time.Hour}, client: settled{}, lister: sweeps, clusterInfo: shared, guardrails: guardrailReader{settled{}}, roleCache: newRoleCache(),
-					clock: clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
+					orphans: newOrphans(OrphanReport, clock.RealClock{}, settled{}, nil, guardrailReader{settled{}}),
+					clock:   clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
 				}
 				if err := s.Start(ctx); err != nil {
 					t.Error(err)

@@ -25,6 +25,7 @@ const (
 	eventCreatedServiceAccount   = "CreatedServiceAccount"
 	eventAnnotatedServiceAccount = "AnnotatedServiceAccount"
 	eventUpdatedServiceAccount   = "UpdatedServiceAccount"
+	eventOrphanedRole            = "OrphanedRole"
 )
 
 // componentServiceAccount is the component of drift in a ServiceAccount.
@@ -52,24 +53,24 @@ func (s *scope) addEvent(reason, action, message string, targets ...string) {
 	s.pendingEvents = append(s.pendingEvents, pendingEvent{reason: reason, action: action, message: message, targets: targets})
 }
 
-// recordServiceAccount records a write to a ServiceAccount. If the identity was ready,
+// recordServiceAccount records a write to a ServiceAccount. If it was in sync,
 // the write corrects drift.
 func (s *scope) recordServiceAccount(reason, message, name string) {
-	if s.wasReady {
+	if s.serviceAccountWasInSync {
 		driftCorrected.WithLabelValues(componentServiceAccount).Inc()
 		reason, message = eventCorrectedDrift, driftMessage(componentServiceAccount, actionApplyServiceAccount)
 	}
 	s.addEvent(reason, actionApplyServiceAccount, message, name)
 }
 
-// recordChange records a change to the role. If the identity was ready, the change
-// corrects drift.
+// recordChange records a change to the role. If the role was in sync, the
+// change corrects drift.
 func (s *scope) recordChange(c plan.Change) {
 	reason, message := eventUpdatedRole, c.Action()
 	if _, created := c.(plan.CreateRole); created {
 		reason = eventCreatedRole
 	}
-	if s.wasReady {
+	if s.roleWasInSync {
 		driftCorrected.WithLabelValues(c.Component()).Inc()
 		reason, message = eventCorrectedDrift, driftMessage(c.Component(), c.Action())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,6 +63,7 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 	before := obj.DeepCopy()
 	s := newScope(obj, r.config.ClusterName)
 	err := run(ctx, s,
+		phase{v1alpha1.ConditionRoleReady, r.issuer.resolveClusterID},
 		phase{v1alpha1.ConditionServiceAccountReady, r.removeServiceAccount},
 		phase{v1alpha1.ConditionRoleReady, r.role.remove},
 		phase{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.releaseAll},
@@ -102,8 +104,14 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 func (p *rolePhase) remove(ctx context.Context, s *scope) error {
 	name := plan.NameOf(s.obj, p.config.ClusterName)
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
-		s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Retained role %s in AWS (spec.deletionPolicy: Retain)", name))
-		return nil
+		allowed, err := p.retentionAllowed(ctx, s.obj.Namespace)
+		if err != nil {
+			return err
+		}
+		if allowed {
+			p.retain(ctx, s, name)
+			return nil
+		}
 	}
 	if cached, ok := p.cache.get(s.obj.UID); ok {
 		err := p.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return p.observeCached(ctx, name, cached.desired) })
@@ -133,8 +141,9 @@ func (p *rolePhase) deleteRole(ctx context.Context, s *scope, name string, obser
 	if observed == nil {
 		return p.waitForPropagation(s, name)
 	}
-	if observed.OwnershipBy(s.owner) != plan.Owned {
-		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Did not delete role %s: it is owned by %s", name, observed.OwnerDescription()))
+	if observed.OwnershipBy(s.owner) != plan.Owned || observed.Path != p.config.RolePath {
+		logf.FromContext(ctx).Info("Did not delete role of another owner", "role", name, "path", observed.Path, "owner", observed.OwnerDescription())
+		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Did not delete role %s: it belongs to another owner", name))
 		return nil
 	}
 	changes := plan.Teardown(observed)
@@ -148,6 +157,39 @@ func (p *rolePhase) deleteRole(ctx context.Context, s *scope, name string, obser
 	}
 	s.addEvent(eventDeletedRole, "Delete", "Deleted role", name)
 	return nil
+}
+
+// retentionAllowed reports whether the guardrails of the namespace allow to retain a
+// role. Without the namespace, which is deleted, there is no guardrail to ask.
+func (p *rolePhase) retentionAllowed(ctx context.Context, namespace string) (bool, error) {
+	set, err := p.guardrails.forNamespace(ctx, namespace)
+	if err != nil {
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	}
+	return set.AllowsRetention(), nil
+}
+
+// retain tags a role that stays in AWS, so that a drift check tells it from a leaked
+// one. It does not fail: a user can set Retain to delete an object while AWS is
+// unreachable, and the next drift check tags the role then.
+func (p *rolePhase) retain(ctx context.Context, s *scope, name string) {
+	s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Retained role %s in AWS (spec.deletionPolicy: Retain)", name))
+	observed, err := p.roles.ObserveOwner(ctx, name)
+	if err == nil && (observed == nil || observed.OwnershipBy(s.owner) != plan.Owned || observed.Path != p.config.RolePath) {
+		return
+	}
+	if err == nil {
+		_, err = p.roles.Apply(ctx, name, []plan.Change{retainedTag(p.clock.Now())})
+	}
+	if err != nil {
+		p.orphans.markRetained(name)
+		logf.FromContext(ctx).Info("Retained role is not tagged yet, retrying at the next drift check", "role", name, "reason", err.Error())
+	}
+}
+
+// retainedTag returns the change that marks a role as retained.
+func retainedTag(at time.Time) plan.Change {
+	return plan.TagRole{Tags: map[string]string{plan.TagRetainedAt: at.UTC().Format(time.RFC3339)}}
 }
 
 // waitForPropagation returns an error while IAM may not show a recently created role

@@ -64,6 +64,16 @@ var (
 		Name: "podidentity_drift_check_suspected_roles",
 		Help: "Roles that the last drift check queued for individual reconciliation.",
 	})
+
+	orphanedRoles = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "podidentity_orphaned_roles",
+		Help: "Roles of this cluster whose PodIdentity does not exist, by kind: leaked or retained.",
+	}, []string{"kind"})
+
+	otherClusterRoles = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "podidentity_other_cluster_roles",
+		Help: "Roles under the operator's path that another cluster with the same name created.",
+	})
 )
 
 // collectors are all metrics; docs/metrics.md documents each.
@@ -71,6 +81,7 @@ var collectors = []prometheus.Collector{
 	driftCorrected, changesMade, failures,
 	awsRequests, awsRequestDuration, rateLimitWait,
 	driftCheckDuration, driftCheckLastSuccess, driftCheckRequests, driftCheckSuspects,
+	orphanedRoles, otherClusterRoles,
 }
 
 func init() { metrics.Registry.MustRegister(collectors...) }

@@ -21,6 +21,7 @@ type guardrailsPhase struct {
 	client  client.Reader
 	reader  guardrailReader
 	role    *rolePhase
+	orphans *orphans
 	require bool // reject namespaces that no guardrail selects
 }
 
@@ -53,6 +54,7 @@ func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 	result := s.guardrails.Evaluate(s.obj, rank)
 	s.obj.Status.Guardrail = guardrailStatus(result.Guardrail)
 	if result.Err == nil {
+		s.permitted = true
 		return nil
 	}
 	if result.Revoke && s.obj.Spec.Mode != v1alpha1.ModePlan {
@@ -71,8 +73,8 @@ func guardrailStatus(by *v1alpha1.PodIdentityGuardrail) *v1alpha1.GuardrailStatu
 	return &v1alpha1.GuardrailStatus{Name: by.Name, Generation: by.Generation}
 }
 
-// rank returns how many identities of the namespace are older than this one; zero
-// if no guardrail limits their number.
+// rank returns how many identities of the namespace are older than this one, orphaned
+// roles included; zero if no guardrail limits their number.
 func (p *guardrailsPhase) rank(ctx context.Context, s *scope) (int, error) {
 	if !s.guardrails.LimitsCount() {
 		return 0, nil
@@ -81,7 +83,7 @@ func (p *guardrailsPhase) rank(ctx context.Context, s *scope) (int, error) {
 	if err := p.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return 0, fmt.Errorf("listing the PodIdentities of namespace %s: %w", s.obj.Namespace, err)
 	}
-	rank := 0
+	rank := p.orphans.inNamespace(s.obj.Namespace)
 	for i := range list.Items {
 		other := &list.Items[i]
 		if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && olderThan(other, s.obj, hasFinalizer) {

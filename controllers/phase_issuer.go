@@ -6,6 +6,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
 // issuerPhase ensures that IAM trusts the tokens of this cluster. Its condition is
@@ -21,7 +22,16 @@ func (p *issuerPhase) resolveCluster(ctx context.Context, s *scope) error {
 	s.cluster, err = p.clusterInfo.cluster(ctx)
 	if err == nil {
 		s.obj.Status.Issuer = s.cluster.Issuer
+		s.owner = plan.OwnerOf(s.obj, s.cluster)
 	}
+	return err
+}
+
+// resolveClusterID finds out which cluster this is, which a deletion needs to know
+// what it owns.
+func (p *issuerPhase) resolveClusterID(ctx context.Context, s *scope) error {
+	var err error
+	s.owner.ClusterID, err = p.clusterInfo.clusterID(ctx)
 	return err
 }
 

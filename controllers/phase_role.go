@@ -44,6 +44,9 @@ type rolePhase struct {
 	cache  *roleCache
 	clock  clock.PassiveClock
 	config Config
+	// guardrails decide whether a role may be retained.
+	guardrails guardrailReader
+	orphans    *orphans
 	// checkPending reports whether the first drift check is still to come.
 	checkPending func() bool
 }
@@ -62,12 +65,12 @@ func (p *rolePhase) checkQuotas(ctx context.Context, s *scope) error {
 // never touches a role that this object does not own.
 func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 	cached, ok := p.cache.get(s.obj.UID)
-	if !ok && s.wasReady && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
+	if !ok && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
 		s.role = s.obj.Status.Role // the first drift check reads it, together with all others
 		return nil
 	}
 	if ok && !equality.Semantic.DeepEqual(cached.desired, s.desired.Role) {
-		s.wasReady = false // the spec or what limits it has changed, so this is no drift
+		s.roleWasInSync = false // the spec or what limits it has changed, so this is no drift
 	}
 	if !ok || !p.upToDate(cached, s) {
 		var err error
@@ -75,7 +78,11 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 			p.cache.remove(s.obj.UID)
 			return err
 		}
-		p.cache.put(s.obj.UID, cached)
+		if s.deferred == nil {
+			p.cache.put(s.obj.UID, cached)
+		} else {
+			p.cache.remove(s.obj.UID) // the role is not in sync
+		}
 	}
 	s.role = &cached.status
 	if left := cached.assumableAt.Sub(p.clock.Now()); left > 0 {
@@ -134,7 +141,8 @@ func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, erro
 	adopt := ownership == plan.Adoptable && s.obj.Spec.Role.AdoptionPolicy == v1alpha1.AdoptionIfTagged
 	switch {
 	case ownership != plan.Owned && !adopt:
-		return nil, errNotOwned(name, observed, ownership)
+		logf.FromContext(ctx).Info("Role belongs to another owner", "role", name, "owner", observed.OwnerDescription())
+		return nil, errNotOwned(s.obj, name, ownership)
 	case observed.Path != s.desired.Role.Path:
 		return nil, fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
 			"role %s has path %s, but the operator only manages roles under %s; delete the role or set a different spec.role.name",
@@ -144,24 +152,50 @@ func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, erro
 	return observed, nil
 }
 
-func errNotOwned(name string, observed *plan.Observed, ownership plan.Ownership) error {
-	hint := "set a different spec.role.name or delete the existing role"
-	if ownership == plan.Adoptable {
-		hint = "to adopt it, set spec.role.adoptionPolicy: IfTagged"
+// errNotOwned is the error for a role of another owner. It does not name the owner,
+// who may be in a namespace that the user must not see; the log does.
+func errNotOwned(obj *v1alpha1.PodIdentity, name string, ownership plan.Ownership) error {
+	hint := "set a different spec.role.name, or ask your platform team to delete the existing role"
+	switch {
+	case ownership == plan.Adoptable:
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
+			"role %s already exists; an earlier PodIdentity of this name created it or its tags name this one; to adopt it, set spec.role.adoptionPolicy: IfTagged", name)
+	case obj.Status.Role != nil:
+		hint = "ask your platform team to delete that role"
 	}
-	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
-		"role %s already exists and is owned by %s; %s", name, observed.OwnerDescription(), hint)
+	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned, "role %s already exists and belongs to another owner; %s", name, hint)
 }
 
-// apply makes the changes from the observed role to the desired one.
+// apply makes the changes from the observed role to the desired one. Tags of a role
+// that this object owns are no permissions: a failure to change them is deferred, so
+// that it blocks neither permissions nor ServiceAccounts.
 func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
 	changes := diff(s, observed)
+	if observed == nil || observed.OwnershipBy(s.owner) != plan.Owned {
+		return p.applyChanges(ctx, s, changes)
+	}
+	changes, tags := plan.SplitTags(changes)
+	applied, err := p.applyChanges(ctx, s, changes)
+	if err != nil || len(tags) == 0 {
+		s.pending = append(s.pending, tags...)
+		return applied, err
+	}
+	tagged, err := p.applyChanges(ctx, s, tags)
+	applied.Completed = append(applied.Completed, tagged.Completed...)
+	if err != nil && fault.KindOf(err) == fault.Blocked {
+		s.deferred = err
+		return applied, nil
+	}
+	return applied, err
+}
+
+func (p *rolePhase) applyChanges(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {
 	s.pending = nil // an earlier CreateRole attempt of this reconcile may have set it
 	if len(changes) == 0 {
 		return plan.Applied{}, nil
 	}
 	name := s.desired.Role.Name
-	logf.FromContext(ctx).Info("Updating IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.wasReady)
+	logf.FromContext(ctx).Info("Updating IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.roleWasInSync)
 	ratelimit.Raise(ctx, ratelimit.Repair) // drift found: raise the priority from Check to Repair
 	applied, err := p.roles.Apply(ctx, name, changes)
 	for _, c := range applied.Completed {
@@ -189,7 +223,7 @@ func (p *rolePhase) revoke(ctx context.Context, s *scope) error {
 	if !hasFinalizer(s.obj) {
 		return nil
 	}
-	s.wasReady = false // the operator changes the role because of a guardrail, so this is no drift
+	s.roleWasInSync = false // the operator changes the role because of a guardrail, so this is no drift
 	s.desired.Role = s.desired.Role.Revoked()
 	if cached, ok := p.cache.get(s.obj.UID); ok && p.upToDate(cached, s) {
 		return nil

@@ -102,13 +102,20 @@ func (p *serviceAccountPhase) checkConflict(ctx context.Context, s *scope) error
 		}
 		for i := range list.Items {
 			other := &list.Items[i]
-			if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && olderThan(other, s.obj, s.hasServiceAccount(sa)) {
+			if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && canHave(other, name, sa) && olderThan(other, s.obj, s.hasServiceAccount(sa)) {
 				return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
 					"ServiceAccount %s is already used by the older PodIdentity %s; use a different ServiceAccount or delete one of the two", name, other.Name)
 			}
 		}
 	}
 	return nil
+}
+
+// canHave reports whether an identity can get the ServiceAccount. One in mode Create
+// cannot get an existing ServiceAccount that it does not own.
+func canHave(pi *v1alpha1.PodIdentity, name string, sa *corev1.ServiceAccount) bool {
+	creates := pi.Spec.ServiceAccount.Mode != v1alpha1.ServiceAccountAnnotate && plan.ServiceAccountOf(pi) == name
+	return !creates || sa == nil || metav1.IsControlledBy(sa, pi)
 }
 
 // hasServiceAccount returns a function that reports whether an identity has the
@@ -131,7 +138,7 @@ func (p *serviceAccountPhase) ensureManaged(ctx context.Context, s *scope, want 
 		s.recordServiceAccount(eventCreatedServiceAccount, "Created ServiceAccount", want.Name)
 	case !metav1.IsControlledBy(existing, s.obj):
 		return errNotControlled(want.Name)
-	case !hasAnnotations(existing, want.Annotations):
+	case !hasAnnotations(existing, want.Annotations) || hasForeignAudience(existing, want.Annotations):
 		if err := p.applyManaged(ctx, s.obj, want, existing); err != nil {
 			return err
 		}
@@ -147,13 +154,17 @@ func (p *serviceAccountPhase) ensureAnnotated(ctx context.Context, s *scope, wan
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonServiceAccountNotFound,
 			"waiting for ServiceAccount %s to be created; this PodIdentity annotates it and does not create it", want.Name)
 	}
-	if hasAnnotations(existing, want.Annotations) && !metav1.IsControlledBy(existing, s.obj) {
-		return nil
+	if !hasAnnotations(existing, want.Annotations) || metav1.IsControlledBy(existing, s.obj) {
+		if err := p.annotate(ctx, existing, want.Annotations); err != nil {
+			return err
+		}
+		s.recordServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
 	}
-	if err := p.annotate(ctx, existing, want.Annotations); err != nil {
-		return err
+	if hasForeignAudience(existing, want.Annotations) {
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
+			"ServiceAccount %s: annotation %s is %q, but the role trusts tokens for the audience %q only; remove the annotation",
+			want.Name, plan.AnnotationAudience, existing.Annotations[plan.AnnotationAudience], audienceOf(want.Annotations))
 	}
-	s.recordServiceAccount(eventAnnotatedServiceAccount, "Annotated ServiceAccount", want.Name)
 	return nil
 }
 

@@ -129,7 +129,8 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.PodIdentity{})
+	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem, UID: "cluster-1"}}
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, system)...).WithStatusSubresource(&v1alpha1.PodIdentity{})
 	if err := setupIndexes(t.Context(), indexBuilder{builder}); err != nil {
 		t.Fatal(err)
 	}
@@ -139,8 +140,9 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 	}
 	u.Reconciler = newReconciler(unitConfig, dependencies{
 		client: client.WithFieldOwner(u.client, FieldManager), apiReader: u.client, roles: u.roles, cache: u.cache, clock: u.clock,
-		clusterInfo:  &clusterInfo{config: unitConfig, clock: u.clock},
+		clusterInfo:  &clusterInfo{config: unitConfig, clock: u.clock, apiReader: u.client},
 		guardrails:   guardrailReader{client: u.client},
+		orphans:      newOrphans(OrphanSeal, u.clock, u.client, u.roles, guardrailReader{client: u.client}),
 		checkPending: func() bool { return false },
 	})
 	return u
@@ -285,16 +287,28 @@ func TestRolePhase_RemoveWaitsWhileANewRoleMayBeInvisible(t *testing.T) {
 	}
 }
 
-func TestRolePhase_RetainCallsNoAWS(t *testing.T) {
-	u := newUnit(t)
-	pi := checkout(func(pi *v1alpha1.PodIdentity) { pi.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
-	s := newScope(pi, "prod")
-	if err := u.role.remove(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
-	u.expectCalls()
-	if len(s.pendingEvents) != 1 || s.pendingEvents[0].reason != eventRetainedRole {
-		t.Errorf("events = %v", s.pendingEvents)
+func TestRolePhase_RetainSucceedsWhileAWSIsUnreachable(t *testing.T) {
+	for reason, tc := range map[string]struct {
+		err   error
+		calls []string
+	}{
+		"a retained role is tagged":             {nil, []string{"ObserveOwner", "TagRole"}},
+		"an unreachable AWS blocks no deletion": {errors.New("unreachable"), []string{"ObserveOwner"}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			u := newUnit(t)
+			pi := checkout(func(pi *v1alpha1.PodIdentity) { pi.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
+			_ = u.role.reconcile(t.Context(), u.scopeOf(pi))
+			u.roles.calls, u.roles.err = nil, tc.err
+			s := newScope(pi, "prod")
+			if err := u.role.remove(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			u.expectCalls(tc.calls...)
+			if len(s.pendingEvents) != 1 || s.pendingEvents[0].reason != eventRetainedRole {
+				t.Errorf("events = %v", s.pendingEvents)
+			}
+		})
 	}
 }
 
@@ -414,13 +428,13 @@ func TestPodsPhase_CountsRunningPods(t *testing.T) {
 	}
 }
 
-// identityOf is an account in memory.
-type identityOf struct {
+// fakeAccount is an account in memory.
+type fakeAccount struct {
 	account plan.Account
 	err     error
 }
 
-func (i identityOf) Identity(context.Context) (plan.Account, error) { return i.account, i.err }
+func (i fakeAccount) Identity(context.Context) (plan.Account, error) { return i.account, i.err }
 
 // fakeProviders are OIDC providers in memory.
 type fakeProviders struct {
@@ -459,7 +473,7 @@ func TestIssuerPhase_RequiresProviderAndAudience(t *testing.T) {
 			config := unitConfig
 			config.CreateOIDCProvider = tc.create
 			u.issuer.clusterInfo = &clusterInfo{
-				config: config, clock: u.clock, providers: providers, account: identityOf{account: plan.Account{Partition: "aws", ID: "123456789012"}},
+				config: config, clock: u.clock, apiReader: u.client, providers: providers, account: fakeAccount{account: plan.Account{Partition: "aws", ID: "123456789012"}},
 				discover: func(context.Context) (string, error) { return unitCluster.Issuer, nil },
 			}
 			s := newScope(checkout(), "prod")

@@ -5,12 +5,14 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
@@ -28,6 +30,12 @@ type Config struct {
 	// PermissionsBoundary is the ARN of the boundary that every role must have;
 	// empty if the operator enforces none.
 	PermissionsBoundary string
+	// OrphanedRoles defines what to do with leaked roles; empty is OrphanSeal.
+	OrphanedRoles OrphanPolicy
+	// AdoptFromClusterID is the ID of another cluster whose roles may be adopted.
+	AdoptFromClusterID string
+	// IgnoredTagPrefixes are the prefixes of tag keys that roles must not set.
+	IgnoredTagPrefixes []string
 	// Audience is the audience of the tokens of pods.
 	Audience string
 	// OIDCIssuer overrides the issuer that the API server declares.
@@ -91,8 +99,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 	before := obj.DeepCopy()
 	s := newScope(obj, r.config.ClusterName)
 	err := run(ctx, s, r.phases(obj.Spec.Mode)...)
+	r.defend(ctx, s, err)
 	setStatus(s, err)
 	return r.updateStatus(ctx, before, s, err)
+}
+
+// defend reverts out-of-band changes to the role of an object whose reconcile failed
+// before the role phase: a cause that blocks the delivery of an identity, such as a
+// missing OIDC provider, must not protect foreign permissions on its role.
+func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
+	if err == nil || !s.permitted || s.obj.Status.Role == nil || s.obj.Spec.Mode == v1alpha1.ModePlan ||
+		s.failedCondition == v1alpha1.ConditionRoleReady || slices.Contains(s.succeeded, v1alpha1.ConditionRoleReady) {
+		return
+	}
+	if err := r.role.reconcile(ctx, s); err != nil {
+		logf.FromContext(ctx).Info("Checking the role of a blocked identity failed", "reason", err.Error())
+		return
+	}
+	s.succeeded = append(s.succeeded, v1alpha1.ConditionRoleReady)
 }
 
 // phases returns the phases of a reconcile, in order.

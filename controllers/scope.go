@@ -19,10 +19,11 @@ type scope struct {
 	// requestToken is the value of the annotation that requests a full check, empty
 	// if none is pending.
 	requestToken string
-	// wasReady reports that the object was ready at this generation before, so that
-	// a change which this reconcile must make corrects drift. Phases clear it when
-	// the spec or what limits it has changed instead.
-	wasReady bool
+	// roleWasInSync and serviceAccountWasInSync report that the part was in sync at
+	// this generation before, so that a change which this reconcile must make corrects
+	// drift. Phases clear roleWasInSync when the spec or what limits it has changed
+	// instead.
+	roleWasInSync, serviceAccountWasInSync bool
 
 	// cluster is set by issuerPhase.resolveCluster; guardrailsPhase.computeDesired
 	// adds the boundary that applies to the namespace.
@@ -30,12 +31,18 @@ type scope struct {
 	// guardrails and desired are set by guardrailsPhase.computeDesired.
 	guardrails guardrail.Set
 	desired    plan.State
+	// permitted reports that the guardrails accept the identity. Set by
+	// guardrailsPhase.enforce.
+	permitted bool
 
 	// role is the role as it is now, nil while it is unknown. Set by rolePhase.
 	role *v1alpha1.RoleStatus
 	// pending are the changes to the role that were not made. Set by rolePhase and
 	// planPhase.
 	pending []plan.Change
+	// deferred is an error that later phases do not depend on, such as a denied tag
+	// change. run returns it after all phases. Set by rolePhase.
+	deferred error
 	// pendingServiceAccounts are the ServiceAccounts that Plan mode did not write.
 	// Set by planPhase.
 	pendingServiceAccounts []string
@@ -64,10 +71,11 @@ type outcome struct {
 
 func newScope(obj *v1alpha1.PodIdentity, clusterName string) *scope {
 	return &scope{
-		obj:          obj,
-		requestToken: pendingRequest(obj),
-		wasReady:     readyAt(obj, obj.Generation),
-		owner:        plan.Owner{Cluster: clusterName, Namespace: obj.Namespace, Name: obj.Name, UID: string(obj.UID)},
+		obj:                     obj,
+		requestToken:            pendingRequest(obj),
+		roleWasInSync:           inSyncAt(obj, v1alpha1.ConditionRoleReady, obj.Generation),
+		serviceAccountWasInSync: inSyncAt(obj, v1alpha1.ConditionServiceAccountReady, obj.Generation),
+		owner:                   plan.Owner{Cluster: clusterName, Namespace: obj.Namespace, Name: obj.Name, UID: string(obj.UID)},
 	}
 }
 
@@ -88,7 +96,7 @@ type phase struct {
 }
 
 // run runs the phases in order and stops at the first error, because each phase
-// needs the result of the phase before it.
+// needs the result of the phase before it. A deferred error is returned at the end.
 func run(ctx context.Context, s *scope, phases ...phase) error {
 	for i, p := range phases {
 		if err := p.run(ctx, s); err != nil {
@@ -100,5 +108,9 @@ func run(ctx context.Context, s *scope, phases ...phase) error {
 			s.succeeded = append(s.succeeded, p.condition)
 		}
 	}
-	return nil
+	if s.deferred != nil {
+		s.failedCondition = v1alpha1.ConditionRoleReady
+		s.succeeded = slices.DeleteFunc(s.succeeded, func(c string) bool { return c == v1alpha1.ConditionRoleReady })
+	}
+	return s.deferred
 }

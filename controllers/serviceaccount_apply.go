@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,16 +64,40 @@ func (p *serviceAccountPhase) createManaged(ctx context.Context, obj *v1alpha1.P
 	return errNotControlled(want.Name)
 }
 
-// applyManaged reverts changes to a ServiceAccount that obj owns.
+// applyManaged reverts changes to a ServiceAccount that obj owns. Server-side apply
+// leaves annotations of other managers, so it removes a foreign audience explicitly.
 func (p *serviceAccountPhase) applyManaged(ctx context.Context, obj *v1alpha1.PodIdentity, want plan.ServiceAccount, existing *corev1.ServiceAccount) error {
+	if _, wanted := want.Annotations[plan.AnnotationAudience]; !wanted && hasForeignAudience(existing, want.Annotations) {
+		patch := fmt.Sprintf(`{"metadata":{"uid":%q,"annotations":{%q:null}}}`, existing.UID, plan.AnnotationAudience)
+		sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}}
+		if err := p.client.Patch(ctx, sa, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+			return classifyServiceAccount(want.Name, err)
+		}
+	}
 	err := p.client.Apply(ctx, managedServiceAccount(obj, want).WithUID(existing.UID), client.ForceOwnership)
 	return classifyServiceAccount(want.Name, err)
+}
+
+// audienceOf returns the audience of the tokens of a ServiceAccount with these
+// annotations.
+func audienceOf(annotations map[string]string) string {
+	return cmp.Or(annotations[plan.AnnotationAudience], plan.DefaultAudience)
+}
+
+// hasForeignAudience reports whether pods of sa get tokens for another audience than
+// wanted, with which they cannot assume the role.
+func hasForeignAudience(sa *corev1.ServiceAccount, want map[string]string) bool {
+	return audienceOf(sa.Annotations) != audienceOf(want)
 }
 
 // annotate applies annotations, and nothing else, to an existing ServiceAccount.
 func (p *serviceAccountPhase) annotate(ctx context.Context, existing *corev1.ServiceAccount, annotations map[string]string) error {
 	ac := corev1ac.ServiceAccount(existing.Name, existing.Namespace).WithUID(existing.UID).WithAnnotations(annotations)
-	return classifyServiceAccount(existing.Name, p.client.Apply(ctx, ac))
+	err := p.client.Apply(ctx, ac)
+	if apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict) {
+		return errAnnotationConflict(existing, annotations, err)
+	}
+	return classifyServiceAccount(existing.Name, err)
 }
 
 // release gives up everything that the operator applied to a ServiceAccount. Values
@@ -162,9 +188,6 @@ func classifyServiceAccount(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
-		return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
-			"ServiceAccount %s: annotation %s is owned by %s with a different value; remove it there", name, plan.AnnotationRoleARN, conflictOf(err))
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonNamespaceTerminating, "the namespace is being deleted")
 	case apierrors.IsForbidden(err):
@@ -176,12 +199,21 @@ func classifyServiceAccount(name string, err error) error {
 	}
 }
 
-// conflictOf names the field managers that a server-side apply conflicts with.
-func conflictOf(err error) string {
+// errAnnotationConflict is the error for annotations that other field managers own
+// with other values. It names each annotation, both values and its owner.
+func errAnnotationConflict(sa *corev1.ServiceAccount, want map[string]string, err error) error {
 	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
-		return "another field manager"
+	var conflicts []string
+	if errors.As(err, &status) && status.Status().Details != nil {
+		for _, cause := range status.Status().Details.Causes {
+			key := strings.TrimPrefix(cause.Field, ".metadata.annotations.")
+			// The message of a cause is: conflict with "helm" using v1.
+			manager := strings.TrimPrefix(cause.Message, "conflict with ")
+			conflicts = append(conflicts, fmt.Sprintf("annotation %s is %q, owned by field manager %s; this PodIdentity needs %q",
+				key, sa.Annotations[key], manager, want[key]))
+		}
 	}
-	message := status.Status().Details.Causes[0].Message // conflict with "helm" using v1
-	return "field manager " + strings.TrimPrefix(message, "conflict with ")
+	slices.Sort(conflicts)
+	return fault.Errorf(fault.Blocked, v1alpha1.ReasonServiceAccountConflict,
+		"ServiceAccount %s: %s; change or remove it there", sa.Name, strings.Join(conflicts, "; "))
 }

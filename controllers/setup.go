@@ -30,14 +30,17 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	}
 	realClock := clock.RealClock{}
 	shared := &clusterInfo{
-		config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, clock: realClock,
+		config: config, discover: discovery.issuer, account: aws.Account, providers: aws.Providers, apiReader: mgr.GetAPIReader(), clock: realClock,
 	}
 	cached := newRoleCache()
 	guardrails := guardrailReader{client: mgr.GetClient()}
+	recorder := mgr.GetEventRecorder("podidentity-operator")
+	orphaned := newOrphans(config.OrphanedRoles, realClock, mgr.GetAPIReader(), aws.Roles, guardrails)
+	orphaned.events = recorder
 	suspects := make(chan event.GenericEvent)
 	checker := &driftChecker{
 		config: config, client: mgr.GetClient(), lister: aws.Roles, clusterInfo: shared, guardrails: guardrails, roleCache: cached,
-		clock: realClock, suspects: suspects,
+		clock: realClock, suspects: suspects, orphans: orphaned,
 	}
 	r := newReconciler(config, dependencies{
 		client:       client.WithFieldOwner(mgr.GetClient(), FieldManager),
@@ -46,10 +49,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		clusterInfo:  shared,
 		guardrails:   guardrails,
 		cache:        cached,
+		orphans:      orphaned,
 		clock:        realClock,
 		checkPending: checker.pending,
 	})
-	r.events = mgr.GetEventRecorder("podidentity-operator")
+	r.events = recorder
 	return errors.Join(
 		setupIndexes(ctx, mgr.GetFieldIndexer()),
 		mgr.Add(manager.RunnableFunc(shared.prefetch)),
@@ -66,20 +70,21 @@ type dependencies struct {
 	clusterInfo  *clusterInfo
 	guardrails   guardrailReader
 	cache        *roleCache
+	orphans      *orphans
 	clock        clock.PassiveClock
 	checkPending func() bool
 }
 
 // newReconciler returns a reconciler whose phases have their dependencies.
 func newReconciler(config Config, d dependencies) *Reconciler {
-	role := &rolePhase{roles: d.roles, cache: d.cache, clock: d.clock, config: config, checkPending: d.checkPending}
+	role := &rolePhase{roles: d.roles, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, orphans: d.orphans, checkPending: d.checkPending}
 	serviceAccounts := &serviceAccountPhase{client: d.client}
 	return &Reconciler{
 		config:          config,
 		client:          d.client,
 		apiReader:       d.apiReader,
 		issuer:          &issuerPhase{clusterInfo: d.clusterInfo, clock: d.clock},
-		guardrails:      &guardrailsPhase{client: d.client, reader: d.guardrails, role: role, require: config.RequireGuardrail},
+		guardrails:      &guardrailsPhase{client: d.client, reader: d.guardrails, role: role, orphans: d.orphans, require: config.RequireGuardrail},
 		role:            role,
 		serviceAccounts: serviceAccounts,
 		plan:            &planPhase{role: role, serviceAccounts: serviceAccounts, interval: config.DriftCheckInterval},

@@ -138,8 +138,14 @@ func sortConditions(conditions []metav1.Condition) {
 
 // readyAt reports whether obj was ready at that generation.
 func readyAt(obj *v1alpha1.PodIdentity, generation int64) bool {
-	ready := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == generation
+	return inSyncAt(obj, v1alpha1.ConditionReady, generation)
+}
+
+// inSyncAt reports whether the condition of a part of obj was True at that generation.
+// Another part may have failed since.
+func inSyncAt(obj *v1alpha1.PodIdentity, condition string, generation int64) bool {
+	c := meta.FindStatusCondition(obj.Status.Conditions, condition)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == generation
 }
 
 // reasonOf returns the reason of Ready.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // The names of ServiceAccount and role stay; all else can be edited.
@@ -20,23 +22,32 @@ func TestUpdateRules(t *testing.T) {
 		"ServiceAccountRemoved": {"And to remove it.", `{serviceAccount: {name: web}}`, `{}`, "spec.serviceAccount.name " + immutable},
 		"ServiceAccountSaid":    {"To say what is true anyway moves nothing.", `{}`, `{serviceAccount: {name: serviceaccountsaid}}`, ""},
 		"ServiceAccountUnsaid":  {"Nor does not to say it any more.", `{serviceAccount: {name: serviceaccountunsaid}}`, `{}`, ""},
-		"RoleSet":               {"IAM cannot rename a role.", `{}`, `{role: {name: mine}}`, "spec.role.name " + immutable},
-		"RoleChanged":           {"To no other name.", `{role: {name: mine}}`, `{role: {name: yours}}`, "spec.role.name " + immutable},
+		"RoleSet":               {"IAM cannot rename a role.", `{}`, `{role: {name: mine}}`, "spec.role.name " + immutable + " once the role exists"},
+		"RoleChanged":           {"To no other name.", `{role: {name: mine}}`, `{role: {name: yours}}`, "spec.role.name " + immutable + " once the role exists"},
 		"RoleKept":              {"To keep it is no change.", `{role: {name: mine}}`, `{role: {name: mine, description: d}}`, ""},
-		"RoleRemoved":           {"Nor give it the generated name.", `{role: {name: mine, description: d}}`, `{role: {description: d}}`, "spec.role.name " + immutable},
+		"RoleRemoved":           {"Nor give it the generated name.", `{role: {name: mine, description: d}}`, `{role: {description: d}}`, "spec.role.name " + immutable + " once the role exists"},
 		"EverythingElse": {
 			"The rest can be edited.",
 			`{role: {description: a, adoptionPolicy: Never}, serviceAccount: {mode: Create}, deletionPolicy: Delete, policies: {managed: ["` + policyARN + `"]}}`,
 			`{role: {description: b, adoptionPolicy: IfTagged, tags: {a: b}}, serviceAccount: {mode: Annotate}, deletionPolicy: Retain, suspend: true, mode: Plan, trust: {scope: Namespace}}`,
 			"",
 		},
-		"Emptied": {"And be taken away.", `{role: {description: a}}`, `{}`, ""},
+		"NameWithoutRole": {"No role was created yet, so there is nothing to rename.", `{role: {name: mine}}`, `{role: {name: yours}}`, ""},
+		"Emptied":         {"And be taken away.", `{role: {description: a}}`, `{}`, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			made := object(t, strings.ToLower(name), tc.before)
 			if err := user.Create(t.Context(), made); err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasPrefix(name, "Role") {
+				withRole := made.DeepCopyObject().(client.Object)
+				role := []byte(`{"status":{"role":{"name":"r"}}}`)
+				if err := user.Status().Patch(t.Context(), withRole, client.RawPatch(types.MergePatchType, role)); err != nil {
+					t.Fatal(err)
+				}
+				made.SetResourceVersion(withRole.GetResourceVersion())
 			}
 			changed := object(t, strings.ToLower(name), tc.after)
 			changed.SetResourceVersion(made.GetResourceVersion())

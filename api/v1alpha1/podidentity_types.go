@@ -26,7 +26,7 @@ const (
 // +kubebuilder:selectablefield:JSONPath=`.spec.serviceAccount.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.role.arn`
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.serviceAccount) && has(self.spec.serviceAccount.name) ? self.spec.serviceAccount.name : self.metadata.name) == (has(oldSelf.spec.serviceAccount) && has(oldSelf.spec.serviceAccount.name) ? oldSelf.spec.serviceAccount.name : oldSelf.metadata.name)",message="spec.serviceAccount.name is immutable: to move the identity to another ServiceAccount, delete this PodIdentity and create another",fieldPath=".spec.serviceAccount"
-// +kubebuilder:validation:XValidation:rule=`(has(self.spec.role) && has(self.spec.role.name) ? self.spec.role.name : "") == (has(oldSelf.spec.role) && has(oldSelf.spec.role.name) ? oldSelf.spec.role.name : "")`,message="spec.role.name is immutable: IAM cannot rename a role; delete this PodIdentity and create another",fieldPath=".spec.role"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.status) || !has(oldSelf.status.role) || (has(self.spec.role) && has(self.spec.role.name) ? self.spec.role.name : "") == (has(oldSelf.spec.role) && has(oldSelf.spec.role.name) ? oldSelf.spec.role.name : "")`,message="spec.role.name is immutable once the role exists: IAM cannot rename a role; delete this PodIdentity and create another",fieldPath=".spec.role"
 type PodIdentity struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -96,6 +96,12 @@ type PodIdentityGuardrailSpec struct {
 	// identity is allowed again.
 	// +optional
 	OnViolation ViolationPolicy `json:"onViolation,omitempty"`
+
+	// retention is Allowed or Forbidden. Allowed (default) accepts
+	// spec.deletionPolicy: Retain. Forbidden rejects it, and deletes the role with its
+	// PodIdentity even if the policy is Retain.
+	// +optional
+	Retention RetentionPolicy `json:"retention,omitempty"`
 }
 
 // NamespaceSelector selects namespaces by their labels, as a LabelSelector of
@@ -173,6 +179,18 @@ type PatternLimit struct {
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
 type Pattern string
+
+// RetentionPolicy defines whether roles may stay in AWS after their PodIdentity is
+// deleted.
+//
+// +kubebuilder:validation:Enum=Allowed;Forbidden
+type RetentionPolicy string
+
+// The retention policies.
+const (
+	RetentionAllowed   RetentionPolicy = "Allowed"
+	RetentionForbidden RetentionPolicy = "Forbidden"
+)
 
 // Permission says whether something may be used at all.
 //

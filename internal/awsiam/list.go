@@ -37,7 +37,7 @@ func (r *Roles) ListAll(ctx context.Context, path string) (plan.RoleSnapshot, er
 		for i := range page.Roles {
 			role := &page.Roles[i]
 			if detail, ok := details[aws.ToString(role.RoleId)]; ok {
-				fleet.Add(mergeDetail(role, detail))
+				fleet.Add(r.withoutIgnoredTags(mergeDetail(role, detail)))
 			}
 		}
 	}

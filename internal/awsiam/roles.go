@@ -3,7 +3,9 @@ package awsiam
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -15,10 +17,24 @@ import (
 type Roles struct {
 	api    API
 	quotas *quotas
+	// ignoredTags are the prefixes of tag keys that the operator neither reads nor
+	// changes.
+	ignoredTags []string
 }
 
-// NewRoles returns Roles that call api.
-func NewRoles(api API) *Roles { return &Roles{api: api, quotas: newQuotas(api)} }
+// NewRoles returns Roles that call api. They do not show tags whose keys begin with
+// one of the ignored prefixes, so that no comparison finds them.
+func NewRoles(api API, ignoredTagPrefixes ...string) *Roles {
+	return &Roles{api: api, quotas: newQuotas(api), ignoredTags: ignoredTagPrefixes}
+}
+
+// withoutIgnoredTags removes the tags that the operator ignores from a role.
+func (r *Roles) withoutIgnoredTags(found *plan.Observed) *plan.Observed {
+	maps.DeleteFunc(found.Tags, func(key, _ string) bool {
+		return slices.ContainsFunc(r.ignoredTags, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	})
+	return found
+}
 
 // Observe returns the role of that name with all its policies, or nil if there
 // is none. It costs three calls and one more for each inline policy. What
@@ -68,7 +84,7 @@ func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 	if err != nil {
 		return nil, r.explain(ctx, operation{name: "GetRole"}, err)
 	}
-	return observed(out.Role), nil
+	return r.withoutIgnoredTags(observed(out.Role)), nil
 }
 
 // observe returns the role, its managed policies and what inline finds.

@@ -167,6 +167,7 @@ func evaluate(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec,
 	evaluateManaged(pi, rail, refuse)
 	evaluateInline(pi, rail, refuse)
 	evaluateNames(pi, rail, refuse)
+	evaluateRetention(pi, rail, refuse)
 	if limit := rail.MaxIdentities; limit != nil && rank >= int(*limit) {
 		problems = append(problems, violation{
 			text:      fmt.Sprintf("the namespace may have %d PodIdentities, and that many came before this one: delete one, or ask the platform team for more", *limit),

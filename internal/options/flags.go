@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -44,6 +45,7 @@ var (
 	clusterName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 	rolePath    = regexp.MustCompile(`^(/[A-Za-z0-9_+=,.@-]+)+/$`)
 	policyARN   = regexp.MustCompile(`^arn:aws[a-z0-9-]*:iam::(aws|\d{12}):policy/[A-Za-z0-9_+=,.@/-]+$`)
+	clusterID   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	audience    = regexp.MustCompile(`^[!-~]+$`)
 	namespace   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
@@ -79,6 +81,29 @@ func awsFlags() []flagSpec {
 			usage:   "Reject PodIdentities in namespaces not selected by any PodIdentityGuardrail. If false, only the built-in baseline applies there.",
 			allowed: "true or false",
 			set:     boolean(func(o *Options) *bool { return &o.RequireGuardrail }),
+		},
+		{
+			name:    "ignore-tag-prefixes",
+			usage:   "Comma-separated prefixes of tag keys on roles that the operator neither reads nor changes, such as those of an organization's tag policy.",
+			allowed: "prefixes of 1 to 128 characters, separated by commas, without aws: and iam.podidentity.io/, such as org:,costs/",
+			set: func(o *Options, v string) bool {
+				o.IgnoreTagPrefixes = strings.Split(v, ",")
+				return !slices.ContainsFunc(o.IgnoreTagPrefixes, func(p string) bool {
+					return p == "" || len(p) > 128 || strings.HasPrefix(p, "aws:") || strings.HasPrefix("iam.podidentity.io/", p) || strings.HasPrefix(p, "iam.podidentity.io/")
+				})
+			},
+		},
+		{
+			name: "orphaned-roles", defaultValue: "Seal",
+			usage:   "What to do with a role whose PodIdentity does not exist and that was not retained, after two drift checks: Seal replaces its trust policy by one that admits no one, Delete deletes it, Report only reports it.",
+			allowed: "Seal, Delete or Report",
+			set:     oneOf([]string{"Seal", "Delete", "Report"}, func(o *Options, v string) { o.OrphanedRoles = v }),
+		},
+		{
+			name:    "adopt-from-cluster-id",
+			usage:   "ID of another cluster (the UID of its namespace kube-system) whose roles may be adopted by spec.role.adoptionPolicy: IfTagged, to move identities to this cluster.",
+			allowed: "a UID, such as 0f8fad5b-d9cb-469f-a165-70867728950e",
+			set:     matching(clusterID, 36, func(o *Options) *string { return &o.AdoptFromClusterID }),
 		},
 		{
 			name: "oidc-provider", defaultValue: string(OIDCProviderRequire),

@@ -21,6 +21,16 @@ type Options struct {
 	// there is none.
 	PermissionsBoundary string
 
+	// IgnoreTagPrefixes are the prefixes of tag keys on roles that the operator neither
+	// reads nor changes.
+	IgnoreTagPrefixes []string
+	// OrphanedRoles defines what to do with a role whose PodIdentity does not exist:
+	// Seal, Delete or Report.
+	OrphanedRoles string
+	// AdoptFromClusterID is the ID of another cluster whose roles may be adopted; empty
+	// if there is none.
+	AdoptFromClusterID string
+
 	// RequireGuardrail rejects PodIdentities in namespaces that no PodIdentityGuardrail
 	// selects.
 	RequireGuardrail bool

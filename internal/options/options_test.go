@@ -16,6 +16,7 @@ func defaults() Options {
 	return Options{
 		ClusterName:             "prod",
 		RolePath:                "/podidentity/prod/",
+		OrphanedRoles:           "Seal",
 		OIDCProvider:            OIDCProviderRequire,
 		Audience:                "sts.amazonaws.com",
 		DriftCheckInterval:      10 * time.Minute,
@@ -49,7 +50,7 @@ func TestParse(t *testing.T) {
 			reason: "Each flag reaches its option.",
 			args: []string{
 				"--cluster-name", "prod.eu-1", "--role-path=/platform/eu/", "--permissions-boundary=arn:aws-cn:iam::123456789012:policy/team/b",
-				"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
+				"--require-guardrail", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Delete", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
 				"--drift-check-interval=1s", "--iam-propagation-delay=0", "--max-concurrent-reconciles=100",
 				"--aws-reads-per-second=0.5", "--aws-writes-per-second=0",
 				"--leader-elect=false", "--leader-election-namespace=podidentity-system", "--leader-election-lease-duration=5m",
@@ -59,6 +60,7 @@ func TestParse(t *testing.T) {
 			want: func(o *Options) {
 				*o = Options{
 					ClusterName: "prod.eu-1", RolePath: "/platform/eu/", PermissionsBoundary: "arn:aws-cn:iam::123456789012:policy/team/b",
+					IgnoreTagPrefixes: []string{"org:", "costs/"}, OrphanedRoles: "Delete", AdoptFromClusterID: "0f8fad5b-d9cb-469f-a165-70867728950e",
 					RequireGuardrail: true, OIDCProvider: OIDCProviderCreate, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
 					DriftCheckInterval: time.Second, MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
 					LeaderElectionNamespace: "podidentity-system", LeaseDuration: 5 * time.Minute,
@@ -155,6 +157,7 @@ func TestParseRefuses(t *testing.T) {
 		"PathLong":          {reason: "IAM takes no more.", args: []string{"--role-path=/" + long + "/"}, want: []string{refused("role-path", "/"+long+"/", path)}},
 		"BoundaryName":      {reason: "A name is not an ARN.", args: []string{"--permissions-boundary=b"}, want: []string{refused("permissions-boundary", "b", arn)}},
 		"BoundaryRole":      {reason: "A role is not a policy.", args: []string{"--permissions-boundary=arn:aws:iam::123456789012:role/b"}, want: []string{refused("permissions-boundary", "arn:aws:iam::123456789012:role/b", arn)}},
+		"IgnoreOwnTags":     {reason: "Without ownership tags the operator does not know its roles.", args: []string{"--ignore-tag-prefixes=iam."}, want: []string{refused("ignore-tag-prefixes", "iam.", "prefixes of 1 to 128 characters, separated by commas, without aws: and iam.podidentity.io/, such as org:,costs/")}},
 		"Provider":          {reason: "There are two policies.", args: []string{"--oidc-provider=create"}, want: []string{refused("oidc-provider", "create", "Require or Create")}},
 		"IssuerHTTP":        {reason: "IAM wants https.", args: []string{"--oidc-issuer=http://a"}, want: []string{refused("oidc-issuer", "http://a", issuer)}},
 		"IssuerHost":        {reason: "A host is not a URL.", args: []string{"--oidc-issuer=a.example.com"}, want: []string{refused("oidc-issuer", "a.example.com", issuer)}},

@@ -41,7 +41,7 @@ func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 		Trust:              trust(pi, cluster),
 	}
 	for _, part := range []func(*Role, *v1alpha1.PodIdentity, Cluster) error{
-		setBoundary, setTags, setManaged, setInline,
+		checkName, setBoundary, setTags, setManaged, setInline,
 	} {
 		problems = append(problems, part(&role, pi, cluster))
 	}
@@ -56,8 +56,11 @@ func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 }
 
 // OwnerOf returns the owner of pi's role.
-func OwnerOf(pi *v1alpha1.PodIdentity, clusterName string) Owner {
-	return Owner{Cluster: clusterName, Namespace: pi.Namespace, Name: pi.Name, UID: string(pi.UID)}
+func OwnerOf(pi *v1alpha1.PodIdentity, cluster Cluster) Owner {
+	return Owner{
+		Cluster: cluster.Name, Namespace: pi.Namespace, Name: pi.Name, UID: string(pi.UID),
+		ClusterID: cluster.ID, AdoptFromClusterID: cluster.AdoptFrom,
+	}
 }
 
 // NameOf returns the name of pi's role: spec.role.name, or the generated one.
@@ -119,6 +122,16 @@ func serviceAccount(pi *v1alpha1.PodIdentity, cluster Cluster, role string) Serv
 	return sa
 }
 
+// checkName rejects a name that the operator generates for another identity: it
+// would take the name from that identity.
+func checkName(_ *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
+	name := pi.Spec.Role.Name
+	if !looksGenerated(name) || strings.EqualFold(name, RoleName(cluster.Name, pi.Namespace, pi.Name)) {
+		return nil
+	}
+	return fmt.Errorf("spec.role.name: %s has the form of a generated name; names that end in _ and eight hexadecimal digits are reserved, choose another or omit it", name)
+}
+
 // setBoundary sets the boundary that the operator or a guardrail requires, else that
 // of the spec.
 func setBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
@@ -131,7 +144,7 @@ func setBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 
 // setTags sets the tags of the spec and the ownership tags.
 func setTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
-	owner := OwnerOf(pi, cluster.Name).Tags()
+	owner := OwnerOf(pi, cluster).Tags()
 	role.Tags = map[string]string{}
 	seen := map[string]string{}
 	var problems []error
@@ -142,6 +155,8 @@ func setTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: duplicate of %s (IAM tag keys are case-insensitive); remove one of them", key, first))
 		case strings.HasPrefix(lower, TagPrefix) || strings.HasPrefix(lower, "aws:"):
 			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: prefixes aws: and %s are reserved; use a different key", key, TagPrefix))
+		case slices.ContainsFunc(cluster.IgnoredTags, func(prefix string) bool { return strings.HasPrefix(key, prefix) }):
+			problems = append(problems, fmt.Errorf("spec.role.tags[%s]: the operator ignores tags with this prefix (--ignore-tag-prefixes); use another key", key))
 		default:
 			seen[lower] = key
 			role.Tags[key] = string(pi.Spec.Role.Tags[key])

@@ -8,6 +8,19 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
+// SplitTags splits changes into those of tags and all others. Both keep their order.
+func SplitTags(changes []Change) (others, tags []Change) {
+	for _, c := range changes {
+		switch c.(type) {
+		case TagRole, UntagRole:
+			tags = append(tags, c)
+		default:
+			others = append(others, c)
+		}
+	}
+	return others, tags
+}
+
 // Diff returns the changes that turn the observed role into the desired one, none if
 // they are equal. A nil observed means that the role does not exist.
 //

@@ -3,12 +3,20 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 )
 
 // maxRoleName is IAM's limit for the length of a role name
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 const maxRoleName = 64
+
+// generatedName is the form of generated names, in any case: IAM compares names
+// without regard to case.
+var generatedName = regexp.MustCompile(`(?i)_[0-9a-f]{8}$`)
+
+// looksGenerated reports whether a name has the form of a generated name.
+func looksGenerated(name string) bool { return generatedName.MatchString(name) }
 
 // RoleName returns the generated name of an identity's role,
 //

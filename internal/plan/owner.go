@@ -14,23 +14,41 @@ const (
 	TagNamespace = TagPrefix + "namespace"
 	TagName      = TagPrefix + "name"
 	TagUID       = TagPrefix + "uid"
+	// TagClusterID is the UID of the namespace kube-system. Two clusters with one name
+	// differ in it.
+	TagClusterID = TagPrefix + "cluster-id"
+	// TagRetainedAt is set on a role when its object is deleted and the role is
+	// retained. Its value is the time, in UTC.
+	TagRetainedAt = TagPrefix + "retained-at"
 
 	// ManagedBy is the value of TagManagedBy on every role of the operator.
 	ManagedBy = "podidentity-operator"
 )
 
-// Owner is the PodIdentity that owns a role.
-type Owner struct{ Cluster, Namespace, Name, UID string }
+// Owner is the object that a role belongs to.
+type Owner struct {
+	Cluster, Namespace, Name, UID string
+	// ClusterID is the UID of the cluster's namespace kube-system; empty in tests and
+	// tools that do not know it.
+	ClusterID string
+	// AdoptFromClusterID is the ID of another cluster whose roles the owner may adopt;
+	// empty if there is none.
+	AdoptFromClusterID string
+}
 
 // Tags returns the tags that name o on its role.
 func (o Owner) Tags() map[string]string {
-	return map[string]string{
+	tags := map[string]string{
 		TagManagedBy: ManagedBy,
 		TagCluster:   o.Cluster,
 		TagNamespace: o.Namespace,
 		TagName:      o.Name,
 		TagUID:       o.UID,
 	}
+	if o.ClusterID != "" {
+		tags[TagClusterID] = o.ClusterID
+	}
+	return tags
 }
 
 // Ownership defines what an object may do with an existing role.
@@ -57,10 +75,15 @@ func (o *Observed) OwnershipBy(owner Owner) Ownership {
 	if tags[TagCluster] != owner.Cluster || tags[TagNamespace] != owner.Namespace || tags[TagName] != owner.Name {
 		return NotOwned
 	}
-	if tags[TagManagedBy] == ManagedBy && tags[TagUID] == owner.UID {
+	id := tags[TagClusterID]
+	switch {
+	case tags[TagManagedBy] == ManagedBy && tags[TagUID] == owner.UID && (id == "" || id == owner.ClusterID):
 		return Owned
+	case id == owner.ClusterID || owner.AdoptFromClusterID != "" && id == owner.AdoptFromClusterID:
+		return Adoptable
+	default: // another cluster of the same name
+		return NotOwned
 	}
-	return Adoptable
 }
 
 // OwnerDescription describes the owner of the observed role for a message.

@@ -14,13 +14,16 @@ import (
 // Cluster holds the facts about this cluster and its AWS account that all identities
 // share.
 type Cluster struct {
-	Name      string // from the operator's configuration
-	Partition string // aws, aws-cn, aws-us-gov, …
-	AccountID string // twelve digits
-	Issuer    string // URL of the OIDC issuer, https://…
-	Audience  string // of the tokens, usually sts.amazonaws.com
-	RolePath  string // of every role, with a slash at both ends
-	Boundary  string // ARN of the boundary that every role must have; empty if there is none
+	Name        string   // from the operator's configuration
+	ID          string   // UID of the namespace kube-system
+	AdoptFrom   string   // ID of another cluster whose roles may be adopted; empty if there is none
+	IgnoredTags []string // prefixes of tag keys that the operator ignores
+	Partition   string   // aws, aws-cn, aws-us-gov, …
+	AccountID   string   // twelve digits
+	Issuer      string   // URL of the OIDC issuer, https://…
+	Audience    string   // of the tokens, usually sts.amazonaws.com
+	RolePath    string   // of every role, with a slash at both ends
+	Boundary    string   // ARN of the boundary that every role must have; empty if there is none
 }
 
 // ProviderARN returns the ARN of the IAM OIDC provider for the cluster's issuer.

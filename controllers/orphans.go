@@ -1,0 +1,255 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
+)
+
+// OrphanPolicy defines what to do with a leaked role: a role of this cluster whose
+// PodIdentity does not exist and that was not retained.
+type OrphanPolicy string
+
+// The policies for leaked roles.
+const (
+	OrphanSeal   OrphanPolicy = "Seal"   // replace the trust policy by one that admits no one
+	OrphanDelete OrphanPolicy = "Delete" // delete the role
+	OrphanReport OrphanPolicy = "Report" // report it only
+)
+
+// sightingsBeforeAction is the number of consecutive drift checks that must find a
+// leaked role before the operator changes it: a snapshot may be older than the cache.
+const sightingsBeforeAction = 2
+
+// orphans tracks the roles of this cluster whose PodIdentity does not exist. A tenant
+// who removes the finalizer, or deletes with deletionPolicy Retain, leaves such a role.
+type orphans struct {
+	policy     OrphanPolicy
+	clock      clock.PassiveClock
+	apiReader  client.Reader
+	roles      roles
+	guardrails guardrailReader
+	events     events.EventRecorder
+
+	mu          sync.Mutex
+	sightings   map[string]int  // by role ID
+	byNamespace map[string]int  // roles that can be assumed, by namespace
+	retained    map[string]bool // names of retained roles that the operator could not tag yet
+}
+
+func newOrphans(policy OrphanPolicy, now clock.PassiveClock, apiReader client.Reader, roles roles, guardrails guardrailReader) *orphans {
+	return &orphans{
+		policy: policy, clock: now, apiReader: apiReader, roles: roles, guardrails: guardrails,
+		sightings: map[string]int{}, byNamespace: map[string]int{}, retained: map[string]bool{},
+	}
+}
+
+// inNamespace returns the number of orphaned roles of a namespace that can be
+// assumed. They count towards maxIdentities.
+func (o *orphans) inNamespace(namespace string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byNamespace[namespace]
+}
+
+// markRetained records that a role was retained, for a role whose tag could not be
+// written.
+func (o *orphans) markRetained(role string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retained[role] = true
+}
+
+// check handles the orphaned roles of a snapshot. It returns the first error, after
+// it has handled all roles.
+func (o *orphans) check(ctx context.Context, cluster plan.Cluster, snapshot plan.RoleSnapshot, uids map[string]bool) error {
+	if others := snapshot.OfOtherCluster(cluster); len(others) > 0 {
+		logf.FromContext(ctx).Error(nil, "Another cluster uses the same cluster name; set a unique --cluster-name in one of them",
+			"cluster", cluster.Name, "clusterID", cluster.ID, "roles", truncateList(others))
+		otherClusterRoles.Set(float64(len(others)))
+	} else {
+		otherClusterRoles.Set(0)
+	}
+	var found []plan.Orphan
+	for _, orphan := range snapshot.Orphans(cluster, uids) {
+		gone, err := o.ownerIsGone(ctx, orphan)
+		if err != nil {
+			return err
+		}
+		if gone {
+			found = append(found, orphan)
+		}
+	}
+	o.remember(found)
+	var first error
+	for _, orphan := range found {
+		if err := o.handle(ctx, cluster, orphan); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// ownerIsGone asks the API server, because the cache may be older than the snapshot.
+func (o *orphans) ownerIsGone(ctx context.Context, orphan plan.Orphan) (bool, error) {
+	var pi v1alpha1.PodIdentity
+	err := o.apiReader.Get(ctx, client.ObjectKey{Namespace: orphan.Namespace, Name: orphan.Object}, &pi)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("getting PodIdentity %s/%s: %w", orphan.Namespace, orphan.Object, err)
+	}
+	return string(pi.UID) != orphan.Tags[plan.TagUID], nil
+}
+
+// remember counts the sightings of each orphan, and the orphans of each namespace.
+func (o *orphans) remember(found []plan.Orphan) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	sightings, byNamespace := map[string]int{}, map[string]int{}
+	leaked, retained := 0, 0
+	for i := range found {
+		orphan := &found[i]
+		sightings[orphan.ID] = o.sightings[orphan.ID] + 1
+		if !orphan.Sealed() {
+			byNamespace[orphan.Namespace]++
+		}
+		if orphan.Retained || o.retained[orphan.Name] {
+			retained++
+		} else {
+			leaked++
+		}
+	}
+	o.sightings, o.byNamespace = sightings, byNamespace
+	orphanedRoles.WithLabelValues("leaked").Set(float64(leaked))
+	orphanedRoles.WithLabelValues("retained").Set(float64(retained))
+}
+
+// handle reports an orphaned role, and seals, deletes or revokes it.
+func (o *orphans) handle(ctx context.Context, cluster plan.Cluster, orphan plan.Orphan) error {
+	o.mu.Lock()
+	sightings, untagged := o.sightings[orphan.ID], o.retained[orphan.Name]
+	o.mu.Unlock()
+	switch {
+	case untagged && !orphan.Retained:
+		return o.tagRetained(ctx, orphan)
+	case sightings == 1 && !orphan.Retained && !orphan.Sealed():
+		o.report(ctx, orphan)
+	}
+	if revoke, err := o.violatesGuardrail(ctx, orphan); err != nil {
+		return err
+	} else if revoke {
+		return o.apply(ctx, cluster, orphan, "a guardrail rejects it", plan.Diff(&orphan.Role, orphan.Role.Revoked()))
+	}
+	if orphan.Retained || sightings < sightingsBeforeAction {
+		return nil
+	}
+	switch o.policy {
+	case OrphanDelete:
+		return o.delete(ctx, cluster, orphan)
+	case OrphanReport:
+		return nil
+	default:
+		if orphan.Sealed() {
+			return nil
+		}
+		return o.apply(ctx, cluster, orphan, "its PodIdentity does not exist", []plan.Change{plan.UpdateTrust{Trust: policy.DenyAllTrust()}})
+	}
+}
+
+// report logs a leaked role, and emits an event on its namespace if that exists.
+func (o *orphans) report(ctx context.Context, orphan plan.Orphan) {
+	logf.FromContext(ctx).Info("Role has no PodIdentity", "role", orphan.Name, "namespace", orphan.Namespace, "podIdentity", orphan.Object)
+	var namespace corev1.Namespace
+	if err := o.apiReader.Get(ctx, client.ObjectKey{Name: orphan.Namespace}, &namespace); err != nil || o.events == nil {
+		return
+	}
+	o.events.Eventf(&namespace, nil, corev1.EventTypeWarning, eventOrphanedRole, "None",
+		"IAM role %s of PodIdentity %s/%s still exists although the PodIdentity does not", orphan.Name, orphan.Namespace, orphan.Object)
+}
+
+// violatesGuardrail reports whether a guardrail with onViolation: Revoke rejects the
+// permissions of an orphaned role that still has some.
+func (o *orphans) violatesGuardrail(ctx context.Context, orphan plan.Orphan) (bool, error) {
+	if orphan.Sealed() && len(orphan.Managed)+len(orphan.Inline) == 0 {
+		return false, nil
+	}
+	set, err := o.guardrails.forNamespace(ctx, orphan.Namespace)
+	if apierrors.IsNotFound(err) {
+		return false, nil // the namespace is deleted, and with it the labels that guardrails select
+	}
+	if err != nil {
+		return false, err
+	}
+	result := set.Evaluate(identityOf(orphan), 0)
+	return result.Err != nil && result.Revoke, nil
+}
+
+// identityOf returns the PodIdentity that asks for what an orphaned role has.
+func identityOf(orphan plan.Orphan) *v1alpha1.PodIdentity {
+	pi := &v1alpha1.PodIdentity{}
+	pi.Namespace, pi.Name = orphan.Namespace, orphan.Object
+	for _, arn := range orphan.Managed {
+		pi.Spec.Policies.Managed = append(pi.Spec.Policies.Managed, v1alpha1.PolicyARN(arn))
+	}
+	for name, document := range orphan.Inline {
+		pi.Spec.Policies.Inline = append(pi.Spec.Policies.Inline, v1alpha1.InlinePolicy{Name: name, Document: string(document.Document)})
+	}
+	pi.Spec.Role.PermissionsBoundary = v1alpha1.PolicyARN(orphan.Boundary)
+	return pi
+}
+
+// tagRetained tags a role that was retained while AWS was not available.
+func (o *orphans) tagRetained(ctx context.Context, orphan plan.Orphan) error {
+	if _, err := o.roles.Apply(ctx, orphan.Name, []plan.Change{retainedTag(o.clock.Now())}); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.retained, orphan.Name)
+	return nil
+}
+
+func (o *orphans) delete(ctx context.Context, cluster plan.Cluster, orphan plan.Orphan) error {
+	observed, err := o.roles.ObserveForTeardown(ctx, orphan.Name)
+	if err != nil || observed == nil {
+		return err
+	}
+	orphan.Observed = observed
+	return o.apply(ctx, cluster, orphan, "its PodIdentity does not exist", plan.Teardown(observed))
+}
+
+// apply changes an orphaned role. It reads the owner before, because the snapshot may
+// be minutes old, and leaves a role that is no longer the orphan.
+func (o *orphans) apply(ctx context.Context, cluster plan.Cluster, orphan plan.Orphan, cause string, changes []plan.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	now, err := o.roles.ObserveOwner(ctx, orphan.Name)
+	if err != nil || now == nil {
+		return err
+	}
+	current := plan.RoleSnapshot{Roles: map[string]*plan.Observed{}}
+	current.Add(now)
+	if now.ID != orphan.ID || len(current.Orphans(cluster, nil)) == 0 || now.Tags[plan.TagUID] != orphan.Tags[plan.TagUID] {
+		return nil
+	}
+	logf.FromContext(ctx).Info("Changing orphaned role", "role", orphan.Name, "changes", plan.Summary(changes), "cause", cause)
+	applied, err := o.roles.Apply(ctx, orphan.Name, changes)
+	for _, c := range applied.Completed {
+		changesMade.WithLabelValues(c.Action()).Inc()
+	}
+	return err
+}
