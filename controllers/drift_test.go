@@ -125,7 +125,7 @@ func TestDriftRoleDeleted(t *testing.T) {
 	s.request("checkout", "now")
 	s.eventually("a new role", func() bool { return s.get("checkout").Status.Role.ID != first.Status.Role.ID })
 	s.awaitReady("checkout")
-	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to role:")
+	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to role")
 }
 
 // AWS is compared with the spec from time to time, without being asked to.
@@ -165,7 +165,7 @@ func TestDriftOfServiceAccount(t *testing.T) {
 	s.eventually("the ServiceAccount to be made again", carries)
 
 	s.checkServiceAccount("checkout", want)
-	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to serviceAccount:")
+	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to serviceAccount")
 	if diff := cmp.Diff(map[string]int{}, since(before, s.account.Calls())); diff != "" {
 		t.Errorf("ServiceAccounts cost no AWS calls: -want, +got:\n%s", diff)
 	}

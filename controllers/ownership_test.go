@@ -8,7 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
@@ -26,18 +28,18 @@ func TestForeignRole(t *testing.T) {
 		"Bare": {
 			reason: "A role without tags of ours is somebody's work.",
 			role:   "Shared-Role",
-			want:   "role Shared-Role already exists and is owned by somebody else",
+			want:   "role Shared-Role already exists and belongs to another owner",
 		},
 		"OtherCase": {
 			reason: "IAM tells names apart without regard to case, whatever the path.",
 			role:   "shared-ROLE",
-			want:   "already exists and is owned by somebody else",
+			want:   "already exists and belongs to another owner",
 		},
 		"OtherCluster": {
 			reason: "Another cluster's operator owns it.",
 			role:   "Shared-Role",
 			tags:   plan.Owner{Cluster: "blue", Namespace: "shop", Name: "checkout", UID: "1"},
-			want:   "is owned by PodIdentity shop/checkout of cluster blue",
+			want:   "belongs to another owner",
 		},
 	}
 	for name, tc := range cases {
@@ -171,6 +173,9 @@ func (s *story) createRole(name, path string, owner plan.Owner) string {
 	s.t.Helper()
 	var tags []iamtypes.Tag
 	if owner.Name != "" {
+		if owner.Cluster == s.config.ClusterName {
+			owner.ClusterID = s.clusterID()
+		}
 		for key, value := range owner.Tags() {
 			tags = append(tags, iamtypes.Tag{Key: aws.String(key), Value: aws.String(value)})
 		}
@@ -181,4 +186,12 @@ func (s *story) createRole(name, path string, owner plan.Owner) string {
 	})
 	s.must(err)
 	return aws.ToString(out.Role.RoleId)
+}
+
+// clusterID returns the UID of namespace kube-system, which identifies the cluster.
+func (s *story) clusterID() string {
+	s.t.Helper()
+	var system corev1.Namespace
+	s.must(user.Get(s.ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &system))
+	return string(system.UID)
 }

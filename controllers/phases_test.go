@@ -106,6 +106,8 @@ func (f *fakeRoles) apply(name string, c plan.Change, applied *plan.Applied) err
 		f.roles[name].Managed = append(f.roles[name].Managed, c.ARN)
 	case plan.DetachPolicy:
 		f.roles[name].Managed = slices.DeleteFunc(f.roles[name].Managed, func(arn string) bool { return arn == c.ARN })
+	case plan.UpdateTrust:
+		f.roles[name].Trust = c.Trust
 	case plan.DeleteRole:
 		delete(f.roles, name)
 	default: // the phases do not read the result of the other changes
@@ -129,7 +131,7 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem, UID: "cluster-1"}}
+	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem, UID: unitClusterID}}
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, system)...).WithStatusSubresource(&v1alpha1.PodIdentity{})
 	if err := setupIndexes(t.Context(), indexBuilder{builder}); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func TestGuardrailRules(t *testing.T) {
 	for name, r := range map[string]rule{
 		"Selector":      {"Which namespaces it bounds is said, and be it all.", `{namespaceSelector: {}}`, `{maxIdentities: 1}`, []string{"spec.namespaceSelector", "Required"}},
 		"LabelKey":      {"Keys of labels as Kubernetes has them.", `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop, tier: ""}}}`, `{namespaceSelector: {matchLabels: {"a b": shop}}}`, []string{"spec.namespaceSelector.matchLabels", key}},
-		"LabelValue":    {"And values.", `{namespaceSelector: {matchLabels: {tier: Gold_1.2}}}`, `{namespaceSelector: {matchLabels: {tier: "-"}}}`, []string{"spec.namespaceSelector.matchLabels", "a label value must hold only letters"}},
+		"LabelValue":    {"And values.", `{namespaceSelector: {matchLabels: {tier: Gold_1.2}}}`, `{namespaceSelector: {matchLabels: {tier: "-"}}}`, []string{"spec.namespaceSelector.matchLabels", "a label value must contain only letters"}},
 		"Operator":      {"The operators of selectors.", selecting(`{key: tier, operator: Exists}`), selecting(`{key: tier, operator: Is}`), []string{"spec.namespaceSelector.matchExpressions[0].operator", `"In", "NotIn", "Exists", "DoesNotExist"`}},
 		"RequirementBy": {"The same for keys of requirements.", selecting(`{key: a.b/tier, operator: DoesNotExist}`), selecting(`{key: a/b/c, operator: Exists}`), []string{"spec.namespaceSelector.matchExpressions[0].key", key}},
 		"Values":        {"In what?", selecting(`{key: tier, operator: In, values: [gold]}`), selecting(`{key: tier, operator: In}`), []string{"spec.namespaceSelector.matchExpressions[0]", values}},

@@ -66,7 +66,7 @@ func TestObjectRules(t *testing.T) {
 
 // Which ServiceAccounts have the identity.
 func TestServiceAccountRules(t *testing.T) {
-	const words = "the name of a ServiceAccount must hold only lower case letters, digits, - and ., and begin and end with a letter or digit"
+	const words = "the name of a ServiceAccount must contain only lower case letters, digits, - and ., and begin and end with a letter or digit"
 	long := strings.Repeat("a", 254)
 	for name, r := range map[string]rule{
 		"Name":        {"A name that Kubernetes allows.", `{serviceAccount: {name: web.v2-x}}`, `{serviceAccount: {name: Web}}`, []string{"spec.serviceAccount.name", words}},
@@ -87,13 +87,13 @@ func TestServiceAccountRules(t *testing.T) {
 
 // The role beside its policies.
 func TestRoleRules(t *testing.T) {
-	const key, arn = "a tag key must hold only letters, digits, spaces and _ . : / = + - @", "must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name"
+	const key, arn = "a tag key must contain only letters, digits, spaces and _ . : / = + - @", "must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name"
 	long := strings.Repeat("a", 1001)
 	tags := func(n int) string { return `{role: {tags: {` + strings.Trim(list(n, "k%d: v"), "[]") + `}}}` }
 	for name, r := range map[string]rule{
-		"Name":        {"IAM's characters.", `{role: {name: "A_b+c=d,e.f@g-h"}}`, `{role: {name: path/role}}`, []string{"spec.role.name", "the name of a role must hold only letters, digits and _ + = , . @ -; it has no path"}},
+		"Name":        {"IAM's characters.", `{role: {name: "A_b+c=d,e.f@g-h"}}`, `{role: {name: path/role}}`, []string{"spec.role.name", "the name of a role must contain only letters, digits and _ + = , . @ -; it has no path"}},
 		"LongName":    {"64 of them.", `{role: {name: ` + long[:64] + `}}`, `{role: {name: ` + long[:65] + `}}`, []string{"spec.role.name", "64"}},
-		"Description": {"IAM takes Latin-1.", `{role: {description: "Läden, ¡ole!"}}`, `{role: {description: "ж"}}`, []string{"spec.role.description", "a description must hold only Latin-1 characters"}},
+		"Description": {"IAM takes Latin-1.", `{role: {description: "Läden, ¡ole!"}}`, `{role: {description: "ж"}}`, []string{"spec.role.description", "a description must contain only Latin-1 characters"}},
 		"Long":        {"A thousand of it.", `{role: {description: ` + long[:1000] + `}}`, `{role: {description: ` + long + `}}`, []string{"spec.role.description", "1000"}},
 		"ShortWork":   {"Not under an hour.", `{role: {maxSessionDurationSeconds: 3600}}`, `{role: {maxSessionDurationSeconds: 3599}}`, []string{"spec.role.maxSessionDurationSeconds", "3600"}},
 		"LongWork":    {"Not over twelve.", `{role: {maxSessionDurationSeconds: 43200}}`, `{role: {maxSessionDurationSeconds: 43201}}`, []string{"spec.role.maxSessionDurationSeconds", "43200"}},
@@ -103,7 +103,7 @@ func TestRoleRules(t *testing.T) {
 		"ReservedAWS": {"And some are AWS's.", `{role: {tags: {awsome: x}}}`, `{role: {tags: {"AWS:x": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
 		"Key":         {"IAM's characters.", `{role: {tags: {"ж:/=+-@": "é"}}}`, `{role: {tags: {"a!": x}}}`, []string{"spec.role.tags", key}},
 		"LongKey":     {"128 of them.", `{role: {tags: {` + long[:128] + `: x}}}`, `{role: {tags: {` + long[:129] + `: x}}}`, []string{"spec.role.tags", "a tag key must have 1 to 128 characters"}},
-		"Value":       {"The same for values.", `{role: {tags: {a: "ж _.:/=+-@"}}}`, `{role: {tags: {a: "x!"}}}`, []string{"spec.role.tags", "a tag value must hold only letters, digits, spaces and _ . : / = + - @"}},
+		"Value":       {"The same for values.", `{role: {tags: {a: "ж _.:/=+-@"}}}`, `{role: {tags: {a: "x!"}}}`, []string{"spec.role.tags", "a tag value must contain only letters, digits, spaces and _ . : / = + - @"}},
 		"LongValue":   {"256 of them.", `{role: {tags: {a: ` + long[:256] + `}}}`, `{role: {tags: {a: ` + long[:257] + `}}}`, []string{"spec.role.tags", "256"}},
 		"TooMany":     {"IAM takes 50, of which five are the operator's.", tags(45), tags(46), []string{"spec.role.tags", "45"}},
 	} {
@@ -122,7 +122,7 @@ func TestPolicyRules(t *testing.T) {
 		"ManagedRole":    {"A role is no policy.", managed(`["` + policyARN + `"]`), managed(`["arn:aws:iam::123456789012:role/p"]`), []string{"spec.policies.managed[0]", arn}},
 		"ManagedTwice":   {"A policy is attached once.", managed(`["` + policyARN + `", "` + policyARN + `2"]`), managed(`["` + policyARN + `", "` + policyARN + `"]`), []string{"spec.policies.managed[1]", "Duplicate"}},
 		"ManagedTooMany": {"IAM's highest quota.", managed(list(25, policyARN+"%d")), managed(list(26, policyARN+"%d")), []string{"spec.policies.managed", "25"}},
-		"InlineName":     {"IAM's characters.", `{policies: {inline: [{name: "a_+=,.@-", document: "{}"}]}}`, `{policies: {inline: [{name: "a b", document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "the name of a policy must hold only letters, digits and _ + = , . @ -"}},
+		"InlineName":     {"IAM's characters.", `{policies: {inline: [{name: "a_+=,.@-", document: "{}"}]}}`, `{policies: {inline: [{name: "a b", document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "the name of a policy must contain only letters, digits and _ + = , . @ -"}},
 		"InlineLongName": {"128 of them.", `{policies: {inline: [{name: ` + long[:128] + `, document: "{}"}]}}`, `{policies: {inline: [{name: ` + long + `, document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "128"}},
 		"InlineNameless": {"A name it has.", `{policies: {inline: [{name: p, document: "{}"}]}}`, `{policies: {inline: [{document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "Required"}},
 		"InlineTwice":    {"And its own.", `{policies: {inline: [{name: p, document: "{}"}, {name: q, document: "{}"}]}}`, `{policies: {inline: [{name: p, document: "{}"}, {name: p, document: "{}"}]}}`, []string{"spec.policies.inline[1]", "Duplicate"}},
@@ -137,7 +137,7 @@ func TestPolicyRules(t *testing.T) {
 // What a statement may say.
 func TestStatementRules(t *testing.T) {
 	const at = "spec.policies.inline[0].statements[0]"
-	const action = "must be an action as service:Name, such as s3:GetObject, where * and ? match in the name, or * for all"
+	const action = "must be service:Action, such as s3:GetObject (wildcards allowed in the action name), or *"
 	one := func(fields string) string { return inline(`statements: [{` + fields + `}]`) }
 	actions := func(actions string) string { return one(`effect: Allow, resources: ["*"], actions: ` + actions) }
 	resources := func(resources string) string {
@@ -148,7 +148,7 @@ func TestStatementRules(t *testing.T) {
 	}
 	for name, r := range map[string]rule{
 		"Effect":          {"Allow or Deny.", one(`effect: Deny, actions: ["*"], resources: ["*"]`), one(`effect: allow, actions: ["*"], resources: ["*"]`), []string{at + ".effect", `"Allow", "Deny"`}},
-		"SID":             {"IAM's characters.", one(`sid: Read1, effect: Deny, actions: ["*"], resources: ["*"]`), one(`sid: read it, effect: Deny, actions: ["*"], resources: ["*"]`), []string{at + ".sid", "a sid must hold only letters and digits"}},
+		"SID":             {"IAM's characters.", one(`sid: Read1, effect: Deny, actions: ["*"], resources: ["*"]`), one(`sid: read it, effect: Deny, actions: ["*"], resources: ["*"]`), []string{at + ".sid", "a sid must contain only letters and digits"}},
 		"ActionsBoth":     {"A statement is about actions, or about all but some.", one(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), one(`effect: Deny, actions: ["s3:*"], notActions: ["s3:*"], resources: ["*"]`), []string{at, "exactly one of actions and notActions must be set"}},
 		"ActionsNeither":  {"About one of them.", actions(`["s3:*"]`), one(`effect: Deny, resources: ["*"]`), []string{at, "exactly one of actions and notActions must be set"}},
 		"ResourceBoth":    {"The same for resources.", one(`effect: Deny, actions: ["s3:*"], notResources: ["*"]`), one(`effect: Deny, actions: ["s3:*"], resources: ["*"], notResources: ["*"]`), []string{at, "exactly one of resources and notResources must be set"}},
@@ -158,7 +158,7 @@ func TestStatementRules(t *testing.T) {
 		"ActionService":   {"No wildcard in the service: AWS refuses it.", actions(`["s3:*Object"]`), actions(`["s*:GetObject"]`), []string{at + ".actions[0]"}},
 		"ActionNameless":  {"A service is not enough.", actions(`["s3:*"]`), actions(`["s3:"]`), []string{at + ".actions[0]"}},
 		"ActionsEmpty":    {"None is not a list.", actions(`["s3:*"]`), actions(`[]`), []string{at + ".actions", "at least 1"}},
-		"Resource":        {"A resource is an ARN.", resources(`["arn:aws:s3:::shop/*", "*"]`), resources(`["shop/*"]`), []string{at + ".resources[0]", "must be an ARN, where * and ? match, or * for all"}},
+		"Resource":        {"A resource is an ARN.", resources(`["arn:aws:s3:::shop/*", "*"]`), resources(`["shop/*"]`), []string{at + ".resources[0]", "must be an ARN (wildcards allowed), or *"}},
 		"NotResource":     {"Also one that is not meant.", one(`effect: Deny, actions: ["s3:*"], notResources: ["arn:aws:s3:::shop"]`), one(`effect: Deny, actions: ["s3:*"], notResources: [shop]`), []string{at + ".notResources[0]", "must be an ARN"}},
 		"Operator":        {"IAM's operators.", condition(`operator: "ForAllValues:StringLike", key: k, values: [""]`), condition(`operator: "ForSome:StringLike", key: k, values: [""]`), []string{at + ".conditions[0].operator"}},
 		"Values":          {"A condition compares with something.", condition(`operator: "Null", key: k, values: ["true"]`), condition(`operator: "Null", key: k, values: []`), []string{at + ".conditions[0].values", "at least 1"}},

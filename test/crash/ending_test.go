@@ -201,6 +201,7 @@ func (w *world) createRole(name, path, trust string, owner plan.Owner) {
 	w.Helper()
 	var tags []iamtypes.Tag
 	if owner.Name != "" {
+		owner.ClusterID = w.clusterID()
 		for key, value := range owner.Tags() {
 			tags = append(tags, iamtypes.Tag{Key: &key, Value: &value})
 		}

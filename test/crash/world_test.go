@@ -227,3 +227,11 @@ func (w *world) poll(what string, check func() (bool, error)) {
 	}
 	w.Fatalf("waited in vain for %s: %v%s", what, err, said)
 }
+
+// clusterID returns the UID of namespace kube-system, which identifies the cluster.
+func (w *world) clusterID() string {
+	w.Helper()
+	var system corev1.Namespace
+	w.must(w.cluster.user.Get(w.Context(), client.ObjectKey{Name: "kube-system"}, &system))
+	return string(system.UID)
+}
