@@ -214,7 +214,7 @@ func (c *chaos) compare(name string) {
 	c.t.Helper()
 	pi := c.get(name)
 	desired, err := plan.Desired(pi, plan.Cluster{
-		ID: c.clusterID(),
+		ID:   c.clusterID(),
 		Name: c.config.ClusterName, Partition: "aws", AccountID: "123456789012", Issuer: cluster.Issuer,
 		Audience: plan.DefaultAudience, RolePath: c.config.RolePath,
 	})

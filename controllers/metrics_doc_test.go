@@ -75,7 +75,7 @@ func kind(t *testing.T, c prometheus.Collector) string {
 		return "counter"
 	case *prometheus.HistogramVec, prometheus.Histogram:
 		return "histogram"
-	case prometheus.Gauge:
+	case prometheus.Gauge, *prometheus.GaugeVec:
 		return "gauge"
 	default:
 		t.Fatalf("%T has no name here", c)

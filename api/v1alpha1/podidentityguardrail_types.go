@@ -123,7 +123,7 @@ type NamespaceSelector struct {
 // LabelValue is the value of a label.
 //
 // +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule=`self.matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$')`,message="a label value must hold only letters, digits, - _ and ., and begin and end with a letter or digit"
+// +kubebuilder:validation:XValidation:rule=`self.matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$')`,message="a label value must contain only letters, digits, - _ and ., and begin and end with a letter or digit"
 type LabelValue string
 
 // NamespaceRequirement is a requirement on one label of a namespace.
