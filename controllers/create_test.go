@@ -68,6 +68,7 @@ func TestCreate(t *testing.T) {
 			"team":                          "payments",
 			"iam.podidentity.io/managed-by": "podidentity-operator",
 			"iam.podidentity.io/cluster":    "test",
+			"iam.podidentity.io/cluster-id": s.clusterID(),
 			"iam.podidentity.io/namespace":  s.namespace,
 			"iam.podidentity.io/name":       "checkout",
 			"iam.podidentity.io/uid":        string(pi.UID),

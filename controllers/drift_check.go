@@ -98,8 +98,8 @@ func (d *driftChecker) check(ctx context.Context) error {
 	}
 	candidates := d.candidates(ctx, cluster, list.Items)
 	defer func() { driftCheckDuration.Observe(d.clock.Since(began).Seconds()) }()
-	if d.pending() && len(list.Items) == 0 {
-		d.done.Store(true) // a start without identities costs no call; the next check reads the roles
+	if d.pending() && len(candidates) == 0 {
+		d.recordResults(ctx, nil, plan.RoleSnapshot{}, began) // a start without ready identities costs no call
 		return nil
 	}
 	if d.cost > cheapCheck && d.cost >= readCost(candidates) && d.skipped < remeasureAfter {
