@@ -91,7 +91,7 @@ func TestWithinAgreesWithEvaluate(t *testing.T) {
 			}
 		}
 	})
-	if within == 0 || allowed == 0 {
+	if !testing.Short() && (within == 0 || allowed == 0) { // -short draws too few pairs
 		t.Errorf("%d pairs within, %d requests allowed: the generators are of no use", within, allowed)
 	}
 }
