@@ -99,7 +99,7 @@ func (w *world) operatorsTokenExpires() {
 
 	w.must(w.kubelet.stop())
 	pi = w.await("checkout", metav1.ConditionFalse, v1alpha1.ReasonCredentialsUnavailable)
-	const want = "AWS STS denied the operator's credentials request: its ServiceAccount's token has expired"
+	const want = "AWS STS denied the operator's credentials request: the projected token has expired"
 	if got := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(got, want) {
 		w.Errorf("The condition does not say what is wrong: %q", got)
 	}
