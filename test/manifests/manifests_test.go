@@ -53,6 +53,7 @@ func TestManifests(t *testing.T) {
 	t.Run("OperatorMayDoNoMore", c.operatorMayDoNoMore)
 	t.Run("GuardrailsAreToldAtOnce", c.guardrailsAreToldAtOnce)
 	t.Run("PeopleMayDoWhatTheirRolesSay", c.peopleMayDoWhatTheirRolesSay)
+	t.Run("CatalogIsAccepted", c.catalogIsAccepted)
 }
 
 // apply renders a directory as a user would, and applies what comes out. An
