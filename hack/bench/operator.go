@@ -61,7 +61,7 @@ func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) 
 		"--cluster-name=bench", "--iam-propagation-delay=0s",
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=" + metrics, "--metrics-secure=false",
 	}, flags...)
-	cmd := exec.CommandContext(ctx, w.scale.manager, args...) //nolint:gosec // what `make bench` has built
+	cmd := exec.CommandContext(ctx, w.scale.manager, args...)
 	cmd.Env = controlplane.Environ(map[string]string{
 		"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": w.endpoint, "AWS_REGION": region,
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
