@@ -118,7 +118,7 @@ func TestCloudFormation_FitsIntoOneCall(t *testing.T) {
 
 // The templates must not accept names that the operator rejects.
 func TestTemplates_PatternsAreThoseOfTheFlags(t *testing.T) {
-	flags, err := os.ReadFile("../../internal/options/settings.go")
+	flags, err := os.ReadFile("../../internal/options/flags.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestTemplates_PatternsAreThoseOfTheFlags(t *testing.T) {
 		"CustomRolePath": `^(/[A-Za-z0-9_+=,.@-]+)+/$`,
 	} {
 		if !bytes.Contains(flags, []byte("`"+pattern+"`")) {
-			t.Errorf("internal/options/settings.go has another pattern than %s", pattern)
+			t.Errorf("internal/options/flags.go has another pattern than %s", pattern)
 		}
 		if parameter == "CustomRolePath" { // may be empty in the templates
 			pattern = "^(" + strings.Trim(pattern, "^$") + ")?$"
@@ -145,7 +145,7 @@ func TestTemplates_PatternsAreThoseOfTheFlags(t *testing.T) {
 		}
 	}
 	if got := parameters["ClusterName"].(map[string]any)["MaxLength"]; got != 40 || !bytes.Contains(flags, []byte("maxClusterName = 40")) {
-		t.Errorf("MaxLength of ClusterName is %v, want maxClusterName of internal/options/settings.go", got)
+		t.Errorf("MaxLength of ClusterName is %v, want maxClusterName of internal/options/flags.go", got)
 	}
 }
 
