@@ -65,11 +65,11 @@ func TestEntries(t *testing.T) {
 // the whole catalog, and that an entry has a guardrail only if it needs one.
 func (e entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1.PodIdentityGuardrail) {
 	t.Helper()
-	rails, err := guardrail.For(all, map[string]string{corev1.LabelMetadataName: pi.Namespace})
+	set, err := guardrail.Match(all, map[string]string{corev1.LabelMetadataName: pi.Namespace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if refusal := rails.Judge(pi, 0).Refusal; refusal != nil {
+	if refusal := set.Evaluate(pi, 0).Err; refusal != nil {
 		t.Errorf("PodIdentity %s: %v", pi.Name, refusal)
 	}
 	refused := baseline(pi) != nil
@@ -80,7 +80,7 @@ func (e entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1.
 
 // baseline returns why the built-in baseline refuses an identity, nil if it does
 // not.
-func baseline(pi *v1alpha1.PodIdentity) error { return guardrail.Rails(nil).Judge(pi, 0).Refusal }
+func baseline(pi *v1alpha1.PodIdentity) error { return guardrail.Set(nil).Evaluate(pi, 0).Err }
 
 // fits shows that an identity is valid, and within the quotas of an account that
 // has had none raised.
