@@ -63,7 +63,7 @@ func TestEntries(t *testing.T) {
 
 // isAllowed shows that the operator allows an identity under the guardrails of
 // the whole catalog, and that an entry has a guardrail only if it needs one.
-func (e entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1.PodIdentityGuardrail) {
+func (e *entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1.PodIdentityGuardrail) {
 	t.Helper()
 	set, err := guardrail.Match(all, map[string]string{corev1.LabelMetadataName: pi.Namespace})
 	if err != nil {
@@ -122,7 +122,7 @@ func namesActions(t *testing.T, pi *v1alpha1.PodIdentity) {
 
 // allowsNoMore shows that a guardrail is for the namespaces of its entry, and
 // allows exactly the actions and ServiceAccounts that the entry has.
-func (e entry) allowsNoMore(t *testing.T, g v1alpha1.PodIdentityGuardrail) {
+func (e *entry) allowsNoMore(t *testing.T, g v1alpha1.PodIdentityGuardrail) {
 	t.Helper()
 	var actions, accounts, namespaces []string
 	for _, pi := range e.identities {
@@ -150,7 +150,7 @@ var (
 )
 
 // namesItsSource shows that an entry says where its permissions come from.
-func (e entry) namesItsSource(t *testing.T) {
+func (e *entry) namesItsSource(t *testing.T) {
 	t.Helper()
 	head, _, _ := strings.Cut(e.text, "\napiVersion:")
 	if !source.MatchString(head) || !version.MatchString(head) {
