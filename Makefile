@@ -18,8 +18,8 @@ TOOL := go tool -modfile=go.tools.mod
 # Modules with their own go.mod, for dependencies that the operator does not need. They are formatted, linted and
 # tested like the main module. hack/tidy.sh finds them without this list.
 MODULES := hack/awstemplates hack/bench hack/chart hack/dashboard hack/image
-# These take long to build, so targets of their own test them.
-HEAVY_MODULES := test/chart
+# These take long to build: they are tested without the race detector, and test/chart/cluster by its own target.
+HEAVY_MODULES := test/chart test/monitoring
 # in_modules runs a command in each of the modules, in_all_modules in the heavy ones as well.
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
 in_all_modules = set -e; for module in $(MODULES) $(HEAVY_MODULES); do (cd "$$module" && $(1)); done
@@ -92,6 +92,7 @@ test: ## Run all tests, with the race detector, on a real control plane.
 	@# -shuffle also keeps Go from reusing results: it does not notice changes of files outside of a module.
 	@$(call in_modules,go test $(RACE) -shuffle=on $(TESTFLAGS) ./...)
 	go -C test/chart test -shuffle=on $(TESTFLAGS) .
+	go -C test/monitoring test -shuffle=on $(TESTFLAGS) .
 
 .PHONY: test-chart
 test-chart: ## Test the Helm chart: render, lint, and install, upgrade, roll back and uninstall it on a real control plane.

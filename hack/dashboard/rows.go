@@ -51,6 +51,10 @@ func identities() row {
 		{"Failures", "Transitions into a state that requires user action, by the reason of the condition.", "ops", lines, []query{{"sum by (reason) (rate(podidentity_failures_total[$__rate_interval]))", "{{reason}}"}}},
 		{"Drift corrected", "Out-of-band changes that the operator reverted, by component.", "ops", lines, []query{{"sum by (component) (rate(podidentity_drift_corrected_total[$__rate_interval]))", "{{component}}"}}},
 		{"Roles suspected of drift", "Roles that the last drift check queued for individual reconciliation.", "none", lines, []query{{"max(podidentity_drift_check_suspected_roles)", "roles"}}},
+		{"Orphaned roles", "Roles of this cluster whose PodIdentity does not exist, and roles of another cluster with the same name.", "none", lines, []query{
+			{"max by (kind) (podidentity_orphaned_roles)", "{{kind}}"},
+			{"max(podidentity_other_cluster_roles)", "other cluster"},
+		}},
 		{"Duration of drift checks", "", "s", lines, []query{{"sum(rate(podidentity_drift_check_duration_seconds_sum[$__rate_interval])) / sum(rate(podidentity_drift_check_duration_seconds_count[$__rate_interval]))", "mean"}}},
 		{"AWS requests of a drift check", "", "none", lines, []query{{"max(podidentity_drift_check_requests)", "requests"}}},
 	}}

@@ -26,18 +26,18 @@ func TestChartIsConfigDefault(t *testing.T) {
 	}
 }
 
-// So do the chart with monitoring and config/prometheus.
-func TestChartIsConfigPrometheus(t *testing.T) {
-	want := normalized(t, kustomize(t, root+"/config/prometheus"))
-	all := normalized(t, render(t, parse(t, `{clusterName: prod-eu, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true, kubeStateMetrics: true}}`)))
-	got := map[string]any{}
-	for key, object := range all {
-		if strings.HasPrefix(key, "ServiceMonitor") || strings.HasPrefix(key, "PrometheusRule") {
-			got[key] = object
+// So do the chart with monitoring, and config/prometheus and config/grafana.
+func TestChartIsConfigOfMonitoring(t *testing.T) {
+	all := normalized(t, render(t, parse(t, `{clusterName: prod-eu, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true, kubeStateMetrics: true}, grafanaDashboard: {enabled: true}}`)))
+	for _, dir := range []string{"prometheus", "grafana"} {
+		want := normalized(t, kustomize(t, root+"/config/"+dir))
+		got := map[string]any{}
+		for key := range want {
+			got[key] = all[key]
 		}
-	}
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("-config/prometheus, +chart:\n%s", diff)
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("-config/%s, +chart:\n%s", dir, diff)
+		}
 	}
 }
 

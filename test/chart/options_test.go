@@ -23,14 +23,10 @@ var elsewhere = map[string]string{
 // Every flag of the operator is a value, and every value is a flag. A new flag needs
 // one line in values.yaml.
 func TestEveryFlagIsAValue(t *testing.T) {
-	flags := operatorFlags()
-	if len(flags) == 0 {
-		t.Fatal("options.Usage() describes no flag in the form that this test reads.")
-	}
 	var want []string
-	for _, flag := range flags {
-		if elsewhere[flag.name] == "" {
-			want = append(want, camelCase(flag.name))
+	for _, flag := range options.Flags() {
+		if elsewhere[flag.Name] == "" {
+			want = append(want, camelCase(flag.Name))
 		}
 	}
 	var got []string
@@ -62,7 +58,7 @@ func TestValuesReachTheOperator(t *testing.T) {
 		"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF",
 		"--drift-check-interval=1h30m", "--iam-propagation-delay=0s", "--max-concurrent-reconciles=20",
 		"--aws-reads-per-second=0.5", "--aws-writes-per-second=0", "--leader-election-namespace=kube-system",
-		"--leader-election-lease-duration=30s", "--log-format=text", "--log-level=error",
+		"--leader-election-lease-duration=30s", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Report", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--log-format=text", "--log-level=error",
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("options: -want, +got:\n%s", diff)
@@ -75,29 +71,33 @@ func TestSchemaAgreesWithTheOperator(t *testing.T) {
 	probes := map[string][]string{ // by kind of flag
 		"duration": {"1s", "10m", "1h30m", "1.5h", "500ms", "ten", "10", "-1s"},
 		"number":   {"0", "1", "0.5", "10", "100", "101", "1000", "1001", "-1"},
+		"list":     {"org:,costs/", "org:", "aws:"},
 		"bool":     {"true", "false", "maybe"},
-		"text":     {"Require", "Create", "create", "json", "xml", "debug", "warn", ":8443", "localhost:8443", "0", "8443", "a b", "x", "X_", "/a/", "/a", "arn:aws:iam::123456789012:policy/x", "https://example.com/id/1", "http://example.com", "sts.amazonaws.com"},
+		"text":     {"Require", "Create", "create", "json", "xml", "debug", "warn", ":8443", "localhost:8443", "0", "8443", "a b", "x", "X_", "Seal", "seal", "0f8fad5b-d9cb-469f-a165-70867728950e", "/a/", "/a", "arn:aws:iam::123456789012:policy/x", "https://example.com/id/1", "http://example.com", "sts.amazonaws.com"},
 	}
-	for _, flag := range operatorFlags() {
-		if flag.name == "version" {
+	for _, flag := range options.Flags() {
+		if flag.Name == "version" {
 			continue
 		}
-		for _, probe := range probes[flag.kind()] {
-			t.Run(flag.name+"="+probe, func(t *testing.T) {
+		for _, probe := range probes[kindOf(flag)] {
+			t.Run(flag.Name+"="+probe, func(t *testing.T) {
 				value := probe
-				if kind := flag.kind(); kind == "text" || kind == "duration" {
+				switch kindOf(flag) {
+				case "text", "duration":
 					value = strconv.Quote(probe)
+				case "list":
+					value = "['" + strings.ReplaceAll(probe, ",", "','") + "']"
 				}
-				values := parse(t, "clusterName: prod-eu\nreplicaCount: 1\noptions: {"+camelCase(flag.name)+": "+value+"}")
-				if flag.name == "cluster-name" {
+				values := parse(t, "clusterName: prod-eu\nreplicaCount: 1\noptions: {"+camelCase(flag.Name)+": "+value+"}")
+				if flag.Name == "cluster-name" {
 					values = parse(t, "clusterName: "+value)
 				}
 				_, schemaErr := charttest.Render(t.Context(), load(t), values)
-				_, operatorErr := options.Parse([]string{"--cluster-name=prod-eu", "--" + flag.name + "=" + probe}, func(string) string { return "" })
+				_, operatorErr := options.Parse([]string{"--cluster-name=prod-eu", "--" + flag.Name + "=" + probe}, func(string) string { return "" })
 				switch {
 				case schemaErr != nil && operatorErr == nil:
 					t.Errorf("the operator accepts it, the chart rejects it: %v", schemaErr)
-				case schemaErr == nil && operatorErr != nil && !laterRejected[flag.name]:
+				case schemaErr == nil && operatorErr != nil && !laterRejected[flag.Name]:
 					t.Errorf("the chart accepts it, the operator rejects it: %v", operatorErr)
 				}
 			})
@@ -106,32 +106,23 @@ func TestSchemaAgreesWithTheOperator(t *testing.T) {
 }
 
 // laterRejected are flags for which the operator knows limits that no pattern expresses:
-// the limits of durations, and the gap between 0 and 0.1.
-var laterRejected = map[string]bool{"leader-election-lease-duration": true, "drift-check-interval": true, "iam-propagation-delay": true}
+// the limits of durations, and of the elements of a list.
+var laterRejected = map[string]bool{"ignore-tag-prefixes": true, "leader-election-lease-duration": true, "drift-check-interval": true, "iam-propagation-delay": true}
 
-// operatorFlag is a flag as the operator's help describes it.
-type operatorFlag struct{ name, initial, allowed string }
-
-func (f operatorFlag) kind() string {
+// kindOf returns what the values of a flag are.
+func kindOf(f options.Flag) string {
 	switch {
-	case strings.HasPrefix(f.allowed, "a duration"):
+	case strings.HasPrefix(f.Allowed, "a duration"):
 		return "duration"
-	case strings.HasPrefix(f.allowed, "a number"):
+	case strings.HasPrefix(f.Allowed, "a number"):
 		return "number"
-	case f.allowed == "true or false":
+	case f.Allowed == "true or false":
 		return "bool"
+	case strings.Contains(f.Allowed, "separated by commas"):
+		return "list"
 	default:
 		return "text"
 	}
-}
-
-// operatorFlags returns all flags of the operator.
-func operatorFlags() []operatorFlag {
-	var flags []operatorFlag
-	for _, m := range regexp.MustCompile(`(?m)^  --([a-z-]+).*\n.*\n +(?:Required\.|Default: (.*?)\.) Must be (.*)\.$`).FindAllStringSubmatch(options.Usage(), -1) {
-		flags = append(flags, operatorFlag{m[1], m[2], m[3]})
-	}
-	return flags
 }
 
 // camelCase returns the value's name of a flag.

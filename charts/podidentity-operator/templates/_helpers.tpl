@@ -49,10 +49,11 @@ app.kubernetes.io/name: podidentity-operator
 {{- if $secrets }}{{ toYaml (uniq $secrets) }}{{ end }}
 {{- end }}
 
-{{/* The flags of the operator: each value of options that is set, by its name in kebab case. */}}
+{{/* The flags of the operator: each value of options that is set, by its name in kebab case. A list is joined by commas. */}}
 {{- define "podidentity.args" -}}
 - --cluster-name={{ .Values.clusterName }}
 {{- range $name, $value := .Values.options }}
+{{- if kindIs "slice" $value }}{{ $value = join "," $value }}{{ end }}
 {{- if ne ($value | toString) "" }}
 - {{ printf "--%s=%v" (kebabcase $name) $value | toJson }}
 {{- end }}

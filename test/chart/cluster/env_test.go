@@ -134,7 +134,7 @@ func (e *env) openAccount() {
 
 // startOperator ends the running operator, and starts that of a version with the arguments
 // and the rights that the release gives it, as the kubelet would. It returns when the
-// operator has checked all roles for drift.
+// operator has checked all roles for drift, and has nothing left to do.
 func (e *env) startOperator(v version) {
 	e.Helper()
 	e.stop()
@@ -180,10 +180,16 @@ func (e *env) startOperator(v version) {
 		return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
 	})
 	e.metricsURL = "https://" + free[1] + "/metrics"
-	var metrics string
-	e.eventually("a drift check in the metrics", func(ctx context.Context) bool {
-		metrics, err = e.scrape(ctx)
-		return err == nil && !strings.Contains(metrics, "\npodidentity_drift_check_last_success_timestamp_seconds 0\n")
+	quiet := 0
+	e.eventually("a drift check, and the end of the work that follows from it", func(ctx context.Context) bool {
+		metrics, err := e.scrape(ctx)
+		if err != nil || valueOf(metrics, "podidentity_drift_check_last_success_timestamp_seconds") == 0 ||
+			valueOf(metrics, "workqueue_depth")+valueOf(metrics, "controller_runtime_active_workers") > 0 {
+			quiet = 0
+			return false
+		}
+		quiet++
+		return quiet == 5 // what a drift check finds reaches the queue a moment later
 	})
 }
 
@@ -197,9 +203,36 @@ func (e *env) checkArg(want string) {
 
 func (e *env) create(name string) {
 	e.Helper()
+	e.createWith(name, v1alpha1.PoliciesSpec{Managed: []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}})
+}
+
+func (e *env) createWith(name string, policies v1alpha1.PoliciesSpec) {
+	e.Helper()
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
-	pi.Spec.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}
+	pi.Spec.Policies = policies
 	must(e.T, e.admin.Create(e.Context(), pi))
+}
+
+// edit changes the description of a role, and waits until it is ready again.
+func (e *env) edit(name, description string) {
+	e.Helper()
+	pi := e.get(name)
+	former := pi.DeepCopy()
+	pi.Spec.Role.Description = description
+	must(e.T, e.admin.Patch(e.Context(), pi, client.MergeFrom(former)))
+	e.eventually(name+" to be ready after an edit", func(context.Context) bool {
+		ready := meta.FindStatusCondition(e.get(name).Status.Conditions, v1alpha1.ConditionReady)
+		return ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == pi.Generation
+	})
+}
+
+// requestReconcile asks the operator to compare an identity with AWS.
+func (e *env) requestReconcile(name string) {
+	e.Helper()
+	pi := e.get(name)
+	former := pi.DeepCopy()
+	pi.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"}
+	must(e.T, e.admin.Patch(e.Context(), pi, client.MergeFrom(former)))
 }
 
 func (e *env) get(name string) *v1alpha1.PodIdentity {
@@ -218,13 +251,17 @@ func (e *env) awaitReady(name string) {
 	e.calls = e.account.Calls()
 }
 
-// delete deletes an identity, and waits until it is gone.
-func (e *env) delete(name string) {
+// delete deletes identities, and waits until they are gone.
+func (e *env) delete(names ...string) {
 	e.Helper()
-	must(e.T, e.admin.Delete(e.Context(), e.get(name)))
-	e.eventually(name+" to be gone", func(ctx context.Context) bool {
-		return apierrors.IsNotFound(e.admin.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, &v1alpha1.PodIdentity{}))
-	})
+	for _, name := range names {
+		must(e.T, e.admin.Delete(e.Context(), e.get(name)))
+	}
+	for _, name := range names {
+		e.eventually(name+" to be gone", func(ctx context.Context) bool {
+			return apierrors.IsNotFound(e.admin.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, &v1alpha1.PodIdentity{}))
+		})
+	}
 }
 
 // checkGuardrails checks which guardrails there are.
@@ -242,20 +279,23 @@ func (e *env) checkGuardrails(want ...string) {
 	}
 }
 
-// snapshot is what must not change: the identities with their version, and the roles
-// with what they grant.
+// snapshot is what must not change: the identities, and the roles with what they grant.
 type snapshot struct {
-	Identities map[string]string // resourceVersion by name
-	Roles      map[string]string // trust and policies by ARN
+	Ready    map[string]string // condition and the time since when, by name of the identity
+	Versions map[string]string // resourceVersion by name of the identity
+	Roles    map[string]string // trust and policies by ARN
 }
 
 func (e *env) snapshot() snapshot {
 	e.Helper()
-	s := snapshot{Identities: map[string]string{}, Roles: map[string]string{}}
+	s := snapshot{Ready: map[string]string{}, Versions: map[string]string{}, Roles: map[string]string{}}
 	var list v1alpha1.PodIdentityList
 	must(e.T, e.admin.List(e.Context(), &list))
 	for _, pi := range list.Items {
-		s.Identities[pi.Name] = pi.ResourceVersion
+		s.Versions[pi.Name] = pi.ResourceVersion
+		if ready := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+			s.Ready[pi.Name] = fmt.Sprintf("%s since %s", ready.Status, ready.LastTransitionTime)
+		}
 	}
 	roles, err := e.iam.ListRoles(e.Context(), &iam.ListRolesInput{PathPrefix: aws.String("/podidentity/" + clusterName + "/")})
 	must(e.T, err)

@@ -34,9 +34,26 @@ func TestMatrix(t *testing.T) {
 			must(t, err)
 			rendered, err := charttest.Render(t.Context(), load(t, charttest.Dir(root)), parse(t, string(values)))
 			must(t, err)
-			kubectl(t, cluster, rendered.Manifest, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename=-")
+			dryRun(t, cluster, rendered.Manifest)
 		})
 	}
+	// The same without Helm.
+	for _, dir := range []string{"prometheus", "grafana"} {
+		t.Run("config/"+dir, func(t *testing.T) {
+			dryRun(t, cluster, kubectl(t, cluster, "", "kustomize", filepath.Join(root, "config", dir)))
+		})
+	}
+	t.Run("config/kube-state-metrics", func(t *testing.T) {
+		role, err := os.ReadFile(filepath.Join(root, "config", "kube-state-metrics", "rbac.yaml"))
+		must(t, err)
+		dryRun(t, cluster, string(role))
+	})
+}
+
+// dryRun asks the API server whether it accepts objects.
+func dryRun(t *testing.T, cluster *controlplane.ControlPlane, manifest string) {
+	t.Helper()
+	kubectl(t, cluster, manifest, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename=-")
 }
 
 // moduleDir returns the directory of a module that go.mod requires.
