@@ -139,7 +139,7 @@ func setBoundary(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	if cluster.Boundary != "" {
 		return nil
 	}
-	return checkPartition("spec.role.permissionsBoundary", role.Boundary, cluster)
+	return checkPolicyARN("spec.role.permissionsBoundary", role.Boundary, cluster)
 }
 
 // setTags sets the tags of the spec and the ownership tags.
@@ -169,7 +169,7 @@ func setTags(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 func setManaged(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	var problems []error
 	for i, arn := range pi.Spec.Policies.Managed {
-		problems = append(problems, checkPartition(fmt.Sprintf("spec.policies.managed[%d]", i), string(arn), cluster))
+		problems = append(problems, checkPolicyARN(fmt.Sprintf("spec.policies.managed[%d]", i), string(arn), cluster))
 		role.Managed = append(role.Managed, string(arn))
 	}
 	slices.Sort(role.Managed)
@@ -177,16 +177,27 @@ func setManaged(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	return errors.Join(problems...)
 }
 
-// checkPartition rejects an ARN of another partition than the account's.
-func checkPartition(field, arn string, cluster Cluster) error {
-	if arn == "" {
-		return nil
+// checkPolicyARN rejects the ARN of a managed policy that IAM cannot attach to a role of
+// the cluster's account.
+func checkPolicyARN(field, arn string, cluster Cluster) error {
+	part := strings.SplitN(arn, ":", 6)
+	if len(part) < 6 {
+		return nil // empty; the API accepts no other ARN
 	}
-	if partition := strings.SplitN(arn+"::", ":", 3)[1]; partition != cluster.Partition {
+	partition, account := part[1], part[4]
+	switch {
+	case partition != cluster.Partition:
 		return fmt.Errorf("%s: %s is in partition %s, but the cluster's AWS account is in partition %s",
 			field, arn, partition, cluster.Partition)
+	case account != "aws" && account != cluster.AccountID:
+		return fmt.Errorf("%s: %s belongs to account %s, but IAM attaches only policies of the role's own account %s or of AWS; create the policy in account %s",
+			field, arn, account, cluster.AccountID, cluster.AccountID)
+	case account == "aws" && strings.HasPrefix(part[5], "policy/aws-service-role/"):
+		return fmt.Errorf("%s: %s is a policy for service-linked roles, and IAM attaches it to no other role; use a different policy",
+			field, arn)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func setInline(role *Role, pi *v1alpha1.PodIdentity, _ Cluster) error {

@@ -182,6 +182,8 @@ func TestDesiredRefuses(t *testing.T) {
 		"Both":     {"And says it once.", inline(v1alpha1.InlinePolicy{Document: "{}", Statements: []v1alpha1.Statement{statement}}), []string{"spec.policies.inline[p].statements: exactly one"}},
 		"JSON":     {"The document is JSON.", inline(v1alpha1.InlinePolicy{Document: `{"Version":`}), []string{"spec.policies.inline[p].document: policy document: "}},
 		"Grammar":  {"The document is a policy.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*"}}`}), []string{"spec.policies.inline[p].document: policy document: Statement[0]"}},
+		"Index":    {"The index and the spelling are those of the document.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":["a:b","GetObject"],"Resource":"*"}]}`}), []string{`document: policy document: Statement[1].Action[1]: must be * or service:Name such as s3:GetObject, not "GetObject"`}},
+		"Size":     {"The size is checked before the text is parsed.", inline(v1alpha1.InlinePolicy{Document: strings.Repeat("x ", 10241)}), []string{"document: has 10241 characters without white space; the limit for all inline policies of a role is 10240"}},
 		"Twice":    {"Two lists of values for one key would be an or.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: duplicate operator and key (stringEquals, AWS:A), already in conditions[0]"}},
 		"Operator": {"IAM knows no such operator.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{{Effect: "Allow", Actions: statement.Actions, Resources: statement.Resources, Conditions: []v1alpha1.Condition{{Operator: "Equals", Key: "a:b", Values: []v1alpha1.ConditionValue{"1"}}}}}}), []string{"spec.policies.inline[p].statements: "}},
 		"Several": {
@@ -219,10 +221,10 @@ func TestServiceAccounts(t *testing.T) {
 	state.Additional = []string{"migrate"}
 	state.ServiceAccount.Annotations[AnnotationTokenExpiration] = "600"
 	want := []ServiceAccount{state.ServiceAccount, {Name: "migrate", Annotations: map[string]string{
-		AnnotationRoleARN: state.ServiceAccount.Annotations[AnnotationRoleARN],
+		AnnotationRoleARN: state.ServiceAccount.Annotations[AnnotationRoleARN], AnnotationTokenExpiration: "600",
 	}}}
 	if diff := cmp.Diff(want, state.ServiceAccounts()); diff != "" {
-		t.Errorf("Others get the role, and nothing else.\nServiceAccounts(): -want, +got:\n%s", diff)
+		t.Errorf("ServiceAccounts(): -want, +got:\n%s", diff)
 	}
 }
 
@@ -234,6 +236,7 @@ func TestDesired_SourceIsTheTextOfTheSpec(t *testing.T) {
 				Conditions: []v1alpha1.Condition{{Operator: "bool", Key: "aws:SecureTransport", Values: []v1alpha1.ConditionValue{"true"}}},
 			}}},
 			{Name: "operator", Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"stringequals":{"aws:a":"b"}}}]}`},
+			{Name: "order", Document: `{"Statement": [{"Effect":"Allow","Action":"s3:*","Resource":"*"}], "Id": "i", "Version": "2012-10-17"}`},
 			{Name: "json", Document: "{ \"Version\": \"2012-10-17\",\n \"Statement\": {\"Effect\": \"Allow\", \"Action\": \"S3:GetObject\", \"Resource\": \"*\"}}"},
 		}
 	}), testCluster)
@@ -242,7 +245,8 @@ func TestDesired_SourceIsTheTextOfTheSpec(t *testing.T) {
 	}
 	want := map[string]string{
 		"typed":    `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Deny","NotAction":["s3:GetObject"],"NotResource":["arn:aws:s3:::\u0436<&>"],"Condition":{"Bool":{"aws:SecureTransport":["true"]}}}]}`,
-		"operator": "", // IAM would refuse stringequals
+		"operator": "", // IAM rejects stringequals
+		"order":    `{"Version":"2012-10-17","Id":"i","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`,
 		"json":     `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"S3:GetObject","Resource":"*"}}`,
 	}
 	got := map[string]string{}

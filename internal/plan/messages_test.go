@@ -42,6 +42,20 @@ func TestDesiredMessages(t *testing.T) {
 			},
 			"spec.policies.managed[1]: arn:aws:iam::aws:policy/A is in partition aws, but the cluster's AWS account is in partition aws-us-gov",
 		},
+		"OtherAccount": {
+			"IAM attaches policies of the role's own account only.", "aws",
+			func(s *v1alpha1.PodIdentitySpec) {
+				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::210987654321:policy/A", "arn:aws:iam::123456789012:policy/A"}
+			},
+			"spec.policies.managed[0]: arn:aws:iam::210987654321:policy/A belongs to account 210987654321, but IAM attaches only policies of the role's own account 123456789012 or of AWS; create the policy in account 123456789012",
+		},
+		"ServiceLinked": {
+			"IAM attaches it to service-linked roles only.", "aws",
+			func(s *v1alpha1.PodIdentitySpec) {
+				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/aws-service-role/A"}
+			},
+			"spec.policies.managed[0]: arn:aws:iam::aws:policy/aws-service-role/A is a policy for service-linked roles, and IAM attaches it to no other role; use a different policy",
+		},
 		"Several": {
 			"All is told at once, in the order of the fields.", "aws-cn",
 			func(s *v1alpha1.PodIdentitySpec) {

@@ -1,8 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
@@ -26,30 +30,46 @@ var DefaultQuotas = Quotas{AttachedPoliciesPerRole: 10, AssumeRolePolicySize: 20
 // Check returns nil if role is within the quotas, and otherwise a fault that names each
 // field above its quota, with size and quota. AWS reports the same, but only after
 // the role is partly created.
+//
+// The fault is terminal if inline policies are too large: AWS raises no account's quota
+// on them, so only a change of the spec helps. It is blocked otherwise.
 func (q Quotas) Check(role Role) error {
 	var problems []error
-	check := func(size, quota int, format string) {
-		if quota > 0 && size > quota {
-			problems = append(problems, fmt.Errorf(format, size, quota))
-		}
+	kind := fault.Blocked
+	above := func(size, quota int) bool { return quota > 0 && size > quota }
+	if n := len(role.Managed); above(n, q.AttachedPoliciesPerRole) {
+		problems = append(problems, fmt.Errorf("spec.policies.managed has %d policies but the quota is %d (AttachedPoliciesPerRoleQuota); remove some or request a quota increase in AWS Service Quotas",
+			n, q.AttachedPoliciesPerRole))
 	}
-	check(len(role.Managed), q.AttachedPoliciesPerRole,
-		"spec.policies.managed has %d policies but the quota is %d (AttachedPoliciesPerRoleQuota); remove some or request a quota increase in AWS Service Quotas")
-	check(inlineSize(role), q.RolePolicySize,
-		"inline policies total %d characters without white space; the limit is %d (RolePolicySizeQuota); move some to a managed policy")
-	check(policy.Size(string(role.Trust)), q.AssumeRolePolicySize,
-		"trust policy is %d characters; the limit is %d (AssumeRolePolicySizeQuota); reduce spec.additionalServiceAccounts or request a quota increase in AWS Service Quotas")
+	if total, sizes := inlineSizes(role); above(total, q.RolePolicySize) {
+		kind = fault.Terminal
+		problems = append(problems, fmt.Errorf("inline policies total %d characters without white space; the limit is %d (RolePolicySizeQuota): %s; move some to a managed policy",
+			total, q.RolePolicySize, sizes))
+	}
+	if n := policy.Size(string(role.Trust)); above(n, q.AssumeRolePolicySize) {
+		problems = append(problems, fmt.Errorf("trust policy is %d characters; the limit is %d (AssumeRolePolicySizeQuota); reduce spec.additionalServiceAccounts or request a quota increase in AWS Service Quotas",
+			n, q.AssumeRolePolicySize))
+	}
 	if err := errors.Join(problems...); err != nil {
-		return fault.Errorf(fault.Blocked, v1alpha1.ReasonQuotaExceeded, "%s", oneLine(err))
+		return fault.Errorf(kind, v1alpha1.ReasonQuotaExceeded, "%s", oneLine(err))
 	}
 	return nil
 }
 
-// inlineSize returns the total size of all inline policies as they are sent.
-func inlineSize(role Role) int {
-	size := 0
-	for _, p := range role.Inline {
-		size += policy.Size(p.Text())
+// inlineSizes returns the total size of all inline policies as they are sent, and the
+// size of each, the largest first.
+func inlineSizes(role Role) (total int, sizes string) {
+	size := map[string]int{}
+	for name, p := range role.Inline {
+		size[name] = policy.Size(p.Text())
+		total += size[name]
 	}
-	return size
+	names := slices.SortedFunc(maps.Keys(size), func(a, b string) int {
+		return cmp.Or(cmp.Compare(size[b], size[a]), cmp.Compare(a, b))
+	})
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = fmt.Sprintf("%s has %d", name, size[name])
+	}
+	return total, strings.Join(texts, ", ")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 
@@ -27,6 +28,11 @@ func inlinePolicy(in v1alpha1.InlinePolicy) (InlinePolicy, error) {
 }
 
 func fromDocument(text string) (InlinePolicy, error) {
+	// The size is checked before anything is parsed, which bounds the work.
+	if size := policy.Size(text); size > DefaultQuotas.RolePolicySize {
+		return InlinePolicy{}, fmt.Errorf("document: has %d characters without white space; the limit for all inline policies of a role is %d; move some statements to a managed policy",
+			size, DefaultQuotas.RolePolicySize)
+	}
 	p, err := policy.Decode([]byte(text))
 	if err == nil {
 		err = p.CheckIdentity()
@@ -72,12 +78,33 @@ func usesCanonicalOperators(p policy.Policy) bool {
 	return true
 }
 
+// compact returns a valid document without white space, with Version as the first
+// element: AWS is reported to reject some documents in which it follows Statement.
 func compact(document string) (string, error) {
-	var out bytes.Buffer
-	if err := json.Compact(&out, []byte(document)); err != nil {
+	var elements struct {
+		Version   json.RawMessage `json:"Version"`
+		ID        json.RawMessage `json:"Id"`
+		Statement json.RawMessage `json:"Statement"`
+	}
+	if err := json.Unmarshal([]byte(document), &elements); err != nil {
 		return "", err
 	}
-	return escapeNonLatin1(out.String()), nil
+	var out bytes.Buffer
+	separator := "{"
+	for _, e := range []struct {
+		name  string
+		value json.RawMessage
+	}{{"Version", elements.Version}, {"Id", elements.ID}, {"Statement", elements.Statement}} {
+		if e.value == nil {
+			continue
+		}
+		out.WriteString(separator + strconv.Quote(e.name) + ":")
+		separator = ","
+		if err := json.Compact(&out, e.value); err != nil {
+			return "", err
+		}
+	}
+	return escapeNonLatin1(out.String() + "}"), nil
 }
 
 // statementJSON is a statement as JSON, in the order of IAM's documentation.

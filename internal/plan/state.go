@@ -46,13 +46,13 @@ type State struct {
 }
 
 // ServiceAccounts returns all ServiceAccounts that use the role, starting with the one
-// of spec.serviceAccount. The additional ones get the annotations that the role
-// needs, without those that only the first one gets.
+// of spec.serviceAccount. All of them get the role, the lifetime and the audience of
+// tokens.
 func (s State) ServiceAccounts() []ServiceAccount {
 	all := []ServiceAccount{s.ServiceAccount}
 	for _, name := range s.Additional {
 		annotations := map[string]string{}
-		for _, key := range []string{AnnotationRoleARN, AnnotationAudience} {
+		for _, key := range []string{AnnotationRoleARN, AnnotationTokenExpiration, AnnotationAudience} {
 			if value, ok := s.ServiceAccount.Annotations[key]; ok {
 				annotations[key] = value
 			}

@@ -11,10 +11,9 @@ import (
 // services, actions and condition keys. Where AWS documents no rule it accepts, because
 // a user cannot get around its errors.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+//
+// AWS documents Id for resource policies only, but IAM accepts it in identity policies.
 func (p Policy) CheckIdentity() error {
-	if p.ID != "" {
-		return errorAt("Id", "is allowed in resource policies only; remove it")
-	}
 	return p.check(func(s Statement, path string) error {
 		if s.Principals != nil || s.NotPrincipals != nil {
 			return errorAt(path, "must not have a Principal; the principal is implied by the attachment")

@@ -1,13 +1,12 @@
 package policy
 
-import (
-	"encoding/base64"
-	"strings"
-)
+import "encoding/base64"
 
-// checkConditions requires operators that exist, keys with a prefix, and values that the
-// operator can parse. A value that it cannot parse never matches, which would disable
-// a Deny.
+// checkConditions requires operators that exist, a key, and values that the operator can
+// parse. A value that it cannot parse never matches, which would disable a Deny.
+//
+// AWS documents keys with a prefix and at least one value, but IAM accepts keys without
+// a prefix and empty lists of values: roles in use have them.
 func checkConditions(list []Condition, path string) error {
 	seen := map[string]bool{}
 	for _, c := range list {
@@ -18,17 +17,14 @@ func checkConditions(list []Condition, path string) error {
 				"and the suffix IfExists (except for Null)", names(operatorNames()))
 		}
 		path = join(path, c.Key)
-		if prefix, name, _ := strings.Cut(c.Key, ":"); prefix == "" || name == "" {
-			return errorAt(path, "must be a condition key with its prefix, such as aws:SourceIp")
+		if c.Key == "" {
+			return errorAt(path, "must be a condition key, such as aws:SourceIp")
 		}
 		same := op.String() + "\x00" + foldKey(c.Key)
 		if seen[same] {
 			return errorAt(path, "duplicate key for this operator")
 		}
 		seen[same] = true
-		if len(c.Values) == 0 {
-			return errorAt(path, "must have at least one value")
-		}
 		for i, v := range c.Values {
 			if problem := op.valueProblem(v); problem != "" {
 				return errorAt(item(path, i), "%s, not %q", problem, v)

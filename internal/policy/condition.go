@@ -18,6 +18,11 @@ func (e evaluation) conditions(s Statement) bool {
 // hold, and others do not. For a missing or empty key ForAllValues holds and
 // ForAnyValue does not, with or without IfExists.
 //
+// A value with a variable without a value matches nothing, so that a negated operator
+// holds. For a key with several values, AWS requires ForAllValues or ForAnyValue and
+// does not define a plain operator. This one holds if any of the values matches, and a
+// negated one if none does.
+//
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
 func (e evaluation) condition(c Condition) bool {
@@ -35,10 +40,7 @@ func (e evaluation) condition(c Condition) bool {
 	if len(got) == 0 {
 		return op.quantifier == forAllValues || op.quantifier == "" && (op.ifExists || op.negated)
 	}
-	tests, ok := e.tests(op, c.Values)
-	if !ok && op.negated {
-		return false // a variable has no value
-	}
+	tests := e.tests(op, c.Values)
 	matches := func(value string) bool {
 		return contains(tests, func(t test) bool { return t(value) }, false)
 	}
@@ -60,21 +62,18 @@ func null(values []string, present bool) bool {
 }
 
 // tests returns the test for each of a condition's values, except those that contain a
-// variable without a value; it reports false if there is one.
-func (e evaluation) tests(op operator, values []string) ([]test, bool) {
+// variable without a value.
+func (e evaluation) tests(op operator, values []string) []test {
 	var tests []test
 	vars := e.vars
 	if !op.takesVariables() {
 		vars = nil
 	}
-	complete := true
 	for _, v := range values {
 		tokens, ok := compile(v, op.syntax(), vars)
-		if !ok {
-			complete = false
-			continue
+		if ok {
+			tests = append(tests, op.test(tokens))
 		}
-		tests = append(tests, op.test(tokens))
 	}
-	return tests, complete
+	return tests
 }

@@ -117,7 +117,7 @@ func TestConditionValues(t *testing.T) {
 		"NoVariable":         {"Not in numbers.", Condition{"NumericEquals", "aws:k", []string{"${aws:u}"}}, map[string][]string{"aws:k": {"1"}, "aws:u": {"1"}}, false},
 		"VariableMissing":    {"One that stands for nothing matches nothing.", Condition{"StringEquals", "aws:k", []string{"${aws:u}", "a"}}, key("b"), false},
 		"VariableOther":      {"The other values count.", Condition{"StringEquals", "aws:k", []string{"${aws:u}", "a"}}, key("a"), true},
-		"VariableNegated":    {"What it is not is not known.", Condition{"StringNotEquals", "aws:k", []string{"${aws:u}", "a"}}, key("b"), false},
+		"VariableNegated":    {"A negated operator matches without a value.", Condition{"StringNotEquals", "aws:k", []string{"${aws:u}", "a"}}, key("b"), true},
 		"CaseInContext":      {"The request's keys have no case either, and are put together.", in("ForAllValues:StringEquals"), map[string][]string{"AWS:K": {"a"}, "aws:k": {"c"}}, false},
 	}
 	for name, tc := range cases {

@@ -110,24 +110,19 @@ func contains[T any](list []T, f func(T) bool, absent bool) bool {
 	return slices.ContainsFunc(list, f) || list == nil && absent
 }
 
-// resource reports whether s applies to the request's resource. A Resource entry with a
-// variable without a value matches nothing. In NotResource such an entry voids the
-// statement, because a missing tag would widen it to everything.
+// resource reports whether s applies to the request's resource. An entry of Resource or
+// NotResource with a variable without a value matches nothing.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-no-value
 func (e evaluation) resource(s Statement) bool {
 	if s.Resources == nil && s.NotResources == nil {
 		return len(e.request.Principals) > 0 // the resource of a trust policy is its role
 	}
 	resource := literals(e.request.Resource)
-	for _, pattern := range s.NotResources {
-		tokens, ok := compile(pattern, resourceARN, e.vars)
-		if !ok || covers(tokens, resource) {
-			return false
-		}
-	}
-	return contains(s.Resources, func(pattern string) bool {
+	matches := func(pattern string) bool {
 		tokens, ok := compile(pattern, resourceARN, e.vars)
 		return ok && covers(tokens, resource)
-	}, true)
+	}
+	return contains(s.Resources, matches, true) && !contains(s.NotResources, matches, false)
 }
 
 // principal reports whether s applies to the caller. Principal must contain one of the

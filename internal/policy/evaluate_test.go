@@ -175,7 +175,7 @@ func TestEvaluateVariables(t *testing.T) {
 		"Several":       {"A key of several values is no variable.", Version2012, "${aws:TagKeys}", "x", false},
 		"Default":       {"A default stands in.", Version2012, "${aws:userid, 'anon'}/x", "anon/x", true},
 		"DefaultUnused": {"Unless there is a value.", Version2012, "${aws:username, 'anon'}", "ann", true},
-		"EmptyDefault":  {"An empty default is one.", Version2012, "x${aws:userid,''}", "x", true},
+		"EmptyDefault":  {"An empty default is one.", Version2012, "x${aws:userid, ''}", "x", true},
 		"BadDefault":    {"A default has its quotes.", Version2012, "${aws:userid, anon}", "anon", false},
 		"Star":          {"A literal star.", Version2012, "a${*}b", "a*b", true},
 		"StarOnly":      {"Not a pattern.", Version2012, "a${*}b", "axb", false},
@@ -199,10 +199,51 @@ func TestEvaluateVariables(t *testing.T) {
 	}
 }
 
-func TestEvaluateUnknownVariableInNotResource(t *testing.T) {
-	s := Statement{Effect: Allow, Actions: []string{"*"}, NotResources: []string{"arn:aws:s3:::${aws:username}/*"}}
-	if got := Evaluate(Request{Action: "a:b", Resource: "arn:aws:s3:::x"}, policyOf(s)); got != ImplicitDeny {
-		t.Errorf("Evaluate(...) = %v: a missing tag must not widen NotResource to everything", got)
+// The rows of AWS's documentation about variables without a value:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-no-value
+func TestEvaluate_VariableWithoutValue(t *testing.T) {
+	const tag = "${aws:PrincipalTag/Team}"
+	request := Request{
+		Action: "s3:GetObject", Resource: "arn:aws:s3:::shop/a",
+		Context: map[string][]string{"s3:ExistingObjectTag/Team": {"shop"}, "aws:SourceArn": {"arn:aws:s3:::shop"}},
+	}
+	when := func(operator, key, value string) Statement {
+		return Statement{Resources: []string{"*"}, Conditions: condition(operator, key, value)}
+	}
+	cases := map[string]struct {
+		statement Statement
+		applies   bool
+	}{
+		"Resource matches nothing":                       {Statement{Resources: []string{"arn:aws:s3:::" + tag + "*"}}, false},
+		"Resource with another entry matches that":       {Statement{Resources: []string{tag, "arn:aws:s3:::shop/*"}}, true},
+		"NotResource excludes nothing":                   {Statement{NotResources: []string{"arn:aws:s3:::" + tag + "*"}}, true},
+		"NotResource with another entry excludes that":   {Statement{NotResources: []string{tag, "arn:aws:s3:::shop/*"}}, false},
+		"StringEquals does not match":                    {when("StringEquals", "s3:ExistingObjectTag/Team", tag), false},
+		"StringLike does not match":                      {when("StringLike", "s3:ExistingObjectTag/Team", tag+"*"), false},
+		"ArnLike does not match":                         {when("ArnLike", "aws:SourceArn", "arn:aws:s3:::"+tag), false},
+		"StringNotEquals matches":                        {when("StringNotEquals", "s3:ExistingObjectTag/Team", tag), true},
+		"StringNotEqualsIgnoreCase matches":              {when("StringNotEqualsIgnoreCase", "s3:ExistingObjectTag/Team", tag), true},
+		"StringNotLike matches":                          {when("StringNotLike", "s3:ExistingObjectTag/Team", tag+"*"), true},
+		"ArnNotEquals matches":                           {when("ArnNotEquals", "aws:SourceArn", "arn:aws:s3:::"+tag), true},
+		"ArnNotLike matches":                             {when("ArnNotLike", "aws:SourceArn", "arn:aws:s3:::"+tag), true},
+		"StringNotEqualsIfExists matches":                {when("StringNotEqualsIfExists", "s3:ExistingObjectTag/Team", tag), true},
+		"a default is the value":                         {when("StringEquals", "s3:ExistingObjectTag/Team", "${aws:PrincipalTag/Team, 'shop'}"), true},
+		"a default without a space is not one":           {when("StringEquals", "s3:ExistingObjectTag/Team", "${aws:PrincipalTag/Team,'shop'}"), false},
+		"a negated default without a space has no value": {when("StringNotEquals", "s3:ExistingObjectTag/Team", "${aws:PrincipalTag/Team,'shop'}"), true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			for effect, want := range map[Effect]Decision{Allow: Allowed, Deny: ExplicitDeny} {
+				s := tc.statement
+				s.Effect, s.Actions = effect, []string{"*"}
+				if !tc.applies {
+					want = ImplicitDeny
+				}
+				if got := Evaluate(request, policyOf(s)); got != want {
+					t.Errorf("Evaluate(...) with %s = %v, want %v", effect, got, want)
+				}
+			}
+		})
 	}
 }
 

@@ -137,21 +137,18 @@ func (out element) includes(patterns []string, in element, p string) bool {
 	return slices.ContainsFunc(patterns, func(o string) bool { return covers(out.compile(o, keepVariables), narrow) })
 }
 
-// excludesAll reports whether out excludes no string that p matches. A variable in an
-// exclusion may have no value, which voids the statement, so there is no proof then.
+// excludesAll reports whether out excludes no string that p matches, whatever the values
+// of variables are.
 func (out element) excludesAll(in element, p string) bool {
 	return every(out.not, func(o string) bool {
-		return !(out.variables && hasVariable(o)) && !overlap(out.compile(o, matchAnyVariable), in.compile(p, matchAnyVariable))
+		return !overlap(out.compile(o, matchAnyVariable), in.compile(p, matchAnyVariable))
 	})
 }
 
 // excludes reports whether in excludes everything that p, an exclusion of out, matches.
-// A p with a variable must be an exclusion of in too: if the variable has no value, both
-// statements must be void.
+// The exclusion of in that covers p contains no variable that p does not contain, so it
+// matches something whenever p does.
 func (out element) excludes(in element, p string) bool {
-	if out.variables && hasVariable(p) {
-		return in.variables && slices.Contains(in.not, p)
-	}
 	return in.includes(in.not, out, p)
 }
 

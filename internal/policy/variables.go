@@ -39,8 +39,11 @@ func readVariable(text []rune) (variableRef, int, bool) {
 	}
 	key, rest, found := strings.Cut(string(text[2:end]), ",")
 	ref := variableRef{key: foldKey(strings.TrimSpace(key))}
+	// AWS documents the form ${key, 'default'}, with a space. Without it, the text
+	// is not a default.
+	spaced := strings.HasPrefix(rest, " ")
 	rest = strings.TrimSpace(rest)
-	if found && len(rest) >= 2 && rest[0] == '\'' && rest[len(rest)-1] == '\'' {
+	if found && spaced && len(rest) >= 2 && rest[0] == '\'' && rest[len(rest)-1] == '\'' {
 		ref.hasFallback, ref.fallback = true, rest[1:len(rest)-1]
 	}
 	return ref, end + 1, true
