@@ -155,8 +155,8 @@ func (c *clusterInfo) checkProvider(ctx context.Context, cluster plan.Cluster) e
 type discovery struct{ client kubernetes.Interface }
 
 func newDiscovery(mgr ctrl.Manager) (discovery, error) {
-	client, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
-	return discovery{client: client}, err
+	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	return discovery{client: clientset}, err
 }
 
 // issuer returns the issuer of the cluster's ServiceAccount tokens

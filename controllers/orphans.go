@@ -50,9 +50,9 @@ type orphans struct {
 	retained    map[string]bool // names of retained roles that the operator could not tag yet
 }
 
-func newOrphans(policy OrphanPolicy, now clock.PassiveClock, apiReader client.Reader, roles roles, guardrails guardrailReader) *orphans {
+func newOrphans(onLeak OrphanPolicy, now clock.PassiveClock, apiReader client.Reader, roles roles, guardrails guardrailReader) *orphans {
 	return &orphans{
-		policy: policy, clock: now, apiReader: apiReader, roles: roles, guardrails: guardrails,
+		policy: onLeak, clock: now, apiReader: apiReader, roles: roles, guardrails: guardrails,
 		sightings: map[string]int{}, byNamespace: map[string]int{}, retained: map[string]bool{},
 	}
 }

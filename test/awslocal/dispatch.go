@@ -110,7 +110,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, form url.Val
 	if err == nil {
 		body, err = m.EncodeQuery(form.Get("Action"), out, req.id)
 	}
-	if hangUp, ok := errors.AsType[*connectionReset](err); ok {
+	if hangUp, ok := errors.AsType[*connectionResetError](err); ok {
 		hangUp.on(w)
 		return
 	}

@@ -92,9 +92,9 @@ func (i *injector) apply(c *call, after bool) error {
 func (r Rule) fault(c *call) error {
 	switch r.Error {
 	case ConnectionReset:
-		return &connectionReset{}
+		return &connectionResetError{}
 	case Timeout:
-		return &connectionReset{ctx: c.Context, hold: time.Duration(r.Hold)}
+		return &connectionResetError{ctx: c.Context, hold: time.Duration(r.Hold)}
 	case "Throttling":
 		if r.Message == "" {
 			return rateExceeded()
@@ -172,21 +172,21 @@ func (i *injector) longestDelay() time.Duration {
 	return time.Duration(max(f.ReadDelay, f.STSDelay))
 }
 
-// connectionReset ends the connection instead of an answer: at once with a reset,
+// connectionResetError ends the connection instead of an answer: at once with a reset,
 // or, with a context, when that is done or hold is over.
-type connectionReset struct {
+type connectionResetError struct {
 	ctx  context.Context //nolint:containedctx // of the request that waits
 	hold time.Duration
 }
 
-func (e *connectionReset) Error() string {
+func (e *connectionResetError) Error() string {
 	if e.ctx == nil {
 		return "connection reset on purpose"
 	}
 	return "no answer on purpose"
 }
 
-func (e *connectionReset) on(w http.ResponseWriter) {
+func (e *connectionResetError) on(w http.ResponseWriter) {
 	if e.ctx != nil {
 		ctx, cancel := e.ctx, func() {}
 		if e.hold > 0 {
@@ -218,6 +218,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return &connectionReset{}
+		return &connectionResetError{}
 	}
 }

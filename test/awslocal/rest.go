@@ -17,7 +17,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, m *model.Serv
 	if err == nil {
 		body, err = m.EncodeREST(action, out)
 	}
-	if hangUp, ok := errors.AsType[*connectionReset](err); ok {
+	if hangUp, ok := errors.AsType[*connectionResetError](err); ok {
 		hangUp.on(w)
 		return
 	}
