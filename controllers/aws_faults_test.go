@@ -108,6 +108,7 @@ func TestAWSQuota(t *testing.T) {
 	s := begin(t)
 	arns := make([]string, 11)
 	for i := range arns {
+		s.createPolicy("p" + string(rune('a'+i)))
 		arns[i] = `"arn:aws:iam::123456789012:policy/p` + string(rune('a'+i)) + `"`
 	}
 	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ",") + "]}}")

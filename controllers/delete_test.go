@@ -93,7 +93,7 @@ func TestDeleteCosts(t *testing.T) {
 			}
 			s.awaitGone("checkout")
 			got := since(before, s.account.Calls())
-			for _, start := range []string{"GetCallerIdentity", "GetOpenIDConnectProvider", "GetAccountAuthorizationDetails", "ListRoles"} {
+			for _, start := range []string{"GetCallerIdentity", "GetOpenIDConnectProvider", "GetAccountAuthorizationDetails", "ListRoles", "ListPolicies"} {
 				delete(got, start)
 			}
 			if diff := cmp.Diff(tc.deleted, got); diff != "" {

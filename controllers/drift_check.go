@@ -46,6 +46,7 @@ type driftChecker struct {
 	clusterInfo *clusterInfo
 	guardrails  guardrailReader
 	roleCache   *roleCache
+	policies    *managedPolicies
 	clock       clock.Clock
 	suspects    chan event.GenericEvent
 	orphans     *orphans
@@ -102,6 +103,7 @@ func (d *driftChecker) check(ctx context.Context) error {
 		d.recordResults(ctx, nil, plan.RoleSnapshot{}, began) // a start without ready identities costs no call
 		return nil
 	}
+	d.checkPolicies(ctx, list.Items)
 	if d.cost > cheapCheck && d.cost >= readCost(candidates) && d.skipped < remeasureAfter {
 		d.skipped++
 		d.recordResults(ctx, candidates, plan.RoleSnapshot{}, began)

@@ -76,8 +76,9 @@ func TestSweepRests(t *testing.T) {
 				sweeps := &failing{err: tc.err}
 				s := &driftChecker{
 					config: Config{DriftCheckInterval: time.Hour}, client: settled{}, lister: sweeps, clusterInfo: shared, guardrails: guardrailReader{settled{}}, roleCache: newRoleCache(),
-					orphans: newOrphans(OrphanReport, clock.RealClock{}, settled{}, nil, guardrailReader{settled{}}),
-					clock:   clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
+					orphans:  newOrphans(OrphanReport, clock.RealClock{}, settled{}, nil, guardrailReader{settled{}}),
+					policies: newManagedPolicies(&fakePolicies{}, clock.RealClock{}),
+					clock:    clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
 				}
 				if err := s.Start(ctx); err != nil {
 					t.Error(err)

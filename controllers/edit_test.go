@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -32,6 +33,7 @@ func TestEdit(t *testing.T) {
 	want := map[string]int{
 		"GetRole": 1, "ListAttachedRolePolicies": 1, "ListRolePolicies": 1, "GetRolePolicy": 2, // of two inline policies
 		"DetachRolePolicy": 1, "DeleteRolePolicy": 1, "TagRole": 1, "UpdateRole": 1, "PutRolePolicy": 1, "AttachRolePolicy": 1,
+		"GetPolicy": 1, "GetPolicyVersion": 1, // of ReadOnlyAccess, at its first use
 	}
 	if diff := cmp.Diff(want, since(before, s.account.Calls())); diff != "" {
 		t.Errorf("calls: -want, +got:\n%s", diff)
@@ -139,7 +141,11 @@ func TestSuspend(t *testing.T) {
 	if suspended.Status.ObservedGeneration != suspended.Generation {
 		t.Error("The status does not say that the suspension has been seen.")
 	}
+	if c := condition(suspended, v1alpha1.ConditionSuspended); c == nil || c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonSuspended {
+		t.Errorf("condition Suspended = %v", c)
+	}
 	suspended.Status.ObservedGeneration = ready.Status.ObservedGeneration
+	meta.RemoveStatusCondition(&suspended.Status.Conditions, v1alpha1.ConditionSuspended)
 	if diff := cmp.Diff(ready.Status, suspended.Status); diff != "" {
 		t.Errorf("status: -before, +after:\n%s", diff)
 	}

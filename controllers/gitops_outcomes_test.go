@@ -147,6 +147,7 @@ var outcomes = map[string]outcome{
 		tell: func(s *story) {
 			var arns []string
 			for name := range strings.SplitSeq("abcdefghijk", "") { // IAM attaches ten
+				s.createPolicy(name)
 				arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
 			}
 			s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [" + strings.Join(arns, ", ") + "]}}")

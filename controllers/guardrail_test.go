@@ -68,8 +68,8 @@ func TestBaseline(t *testing.T) {
 		metadata: {name: checkout}
 		spec: {policies: {inline: [{name: admin, statements: [{effect: Allow, actions: ["iam:*"], resources: ["*"]}]}]}}`)
 	pi := s.awaitRefused("checkout",
-		"the operator's built-in baseline refuses: spec.policies.inline[admin].statements[0]: iam:* administers IAM",
-		"the platform team can allow it by a PodIdentityGuardrail for this namespace")
+		"rejected by the built-in baseline: spec.policies.inline[admin].statements[0]: iam:* administers IAM",
+		"a PodIdentityGuardrail for this namespace can allow it")
 	if len(pi.Finalizers) > 0 || pi.Status.Role != nil || pi.Status.Guardrail != nil {
 		t.Errorf("Something was made of what is refused: finalizers %v, role %v, guardrail %v.", pi.Finalizers, pi.Status.Role, pi.Status.Guardrail)
 	}
@@ -90,7 +90,7 @@ func TestGuardrailReports(t *testing.T) {
 	name := s.awaitReady("checkout").Status.Role.Name
 	before := s.role(name)
 	g := s.guard("readers", `actions: {allowed: ["s3:Get*"]}`)
-	pi := s.awaitRefused("checkout", "PodIdentityGuardrail "+g.Name+" refuses: spec.policies.inline[queue].document: sqs:sendmessage is not among the actions that are allowed: s3:Get*")
+	pi := s.awaitRefused("checkout", "rejected by PodIdentityGuardrail "+g.Name+": ", "spec.policies.inline[queue].document: Statement[0]: sqs:SendMessage is not covered by the allowed actions: s3:Get*")
 	if pi.Status.Guardrail.Name != g.Name {
 		t.Errorf("status.guardrail = %v", pi.Status.Guardrail)
 	}
@@ -126,7 +126,7 @@ func TestGuardrailRevokes(t *testing.T) {
 	made := s.awaitReady("checkout").Status.Role
 	before, trust := s.role(made.Name), s.trust(made.Name)
 	g := s.guard("readers", `actions: {allowed: ["s3:Get*"]}, onViolation: Revoke`)
-	s.awaitRefused("checkout", "sqs:sendmessage is not among the actions that are allowed")
+	s.awaitRefused("checkout", "sqs:SendMessage is not covered by the allowed actions")
 
 	revoked := s.role(made.Name)
 	if len(revoked.Managed)+len(revoked.Inline) > 0 || s.trust(made.Name) != string(policy.DenyAllTrust()) {
@@ -168,13 +168,13 @@ func TestRevokingGoesOn(t *testing.T) {
 	s.guard("none", `managedPolicies: {allowed: []}, onViolation: Revoke`)
 	s.eventually("the trust to be cut", func() bool { return s.trust(name) == string(policy.DenyAllTrust()) })
 	s.heal()
-	s.awaitRefused("checkout", "spec.policies.managed[0]", "allowed: none is")
+	s.awaitRefused("checkout", "spec.policies.managed[0]", "(none)")
 	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
 		t.Errorf("The role has rights left: %+v.", got)
 	}
 }
 
-// Plan shows what would be refused, and changes nothing.
+// Mode Plan changes nothing, except that a guardrail can revoke.
 func TestGuardrailAndPlan(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
@@ -182,11 +182,27 @@ func TestGuardrailAndPlan(t *testing.T) {
 	before := s.role(name)
 	s.apply(checkout + "  mode: Plan\n")
 	s.awaitReady("checkout")
-	s.guard("none", `inlinePolicies: Forbidden, onViolation: Revoke`)
+	g := s.guard("report", `inlinePolicies: Forbidden`)
 	s.awaitRefused("checkout", "inline policies are forbidden")
 	if diff := cmp.Diff(before, s.role(name)); diff != "" {
 		t.Errorf("mode Plan changed the role: -before, +after:\n%s", diff)
 	}
+	s.unguard(g)
+	s.awaitReady("checkout")
+	s.guard("revoke", `inlinePolicies: Forbidden, onViolation: Revoke`)
+	s.awaitRevoked("checkout", name)
+}
+
+// awaitRevoked waits until the role of an identity has neither trust nor permissions.
+func (s *story) awaitRevoked(name, role string) {
+	s.t.Helper()
+	s.eventually("role "+role+" of "+name+" to be revoked", func() bool {
+		managed, err := s.iam.ListAttachedRolePolicies(s.ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
+		s.must(err)
+		inline, err := s.iam.ListRolePolicies(s.ctx, &iam.ListRolePoliciesInput{RoleName: &role})
+		s.must(err)
+		return len(managed.AttachedPolicies)+len(inline.PolicyNames) == 0 && s.trust(role) == string(policy.DenyAllTrust())
+	})
 }
 
 // A guardrail never keeps an identity from being deleted.
@@ -235,7 +251,7 @@ func TestGuardrailBoundaryConflict(t *testing.T) {
 	g := s.guard("other", `permissionsBoundary: "arn:aws:iam::123456789012:policy/other"`)
 	s.apply("metadata: {name: checkout}\nspec: {}")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
-	s.saysOf(pi, "PodIdentityGuardrail "+g.Name+" forces the permissions boundary arn:aws:iam::123456789012:policy/other", "the platform team has to choose")
+	s.saysOf(pi, "PodIdentityGuardrail "+g.Name+" requires arn:aws:iam::123456789012:policy/other", "the platform team must remove one of them")
 	s.unguard(g)
 	s.awaitReady("checkout")
 }
@@ -248,7 +264,7 @@ func TestMaxIdentities(t *testing.T) {
 	s.awaitReady("first")
 	s.apply("metadata: {name: second}\nspec: {}")
 	pi := s.await("second", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
-	s.saysOf(pi, "the namespace may have 1 PodIdentities, and that many came before this one")
+	s.saysOf(pi, "namespace limit of 1 PodIdentities reached")
 	if condition(pi, v1alpha1.ConditionStalled) != nil {
 		t.Error("One that waits for its turn is stalled.")
 	}
@@ -311,7 +327,7 @@ func TestGuardrailAfterRestart(t *testing.T) {
 // To judge costs no call to AWS, and an identity that stays allowed no write.
 func TestGuardrailCostsNothing(t *testing.T) {
 	s := begin(t)
-	s.guard("wide", `actions: {allowed: ["s3:*", "sqs:*"]}`)
+	s.guard("wide", `actions: {allowed: ["s3:*", "s3-object-lambda:*", "sqs:*"]}`)
 	s.apply(checkout)
 	s.awaitReady("checkout")
 	calls := s.account.Calls()

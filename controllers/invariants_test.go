@@ -51,13 +51,13 @@ var invariants = []invariant{
 		}
 		return pi.Status.ObservedGeneration <= pi.Generation
 	}},
-	{"when Ready is True, every condition is of the same generation, and the status of none before", func(pi *v1alpha1.PodIdentity) bool {
+	{"when Ready is True, every condition but Suspended is of the same generation, and the status of none before", func(pi *v1alpha1.PodIdentity) bool {
 		if !ready(pi, metav1.ConditionTrue) {
 			return true
 		}
 		generation := condition(pi, v1alpha1.ConditionReady).ObservedGeneration
 		for _, c := range pi.Status.Conditions {
-			if c.ObservedGeneration != generation {
+			if c.ObservedGeneration != generation && c.Type != v1alpha1.ConditionSuspended {
 				return false
 			}
 		}

@@ -43,9 +43,8 @@ func TestMetrics(t *testing.T) {
 		"podidentity_aws_requests_total{CreateRole,Success}":    1,
 		"podidentity_aws_requests_total{ListRoles,Success}":     1,
 		"podidentity_aws_request_duration_seconds{CreateRole}":  2,
-		"podidentity_aws_rate_limit_wait_seconds{create}":       5, // the throttled one, and 1 + managed + inline
+		"podidentity_aws_rate_limit_wait_seconds{create}":       5 + 4, // the throttled one, 1 + managed + inline, and two managed policies to read
 		"podidentity_aws_rate_limit_wait_seconds{repair}":       1,
-		"podidentity_aws_rate_limit_wait_seconds{check}":        2 + 6, // the pages, and a look at a role of three inline policies
 		"podidentity_role_changes_total{CreateRole}":            1,
 		"podidentity_drift_corrected_total{inlinePolicy}":       1,
 		"podidentity_failures_total{GuardrailViolated}":         1, // the second time it says nothing new
@@ -57,7 +56,8 @@ func TestMetrics(t *testing.T) {
 	}
 	for want, least := range map[string]float64{
 		"podidentity_aws_rate_limit_wait_seconds{edit}":    1,
-		"podidentity_aws_rate_limit_wait_seconds{request}": 3, // a look at a bare role; and one at the provider on a slow machine
+		"podidentity_aws_rate_limit_wait_seconds{check}":   2 + 6 + 2, // the pages, a read of a role with three inline policies, and the managed policy
+		"podidentity_aws_rate_limit_wait_seconds{request}": 3,         // a look at a bare role; and one at the provider on a slow machine
 	} {
 		if got := after[want] - before[want]; got < least {
 			t.Errorf("%s grew by %v, want %v at least", want, got, least)

@@ -13,6 +13,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
@@ -40,6 +41,7 @@ type orphans struct {
 	apiReader  client.Reader
 	roles      roles
 	guardrails guardrailReader
+	policies   *managedPolicies
 	events     events.EventRecorder
 
 	mu          sync.Mutex
@@ -193,22 +195,11 @@ func (o *orphans) violatesGuardrail(ctx context.Context, orphan plan.Orphan) (bo
 	if err != nil {
 		return false, err
 	}
-	result := set.Evaluate(identityOf(orphan), 0)
-	return result.Err != nil && result.Revoke, nil
-}
-
-// identityOf returns the PodIdentity that asks for what an orphaned role has.
-func identityOf(orphan plan.Orphan) *v1alpha1.PodIdentity {
-	pi := &v1alpha1.PodIdentity{}
-	pi.Namespace, pi.Name = orphan.Namespace, orphan.Object
-	for _, arn := range orphan.Managed {
-		pi.Spec.Policies.Managed = append(pi.Spec.Policies.Managed, v1alpha1.PolicyARN(arn))
+	if !set.Revokes() {
+		return false, nil
 	}
-	for name, document := range orphan.Inline {
-		pi.Spec.Policies.Inline = append(pi.Spec.Policies.Inline, v1alpha1.InlinePolicy{Name: name, Document: string(document.Document)})
-	}
-	pi.Spec.Role.PermissionsBoundary = v1alpha1.PolicyARN(orphan.Boundary)
-	return pi
+	facts := guardrail.Facts{Managed: o.policies.contents(ctx, set.Reads(orphan.Managed), false)}
+	return set.EvaluateRole(orphan.Role, orphan.Namespace, facts).Revoke, nil
 }
 
 // tagRetained tags a role that was retained while AWS was not available.

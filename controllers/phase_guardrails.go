@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -12,58 +13,101 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
-	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// guardrailsPhase computes the desired state within the guardrails of the
-// namespace, and rejects an identity that exceeds them.
+// guardrailsPhase holds an identity against the guardrails of its namespace, and
+// computes the desired state within them.
 type guardrailsPhase struct {
-	client  client.Reader
-	reader  guardrailReader
-	role    *rolePhase
-	orphans *orphans
-	require bool // reject namespaces that no guardrail selects
+	client   client.Reader
+	reader   guardrailReader
+	policies *managedPolicies
+	role     *rolePhase
+	orphans  *orphans
+	require  bool // reject namespaces that no guardrail selects
 }
 
-// computeDesired computes the desired state of the identity.
-func (p *guardrailsPhase) computeDesired(ctx context.Context, s *scope) error {
+// enforce rejects an identity that requests more than its namespace is allowed. It
+// is the first phase, so that nothing keeps a guardrail from revoking: neither an
+// invalid spec nor another failure. From then on the operator neither extends nor
+// repairs the identity's role, and revokes the role's permissions if a guardrail
+// says so.
+func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 	var err error
 	if s.guardrails, err = p.reader.forNamespace(ctx, s.obj.Namespace); err != nil {
 		return err
 	}
-	if s.cluster, err = withBoundary(s.cluster, s.guardrails); err != nil {
-		return err
-	}
-	s.desired, err = plan.Desired(s.obj, s.cluster)
-	return err
-}
-
-// enforce rejects an identity that requests more than its namespace is allowed.
-// From then on the operator neither extends nor repairs the identity's role, and
-// revokes the role's permissions if a guardrail says so.
-func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 	if len(s.guardrails) == 0 && p.require {
 		s.obj.Status.Guardrail = nil
 		return fault.Errorf(fault.Blocked, v1alpha1.ReasonGuardrailMissing,
 			"no PodIdentityGuardrail selects namespace %s and the operator requires one (--require-guardrail); ask your platform team to create one", s.obj.Namespace)
 	}
-	rank, err := p.rank(ctx, s)
-	if err != nil {
+	facts := guardrail.Facts{Managed: p.policies.contents(ctx, s.guardrails.Reads(managedARNs(s.obj)), s.requestToken != "")}
+	if facts.Older, err = p.older(ctx, s); err != nil {
 		return err
 	}
-	result := s.guardrails.Evaluate(s.obj, rank)
+	result := s.guardrails.Evaluate(s.obj, facts)
 	s.obj.Status.Guardrail = guardrailStatus(result.Guardrail)
-	if result.Err == nil {
-		s.permitted = true
-		return nil
-	}
-	if result.Revoke && s.obj.Spec.Mode != v1alpha1.ModePlan {
-		ratelimit.Raise(ctx, ratelimit.Edit)
+	s.unread = result.Unread
+	if result.Revoke {
 		if err := p.role.revoke(ctx, s); err != nil {
 			return err
 		}
 	}
 	return result.Err
+}
+
+// enforceOnRole holds the role as it is against the guardrails that revoke, if this
+// reconcile has not brought it in sync with the spec: because the object is
+// suspended, in Plan mode or invalid, or because of any other failure. Then the role
+// has permissions that the spec does not show. It returns err, or the rejection.
+func (p *guardrailsPhase) enforceOnRole(ctx context.Context, s *scope, err error) error {
+	if s.roleInSync || !hasFinalizer(s.obj) || !s.guardrails.Revokes() || err != nil && fault.KindOf(err) == fault.Transient {
+		return err
+	}
+	role, readErr := p.role.current(ctx, s)
+	if readErr != nil || role == nil {
+		return cmp.Or(err, readErr)
+	}
+	facts := guardrail.Facts{Managed: p.policies.contents(ctx, s.guardrails.Reads(role.Managed), false)}
+	result := s.guardrails.EvaluateRole(*role, s.obj.Namespace, facts)
+	if !result.Revoke {
+		return err
+	}
+	s.obj.Status.Guardrail = guardrailStatus(result.Guardrail)
+	s.failedCondition = v1alpha1.ConditionRoleReady
+	if revokeErr := p.role.revoke(ctx, s); revokeErr != nil {
+		return revokeErr
+	}
+	if err != nil {
+		return fault.Errorf(fault.KindOf(result.Err), v1alpha1.ReasonGuardrailViolated, "%w; %w", result.Err, err)
+	}
+	return result.Err
+}
+
+// computeDesired computes the desired state of the identity.
+func (p *guardrailsPhase) computeDesired(_ context.Context, s *scope) error {
+	var err error
+	if s.boundary, err = s.guardrails.Boundary(s.cluster.Boundary); err != nil {
+		return err
+	}
+	s.cluster.Boundary = s.boundary.ARN
+	s.desired, err = plan.Desired(s.obj, s.cluster)
+	return err
+}
+
+// requireContents rejects a valid spec with a managed policy whose contents the
+// operator failed to read.
+func (p *guardrailsPhase) requireContents(_ context.Context, s *scope) error {
+	s.permitted = s.unread == nil
+	return s.unread
+}
+
+func managedARNs(pi *v1alpha1.PodIdentity) []string {
+	arns := make([]string, len(pi.Spec.Policies.Managed))
+	for i, arn := range pi.Spec.Policies.Managed {
+		arns[i] = string(arn)
+	}
+	return arns
 }
 
 func guardrailStatus(by *v1alpha1.PodIdentityGuardrail) *v1alpha1.GuardrailStatus {
@@ -73,9 +117,9 @@ func guardrailStatus(by *v1alpha1.PodIdentityGuardrail) *v1alpha1.GuardrailStatu
 	return &v1alpha1.GuardrailStatus{Name: by.Name, Generation: by.Generation}
 }
 
-// rank returns how many identities of the namespace are older than this one, orphaned
+// older returns how many identities of the namespace are older than this one, orphaned
 // roles included; zero if no guardrail limits their number.
-func (p *guardrailsPhase) rank(ctx context.Context, s *scope) (int, error) {
+func (p *guardrailsPhase) older(ctx context.Context, s *scope) (int, error) {
 	if !s.guardrails.LimitsCount() {
 		return 0, nil
 	}
@@ -83,14 +127,14 @@ func (p *guardrailsPhase) rank(ctx context.Context, s *scope) (int, error) {
 	if err := p.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return 0, fmt.Errorf("listing the PodIdentities of namespace %s: %w", s.obj.Namespace, err)
 	}
-	rank := p.orphans.inNamespace(s.obj.Namespace)
+	older := p.orphans.inNamespace(s.obj.Namespace)
 	for i := range list.Items {
 		other := &list.Items[i]
 		if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && olderThan(other, s.obj, hasFinalizer) {
-			rank++
+			older++
 		}
 	}
-	return rank, nil
+	return older, nil
 }
 
 // hasFinalizer reports whether the operator may have created a role for the
@@ -132,7 +176,7 @@ func (g guardrailReader) matching(ctx context.Context, namespace string, all ...
 // withBoundary returns the cluster as it applies to the identities of a namespace:
 // with the permissions boundary that the guardrails enforce.
 func withBoundary(cluster plan.Cluster, guardrails guardrail.Set) (plan.Cluster, error) {
-	var err error
-	cluster.Boundary, err = guardrails.Boundary(cluster.Boundary)
+	boundary, err := guardrails.Boundary(cluster.Boundary)
+	cluster.Boundary = boundary.ARN
 	return cluster, err
 }

@@ -67,6 +67,7 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 	cached, ok := p.cache.get(s.obj.UID)
 	if !ok && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
 		s.role = s.obj.Status.Role // the first drift check reads it, together with all others
+		s.roleInSync = true
 		return nil
 	}
 	if ok && !equality.Semantic.DeepEqual(cached.desired, s.desired.Role) {
@@ -85,6 +86,7 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 		}
 	}
 	s.role = &cached.status
+	s.roleInSync = true
 	if left := cached.assumableAt.Sub(p.clock.Now()); left > 0 {
 		s.requeueAfter = left
 		return fault.Errorf(fault.Waiting, v1alpha1.ReasonRolePropagating,
@@ -97,9 +99,12 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 // drift check keeps cached roles recent; if it fails for long, reconciles read
 // their roles themselves.
 func (p *rolePhase) upToDate(cached cachedRole, s *scope) bool {
-	return s.requestToken == "" &&
-		p.clock.Since(cached.observedAt) < maxMissedDriftChecks*p.config.DriftCheckInterval &&
-		equality.Semantic.DeepEqual(cached.desired, s.desired.Role)
+	return p.recent(cached, s) && equality.Semantic.DeepEqual(cached.desired, s.desired.Role)
+}
+
+// recent reports whether the role is still as it was when it was cached.
+func (p *rolePhase) recent(cached cachedRole, s *scope) bool {
+	return s.requestToken == "" && p.clock.Since(cached.observedAt) < maxMissedDriftChecks*p.config.DriftCheckInterval
 }
 
 // converge makes the role match the desired one and returns it. For an object
@@ -148,8 +153,13 @@ func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, erro
 			"role %s has path %s, but the operator only manages roles under %s; delete the role or set a different spec.role.name",
 			name, observed.Path, s.desired.Role.Path)
 	}
-	s.role = &v1alpha1.RoleStatus{Name: observed.Name, ARN: observed.ARN, ID: observed.ID}
+	s.setObserved(observed)
 	return observed, nil
+}
+
+func (s *scope) setObserved(observed *plan.Observed) {
+	s.observed = observed
+	s.role = &v1alpha1.RoleStatus{Name: observed.Name, ARN: observed.ARN, ID: observed.ID}
 }
 
 // errNotOwned is the error for a role of another owner. It does not name the owner,
@@ -216,32 +226,6 @@ func diff(s *scope, observed *plan.Observed) []plan.Change {
 		return plan.Diff(nil, s.desired.Role)
 	}
 	return plan.Diff(&observed.Role, s.desired.Role)
-}
-
-// revoke removes the trust policy and the permissions of the role, if there is one.
-func (p *rolePhase) revoke(ctx context.Context, s *scope) error {
-	if !hasFinalizer(s.obj) {
-		return nil
-	}
-	s.roleWasInSync = false // the operator changes the role because of a guardrail, so this is no drift
-	s.desired.Role = s.desired.Role.Revoked()
-	if cached, ok := p.cache.get(s.obj.UID); ok && p.upToDate(cached, s) {
-		return nil
-	}
-	p.cache.remove(s.obj.UID)
-	observed, err := p.observe(ctx, s)
-	if err != nil || observed == nil {
-		return err
-	}
-	applied, err := p.apply(ctx, s, observed)
-	if err != nil {
-		return err
-	}
-	if len(applied.Completed) > 0 {
-		s.addEvent(eventRevokedRole, "Revoke", "Removed the trust policy and permissions of role", s.desired.Role.Name)
-	}
-	p.cache.put(s.obj.UID, p.cacheEntry(s, observed, applied))
-	return nil
 }
 
 // cacheEntry returns the cache entry of a role that matches the desired one now.

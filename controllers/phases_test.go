@@ -18,7 +18,6 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
-	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -122,6 +121,9 @@ type unit struct {
 	roles  *fakeRoles
 	cache  *roleCache
 	clock  *testingclock.FakePassiveClock
+	// policies are the managed policies of the account; every policy that is not
+	// there is missing.
+	policies *fakePolicies
 	*Reconciler
 }
 
@@ -139,12 +141,14 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 	u := &unit{
 		t: t, client: builder.Build(), roles: &fakeRoles{roles: map[string]*plan.Observed{}},
 		cache: newRoleCache(), clock: testingclock.NewFakePassiveClock(now),
+		policies: &fakePolicies{documents: map[string]string{s3ReadOnly: readOnlyDocument}},
 	}
 	u.Reconciler = newReconciler(unitConfig, dependencies{
 		client: client.WithFieldOwner(u.client, FieldManager), apiReader: u.client, roles: u.roles, cache: u.cache, clock: u.clock,
 		clusterInfo:  &clusterInfo{config: unitConfig, clock: u.clock, apiReader: u.client},
 		guardrails:   guardrailReader{client: u.client},
 		orphans:      newOrphans(OrphanSeal, u.clock, u.client, u.roles, guardrailReader{client: u.client}),
+		policies:     newManagedPolicies(u.policies, u.clock),
 		checkPending: func() bool { return false },
 	})
 	return u
@@ -162,7 +166,7 @@ func (b indexBuilder) IndexField(_ context.Context, obj client.Object, field str
 func checkout(edits ...func(*v1alpha1.PodIdentity)) *v1alpha1.PodIdentity {
 	pi := &v1alpha1.PodIdentity{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "1", Generation: 1},
-		Spec:       v1alpha1.PodIdentitySpec{Policies: v1alpha1.PoliciesSpec{Managed: []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}}},
+		Spec:       v1alpha1.PodIdentitySpec{Policies: v1alpha1.PoliciesSpec{Managed: []v1alpha1.PolicyARN{s3ReadOnly}}},
 	}
 	for _, edit := range edits {
 		edit(pi)
@@ -311,17 +315,6 @@ func TestRolePhase_RetainSucceedsWhileAWSIsUnreachable(t *testing.T) {
 				t.Errorf("events = %v", s.pendingEvents)
 			}
 		})
-	}
-}
-
-func TestGuardrailsPhase_RequiresAGuardrail(t *testing.T) {
-	u := newUnit(t)
-	u.guardrails.require = true
-	s := u.scopeOf(checkout())
-	expectFault(t, u.guardrails.enforce(t.Context(), s), fault.Blocked, v1alpha1.ReasonGuardrailMissing)
-	s.guardrails = guardrail.Set{{}}
-	if err := u.guardrails.enforce(t.Context(), s); fault.ReasonOf(err, "") == v1alpha1.ReasonGuardrailMissing {
-		t.Errorf("with a guardrail: %v", err)
 	}
 }
 

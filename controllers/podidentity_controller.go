@@ -92,14 +92,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 	if err := r.restoreFinalizer(ctx, obj); err != nil {
 		return retryConflict(err)
 	}
-	if obj.Spec.Suspend {
-		return r.observeSuspended(ctx, obj)
-	}
-
 	before := obj.DeepCopy()
 	s := newScope(obj, r.config.ClusterName)
+	if obj.Spec.Suspend {
+		return r.reconcileSuspended(ctx, before, s)
+	}
 	err := run(ctx, s, r.phases(obj.Spec.Mode)...)
 	r.defend(ctx, s, err)
+	err = r.guardrails.enforceOnRole(ctx, s, err)
 	setStatus(s, err)
 	return r.updateStatus(ctx, before, s, err)
 }
@@ -122,9 +122,10 @@ func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
 // phases returns the phases of a reconcile, in order.
 func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 	prepare := []phase{
+		{v1alpha1.ConditionRoleReady, r.guardrails.enforce},
 		{v1alpha1.ConditionIssuerReady, r.issuer.resolveCluster},
 		{v1alpha1.ConditionReady, r.guardrails.computeDesired},
-		{v1alpha1.ConditionRoleReady, r.guardrails.enforce},
+		{v1alpha1.ConditionRoleReady, r.guardrails.requireContents},
 		{v1alpha1.ConditionIssuerReady, r.issuer.requireProvider},
 		{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.checkOwnership},
 		{v1alpha1.ConditionRoleReady, r.role.checkQuotas},
@@ -152,17 +153,6 @@ func (r *Reconciler) updateStatus(ctx context.Context, before *v1alpha1.PodIdent
 	}
 	r.emitEvents(before, s, err)
 	return r.result(s, err)
-}
-
-// observeSuspended records that the operator has observed the spec of a suspended
-// object, and leaves the rest of its status unchanged.
-func (r *Reconciler) observeSuspended(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
-	if len(obj.Status.Conditions) == 0 {
-		return ctrl.Result{}, nil // suspended since its creation: there is no status yet
-	}
-	before := obj.DeepCopy()
-	obj.Status.ObservedGeneration = obj.Generation
-	return retryConflict(r.patchStatus(ctx, before, obj))
 }
 
 // patchMetadata patches obj and keeps the status that this reconcile has

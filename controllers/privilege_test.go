@@ -267,6 +267,7 @@ func (s *story) liveThroughDrift(refused func() bool) {
 func (s *story) liveThroughQuota(refused func() bool) {
 	var arns []string
 	for name := range strings.SplitSeq("abcdefghijk", "") {
+		s.createPolicy(name)
 		arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
 	}
 	s.apply("metadata: {name: greedy}\nspec: {policies: {managed: [" + strings.Join(arns, ", ") + "]}}")

@@ -25,14 +25,25 @@ type scope struct {
 	// instead.
 	roleWasInSync, serviceAccountWasInSync bool
 
+	// guardrails and unread are set by guardrailsPhase.enforce. unread states why the
+	// contents of a managed policy of the spec are not known, nil if they are.
+	guardrails guardrail.Set
+	unread     error
 	// cluster is set by issuerPhase.resolveCluster; guardrailsPhase.computeDesired
 	// adds the boundary that applies to the namespace.
 	cluster plan.Cluster
-	// guardrails and desired are set by guardrailsPhase.computeDesired.
-	guardrails guardrail.Set
-	desired    plan.State
-	// permitted reports that the guardrails accept the identity. Set by
-	// guardrailsPhase.enforce.
+	// boundary and desired are set by guardrailsPhase.computeDesired.
+	boundary guardrail.Boundary
+	desired  plan.State
+
+	// observed is the role as this reconcile read it, nil if it did not. Set by
+	// rolePhase.
+	observed *plan.Observed
+	// roleInSync reports that the role matches the spec, or that the first drift check
+	// will find out. Set by rolePhase.
+	roleInSync bool
+	// permitted reports that the guardrails accept the identity, and that desired is
+	// known. Set by guardrailsPhase.requireContents.
 	permitted bool
 
 	// role is the role as it is now, nil while it is unknown. Set by rolePhase.

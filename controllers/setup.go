@@ -17,6 +17,7 @@ type AWS struct {
 	Roles interface {
 		roles
 		roleLister
+		policyReader
 	}
 	Providers providers
 	Account   account
@@ -34,13 +35,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	}
 	cached := newRoleCache()
 	guardrails := guardrailReader{client: mgr.GetClient()}
+	policies := newManagedPolicies(aws.Roles, realClock)
 	recorder := mgr.GetEventRecorder("podidentity-operator")
 	orphaned := newOrphans(config.OrphanedRoles, realClock, mgr.GetAPIReader(), aws.Roles, guardrails)
-	orphaned.events = recorder
+	orphaned.events, orphaned.policies = recorder, policies
 	suspects := make(chan event.GenericEvent)
 	checker := &driftChecker{
 		config: config, client: mgr.GetClient(), lister: aws.Roles, clusterInfo: shared, guardrails: guardrails, roleCache: cached,
-		clock: realClock, suspects: suspects, orphans: orphaned,
+		policies: policies, clock: realClock, suspects: suspects, orphans: orphaned,
 	}
 	r := newReconciler(config, dependencies{
 		client:       client.WithFieldOwner(mgr.GetClient(), FieldManager),
@@ -48,6 +50,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		roles:        aws.Roles,
 		clusterInfo:  shared,
 		guardrails:   guardrails,
+		policies:     policies,
 		cache:        cached,
 		orphans:      orphaned,
 		clock:        realClock,
@@ -69,6 +72,7 @@ type dependencies struct {
 	roles        roles
 	clusterInfo  *clusterInfo
 	guardrails   guardrailReader
+	policies     *managedPolicies
 	cache        *roleCache
 	orphans      *orphans
 	clock        clock.PassiveClock
@@ -84,7 +88,7 @@ func newReconciler(config Config, d dependencies) *Reconciler {
 		client:          d.client,
 		apiReader:       d.apiReader,
 		issuer:          &issuerPhase{clusterInfo: d.clusterInfo, clock: d.clock},
-		guardrails:      &guardrailsPhase{client: d.client, reader: d.guardrails, role: role, orphans: d.orphans, require: config.RequireGuardrail},
+		guardrails:      &guardrailsPhase{client: d.client, reader: d.guardrails, policies: d.policies, role: role, orphans: d.orphans, require: config.RequireGuardrail},
 		role:            role,
 		serviceAccounts: serviceAccounts,
 		plan:            &planPhase{role: role, serviceAccounts: serviceAccounts, interval: config.DriftCheckInterval},

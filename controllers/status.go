@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -23,6 +24,7 @@ var phaseConditions = []string{
 // setStatus turns the result of a reconcile into the object's status.
 func setStatus(s *scope, err error) {
 	status := &s.obj.Status
+	s.drop(v1alpha1.ConditionSuspended)
 	if s.role != nil {
 		status.Role = s.role
 	}
@@ -48,7 +50,7 @@ func setPhaseConditions(s *scope, err error) {
 	for _, condition := range phaseConditions {
 		switch {
 		case slices.Contains(s.succeeded, condition):
-			s.set(condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessages[condition])
+			s.set(condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessage(s, condition))
 		case condition == s.failedCondition:
 			status, reason := conditionFor(err)
 			s.set(condition, status, reason, err.Error())
@@ -56,6 +58,16 @@ func setPhaseConditions(s *scope, err error) {
 			s.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "Waiting for earlier steps to complete")
 		}
 	}
+}
+
+// successMessage returns the message of a condition that is True. A permissions
+// boundary that the spec does not get is part of it.
+func successMessage(s *scope, condition string) string {
+	wanted := string(s.obj.Spec.Role.PermissionsBoundary)
+	if condition == v1alpha1.ConditionRoleReady && s.boundary.ARN != "" && wanted != "" && wanted != s.boundary.ARN {
+		return fmt.Sprintf("IAM role is in sync with the spec, except for its permissions boundary: %s requires %s", s.boundary.By, s.boundary.ARN)
+	}
+	return successMessages[condition]
 }
 
 // successMessages are the messages of conditions that are True.
@@ -127,7 +139,7 @@ func truncate(message string) string {
 // is stable.
 func sortConditions(conditions []metav1.Condition) {
 	order := slices.Concat(
-		[]string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled},
+		[]string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended},
 		phaseConditions,
 		[]string{v1alpha1.ConditionPodsUpToDate},
 	)

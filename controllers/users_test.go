@@ -54,8 +54,15 @@ func (s *story) annotateServiceAccount(name, key, value string) {
 // createPolicy makes a managed policy in the account.
 func (s *story) createPolicy(name string) {
 	s.t.Helper()
-	_, err := s.iam.CreatePolicy(s.ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: aws.String(allowAll)})
+	s.createPolicyWith(name, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
+}
+
+// createPolicyWith creates a managed policy with a document, and returns its ARN.
+func (s *story) createPolicyWith(name, document string) string {
+	s.t.Helper()
+	out, err := s.iam.CreatePolicy(s.ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: &document})
 	s.must(err)
+	return aws.ToString(out.Policy.Arn)
 }
 
 const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`

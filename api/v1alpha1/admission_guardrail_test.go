@@ -32,7 +32,7 @@ func TestGuardrailRules(t *testing.T) {
 		"RequirementBy": {"The same for keys of requirements.", selecting(`{key: a.b/tier, operator: DoesNotExist}`), selecting(`{key: a/b/c, operator: Exists}`), []string{"spec.namespaceSelector.matchExpressions[0].key", key}},
 		"Values":        {"In what?", selecting(`{key: tier, operator: In, values: [gold]}`), selecting(`{key: tier, operator: In}`), []string{"spec.namespaceSelector.matchExpressions[0]", values}},
 		"NoValues":      {"To exist takes no values.", selecting(`{key: tier, operator: NotIn, values: [gold]}`), selecting(`{key: tier, operator: Exists, values: [gold]}`), []string{"spec.namespaceSelector.matchExpressions[0]", values}},
-		"EmptyLimit":    {"A limit without a list is a list forgotten.", limiting(`actions: {denied: ["iam:*"]}`), limiting(`actions: {}`), []string{"spec.actions", "at least one of allowed and denied must be set"}},
+		"EmptyLimit":    {"A limit without a list is a list forgotten.", limiting(`actions: {denied: ["iam:*"]}`), limiting(`actions: {}`), []string{"spec.actions", "at least one of allowed, denied and additional must be set"}},
 		"AllowNone":     {"To allow none is a limit, to deny none is not.", limiting(`managedPolicies: {allowed: []}`), limiting(`managedPolicies: {denied: []}`), []string{"spec.managedPolicies.denied", "at least 1"}},
 		"Pattern":       {"Patterns end.", limiting(`resources: {allowed: ["*"]}`), limiting(`resources: {allowed: ["` + strings.Repeat("a", 2049) + `"]}`), []string{"spec.resources.allowed[0]", "2048"}},
 		"EmptyPattern":  {"And begin.", limiting(`tagKeys: {allowed: [t]}`), limiting(`tagKeys: {allowed: [""]}`), []string{"spec.tagKeys.allowed[0]", "at least 1"}},

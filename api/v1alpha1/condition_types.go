@@ -12,6 +12,8 @@ const (
 	// ConditionStalled is present, and True, when the operator does not retry until
 	// the object changes.
 	ConditionStalled = "Stalled"
+	// ConditionSuspended is present, and True, while spec.suspend is true.
+	ConditionSuspended = "Suspended"
 	// ConditionIssuerReady is True when IAM knows the cluster's OIDC issuer and
 	// accepts tokens of the operator's audience.
 	ConditionIssuerReady = "IssuerReady"
@@ -37,6 +39,9 @@ const (
 	ReasonProgressingWithRetry = "ProgressingWithRetry"
 	// ReasonChangesPending: mode Plan reports changes that are not applied.
 	ReasonChangesPending = "ChangesPending"
+
+	// ReasonSuspended: spec.suspend is true, so the operator does not apply the spec.
+	ReasonSuspended = "Suspended"
 
 	// ReasonInvalidSpec: the spec is invalid. The message names the field and the
 	// allowed values.

@@ -88,7 +88,8 @@ type PodIdentitySpec struct {
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
 
-	// suspend suspends reconciliation. Deletion is still processed.
+	// suspend suspends reconciliation. Deletion, and revocation by a guardrail, are
+	// still processed.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }

@@ -4,20 +4,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// PodIdentityGuardrail bounds what the PodIdentities of some namespaces may ask
-// for. It is the platform team's: the operator holds every identity against it on
-// every visit, whoever applied it, and refuses one that asks for more.
+// PodIdentityGuardrail limits what the PodIdentities of the selected namespaces may
+// request. The operator evaluates it on every reconciliation, regardless of who
+// applied the PodIdentity, and rejects one that requests more.
 //
-// What a guardrail does not speak of is bounded by the baseline that is built into
-// the operator and that rules namespaces without a guardrail: no administration of
-// IAM, and not everything at once. If several guardrails match a namespace, all
-// must allow an identity.
+// Anything that a guardrail does not cover is subject to the baseline. The baseline
+// is built into the operator and also applies in namespaces that no guardrail
+// selects: no administration of IAM, and no access to everything. If several
+// guardrails select a namespace, each must allow an identity.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=podidentityguardrails,singular=podidentityguardrail,shortName=podidguard,categories=aws,scope=Cluster
-// +kubebuilder:printcolumn:name="Boundary",type=string,JSONPath=`.spec.permissionsBoundary`,description="The permissions boundary that it forces on roles"
-// +kubebuilder:printcolumn:name="Identities",type=integer,JSONPath=`.spec.maxIdentities`,description="How many PodIdentities a namespace may have"
-// +kubebuilder:printcolumn:name="OnViolation",type=string,JSONPath=`.spec.onViolation`,description="What becomes of the rights of an identity that it comes to forbid"
+// +kubebuilder:printcolumn:name="Boundary",type=string,JSONPath=`.spec.permissionsBoundary`,description="The permissions boundary of every role"
+// +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=`.spec.maxIdentities`,description="The number of PodIdentities that a namespace may have"
+// +kubebuilder:printcolumn:name="OnViolation",type=string,JSONPath=`.spec.onViolation`,description="What happens to an existing role whose identity is rejected"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type PodIdentityGuardrail struct {
 	metav1.TypeMeta `json:",inline"`
@@ -26,73 +26,74 @@ type PodIdentityGuardrail struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what the guardrail allows.
+	// spec defines what the guardrail allows.
 	// +required
 	Spec PodIdentityGuardrailSpec `json:"spec,omitzero"`
 }
 
-// PodIdentityGuardrailSpec says which namespaces are bounded, and how.
+// PodIdentityGuardrailSpec defines which namespaces are limited, and how.
 type PodIdentityGuardrailSpec struct {
-	// namespaceSelector selects the namespaces, by labels that tenants must not be
-	// able to set; {} selects all. The label kubernetes.io/metadata.name is a
+	// namespaceSelector selects the namespaces by labels, which tenants must not be
+	// able to set; {} selects all. The label kubernetes.io/metadata.name holds a
 	// namespace's name.
 	// +required
 	NamespaceSelector NamespaceSelector `json:"namespaceSelector,omitzero"`
 
-	// managedPolicies bounds spec.policies.managed, by ARN. A policy of the
-	// account's own is what its owner makes of it: allow those whose content you
-	// trust, not all of the account.
+	// managedPolicies limits spec.policies.managed, by ARN. The operator also reads
+	// the contents of a managed policy and holds them against actions, resources and
+	// the baseline, unless the policy is trusted.
 	// +optional
-	ManagedPolicies PatternLimit `json:"managedPolicies,omitzero"`
+	ManagedPolicies ManagedPolicyLimit `json:"managedPolicies,omitzero"`
 
-	// inlinePolicies Allowed (the default) or Forbidden.
+	// inlinePolicies is Allowed (default) or Forbidden.
 	// +optional
 	InlinePolicies Permission `json:"inlinePolicies,omitempty"`
 
-	// actions bounds what inline policies may allow. A statement with notActions
-	// counts as one about all actions. What a policy denies is not bounded.
+	// actions limits the actions that policies may allow. A statement with
+	// notActions is treated as all actions. What a policy denies is not limited.
 	// +optional
-	Actions PatternLimit `json:"actions,omitzero"`
+	Actions PermissionLimit `json:"actions,omitzero"`
 
-	// resources bounds on what inline policies may allow it. A statement with
-	// notResources counts as one about all resources.
+	// resources limits the resources that policies may grant access to. A statement
+	// with notResources is treated as all resources. To open iam:PassRole,
+	// sts:AssumeRole or sts:AssumeRoot, a guardrail must list the action in actions,
+	// and the roles in resources.
 	// +optional
-	Resources PatternLimit `json:"resources,omitzero"`
+	Resources PermissionLimit `json:"resources,omitzero"`
 
-	// permissionsBoundary is forced on every role as its permissions boundary,
-	// whatever the PodIdentity says.
+	// permissionsBoundary is the permissions boundary of every role. It overrides
+	// the boundary of a PodIdentity.
 	// +optional
 	PermissionsBoundary PolicyARN `json:"permissionsBoundary,omitempty"`
 
-	// tagKeys bounds the keys of spec.role.tags: policies elsewhere may give rights
-	// by them.
+	// tagKeys limits the keys of spec.role.tags: policies elsewhere may grant
+	// permissions by tag.
 	// +optional
 	TagKeys PatternLimit `json:"tagKeys,omitzero"`
 
-	// roleNames bounds spec.role.name. Names that the operator generates are
-	// allowed.
+	// roleNames limits spec.role.name. Generated names are always allowed.
 	// +optional
 	RoleNames PatternLimit `json:"roleNames,omitzero"`
 
-	// serviceAccounts bounds the names of ServiceAccounts that get an identity.
+	// serviceAccounts limits the names of the ServiceAccounts that get an identity.
 	// +optional
 	ServiceAccounts PatternLimit `json:"serviceAccounts,omitzero"`
 
-	// namespaceTrust says whether spec.trust.scope may be Namespace: Allowed (the
-	// default) or Forbidden.
+	// namespaceTrust determines whether spec.trust.scope may be Namespace: Allowed
+	// (default) or Forbidden.
 	// +optional
 	NamespaceTrust Permission `json:"namespaceTrust,omitempty"`
 
-	// maxIdentities is how many PodIdentities a namespace may have; of more, the
-	// newest are refused. Not set, there is no bound.
+	// maxIdentities is the number of PodIdentities that a namespace may have. The
+	// newest ones above it are rejected. Without it there is no limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
 	MaxIdentities *int32 `json:"maxIdentities,omitempty"`
 
-	// onViolation says what becomes of an identity that has a role and is not
-	// allowed any more. Report (the default) says so, and neither widens nor repairs
-	// the role. Revoke also takes away its trust and its policies, until the
+	// onViolation determines what happens to an existing role whose identity is
+	// rejected. Report (default) reports the violation, and neither extends nor
+	// repairs the role. Revoke also removes the role's trust and policies until the
 	// identity is allowed again.
 	// +optional
 	OnViolation ViolationPolicy `json:"onViolation,omitempty"`
@@ -105,7 +106,7 @@ type PodIdentityGuardrailSpec struct {
 }
 
 // NamespaceSelector selects namespaces by their labels, as a LabelSelector of
-// Kubernetes does: all that it says must hold.
+// Kubernetes does: all requirements must hold.
 type NamespaceSelector struct {
 	// matchLabels are labels that the namespace must have.
 	// +optional
@@ -153,20 +154,19 @@ type NamespaceRequirement struct {
 // +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
 type NamespaceOperator string
 
-// PatternLimit bounds a set of strings by patterns.
+// PatternLimit limits strings by patterns.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.allowed) || has(self.denied)",message="at least one of allowed and denied must be set"
 type PatternLimit struct {
-	// allowed lists patterns; what none of them covers is refused. An empty list
-	// allows nothing. Not set, all is allowed that the built-in baseline does not
-	// refuse.
+	// allowed lists patterns. A string that none of them covers is rejected. An empty
+	// list allows nothing. Without it everything is allowed.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=200
 	Allowed []Pattern `json:"allowed,omitzero"`
 
-	// denied lists patterns; what meets any of them is refused, allowed or not: a
-	// pattern that only may reach what is denied meets it.
+	// denied lists patterns. A string that overlaps with one of them is rejected,
+	// even if allowed covers it.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -174,7 +174,65 @@ type PatternLimit struct {
 	Denied []Pattern `json:"denied,omitempty"`
 }
 
-// Pattern matches strings; * stands for any characters, ? for one.
+// PermissionLimit limits actions or resources by patterns.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.allowed) || has(self.denied) || has(self.additional)",message="at least one of allowed, denied and additional must be set"
+type PermissionLimit struct {
+	// allowed lists patterns, and replaces the baseline. A string that none of them
+	// covers is rejected. An empty list allows nothing. Without it the baseline
+	// applies.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=200
+	Allowed []Pattern `json:"allowed,omitzero"`
+
+	// additional lists patterns that are allowed in addition to allowed or, without
+	// allowed, in addition to the baseline.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=200
+	Additional []Pattern `json:"additional,omitempty"`
+
+	// denied lists patterns. A string that overlaps with one of them is rejected,
+	// even if allowed or additional covers it.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=200
+	Denied []Pattern `json:"denied,omitempty"`
+}
+
+// ManagedPolicyLimit limits managed policies by patterns of their ARNs.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.allowed) || has(self.denied) || has(self.trusted)",message="at least one of allowed, denied and trusted must be set"
+type ManagedPolicyLimit struct {
+	// allowed lists patterns. A policy that none of them covers is rejected. An empty
+	// list allows nothing. Without it every policy is allowed whose contents are.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=200
+	Allowed []Pattern `json:"allowed,omitzero"`
+
+	// denied lists patterns. A policy that matches one of them is rejected, even if
+	// allowed covers it.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=200
+	Denied []Pattern `json:"denied,omitempty"`
+
+	// trusted lists patterns of policies whose contents are not evaluated. The owner
+	// of such a policy decides what it grants: list only policies whose owners may
+	// grant everything in this AWS account.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=200
+	Trusted []Pattern `json:"trusted,omitempty"`
+}
+
+// Pattern matches strings. * matches any characters, ? matches one.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
@@ -192,7 +250,7 @@ const (
 	RetentionForbidden RetentionPolicy = "Forbidden"
 )
 
-// Permission says whether something may be used at all.
+// Permission determines whether a feature may be used.
 //
 // +kubebuilder:validation:Enum=Allowed;Forbidden
 type Permission string
@@ -203,7 +261,7 @@ const (
 	PermissionForbidden Permission = "Forbidden"
 )
 
-// ViolationPolicy says what becomes of an identity that is not allowed any more.
+// ViolationPolicy determines what happens to the role of a rejected identity.
 //
 // +kubebuilder:validation:Enum=Report;Revoke
 type ViolationPolicy string

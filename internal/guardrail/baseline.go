@@ -1,86 +1,205 @@
 package guardrail
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// The baseline refuses what amounts to administering IAM, or to everything. Who
-// may do that may give itself any other right.
-
-// adminPolicies are AWS's own policies that amount to it, in any partition.
-var adminPolicies = []string{
-	"arn:*:iam::aws:policy/AdministratorAccess",
-	"arn:*:iam::aws:policy/IAMFullAccess",
-	"arn:*:iam::aws:policy/PowerUserAccess",
+// reservedActions is a row of the baseline: actions that no policy may allow unless
+// a guardrail opens them.
+type reservedActions struct {
+	title   string   // names the row in docs/guardrails.md
+	actions []string // patterns
+	except  []string // patterns of those of the actions that stay allowed
+	phrase  phrase
+	reason  string // explains the row in docs/guardrails.md
 }
 
-func baselineManaged(arn string) string {
-	if slices.ContainsFunc(adminPolicies, func(a string) bool { return policy.OverlapFold(a, arn) }) {
-		return "amounts to administering the account"
-	}
-	return ""
-}
-
-// restrictedService are the actions of a service, but for those that do no harm.
-type restrictedService struct {
-	actions  string
-	harmless []string
-	means    string
-}
-
-// services are what the baseline keeps for administrators. iam:PassRole is
-// harmless on single roles, which baselineResource sees to.
-var services = []restrictedService{
+// baseline lists all reserved actions. Each row leads to permissions that its
+// owner was not given. docs/guardrails.md shows the table.
+//
+// The names of services and actions are those of the AWS Service Authorization
+// Reference:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+var baseline = []reservedActions{
 	{
-		actions: "iam:*",
-		harmless: []string{
-			"iam:Get*", "iam:List*", "iam:Simulate*", "iam:Generate*", "iam:PassRole",
-			"iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole",
+		title:   "IAM",
+		actions: []string{"iam:*"},
+		except:  []string{"iam:Get*", "iam:List*", "iam:Simulate*", "iam:Generate*", "iam:CreateServiceLinkedRole", passRole},
+		phrase:  phrase{"administers IAM", "administer IAM"},
+		reason:  "A caller that writes to IAM grants itself any other permission. AWS alone defines the permissions of a service-linked role.",
+	},
+	{
+		title:   "Roles of others",
+		actions: roleActions,
+		phrase:  phrase{"grants the permissions of other roles", "grant the permissions of other roles"},
+		reason:  "The caller gets the permissions of the role, and the operator does not know them. This also applies to one named role.",
+	},
+	{
+		title:   "IAM Identity Center",
+		actions: []string{"sso:*", "sso-directory:*", "sso-oauth:*", "identitystore:*", "identitystore-auth:*", "identity-sync:*"},
+		except: []string{
+			"sso:Describe*", "sso:Get*", "sso:List*", "sso:Search*",
+			"sso-directory:Describe*", "sso-directory:Get*", "sso-directory:List*", "sso-directory:Search*",
+			"identitystore:Describe*", "identitystore:Get*", "identitystore:IsMember*", "identitystore:List*",
+			"identitystore-auth:BatchGet*", "identitystore-auth:List*",
+			"identity-sync:Get*", "identity-sync:List*",
 		},
-		means: "administers IAM",
+		phrase: phrase{"administers IAM Identity Center", "administer IAM Identity Center"},
+		reason: "It decides which people have which permissions, in all accounts of the organization.",
 	},
 	{
-		actions:  "organizations:*",
-		harmless: []string{"organizations:Describe*", "organizations:List*"},
-		means:    "administers the organization",
+		title:   "AWS Organizations",
+		actions: []string{"organizations:*"},
+		except:  []string{"organizations:Describe*", "organizations:List*"},
+		phrase:  phrase{"administers AWS Organizations", "administer AWS Organizations"},
+		reason:  "It decides what every account may do, and can create accounts and close them.",
+	},
+	{
+		title:   "Account Management",
+		actions: []string{"account:*"},
+		except:  []string{"account:Get*", "account:List*"},
+		phrase:  phrase{"administers the AWS account", "administer the AWS account"},
+		reason:  "The account's email address and contacts lead to its root user.",
+	},
+	{
+		title:   "IAM Roles Anywhere",
+		actions: []string{"rolesanywhere:*"},
+		except:  []string{"rolesanywhere:Get*", "rolesanywhere:List*"},
+		phrase:  phrase{"administers IAM Roles Anywhere", "administer IAM Roles Anywhere"},
+		reason:  "A trust anchor lets machines outside AWS assume roles.",
+	},
+	{
+		title:   "AWS Resource Access Manager",
+		actions: []string{"ram:*"},
+		except:  []string{"ram:Get*", "ram:List*"},
+		phrase:  phrase{"shares resources with other accounts", "share resources with other accounts"},
+		reason:  "It gives other accounts access to resources of this one.",
+	},
+	{
+		title:   "AWS Control Tower",
+		actions: []string{"controltower:*"},
+		except:  []string{"controltower:Describe*", "controltower:Get*", "controltower:List*"},
+		phrase:  phrase{"administers AWS Control Tower", "administer AWS Control Tower"},
+		reason:  "It creates accounts, and the controls on all of them.",
+	},
+	{
+		title: "Access to EKS clusters",
+		actions: []string{
+			"eks:*AccessEntry", "eks:*AccessEntries", "eks:*AccessPolicy", "eks:*AccessPolicies",
+			"eks:*IdentityProviderConfig", "eks:*PodIdentityAssociation",
+		},
+		except: []string{"eks:Describe*", "eks:List*"},
+		phrase: phrase{"grants access to EKS clusters", "grant access to EKS clusters"},
+		reason: "An access entry makes its principal administrator of a cluster. A Pod Identity association gives pods the permissions of a role.",
 	},
 }
 
-func baselineAction(action string) string {
-	for _, r := range services {
-		covered := slices.ContainsFunc(r.harmless, func(h string) bool { return policy.CoversFold(h, action) })
-		if policy.OverlapFold(r.actions, action) && !covered {
-			return r.means
+// passRole lets the caller hand a role to an AWS service.
+const passRole = "iam:PassRole"
+
+// roleActions give the caller the permissions of the role that they name. To open
+// one of them a guardrail must also open the roles, as resources.
+var roleActions = []string{passRole, "sts:AssumeRole", "sts:AssumeRoot"}
+
+// maxWholeServices is the number of services that an identity may have in whole on
+// all resources. It is above what an application uses, and far below the number of
+// AWS services, about 450.
+const maxWholeServices = 10
+
+// What is wrong with the breadth of an action pattern.
+var (
+	everyAction  = phrase{"allows every action of AWS", "allow every action of AWS"}
+	everyService = phrase{"matches actions of several services; name each service", "match actions of several services; name each service"}
+)
+
+// breadth are the rows of the baseline that no list of actions can express.
+var breadth = []struct{ title, rejected, reason string }{
+	{"Everything", "`*`, patterns that match several services, and `Allow` with `NotAction` or `NotResource`", "They include all of the above."},
+	{
+		"Whole services",
+		fmt.Sprintf("more than %d whole services (`s3:*`) on all resources, counted over all policies of the identity", maxWholeServices),
+		"Together they amount to everything.",
+	},
+}
+
+// byService are the rows of the baseline by the service of their actions, in lower
+// case.
+var byService = indexBaseline()
+
+func indexBaseline() map[string][]reservedActions {
+	index := map[string][]reservedActions{}
+	for _, row := range baseline {
+		services := map[string][]string{}
+		for _, action := range row.actions {
+			service, _, _ := strings.Cut(action, ":")
+			services[service] = append(services[service], action)
+		}
+		for service, actions := range services {
+			row.actions = actions
+			index[service] = append(index[service], row)
 		}
 	}
-	return ""
+	return index
 }
 
-// roleActions are actions that hand out the rights of the role that they are about.
-var roleActions = []string{"iam:PassRole", "sts:AssumeRole"}
+// baselineAction returns what the baseline has against an action pattern; the zero
+// phrase if nothing.
+func baselineAction(action string) phrase {
+	service, _, found := strings.Cut(action, ":")
+	switch {
+	case policy.Covers(action, everything):
+		return everyAction
+	case isPattern(service) || !found:
+		return everyService
+	}
+	for _, row := range byService[lower(service)] {
+		reserved := slices.ContainsFunc(row.actions, func(r string) bool { return policy.OverlapFold(r, action) })
+		excepted := slices.ContainsFunc(row.except, func(e string) bool { return policy.CoversFold(e, action) })
+		if reserved && !excepted {
+			return row.phrase
+		}
+	}
+	return phrase{}
+}
 
-// baselineResource says what is wrong with allowing actions on a resource.
-func baselineResource(actions []string, resource string) string {
-	if !everyRole(resource) {
+// wholeService returns the service of an action pattern that matches its actions by
+// no more than how they end, such as s3:*; empty if it is narrower.
+func wholeService(action string) string {
+	service, name, _ := strings.Cut(action, ":")
+	if name == "" || !isPattern(name[:1]) {
 		return ""
 	}
-	for _, sensitive := range roleActions {
-		if slices.ContainsFunc(actions, func(a string) bool { return policy.OverlapFold(sensitive, a) }) {
-			return "would have " + sensitive + " on every role"
-		}
-	}
-	return ""
+	return lower(service)
 }
 
-// everyRole reports whether a pattern matches all roles of an account.
-func everyRole(resource string) bool {
+// allResources reports whether a resource pattern matches the resources of a service
+// by no more than how they end.
+func allResources(resource string) bool {
 	const segments = 6 // arn:partition:service:region:account:resource
 	parts := strings.SplitN(resource, ":", segments)
-	if len(parts) < segments {
-		return strings.ContainsAny(resource, "*?") // it reaches into what it leaves out
+	last := parts[len(parts)-1]
+	return len(parts) < segments || last == "" || isPattern(last[:1])
+}
+
+// isPattern reports whether s may match several strings. A policy variable may
+// have any value.
+func isPattern(s string) bool { return strings.ContainsAny(s, "*?$") }
+
+// lower folds the case of ASCII letters, as IAM does.
+func lower(s string) string {
+	for i := range len(s) {
+		if s[i] >= 'A' && s[i] <= 'Z' || s[i] >= 0x80 {
+			return strings.Map(func(r rune) rune {
+				if r >= 'A' && r <= 'Z' {
+					return r + 'a' - 'A'
+				}
+				return r
+			}, s)
+		}
 	}
-	return policy.OverlapFold(parts[2], "iam") && policy.Covers(parts[5], "role/?*")
+	return s
 }

@@ -1,62 +1,130 @@
 package guardrail
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// everything is the pattern that matches all.
-const everything = "*"
+// evaluation holds a request against one guardrail, over the baseline.
+type evaluation struct {
+	request   request
+	guardrail *v1alpha1.PodIdentityGuardrailSpec
+	contents  map[string]Contents
+	actions   limit
+	resources limit
 
-// report notes what is refused.
-type report func(format string, args ...any)
+	// wholeServices are those that the request has in whole on all resources, without
+	// those that the guardrail opens.
+	wholeServices map[string]bool
+	violations
+}
 
-func evaluateManaged(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec, refuse report) {
-	limit := limit{PatternLimit: rail.ManagedPolicies, of: "managed policies", exact: true, baseline: baselineManaged}
-	for i, arn := range pi.Spec.Policies.Managed {
-		if wrong := limit.violation(string(arn)); wrong != "" {
-			refuse("spec.policies.managed[%d]: %s %s", i, arn, wrong)
+// evaluate returns what a guardrail, over the baseline, rejects of a request.
+func evaluate(r request, g *v1alpha1.PodIdentityGuardrailSpec, facts Facts) *evaluation {
+	e := &evaluation{
+		request: r, guardrail: g, contents: facts.Managed, wholeServices: map[string]bool{},
+		actions: limit{
+			noun: "action", plural: "actions", baseline: baselineAction,
+			allowed: g.Actions.Allowed, additional: g.Actions.Additional, denied: g.Actions.Denied,
+		},
+		resources: limit{
+			noun: "resource", plural: "resources", exact: true,
+			allowed: g.Resources.Allowed, additional: g.Resources.Additional, denied: g.Resources.Denied,
+		},
+	}
+	e.managed()
+	e.inline()
+	e.breadth()
+	e.names()
+	e.trust()
+	e.boundary()
+	e.retention()
+	if most := g.MaxIdentities; most != nil && facts.Older >= int(*most) {
+		e.addf(fault.Blocked, "", "namespace limit of %d PodIdentities reached; delete one or ask the platform team to raise maxIdentities", *most)
+	}
+	return e
+}
+
+// managed evaluates the managed policies, by ARN and by contents.
+func (e *evaluation) managed() {
+	arns := managedLimit(e.guardrail)
+	for _, m := range e.request.managed {
+		if p := arns.violation(m.text); p != (phrase{}) {
+			e.add(m.field, m.text, p)
+			continue
+		}
+		if trusts(e.guardrail, m.text) {
+			continue
+		}
+		for _, s := range e.contents[m.text].statements {
+			s.field = m.field + ": " + m.text + s.field
+			e.statement(s)
 		}
 	}
 }
 
-func evaluateInline(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec, refuse report) {
-	inline := pi.Spec.Policies.Inline
-	switch {
-	case len(inline) == 0:
-		return
-	case rail.InlinePolicies == v1alpha1.PermissionForbidden:
-		refuse("spec.policies.inline: inline policies are forbidden; use managed policies")
-		return
-	case size(inline) > maxInline:
-		refuse("spec.policies.inline: has more than %d characters, which no role can hold", maxInline)
-		return
-	}
-	actions := limit{PatternLimit: rail.Actions, of: "actions", baseline: baselineAction}
-	for _, g := range grants(inline) {
-		passed := g.evaluateActions(actions, refuse)
-		g.evaluateResources(limit{PatternLimit: rail.Resources, of: "resources", exact: true, baseline: func(resource string) string {
-			return baselineResource(passed, resource)
-		}}, refuse)
+func managedLimit(g *v1alpha1.PodIdentityGuardrailSpec) limit {
+	return limit{
+		noun: "managed policy", plural: "managed policies", exact: true,
+		allowed: g.ManagedPolicies.Allowed, denied: g.ManagedPolicies.Denied,
 	}
 }
 
-// evaluateActions holds a statement against the limit of actions, and returns
-// patterns that match all actions that are within it.
-func (g allowStatement) evaluateActions(actions limit, refuse report) (passed []string) {
-	if g.notActions {
-		if actions.violation(everything) == "" {
+// trusts reports whether a guardrail leaves the contents of a policy to its owner.
+func trusts(g *v1alpha1.PodIdentityGuardrailSpec, arn string) bool {
+	return slices.ContainsFunc(g.ManagedPolicies.Trusted, func(p v1alpha1.Pattern) bool { return covers(string(p), arn) })
+}
+
+// inline evaluates the inline policies.
+func (e *evaluation) inline() {
+	switch {
+	case e.request.inlineField == "":
+	case e.guardrail.InlinePolicies == v1alpha1.PermissionForbidden:
+		e.addf(fault.Terminal, e.request.inlineField, "inline policies are forbidden; use managed policies")
+	case e.request.tooLarge != "":
+		e.addf(fault.Terminal, e.request.inlineField, "%s", e.request.tooLarge)
+	default:
+		for _, s := range e.request.inline {
+			e.statement(s)
+		}
+		for _, field := range e.request.unreadable {
+			e.addf(fault.Terminal, field, "its contents cannot be read")
+		}
+	}
+}
+
+// statement evaluates one statement that allows something.
+func (e *evaluation) statement(s allowStatement) {
+	passed := e.statementActions(s)
+	e.statementResources(s, handedOut(passed))
+	if s.notResources == "" && !slices.ContainsFunc(s.resources, allResources) {
+		return
+	}
+	for _, a := range passed {
+		if service := wholeService(a); service != "" && !e.actions.opens(a) {
+			e.wholeServices[service] = true
+		}
+	}
+}
+
+// statementActions evaluates the actions of a statement, and returns patterns that
+// cover all of them that are allowed.
+func (e *evaluation) statementActions(s allowStatement) (passed []string) {
+	if s.notActions != "" {
+		if e.actions.violation(everything) == (phrase{}) {
 			return []string{everything}
 		}
-		refuse("%s: allows all actions but some, and so more than is allowed; name those that are needed", g.field)
+		e.addf(fault.Terminal, s.field, "%s allows more than permitted; list the required actions instead", s.notActions)
 		return nil
 	}
-	for _, a := range g.actions {
-		if wrong := actions.violation(a); wrong != "" {
-			refuse("%s: %s %s", g.field, a, wrong)
+	for _, a := range s.actions {
+		if p := e.actions.violation(a); p != (phrase{}) {
+			e.add(s.field, a, p)
 		} else {
 			passed = append(passed, a)
 		}
@@ -64,47 +132,134 @@ func (g allowStatement) evaluateActions(actions limit, refuse report) (passed []
 	return passed
 }
 
-// evaluateResources holds it against the limit of resources.
-func (g allowStatement) evaluateResources(resources limit, refuse report) {
-	for _, r := range g.resources {
-		if wrong := resources.violation(r); wrong != "" {
-			refuse("%s: %s %s", g.field, r, wrong)
+// handedOut returns those of the role actions that patterns may match.
+func handedOut(actions []string) []string {
+	return slices.DeleteFunc(slices.Clone(roleActions), func(r string) bool {
+		return !slices.ContainsFunc(actions, func(a string) bool { return overlapFold(r, a) })
+	})
+}
+
+// statementResources evaluates the resources of a statement. Actions are the role
+// actions that it allows, each of which was opened as an action.
+func (e *evaluation) statementResources(s allowStatement, actions []string) {
+	limit := e.resources
+	if len(actions) > 0 {
+		names := strings.Join(actions, ", ")
+		limit.baseline = func(resource string) phrase {
+			if !mayBeRole(resource) {
+				return phrase{}
+			}
+			return phrase{
+				one:  "is open to " + names + "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that",
+				many: "are open to " + names + "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that",
+			}
 		}
 	}
-	if g.notResources && (resources.Allowed == nil || resources.violation(everything) != "") {
-		refuse("%s: is about all resources but some, and so about more than is allowed; name those that are needed", g.field)
+	for _, r := range s.resources {
+		if p := limit.violation(r); p != (phrase{}) {
+			e.add(s.field, r, p)
+		}
+	}
+	if s.notResources != "" && (limit.violation(everything) != (phrase{}) || !limit.opens(everything)) {
+		e.addf(fault.Terminal, s.field, "%s covers more than permitted; list the required resources instead", s.notResources)
 	}
 }
 
-func evaluateNames(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec, refuse report) {
-	tags := limit{PatternLimit: rail.TagKeys, of: "tag keys"}
-	for _, key := range slices.Sorted(maps.Keys(pi.Spec.Role.Tags)) {
-		if wrong := tags.violation(key); wrong != "" {
-			refuse("spec.role.tags: %s %s", key, wrong)
-		}
+// mayBeRole reports whether a resource pattern may match a resource of IAM. A
+// wildcard before the service may match across colons.
+func mayBeRole(resource string) bool {
+	const segments = 4 // arn:partition:service:…
+	parts := strings.SplitN(resource, ":", segments)
+	if len(parts) < segments || isPattern(parts[0]+parts[1]) {
+		return isPattern(resource)
 	}
-	roles := limit{PatternLimit: rail.RoleNames, of: "role names"}
-	if name := pi.Spec.Role.Name; name != "" {
-		if wrong := roles.violation(name); wrong != "" {
-			refuse("spec.role.name: %s %s; leave it out to have a name generated", name, wrong)
-		}
-	}
-	accounts := limit{PatternLimit: rail.ServiceAccounts, of: "ServiceAccounts", exact: true}
-	for i, name := range plan.ServiceAccountsOf(pi) {
-		field := "spec.serviceAccount.name"
-		if i > 0 {
-			field = "spec.additionalServiceAccounts"
-		}
-		if wrong := accounts.violation(name); wrong != "" {
-			refuse("%s: %s %s", field, name, wrong)
-		}
-	}
-	if pi.Spec.Trust.Scope != v1alpha1.TrustNamespace {
+	return overlapFold("iam", parts[2])
+}
+
+// breadth rejects a request for so many whole services that they amount to
+// everything.
+func (e *evaluation) breadth() {
+	if e.guardrail.Actions.Allowed != nil || len(e.wholeServices) <= maxWholeServices {
 		return
 	}
-	if rail.NamespaceTrust == v1alpha1.PermissionForbidden {
-		refuse("spec.trust.scope: Namespace is forbidden; name the ServiceAccounts in spec.additionalServiceAccounts")
-	} else if wrong := accounts.violation(everything); wrong != "" {
-		refuse("spec.trust.scope: Namespace trusts every ServiceAccount, and not every one is allowed; name them in spec.additionalServiceAccounts")
+	services := slices.Sorted(maps.Keys(e.wholeServices))
+	e.addf(fault.Terminal, "spec.policies", "allows %d whole services on all resources (%s); the baseline allows %d",
+		len(services), enumerate(services[:maxTexts], len(services)), maxWholeServices)
+}
+
+// names evaluates the names that the request uses.
+func (e *evaluation) names() {
+	g := e.guardrail
+	for _, part := range []struct {
+		limit limit
+		names []named
+		hint  string
+	}{
+		{limit{noun: "tag key", plural: "tag keys", allowed: g.TagKeys.Allowed, denied: g.TagKeys.Denied}, e.request.tagKeys, ""},
+		{limit{noun: "role name", plural: "role names", allowed: g.RoleNames.Allowed, denied: g.RoleNames.Denied}, e.request.roleNames, "; omit it to use a generated name"},
+		{serviceAccountLimit(g), e.request.serviceAccounts, ""},
+	} {
+		for _, n := range part.names {
+			if p := part.limit.violation(n.text); p != (phrase{}) {
+				e.add(n.field, n.text, phrase{p.one + part.hint, p.many + part.hint})
+			}
+		}
 	}
+}
+
+func serviceAccountLimit(g *v1alpha1.PodIdentityGuardrailSpec) limit {
+	return limit{
+		noun: "ServiceAccount", plural: "ServiceAccounts", exact: true,
+		allowed: g.ServiceAccounts.Allowed, denied: g.ServiceAccounts.Denied,
+	}
+}
+
+// trust evaluates the trust of a whole namespace.
+func (e *evaluation) trust() {
+	field := e.request.trustField
+	switch {
+	case field == "":
+	case e.guardrail.NamespaceTrust == v1alpha1.PermissionForbidden:
+		e.addf(fault.Terminal, field, "Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts")
+	case serviceAccountLimit(e.guardrail).violation(everything) != (phrase{}):
+		e.addf(fault.Terminal, field, "Namespace would trust ServiceAccounts that are not allowed; list the ServiceAccounts in spec.additionalServiceAccounts")
+	}
+}
+
+// boundary evaluates the permissions boundary of a role. That of a spec needs no
+// evaluation: the operator overrides it.
+func (e *evaluation) boundary() {
+	required, has := string(e.guardrail.PermissionsBoundary), e.request.boundary
+	if required == "" || has == nil || *has == required {
+		return
+	}
+	current := "none"
+	if *has != "" {
+		current = fault.Excerpt(*has)
+	}
+	e.addf(fault.Terminal, "permissions boundary of the role", "is %s; required is %s", current, required)
+}
+
+// unreadable returns why contents of managed policies are not known that any of the
+// guardrails must see, nil if all are.
+func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, contents map[string]Contents) error {
+	for _, m := range r.managed {
+		if !slices.ContainsFunc(guardrails, func(g *v1alpha1.PodIdentityGuardrailSpec) bool { return reads(g, m.text) }) {
+			continue
+		}
+		known, found := contents[m.text]
+		switch {
+		case !found:
+			return fault.Errorf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, "%s: the contents of %s are not known yet", m.field, m.text)
+		case known.err != nil:
+			return fmt.Errorf("%s: %w", m.field, known.err)
+		}
+	}
+	return nil
+}
+
+// reads reports whether a guardrail must see the contents of a managed policy: its
+// ARN is allowed, and the policy is not trusted.
+func reads(g *v1alpha1.PodIdentityGuardrailSpec, arn string) bool {
+	return managedLimit(g).violation(arn) == (phrase{}) && !trusts(g, arn)
 }

@@ -1,16 +1,15 @@
-// Package guardrail says whether an identity stays within what the platform team
+// Package guardrail decides whether an identity stays within what the platform team
 // allows its namespace. It is pure.
 //
-// A guardrail bounds what it speaks of; the baseline, which is built in, bounds
-// the rest, and namespaces that no guardrail matches. Every comparison errs towards
-// refusal: what is allowed must be covered by a pattern, what is denied need only
-// meet one.
+// A guardrail limits what it covers. The built-in baseline limits the rest, and
+// namespaces that no guardrail selects. Every comparison errs towards rejection: a
+// pattern must cover all of what is allowed, and need only overlap with what is
+// denied. A policy variable counts as *.
 package guardrail
 
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -19,29 +18,30 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Set are the guardrails of one namespace, sorted by name. Without any, the
-// baseline alone rules.
+// Set holds the guardrails of one namespace, sorted by name. An empty set leaves
+// everything to the baseline.
 type Set []v1alpha1.PodIdentityGuardrail
 
-// Match returns those of all guardrails that match a namespace with these labels.
-// A guardrail whose selector cannot be read is an error: to pass it over would
-// let through what it refuses.
+// Match returns those of all guardrails that select a namespace with these labels.
+// A guardrail with an invalid selector is an error: to skip it would allow what it
+// rejects.
 func Match(all []v1alpha1.PodIdentityGuardrail, namespaceLabels map[string]string) (Set, error) {
-	var rails Set
+	var matching Set
 	for _, g := range all {
 		selector, err := metav1.LabelSelectorAsSelector(labelSelector(g.Spec.NamespaceSelector))
 		if err != nil {
 			return nil, fault.Errorf(fault.Blocked, v1alpha1.ReasonGuardrailViolated,
-				"PodIdentityGuardrail %s: spec.namespaceSelector: %w; nothing is allowed until the platform team corrects it", g.Name, err)
+				"PodIdentityGuardrail %s: spec.namespaceSelector: %w; all PodIdentities are rejected until it is fixed", g.Name, err)
 		}
 		if selector.Matches(labels.Set(namespaceLabels)) {
-			rails = append(rails, g)
+			matching = append(matching, g)
 		}
 	}
-	slices.SortFunc(rails, func(a, b v1alpha1.PodIdentityGuardrail) int { return cmp.Compare(a.Name, b.Name) })
-	return rails, nil
+	slices.SortFunc(matching, func(a, b v1alpha1.PodIdentityGuardrail) int { return cmp.Compare(a.Name, b.Name) })
+	return matching, nil
 }
 
 func labelSelector(s v1alpha1.NamespaceSelector) *metav1.LabelSelector {
@@ -57,133 +57,150 @@ func labelSelector(s v1alpha1.NamespaceSelector) *metav1.LabelSelector {
 	return out
 }
 
+// Boundary is a permissions boundary that every role of a namespace must have.
+type Boundary struct {
+	ARN string // empty if none is required
+	By  string // names what requires it
+}
+
 // Boundary returns the permissions boundary that every role of the namespace must
-// have, empty if none is forced: the one of the operator's own configuration, or
-// the one of the guardrails. A role has one boundary only, so it is an error if
-// they want different ones.
-func (rs Set) Boundary(configured string) (string, error) {
-	forced, by := configured, "the operator's --permissions-boundary"
-	for _, g := range rs {
-		want := string(g.Spec.PermissionsBoundary)
+// have: the operator's own, if it has one, or that of the guardrails. A role has one
+// boundary, so different ones are an error.
+func (set Set) Boundary(configured string) (Boundary, error) {
+	var required Boundary
+	if configured != "" {
+		required = Boundary{configured, "the operator's --permissions-boundary"}
+	}
+	for _, g := range set {
+		arn, by := string(g.Spec.PermissionsBoundary), "PodIdentityGuardrail "+g.Name
 		switch {
-		case want == "" || want == forced:
-		case forced == "":
-			forced, by = want, "PodIdentityGuardrail "+g.Name
+		case arn == "" || arn == required.ARN:
+		case required.ARN == "":
+			required = Boundary{arn, by}
 		default:
-			return "", fault.Errorf(fault.Blocked, v1alpha1.ReasonGuardrailViolated,
-				"PodIdentityGuardrail %s forces the permissions boundary %s, and %s forces %s; a role has one boundary: the platform team has to choose",
-				g.Name, want, by, forced)
+			return Boundary{}, fault.Errorf(fault.Blocked, v1alpha1.ReasonGuardrailViolated,
+				"conflicting permissions boundaries: %s requires %s, %s requires %s; the platform team must remove one of them",
+				required.By, required.ARN, by, arn)
 		}
 	}
-	return forced, nil
+	return required, nil
 }
 
-// LimitsCount reports whether any of the guardrails bounds the number of identities, so
-// that Judge needs to know a rank.
-func (rs Set) LimitsCount() bool {
-	return slices.ContainsFunc(rs, func(g v1alpha1.PodIdentityGuardrail) bool { return g.Spec.MaxIdentities != nil })
+// LimitsCount reports whether one of the guardrails limits the number of identities,
+// so that Evaluate needs Facts.Older.
+func (set Set) LimitsCount() bool {
+	return slices.ContainsFunc(set, func(g v1alpha1.PodIdentityGuardrail) bool { return g.Spec.MaxIdentities != nil })
 }
 
-// Result is what guardrails say of an identity.
-type Result struct {
-	// Guardrail is the guardrail that the verdict rests on: the first that refuses or, if
-	// none does, the first of all. Nil is the baseline.
-	Guardrail *v1alpha1.PodIdentityGuardrail
-	// Revoke says that the rights which the identity has are to be taken away.
-	Revoke bool
-	// Err says what is refused, and why; nil if all is allowed. It is terminal,
-	// unless all that is wrong is that there are too many identities.
-	Err error
+// Revokes reports whether one of the guardrails revokes the permissions of an
+// identity that it rejects.
+func (set Set) Revokes() bool {
+	return slices.ContainsFunc(set, func(g v1alpha1.PodIdentityGuardrail) bool {
+		return g.Spec.OnViolation == v1alpha1.ViolationRevoke
+	})
 }
 
-// Evaluate holds an identity against all guardrails of its namespace. Rank is how
-// many other identities of the namespace came before it; see Count.
-func (rs Set) Evaluate(pi *v1alpha1.PodIdentity, rank int) Result {
-	if len(rs) == 0 {
-		problems := evaluate(pi, &v1alpha1.PodIdentityGuardrailSpec{}, rank)
-		return Result{Err: errorFor(problems, "the operator's built-in baseline refuses", "; the platform team can allow it by a PodIdentityGuardrail for this namespace")}
+// Facts are what an evaluation needs to know in addition to the identity.
+type Facts struct {
+	// Older is the number of older identities in the namespace.
+	Older int
+	// Managed holds the contents of the managed policies that Reads returns, by ARN.
+	Managed map[string]Contents
+}
+
+// Reads returns the managed policies, of a list of ARNs, whose contents Evaluate and
+// EvaluateRole need.
+func (set Set) Reads(arns []string) []string {
+	specs := set.specs()
+	return slices.DeleteFunc(slices.Clone(arns), func(arn string) bool {
+		return !slices.ContainsFunc(specs, func(g *v1alpha1.PodIdentityGuardrailSpec) bool { return reads(g, arn) })
+	})
+}
+
+// specs returns the specs of the guardrails; for the baseline alone, an empty one.
+func (set Set) specs() []*v1alpha1.PodIdentityGuardrailSpec {
+	if len(set) == 0 {
+		return []*v1alpha1.PodIdentityGuardrailSpec{{}}
 	}
-	verdict := Result{Guardrail: &rs[0]}
-	var refusals []error
-	for i := range rs {
-		g := &rs[i]
-		err := errorFor(evaluate(pi, &g.Spec, rank), "PodIdentityGuardrail "+g.Name+" refuses", "")
+	specs := make([]*v1alpha1.PodIdentityGuardrailSpec, len(set))
+	for i := range set {
+		specs[i] = &set[i].Spec
+	}
+	return specs
+}
+
+// Result is the outcome of an evaluation.
+type Result struct {
+	// Guardrail is the first guardrail that rejects the identity, or the first of all
+	// if none does. It is nil if the baseline alone applies.
+	Guardrail *v1alpha1.PodIdentityGuardrail
+	// Revoke reports that the role must lose its permissions.
+	Revoke bool
+	// Err states what is rejected, and why; nil if nothing is. It is terminal, unless
+	// there are only too many identities.
+	Err error
+	// Unread states why the contents of a managed policy are not known, nil if all
+	// are. The identity must not get the policy then; what its role has is not
+	// revoked, for the operator may lack a permission of its own.
+	Unread error
+}
+
+// Evaluate holds the spec of an identity against all guardrails of its namespace. It
+// ignores what is invalid in the spec: plan.Desired rejects that.
+func (set Set) Evaluate(pi *v1alpha1.PodIdentity, facts Facts) Result {
+	return set.evaluate(requestOf(pi), facts)
+}
+
+// EvaluateRole holds a role as it is in AWS against all guardrails of its identity's
+// namespace.
+func (set Set) EvaluateRole(role plan.Role, namespace string, facts Facts) Result {
+	return set.evaluate(requestOfRole(role, namespace), facts)
+}
+
+func (set Set) evaluate(r request, facts Facts) Result {
+	var result Result
+	var rejections []error
+	if len(set) == 0 {
+		err := evaluate(r, &v1alpha1.PodIdentityGuardrailSpec{}, facts).
+			err("rejected by the built-in baseline", "; a PodIdentityGuardrail for this namespace can allow it")
+		rejections = appendError(rejections, err)
+	} else {
+		result.Guardrail = &set[0]
+	}
+	for i := range set {
+		g := &set[i]
+		err := evaluate(r, &g.Spec, facts).err("rejected by PodIdentityGuardrail "+g.Name, "")
 		if err == nil {
 			continue
 		}
-		if len(refusals) == 0 {
-			verdict.Guardrail = g
+		if len(rejections) == 0 {
+			result.Guardrail = g
 		}
-		verdict.Revoke = verdict.Revoke || g.Spec.OnViolation == v1alpha1.ViolationRevoke
-		refusals = append(refusals, err)
+		result.Revoke = result.Revoke || g.Spec.OnViolation == v1alpha1.ViolationRevoke
+		rejections = appendError(rejections, err)
 	}
-	verdict.Err = join(refusals)
-	return verdict
+	result.Err = join(rejections)
+	result.Unread = unreadable(r, set.specs(), facts.Managed)
+	return result
 }
 
-// violation is one thing that is refused.
-type violation struct {
-	text string
-	// overQuota says that it would be allowed if there were fewer identities.
-	overQuota bool
-}
-
-// errorFor returns problems as one error, nil if there are none.
-func errorFor(problems []violation, who, hint string) error {
-	if len(problems) == 0 {
-		return nil
+func appendError(list []error, err error) []error {
+	if err != nil {
+		list = append(list, err)
 	}
-	kind := fault.Blocked
-	texts := make([]string, len(problems))
-	for i, p := range problems {
-		texts[i] = p.text
-		if !p.overQuota {
-			kind = fault.Terminal
-		}
-	}
-	return fault.Errorf(kind, v1alpha1.ReasonGuardrailViolated, "%s: %s%s", who, strings.Join(texts, "; "), hint)
+	return list
 }
 
 // join returns one error of the gravest kind.
-func join(refusals []error) error {
-	if len(refusals) < 2 {
-		return errors.Join(refusals...)
+func join(rejections []error) error {
+	if len(rejections) < 2 {
+		return errors.Join(rejections...)
 	}
 	kind := fault.Blocked
-	texts := make([]string, len(refusals))
-	for i, err := range refusals {
+	texts := make([]string, len(rejections))
+	for i, err := range rejections {
 		kind = max(kind, fault.KindOf(err))
 		texts[i] = err.Error()
 	}
 	return fault.Errorf(kind, v1alpha1.ReasonGuardrailViolated, "%s", strings.Join(texts, "; "))
-}
-
-// evaluate returns what a guardrail, over the baseline, refuses of an identity.
-func evaluate(pi *v1alpha1.PodIdentity, rail *v1alpha1.PodIdentityGuardrailSpec, rank int) []violation {
-	var problems []violation
-	refuse := func(format string, args ...any) {
-		problems = append(problems, violation{text: fmt.Sprintf(format, args...)})
-	}
-	evaluateManaged(pi, rail, refuse)
-	evaluateInline(pi, rail, refuse)
-	evaluateNames(pi, rail, refuse)
-	evaluateRetention(pi, rail, refuse)
-	if limit := rail.MaxIdentities; limit != nil && rank >= int(*limit) {
-		problems = append(problems, violation{
-			text:      fmt.Sprintf("the namespace may have %d PodIdentities, and that many came before this one: delete one, or ask the platform team for more", *limit),
-			overQuota: true,
-		})
-	}
-	return problems
-}
-
-func toStrings[S ~string](in []S) []string {
-	if in == nil {
-		return nil
-	}
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = string(s)
-	}
-	return out
 }

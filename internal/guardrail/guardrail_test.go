@@ -1,19 +1,23 @@
 package guardrail
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // identity returns PodIdentity checkout with a spec in YAML.
-func identity(t *testing.T, spec string) *v1alpha1.PodIdentity {
+func identity(t testing.TB, spec string) *v1alpha1.PodIdentity {
 	t.Helper()
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &pi.Spec); err != nil {
@@ -23,7 +27,7 @@ func identity(t *testing.T, spec string) *v1alpha1.PodIdentity {
 }
 
 // newGuardrail returns a guardrail with a spec in YAML.
-func newGuardrail(t *testing.T, name, spec string) v1alpha1.PodIdentityGuardrail {
+func newGuardrail(t testing.TB, name, spec string) v1alpha1.PodIdentityGuardrail {
 	t.Helper()
 	g := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &g.Spec); err != nil {
@@ -43,243 +47,337 @@ const (
 	at     = "spec.policies.inline[p].statements[0]: "
 )
 
-// What rules where no guardrail does.
-func TestBaseline(t *testing.T) {
-	const refuses = "the operator's built-in baseline refuses: "
-	for name, tc := range map[string]struct {
-		reason string
-		spec   string
-		want   string // after who refuses; empty if all is allowed
-	}{
-		"Empty":             {"An identity without rights does no harm.", `{}`, ""},
-		"OneBucket":         {"What most ask for.", allow(`["s3:GetObject"]`, bucket), ""},
-		"WholeService":      {"A service that is not IAM.", allow(`["s3:*", "dynamodb:*"]`, all), ""},
-		"Everything":        {"Everything is IAM too.", allow(all, all), at + "* administers IAM"},
-		"EverythingOnOne":   {"Even on one bucket: nobody means it.", allow(all, bucket), at + "* administers IAM"},
-		"IAM":               {"Who administers IAM gives itself any right.", allow(`["iam:*"]`, bucket), at + "iam:* administers IAM"},
-		"IAMCase":           {"Actions have no case.", allow(`["IAM:CreateUser"]`, bucket), at + "IAM:CreateUser administers IAM"},
-		"IAMPart":           {"By any pattern.", allow(`["iam:?ttach*"]`, bucket), at + "iam:?ttach* administers IAM"},
-		"IAMRead":           {"To look does no harm.", allow(`["iam:Get*", "iam:ListRoles", "iam:simulateprincipalpolicy"]`, all), ""},
-		"IAMReadAndMore":    {"A pattern that reaches beyond.", allow(`["iam:*Role"]`, bucket), at + "iam:*Role administers IAM"},
-		"ServiceLinked":     {"Roles that AWS itself defines.", allow(`["iam:CreateServiceLinkedRole"]`, all), ""},
-		"PassOne":           {"A role that is named.", allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task"]`), ""},
-		"PassAll":           {"Any role.", allow(`["iam:PassRole"]`, all), at + "* would have iam:PassRole on every role"},
-		"PassAllOfAccount":  {"Any role, said otherwise.", allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/*"]`), at + "arn:aws:iam::123456789012:role/* would have iam:PassRole on every role"},
-		"PassAllButNone":    {"Every name has a character.", allow(`["iam:PassRole"]`, `["arn:aws:iam::*:role/?*"]`), at + "arn:aws:iam::*:role/?* would have iam:PassRole on every role"},
-		"PassPrefix":        {"Roles of one prefix.", allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-*"]`), ""},
-		"AssumeOne":         {"A role that is named.", allow(`["sts:AssumeRole"]`, `["arn:aws:iam::210987654321:role/reader"]`), ""},
-		"AssumeAll":         {"Any role that trusts the account.", allow(`["sts:AssumeRole"]`, all), at + "* would have sts:AssumeRole on every role"},
-		"AssumePattern":     {"By any pattern.", allow(`["sts:*"]`, `["arn:aws:iam::*"]`), at + "arn:aws:iam::* would have sts:AssumeRole on every role"},
-		"AssumeOtherThings": {"All of another service are no roles.", allow(`["sts:AssumeRole"]`, `["arn:aws:s3:::*"]`), ""},
-		"CallerIdentity":    {"What everybody may.", allow(`["sts:GetCallerIdentity"]`, all), ""},
-		"Organizations":     {"The organization is not one team's.", allow(`["organizations:*"]`, all), at + "organizations:* administers the organization"},
-		"OrganizationsRead": {"To look does no harm.", allow(`["organizations:DescribeAccount"]`, all), ""},
-		"NotAction":         {"All but some is nearly all.", `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["s3:*"], resources: ` + bucket + `}]}]}}`, at + "allows all actions but some, and so more than is allowed; name those that are needed"},
-		"NotResource":       {"The same for resources.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, at + "is about all resources but some, and so about more than is allowed; name those that are needed"},
-		"Deny":              {"To deny does no harm.", `{policies: {inline: [{name: p, statements: [{effect: Deny, notActions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, ""},
-		"Document":          {"A document is read like statements.", `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"IAM:*","Resource":"*"}}'}]}}`, "spec.policies.inline[p].document: iam:* administers IAM"},
-		"DocumentNot":       {"Also in what it leaves out.", `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"s3:*","NotResource":"arn:aws:s3:::shop"}}'}]}}`, "spec.policies.inline[p].document: allows all actions but some, and so more than is allowed; name those that are needed; spec.policies.inline[p].document: is about all resources but some, and so about more than is allowed; name those that are needed"},
-		"NoPolicy":          {"What is no policy is for the plan to refuse.", `{policies: {inline: [{name: p, document: "{"}]}}`, ""},
-		"Huge":              {"What no role can hold is not even read.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], resources: ["arn:` + strings.Repeat("a", 1<<16) + `"]}]}]}}`, "spec.policies.inline: has more than 65536 characters, which no role can hold"},
-		"Administrator":     {"AWS's own name for everything.", `{policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`, "spec.policies.managed[0]: arn:aws:iam::aws:policy/AdministratorAccess amounts to administering the account"},
-		"FullIAM":           {"In any partition.", `{policies: {managed: ["arn:aws-cn:iam::aws:policy/IAMFullAccess"]}}`, "spec.policies.managed[0]: arn:aws-cn:iam::aws:policy/IAMFullAccess amounts to administering the account"},
-		"PowerUser":         {"In any case.", `{policies: {managed: ["arn:aws:iam::aws:policy/poweruseraccess"]}}`, "spec.policies.managed[0]: arn:aws:iam::aws:policy/poweruseraccess amounts to administering the account"},
-		"Managed":           {"Other policies are let pass.", `{policies: {managed: ["arn:aws:iam::aws:policy/AmazonS3FullAccess", "arn:aws:iam::123456789012:policy/AdministratorAccess"]}}`, ""},
-		"Trust":             {"Who is trusted is the namespace's affair.", `{trust: {scope: Namespace}, role: {name: any, tags: {any: x}}}`, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			verdict := Set(nil).Evaluate(identity(t, tc.spec), 1000)
-			want := ""
-			if tc.want != "" {
-				want = refuses + tc.want + "; the platform team can allow it by a PodIdentityGuardrail for this namespace"
-			}
-			check(t, tc.reason, verdict.Err, want, fault.Terminal)
-			if verdict.Guardrail != nil || verdict.Revoke {
-				t.Errorf("verdict = %+v, want it to rest on no guardrail", verdict)
-			}
-		})
-	}
-}
-
-func check(t *testing.T, reason string, refusal error, want string, kind fault.Kind) {
+func check(t *testing.T, reason string, rejection error, want string, kind fault.Kind) {
 	t.Helper()
 	got := ""
-	if refusal != nil {
-		got = refusal.Error()
-		if fault.KindOf(refusal) != kind || fault.ReasonOf(refusal, "") != v1alpha1.ReasonGuardrailViolated {
-			t.Errorf("%s\nrefusal is %s of reason %q, want %s", reason, fault.KindOf(refusal), fault.ReasonOf(refusal, ""), kind)
+	if rejection != nil {
+		got = rejection.Error()
+		if fault.KindOf(rejection) != kind || fault.ReasonOf(rejection, "") != v1alpha1.ReasonGuardrailViolated {
+			t.Errorf("%s\nrejection is %s of reason %q, want %s", reason, fault.KindOf(rejection), fault.ReasonOf(rejection, ""), kind)
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n-want, +got:\n%s", reason, diff)
 	}
 }
 
-// Each limit of a guardrail, with what it allows and what it refuses.
+// Each limit of a guardrail, with what it allows and what it rejects.
 func TestLimits(t *testing.T) {
-	const managed = `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-read"]}}`
+	const policyARN = "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop"
+	const onlyResources = "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that"
+	const admin = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
+	const queue = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:*:*:shop"}}`
+	notActions := `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["iam:*"], resources: ` + bucket + `}]}]}}`
+	notResources := `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`
 	for name, tc := range map[string]struct {
-		reason string
-		limits string
-		spec   string
-		want   string // after "PodIdentityGuardrail g refuses: "; empty if all is allowed
+		reason   string
+		limits   string
+		spec     string
+		contents string // of the managed policy; a harmless one if empty
+		want     string // after the prefix; empty if everything is allowed
 	}{
-		"ManagedAllowed":     {"A pattern covers it.", `{managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-*"]}}`, managed, ""},
-		"ManagedNotAllowed":  {"None covers it.", `{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*", "arn:aws:iam::123456789012:policy/Shop-*"]}}`, managed, "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop-read is not among the managed policies that are allowed: arn:aws:iam::aws:policy/*, arn:aws:iam::123456789012:policy/Shop-*"},
-		"ManagedNone":        {"An empty list allows none.", `{managedPolicies: {allowed: []}}`, managed, "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop-read is not among the managed policies that are allowed: none is"},
-		"ManagedDenied":      {"Denied is denied.", `{managedPolicies: {allowed: ["*"], denied: ["*:policy/SHOP-*"]}}`, managed, "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop-read meets *:policy/SHOP-*, which is among the managed policies that are denied"},
-		"ManagedLifted":      {"A guardrail may allow what the baseline does not.", `{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`, `{policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`, ""},
-		"ManagedUnsaid":      {"What it leaves open the baseline does not.", `{managedPolicies: {denied: ["arn:aws:iam::aws:policy/Other"]}}`, `{policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`, "spec.policies.managed[0]: arn:aws:iam::aws:policy/AdministratorAccess amounts to administering the account"},
-		"Unsaid":             {"A guardrail that speaks of something else leaves the baseline in force.", `{maxIdentities: 9}`, allow(`["iam:*"]`, bucket), at + "iam:* administers IAM"},
-		"InlineForbidden":    {"Managed policies only.", `{inlinePolicies: Forbidden}`, allow(`["s3:GetObject"]`, bucket), "spec.policies.inline: inline policies are forbidden; use managed policies"},
-		"InlineNotThere":     {"None is asked for.", `{inlinePolicies: Forbidden}`, managed, ""},
-		"InlineAllowed":      {"Said as it is by default.", `{inlinePolicies: Allowed}`, allow(`["s3:GetObject"]`, bucket), ""},
-		"ActionAllowed":      {"Without regard to case.", `{actions: {allowed: ["S3:Get*"]}}`, allow(`["s3:GetObject*"]`, bucket), ""},
-		"ActionNotAllowed":   {"A pattern that reaches beyond is not covered.", `{actions: {allowed: ["s3:Get*"]}}`, allow(`["s3:*"]`, bucket), at + "s3:* is not among the actions that are allowed: s3:Get*"},
-		"ActionDenied":       {"To reach what is denied is enough.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:*Object"]`, bucket), at + "s3:*Object meets s3:Delete*, which is among the actions that are denied"},
-		"ActionLifted":       {"A guardrail for a team that administers IAM.", `{actions: {allowed: ["iam:*"]}}`, allow(`["iam:CreateUser"]`, bucket), ""},
-		"ActionNot":          {"All but some is covered by all only.", `{actions: {allowed: ["s3:*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["iam:*"], resources: ` + bucket + `}]}]}}`, at + "allows all actions but some, and so more than is allowed; name those that are needed"},
-		"ActionNotAll":       {"By which it is.", `{actions: {allowed: ["*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["iam:*"], resources: ` + bucket + `}]}]}}`, ""},
-		"ActionNotPass":      {"All but some is also sts:AssumeRole.", `{actions: {allowed: ["*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["iam:*"], resources: ["*"]}]}]}}`, at + "* would have iam:PassRole on every role"},
-		"ResourceAllowed":    {"A pattern covers it.", `{resources: {allowed: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), ""},
-		"ResourceCase":       {"With regard to case: they are two buckets' objects.", `{resources: {allowed: ["arn:aws:s3:::shop/A*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/a*"]`), at + "arn:aws:s3:::shop/a* is not among the resources that are allowed: arn:aws:s3:::shop/A*"},
-		"ResourceNotAllowed": {"None covers it.", `{resources: {allowed: [a, b, c, d, e, f, g]}}`, allow(`["s3:*"]`, bucket), at + "arn:aws:s3:::shop/* is not among the resources that are allowed: a, b, c, d, e and 2 more"},
-		"ResourceDenied":     {"To reach what is denied is enough, in any case.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::SECRE*"]`), at + "arn:aws:s3:::SECRE* meets arn:aws:s3:::secret-*, which is among the resources that are denied"},
-		"ResourceVariable":   {"A variable may stand for anything.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::${aws:PrincipalTag/team}-x"]`), at + "arn:aws:s3:::${aws:PrincipalTag/team}-x meets arn:aws:s3:::secret-*, which is among the resources that are denied"},
-		"ResourceLifted":     {"A guardrail for a team that may pass any role.", `{resources: {allowed: ["*"]}}`, allow(`["iam:PassRole"]`, all), ""},
-		"ResourceNot":        {"All but some is covered by all only.", `{resources: {allowed: ["arn:*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, at + "is about all resources but some, and so about more than is allowed; name those that are needed"},
-		"ResourceNotAll":     {"By which it is.", `{resources: {allowed: ["*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, ""},
-		"Tags":               {"A key is covered, without regard to case.", `{tagKeys: {allowed: ["Team", "cost-*"]}}`, `{role: {tags: {team: shop, cost-center: x, owner: me}}}`, "spec.role.tags: owner is not among the tag keys that are allowed: Team, cost-*"},
-		"RoleName":           {"A name that is chosen.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: admin}}`, "spec.role.name: admin is not among the role names that are allowed: shop-*; leave it out to have a name generated"},
-		"RoleNameAllowed":    {"A name that may be chosen.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: Shop-x}}`, ""},
-		"RoleGenerated":      {"A generated one is not chosen.", `{roleNames: {allowed: []}}`, `{}`, ""},
-		"Accounts":           {"All that get the identity.", `{serviceAccounts: {allowed: ["check*"], denied: [default]}}`, `{additionalServiceAccounts: [default, checker, web]}`, "spec.additionalServiceAccounts: default meets default, which is among the ServiceAccounts that are denied; spec.additionalServiceAccounts: web is not among the ServiceAccounts that are allowed: check*"},
-		"Account":            {"The first too.", `{serviceAccounts: {denied: [web]}}`, `{serviceAccount: {name: web}}`, "spec.serviceAccount.name: web meets web, which is among the ServiceAccounts that are denied"},
-		"TrustForbidden":     {"One by one.", `{namespaceTrust: Forbidden}`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; name the ServiceAccounts in spec.additionalServiceAccounts"},
-		"TrustAllowed":       {"Said as it is by default.", `{namespaceTrust: Allowed}`, `{trust: {scope: Namespace}}`, ""},
-		"TrustReach":         {"The namespace has other ServiceAccounts.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace trusts every ServiceAccount, and not every one is allowed; name them in spec.additionalServiceAccounts"},
+		"ManagedAllowed":    {"A pattern covers it.", `{managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/sho*"]}}`, managed, "", ""},
+		"ManagedNotAllowed": {"No pattern covers it.", `{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*", "arn:aws:iam::123456789012:policy/Shop"]}}`, managed, "", policyARN + " is not covered by the allowed managed policies: arn:aws:iam::aws:policy/*, arn:aws:iam::123456789012:policy/Shop"},
+		"ManagedNone":       {"An empty list allows none.", `{managedPolicies: {allowed: []}}`, managed, "", policyARN + " is not covered by the allowed managed policies: (none)"},
+		"ManagedDenied":     {"A denial overrides, in any case.", `{managedPolicies: {allowed: ["*"], denied: ["*:policy/SHO*"]}}`, managed, "", policyARN + " overlaps with the denied managed policy pattern *:policy/SHO*"},
+		"ManagedContents":   {"Its ARN is allowed, and its contents are not.", `{managedPolicies: {allowed: ["*"]}}`, managed, admin, policyARN + ": Statement[0]: * allows every action of AWS"},
+		"ManagedTrusted":    {"The platform team vouches for its contents.", `{managedPolicies: {trusted: ["*:policy/shop"]}}`, managed, admin, ""},
+		"ManagedNotTrusted": {"Case-sensitively: another policy may differ in case only.", `{managedPolicies: {trusted: ["*:policy/Shop"]}}`, managed, admin, policyARN + ": Statement[0]: * allows every action of AWS"},
+		"TrustedNotAllowed": {"Trust is about contents; the ARN must be allowed too.", `{managedPolicies: {allowed: [], trusted: ["*"]}}`, managed, "", policyARN + " is not covered by the allowed managed policies: (none)"},
+		"TrustedDenied":     {"A denied one stays denied.", `{managedPolicies: {trusted: ["*"], denied: ["*:policy/shop"]}}`, managed, "", policyARN + " overlaps with the denied managed policy pattern *:policy/shop"},
+		"ContentsActions":   {"The limits of actions hold for contents.", `{actions: {allowed: ["s3:*"]}}`, managed, queue, policyARN + ": Statement[0]: sqs:SendMessage is not covered by the allowed actions: s3:*"},
+		"ContentsResources": {"And those of resources.", `{resources: {denied: ["arn:aws:sqs:*:*:shop*"]}}`, managed, queue, policyARN + ": Statement[0]: arn:aws:sqs:*:*:shop overlaps with the denied resource pattern arn:aws:sqs:*:*:shop*"},
+		"InlineForbidden":   {"Managed policies only.", `{inlinePolicies: Forbidden}`, allow(`["s3:GetObject"]`, bucket), "", "spec.policies.inline: inline policies are forbidden; use managed policies"},
+		"InlineAbsent":      {"None is requested.", `{inlinePolicies: Forbidden}`, managed, "", ""},
+		"InlineAllowed":     {"That is the default.", `{inlinePolicies: Allowed}`, allow(`["s3:GetObject"]`, bucket), "", ""},
+
+		"Uncovered":          {"A guardrail about something else leaves the baseline in force.", `{maxIdentities: 9}`, allow(`["iam:*"]`, bucket), "", at + "iam:* administers IAM"},
+		"ActionAllowed":      {"Case-insensitively.", `{actions: {allowed: ["S3:Get*"]}}`, allow(`["s3:GetObject*"]`, bucket), "", ""},
+		"ActionNotAllowed":   {"A wider pattern is not covered.", `{actions: {allowed: ["s3:Get*"]}}`, allow(`["s3:*"]`, bucket), "", at + "s3:* is not covered by the allowed actions: s3:Get*"},
+		"ActionDenied":       {"An overlap is enough.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:*Object"]`, bucket), "", at + "s3:*Object overlaps with the denied action pattern s3:Delete*"},
+		"ActionOpened":       {"For a team that administers IAM.", `{actions: {allowed: ["iam:*"]}}`, allow(`["iam:CreateUser"]`, bucket), "", ""},
+		"ActionMany":         {"One sentence for several actions.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:DeleteObject", "s3:DeleteBucket"]`, bucket), "", at + "s3:DeleteObject and s3:DeleteBucket overlap with the denied action pattern s3:Delete*"},
+		"ActionAdditional":   {"In addition to the baseline.", `{actions: {additional: ["iam:*InstanceProfile"]}}`, allow(`["s3:*", "iam:CreateInstanceProfile"]`, all), "", ""},
+		"AdditionalNotMore":  {"Everything else stays with the baseline.", `{actions: {additional: ["iam:*InstanceProfile"]}}`, allow(`["iam:CreateUser"]`, all), "", at + "iam:CreateUser administers IAM"},
+		"AdditionalAllowed":  {"In addition to allowed.", `{actions: {allowed: ["s3:*"], additional: ["sqs:*"]}}`, allow(`["s3:GetObject", "sqs:SendMessage", "sns:Publish"]`, bucket), "", at + "sns:Publish is not covered by the allowed actions: s3:*, sqs:*"},
+		"AdditionalDenied":   {"A denial overrides.", `{actions: {additional: ["iam:*"], denied: ["iam:*User*"]}}`, allow(`["iam:CreateUser"]`, bucket), "", at + "iam:CreateUser overlaps with the denied action pattern iam:*User*"},
+		"NotActions":         {"Only everything covers everything except a list.", `{actions: {allowed: ["s3:*"]}}`, notActions, "", at + "notActions allows more than permitted; list the required actions instead"},
+		"NotActionsAll":      {"Which it does.", `{actions: {allowed: ["*"]}}`, notActions, "", ""},
+		"NotActionsPassRole": {"It includes iam:PassRole, whose roles must be opened too.", `{actions: {allowed: ["*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["s3:*"], resources: ["*"]}]}]}}`, "", at + "* is open to iam:PassRole, sts:AssumeRole, sts:AssumeRoot" + onlyResources},
+		"WholeServices":      {"A guardrail that lists them allows them.", `{actions: {allowed: ["a*:*"]}}`, allow(services(11), all), "", ""},
+		"WholeAdditional":    {"Those that it lists do not count.", `{actions: {additional: ["a10:*"]}}`, allow(services(11), all), "", ""},
+
+		"PassRole":            {"To open the action opens no role.", `{actions: {additional: ["iam:PassRole"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task"]`), "", at + "arn:aws:iam::123456789012:role/task is open to iam:PassRole" + onlyResources},
+		"PassRoleOpened":      {"Action and role are open.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-*"]}}`, allow(`["iam:PassRole", "s3:GetObject"]`, `["arn:aws:iam::123456789012:role/task-1", "arn:aws:s3:::shop/*"]`), "", ""},
+		"PassRoleOther":       {"Other roles stay closed.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-*"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-1", "arn:aws:iam::123456789012:role/*-1"]`), "", at + "arn:aws:iam::123456789012:role/*-1 is open to iam:PassRole" + onlyResources},
+		"PassRoleVariable":    {"A policy variable counts as *.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-?"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-${aws:PrincipalTag/x}"]`), "", at + "arn:aws:iam::123456789012:role/task-${aws:PrincipalTag/x} is open to iam:PassRole" + onlyResources},
+		"PassRoleNoRole":      {"A bucket is no role.", `{actions: {additional: ["iam:PassRole"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:s3:::*"]`), "", ""},
+		"ResourceAllowed":     {"A pattern covers it.", `{resources: {allowed: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), "", ""},
+		"ResourceAdditional":  {"In addition to allowed.", `{resources: {allowed: [], additional: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), "", ""},
+		"ResourceCase":        {"Case-sensitively: the objects differ.", `{resources: {allowed: ["arn:aws:s3:::shop/A*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/a*"]`), "", at + "arn:aws:s3:::shop/a* is not covered by the allowed resources: arn:aws:s3:::shop/A*"},
+		"ResourceNotAllowed":  {"No pattern covers it.", `{resources: {allowed: [a, b, c, d, e, f, g]}}`, allow(`["s3:*"]`, bucket), "", at + "arn:aws:s3:::shop/* is not covered by the allowed resources: a, b, c, d, e and 2 more"},
+		"ResourceDenied":      {"An overlap is enough, in any case.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::SECRE*"]`), "", at + "arn:aws:s3:::SECRE* overlaps with the denied resource pattern arn:aws:s3:::secret-*"},
+		"ResourceVariable":    {"A policy variable counts as *.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::${aws:PrincipalTag/team}-x"]`), "", at + "arn:aws:s3:::${aws:PrincipalTag/team}-x overlaps with the denied resource pattern arn:aws:s3:::secret-*"},
+		"ResourceOwnVariable": {"A guardrail can allow a variable itself.", `{resources: {allowed: ["arn:aws:s3:::shop/${aws:PrincipalTag/team}/*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/${aws:PrincipalTag/team}/x"]`), "", ""},
+		"NotResources":        {"Only everything covers everything except a list.", `{resources: {allowed: ["arn:*"]}}`, notResources, "", at + "notResources covers more than permitted; list the required resources instead"},
+		"NotResourcesAll":     {"Which it does.", `{resources: {allowed: ["*"]}}`, notResources, "", ""},
+
+		"Tags":            {"A key is covered, case-insensitively.", `{tagKeys: {allowed: ["Team", "cost-*"]}}`, `{role: {tags: {team: shop, cost-center: x, owner: me}}}`, "", "spec.role.tags: owner is not covered by the allowed tag keys: Team, cost-*"},
+		"RoleName":        {"A name that the spec sets.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: admin}}`, "", "spec.role.name: admin is not covered by the allowed role names: shop-*; omit it to use a generated name"},
+		"RoleNameAllowed": {"A name that it may set.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: Shop-x}}`, "", ""},
+		"RoleGenerated":   {"A generated name is always allowed.", `{roleNames: {allowed: []}}`, `{}`, "", ""},
+		"Accounts":        {"All that get the identity.", `{serviceAccounts: {allowed: ["check*"], denied: [default]}}`, `{additionalServiceAccounts: [default, checker, web]}`, "", "spec.additionalServiceAccounts: default overlaps with the denied ServiceAccount pattern default; spec.additionalServiceAccounts: web is not covered by the allowed ServiceAccounts: check*"},
+		"Account":         {"The first one too.", `{serviceAccounts: {denied: [web]}}`, `{serviceAccount: {name: web}}`, "", "spec.serviceAccount.name: web overlaps with the denied ServiceAccount pattern web"},
+		"TrustForbidden":  {"Each must be listed.", `{namespaceTrust: Forbidden}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"TrustAllowed":    {"That is the default.", `{namespaceTrust: Allowed}`, `{trust: {scope: Namespace}}`, "", ""},
+		"TrustTooWide":    {"The namespace has other ServiceAccounts.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace would trust ServiceAccounts that are not allowed; list the ServiceAccounts in spec.additionalServiceAccounts"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rails := Set{newGuardrail(t, "g", tc.limits)}
-			verdict := rails.Evaluate(identity(t, tc.spec), 0)
+			set := Set{newGuardrail(t, "g", tc.limits)}
+			contents := tc.contents
+			if contents == "" {
+				contents = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
+			}
+			result := set.Evaluate(identity(t, tc.spec), known(contents))
 			want := tc.want
 			if want != "" {
-				want = "PodIdentityGuardrail g refuses: " + want
+				want = "rejected by PodIdentityGuardrail g: " + want
 			}
-			check(t, tc.reason, verdict.Err, want, fault.Terminal)
-			if verdict.Guardrail == nil || verdict.Guardrail.Name != "g" {
-				t.Errorf("verdict = %+v, want it to rest on g", verdict)
+			check(t, tc.reason, result.Err, want, fault.Terminal)
+			if result.Guardrail == nil || result.Guardrail.Name != "g" {
+				t.Errorf("result = %+v, want guardrail g", result)
 			}
 		})
 	}
 }
 
-// Too many identities is nothing that the spec of one of them can mend.
-func TestMaxIdentities(t *testing.T) {
-	rails := Set{newGuardrail(t, "g", `{maxIdentities: 2}`)}
-	const want = "PodIdentityGuardrail g refuses: the namespace may have 2 PodIdentities, and that many came before this one: delete one, or ask the platform team for more"
-	check(t, "The second is the last.", rails.Evaluate(identity(t, `{}`), 1).Err, "", fault.Blocked)
-	check(t, "The third is one too many.", rails.Evaluate(identity(t, `{}`), 2).Err, want, fault.Blocked)
-	bad := rails.Evaluate(identity(t, allow(`["iam:*"]`, bucket)), 2).Err
-	if fault.KindOf(bad) != fault.Terminal {
-		t.Error("What is wrong with the spec as well does not pass by itself.")
+// A role is evaluated as it is, whatever the spec of its identity says now.
+func TestEvaluateRole(t *testing.T) {
+	role := plan.Role{
+		Name: "r", Boundary: "arn:aws:iam::123456789012:policy/wide", Managed: []string{"arn:aws:iam::123456789012:policy/shop"},
+		Tags: map[string]string{"team": "shop", plan.TagCluster: "test"},
+		Inline: map[string]plan.InlinePolicy{
+			"p": {Document: policy.Policy{Statements: []policy.Statement{{Effect: policy.Allow, Actions: []string{"s3:GetObject"}, Resources: []string{"*"}}}}.Document()},
+		},
+		Trust: policy.Trust(policy.TrustSpec{ProviderARN: "arn:aws:iam::123456789012:oidc-provider/x", Issuer: "x", Audience: "a", Namespace: "shop", ServiceAccounts: []string{"checkout"}}),
 	}
-	if !rails.LimitsCount() || (Set{newGuardrail(t, "g", `{}`)}).LimitsCount() {
-		t.Error("Only a bound on their number has identities counted.")
-	}
-	none := Set{newGuardrail(t, "g", `{maxIdentities: 0}`)}
-	if none.Evaluate(identity(t, `{}`), 0).Err == nil {
-		t.Error("Of none the first is one too many.")
+	odd := role
+	odd.Inline = map[string]plan.InlinePolicy{"p": {Document: `{"statement": {}}`}}
+	wholeNamespace := role
+	wholeNamespace.Trust = policy.Trust(policy.TrustSpec{ProviderARN: "arn:aws:iam::123456789012:oidc-provider/x", Issuer: "x", Audience: "a", Namespace: "shop", WholeNamespace: true})
+	for name, tc := range map[string]struct {
+		reason string
+		limits string
+		role   plan.Role
+		want   string
+	}{
+		"Allowed":   {"Nothing is limited.", `{}`, role, ""},
+		"Inline":    {"An action that it has.", `{actions: {allowed: ["sqs:*"]}}`, role, "managed policy of the role: arn:aws:iam::123456789012:policy/shop: Statement[0]: s3:PutObject is not covered by the allowed actions: sqs:*; inline policy p of the role: Statement[0]: s3:getobject is not covered by the allowed actions: sqs:*"},
+		"Forbidden": {"A policy that it has.", `{inlinePolicies: Forbidden}`, role, "inline policies of the role: inline policies are forbidden; use managed policies"},
+		"Odd":       {"A policy that the operator cannot read may grant anything.", `{}`, odd, "inline policy p of the role: its contents cannot be read"},
+		"Managed":   {"A managed policy that it has.", `{managedPolicies: {allowed: []}}`, role, "managed policy of the role: arn:aws:iam::123456789012:policy/shop is not covered by the allowed managed policies: (none)"},
+		"Boundary":  {"A boundary that it lacks.", `{permissionsBoundary: "arn:aws:iam::123456789012:policy/narrow"}`, role, "permissions boundary of the role: is arn:aws:iam::123456789012:policy/wide; required is arn:aws:iam::123456789012:policy/narrow"},
+		"Tags":      {"A tag that it has; the operator's own are not the spec's.", `{tagKeys: {allowed: []}}`, role, "tags of the role: team is not covered by the allowed tag keys: (none)"},
+		"Accounts":  {"A ServiceAccount that it trusts.", `{serviceAccounts: {allowed: [web]}}`, role, "trust policy of the role: checkout is not covered by the allowed ServiceAccounts: web"},
+		"Namespace": {"A namespace that it trusts.", `{namespaceTrust: Forbidden}`, wholeNamespace, "trust policy of the role: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"Revoked":   {"A role without trust and permissions violates nothing but the boundary.", `{actions: {allowed: []}, serviceAccounts: {allowed: []}, namespaceTrust: Forbidden}`, role.Revoked(), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := tc.want
+			if want != "" {
+				want = "rejected by PodIdentityGuardrail g: " + want
+			}
+			facts := known(`{"Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}}`)
+			check(t, tc.reason, Set{newGuardrail(t, "g", tc.limits)}.EvaluateRole(tc.role, "shop", facts).Err, want, fault.Terminal)
+		})
 	}
 }
 
-// Several guardrails must all allow it.
-func TestSeveral(t *testing.T) {
-	rails := Set{
+// Contents that the operator failed to read are rejected with the reason, after
+// everything that is wrong without them. They revoke nothing: the operator may lack a
+// permission of its own.
+func TestUnreadableContents(t *testing.T) {
+	const arn = "arn:aws:iam::123456789012:policy/shop"
+	denied := fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "the operator is missing the IAM permission iam:GetPolicy")
+	facts := Facts{Managed: map[string]Contents{arn: Unreadable(denied)}}
+	set := Set{newGuardrail(t, "g", `{onViolation: Revoke}`)}
+	for name, tc := range map[string]struct {
+		reason     string
+		set        Set
+		facts      Facts
+		spec       string
+		want       string
+		wantKind   fault.Kind
+		wantReason string
+	}{
+		"Denied":    {"The message names the missing permission.", set, facts, managed, "spec.policies.managed[0]: the operator is missing the IAM permission iam:GetPolicy", fault.Blocked, v1alpha1.ReasonAccessDenied},
+		"Baseline":  {"The baseline needs them too.", nil, facts, managed, "spec.policies.managed[0]: the operator is missing the IAM permission iam:GetPolicy", fault.Blocked, v1alpha1.ReasonAccessDenied},
+		"NotRead":   {"To forget to read them allows nothing.", set, Facts{}, managed, "spec.policies.managed[0]: the contents of " + arn + " are not known yet", fault.Transient, v1alpha1.ReasonProgressingWithRetry},
+		"NoPolicy":  {"Contents that are no policy may grant anything.", set, known(`{"statement": []}`), managed, "spec.policies.managed[0]: its contents cannot be read: policy document: statement: unknown element; allowed (case-sensitive): Id, Statement, Version", fault.Blocked, v1alpha1.ReasonGuardrailViolated},
+		"WrongSpec": {"What an edit must change comes first.", Set{newGuardrail(t, "g", `{inlinePolicies: Forbidden}`)}, facts, `{policies: {managed: ["` + arn + `"], inline: [{name: p, document: "{}"}]}}`, "rejected by PodIdentityGuardrail g: spec.policies.inline: inline policies are forbidden; use managed policies", fault.Terminal, v1alpha1.ReasonGuardrailViolated},
+		"Trusted":   {"Nobody must read what is trusted.", Set{newGuardrail(t, "g", `{managedPolicies: {trusted: ["*"]}}`)}, facts, managed, "", 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := tc.set.Evaluate(identity(t, tc.spec), tc.facts)
+			if result.Revoke {
+				t.Error("the result revokes")
+			}
+			got, err := "", cmp.Or(result.Err, result.Unread)
+			if err != nil {
+				got = err.Error()
+				if fault.KindOf(err) != tc.wantKind || fault.ReasonOf(err, "") != tc.wantReason {
+					t.Errorf("%s: is %s of reason %s, want %s of reason %s", tc.reason, fault.KindOf(err), fault.ReasonOf(err, ""), tc.wantKind, tc.wantReason)
+				}
+			}
+			if diff := gocmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestReads(t *testing.T) {
+	arns := []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::123456789012:policy/b"}
+	for name, tc := range map[string]struct {
+		reason string
+		limits []string
+		want   []string
+	}{
+		"Baseline": {"The baseline evaluates all contents.", nil, arns},
+		"Trusted":  {"Trusted contents are not read.", []string{`{managedPolicies: {trusted: ["arn:aws:iam::aws:policy/*"]}}`}, arns[1:]},
+		"Rejected": {"An ARN that is rejected needs no contents.", []string{`{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*"]}}`}, arns[:1]},
+		"Several":  {"One guardrail that evaluates them is enough.", []string{`{managedPolicies: {trusted: ["*"]}}`, `{managedPolicies: {trusted: ["*b"]}}`}, arns[:1]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var set Set
+			for i, limits := range tc.limits {
+				set = append(set, newGuardrail(t, fmt.Sprint(i), limits))
+			}
+			if diff := gocmp.Diff(tc.want, set.Reads(arns)); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// An edit of the spec does not help against too many identities.
+func TestMaxIdentities(t *testing.T) {
+	set := Set{newGuardrail(t, "g", `{maxIdentities: 2}`)}
+	const want = "rejected by PodIdentityGuardrail g: namespace limit of 2 PodIdentities reached; delete one or ask the platform team to raise maxIdentities"
+	check(t, "The second is the last.", set.Evaluate(identity(t, `{}`), Facts{Older: 1}).Err, "", fault.Blocked)
+	check(t, "The third is one too many.", set.Evaluate(identity(t, `{}`), Facts{Older: 2}).Err, want, fault.Blocked)
+	if bad := set.Evaluate(identity(t, allow(`["iam:*"]`, bucket)), Facts{Older: 2}).Err; fault.KindOf(bad) != fault.Terminal {
+		t.Errorf("%v is %s, want it to be terminal: the spec is wrong too", bad, fault.KindOf(bad))
+	}
+	if !set.LimitsCount() || (Set{newGuardrail(t, "g", `{}`)}).LimitsCount() {
+		t.Error("LimitsCount must report exactly whether a guardrail has maxIdentities")
+	}
+	if (Set{newGuardrail(t, "g", `{maxIdentities: 0}`)}).Evaluate(identity(t, `{}`), Facts{}).Err == nil {
+		t.Error("with maxIdentities: 0 the first identity is allowed")
+	}
+}
+
+func TestEvaluate_AllGuardrailsMustAllow(t *testing.T) {
+	set := Set{
 		newGuardrail(t, "a", `{actions: {allowed: ["s3:*", "sqs:*"]}}`),
 		newGuardrail(t, "b", `{actions: {allowed: ["s3:*"]}, onViolation: Revoke}`),
 		newGuardrail(t, "c", `{maxIdentities: 0}`),
 	}
-	verdict := rails[:2].Evaluate(identity(t, allow(`["s3:*"]`, bucket)), 0)
-	check(t, "All allow it.", verdict.Err, "", fault.Terminal)
-	if verdict.Guardrail.Name != "a" || verdict.Revoke {
-		t.Errorf("verdict = %+v, want it to rest on the first, and nothing to be revoked", verdict)
+	result := set[:2].Evaluate(identity(t, allow(`["s3:*"]`, bucket)), Facts{})
+	check(t, "Both allow it.", result.Err, "", fault.Terminal)
+	if result.Guardrail.Name != "a" || result.Revoke {
+		t.Errorf("result = %+v, want the first guardrail, and nothing revoked", result)
 	}
-	verdict = rails.Evaluate(identity(t, allow(`["sqs:*"]`, all)), 0)
-	check(t, "Two refuse it, the second because of the spec.", verdict.Err,
-		"PodIdentityGuardrail b refuses: "+at+"sqs:* is not among the actions that are allowed: s3:*; "+
-			"PodIdentityGuardrail c refuses: the namespace may have 0 PodIdentities, and that many came before this one: delete one, or ask the platform team for more",
+	result = set.Evaluate(identity(t, allow(`["sqs:*"]`, all)), Facts{})
+	check(t, "Two reject it, the first of them because of the spec.", result.Err,
+		"rejected by PodIdentityGuardrail b: "+at+"sqs:* is not covered by the allowed actions: s3:*; "+
+			"rejected by PodIdentityGuardrail c: namespace limit of 0 PodIdentities reached; delete one or ask the platform team to raise maxIdentities",
 		fault.Terminal)
-	if verdict.Guardrail.Name != "b" || !verdict.Revoke {
-		t.Errorf("verdict = %+v, want it to rest on the first that refuses, which revokes", verdict)
+	if result.Guardrail.Name != "b" || !result.Revoke {
+		t.Errorf("result = %+v, want the first guardrail that rejects, which revokes", result)
 	}
-	verdict = rails[2:].Evaluate(identity(t, `{}`), 0)
-	if verdict.Revoke {
-		t.Error("A guardrail that only reports revokes.")
+	if set[2:].Evaluate(identity(t, `{}`), Facts{}).Revoke {
+		t.Error("a guardrail that only reports revokes")
+	}
+	if !set.Revokes() || set[2:].Revokes() {
+		t.Error("Revokes must report exactly whether a guardrail has onViolation: Revoke")
 	}
 }
 
 func TestBoundary(t *testing.T) {
 	const one, other = "arn:aws:iam::123456789012:policy/one", "arn:aws:iam::123456789012:policy/other"
+	const operator = "the operator's --permissions-boundary"
 	for name, tc := range map[string]struct {
 		reason     string
 		configured string
-		rails      []string
-		want       string
+		guardrails []string
+		want       Boundary
 		wantErr    string
 	}{
-		"None":       {"Nobody forces any.", "", []string{`{}`}, "", ""},
-		"Configured": {"The operator does.", one, []string{`{}`}, one, ""},
-		"Guardrail":  {"A guardrail does.", "", []string{`{}`, `{permissionsBoundary: "` + one + `"}`}, one, ""},
-		"Same":       {"All force the same.", one, []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + one + `"}`}, one, ""},
-		"Operator":   {"A role has one.", one, []string{`{permissionsBoundary: "` + other + `"}`}, "", "PodIdentityGuardrail a forces the permissions boundary " + other + ", and the operator's --permissions-boundary forces " + one + "; a role has one boundary: the platform team has to choose"},
-		"Rails":      {"Of two guardrails too.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, "", "PodIdentityGuardrail b forces the permissions boundary " + other + ", and PodIdentityGuardrail a forces " + one + "; a role has one boundary: the platform team has to choose"},
+		"None":       {"Nothing requires one.", "", []string{`{}`}, Boundary{}, ""},
+		"Configured": {"The operator does.", one, []string{`{}`}, Boundary{one, operator}, ""},
+		"Guardrail":  {"A guardrail does.", "", []string{`{}`, `{permissionsBoundary: "` + one + `"}`}, Boundary{one, "PodIdentityGuardrail b"}, ""},
+		"Same":       {"All require the same.", one, []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + one + `"}`}, Boundary{one, operator}, ""},
+		"Operator":   {"A role has one boundary.", one, []string{`{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: the operator's --permissions-boundary requires " + one + ", PodIdentityGuardrail a requires " + other + "; the platform team must remove one of them"},
+		"Guardrails": {"Two guardrails conflict too.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: PodIdentityGuardrail a requires " + one + ", PodIdentityGuardrail b requires " + other + "; the platform team must remove one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var rails Set
-			for i, spec := range tc.rails {
-				rails = append(rails, newGuardrail(t, string(rune('a'+i)), spec))
+			var set Set
+			for i, spec := range tc.guardrails {
+				set = append(set, newGuardrail(t, string(rune('a'+i)), spec))
 			}
-			got, err := rails.Boundary(tc.configured)
+			got, err := set.Boundary(tc.configured)
 			if got != tc.want {
-				t.Errorf("%s\nboundary = %q, want %q", tc.reason, got, tc.want)
+				t.Errorf("%s\nboundary = %v, want %v", tc.reason, got, tc.want)
 			}
 			check(t, tc.reason, err, tc.wantErr, fault.Blocked)
 		})
 	}
 }
 
-func TestFor(t *testing.T) {
+func TestMatch_SelectsByLabels(t *testing.T) {
 	shop := map[string]string{"kubernetes.io/metadata.name": "shop", "tier": "gold"}
 	for name, tc := range map[string]struct {
 		reason   string
 		selector string
 		want     bool
 	}{
-		"All":         {"Nothing is demanded.", `{}`, true},
-		"Name":        {"A namespace has its name for a label.", `{matchLabels: {kubernetes.io/metadata.name: shop}}`, true},
-		"Other":       {"It is not this one.", `{matchLabels: {kubernetes.io/metadata.name: bank}}`, false},
-		"Both":        {"All must hold.", `{matchLabels: {tier: gold}, matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [shop]}]}`, false},
-		"In":          {"One of several.", `{matchExpressions: [{key: tier, operator: In, values: [silver, gold]}]}`, true},
-		"Exists":      {"Whatever it is.", `{matchExpressions: [{key: tier, operator: Exists}]}`, true},
-		"DoesNot":     {"It is there.", `{matchExpressions: [{key: tier, operator: DoesNotExist}]}`, false},
-		"DoesNotAtAl": {"It is not there.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
+		"All":               {"There is no requirement.", `{}`, true},
+		"Name":              {"A label holds the namespace's name.", `{matchLabels: {kubernetes.io/metadata.name: shop}}`, true},
+		"Other":             {"Another namespace.", `{matchLabels: {kubernetes.io/metadata.name: bank}}`, false},
+		"Both":              {"All requirements must hold.", `{matchLabels: {tier: gold}, matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [shop]}]}`, false},
+		"In":                {"One of several values.", `{matchExpressions: [{key: tier, operator: In, values: [silver, gold]}]}`, true},
+		"Exists":            {"Any value.", `{matchExpressions: [{key: tier, operator: Exists}]}`, true},
+		"DoesNotExist":      {"It exists.", `{matchExpressions: [{key: tier, operator: DoesNotExist}]}`, false},
+		"DoesNotExistAtAll": {"It does not exist.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rails, err := Match([]v1alpha1.PodIdentityGuardrail{
+			set, err := Match([]v1alpha1.PodIdentityGuardrail{
 				newGuardrail(t, "z", `{namespaceSelector: `+tc.selector+`}`),
 				newGuardrail(t, "a", `{namespaceSelector: {matchLabels: {tier: gold}}}`),
 			}, shop)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := len(rails) == 2
-			if got != tc.want || rails[0].Name != "a" {
+			if got := len(set) == 2; got != tc.want || set[0].Name != "a" {
 				t.Errorf("%s\nmatches = %t, want %t, and guardrails sorted by name", tc.reason, got, tc.want)
 			}
 		})
 	}
 	_, err := Match([]v1alpha1.PodIdentityGuardrail{newGuardrail(t, "g", `{namespaceSelector: {matchExpressions: [{key: tier, operator: In}]}}`)}, shop)
-	check(t, "A guardrail that cannot be read lets nothing pass.", err,
-		`PodIdentityGuardrail g: spec.namespaceSelector: values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty; nothing is allowed until the platform team corrects it`, fault.Blocked)
+	check(t, "An invalid guardrail lets nothing pass.", err,
+		`PodIdentityGuardrail g: spec.namespaceSelector: values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty; all PodIdentities are rejected until it is fixed`, fault.Blocked)
+}
+
+// However much is wrong, the message stays within what a reader can use.
+func TestMessageIsBounded(t *testing.T) {
+	var statements []string
+	for range 50 {
+		statements = append(statements, `{effect: Allow, actions: ["iam:A", "iam:B", "iam:C", "sso:*", "ram:*"], resources: ["arn:aws:s3:::`+strings.Repeat("x", 30)+`"]}`)
+	}
+	spec := `{policies: {inline: [{name: p, statements: [` + strings.Join(statements, ", ") + `]}]}}`
+	err := Set(nil).Evaluate(identity(t, spec), Facts{}).Err
+	if err == nil || len(err.Error()) > 2048 || !strings.HasSuffix(err.Error(), "; and 140 more violations; a PodIdentityGuardrail for this namespace can allow it") {
+		t.Errorf("message of %d characters: %v", len(err.Error()), err)
+	}
 }

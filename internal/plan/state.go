@@ -142,6 +142,12 @@ type Applied struct {
 	CreatedAt time.Time
 }
 
+// ManagedPolicy is a version of a managed policy.
+type ManagedPolicy struct {
+	Version  string
+	Document string // JSON
+}
+
 // Provider is an IAM OIDC provider as read from AWS. A nil *Provider means that it
 // does not exist.
 type Provider struct {

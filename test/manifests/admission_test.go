@@ -31,31 +31,32 @@ func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
 	admission := c.admission(t)
 	for name, tc := range map[string]struct {
 		reason, limits, spec string
-		want                 string // after "PodIdentityGuardrail NAME refuses: "; empty if it is let pass
+		want                 string // after "rejected by PodIdentityGuardrail NAME: "; empty if it is let pass
 	}{
-		"Managed":        {"A policy that none of the patterns covers.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a", "arn:aws:iam::123456789012:policy/Shop-b"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/Shop-b"},
-		"ManagedAllowed": {"All are covered.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-?"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, ""},
-		"ManagedDenied":  {"In any case.", `managedPolicies: {denied: ["*:policy/SHOP-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
-		"None":           {"An empty list allows none.", `managedPolicies: {allowed: []}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
-		"Inline":         {"Managed policies only.", `inlinePolicies: Forbidden`, statement(s3), "spec.policies.inline: inline policies are forbidden; use managed policies"},
-		"Action":         {"A pattern that reaches beyond.", `actions: {allowed: ["S3:Get*", "s3:PutObject"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
-		"ActionAllowed":  {"Without regard to case.", `actions: {allowed: ["S3:Get*", "s3:?ut*"]}`, statement(s3), ""},
-		"ActionSame":     {"A pattern covers itself, however odd.", `actions: {allowed: ["s3:?*?"]}`, statement(`effect: Allow, actions: ["s3:*??"], resources: ["*"]`), ""},
-		"ActionDenied":   {"One that is denied.", `actions: {denied: ["s3:*"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
-		"ActionMeets":    {"That two patterns meet only the operator can tell.", `actions: {denied: ["s3:PutObject"]}`, statement(s3), ""},
-		"NotActions":     {"All but some is covered by all only.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Allow, notActions: ["iam:*"], resources: ["*"]`), "actions that are not allowed in the inline policies p"},
-		"Deny":           {"To deny does no harm.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), ""},
-		"Document":       {"A document is the operator's to read.", `actions: {allowed: ["s3:*"]}`, `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}'}]}}`, ""},
-		"Baseline":       {"So is the baseline.", `maxIdentities: 1`, statement(`effect: Allow, actions: ["iam:*"], resources: ["*"]`), ""},
-		"Resource":       {"Elsewhere.", `resources: {allowed: ["arn:aws:s3:::bank/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
-		"ResourceOne":    {"Characters that mean something in regular expressions mean themselves.", `resources: {allowed: ["arn:aws:s3:::sh.p/*", "arn:aws:s3:::(shop)/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
-		"ResourceOdd":    {"They do.", `resources: {allowed: ["arn:aws:s3:::a+b.(c)[d]$/*"]}`, statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::a+b.(c)[d]$/x"]`), ""},
-		"Tags":           {"A key that is not covered.", `tagKeys: {allowed: [Team]}`, `{role: {tags: {team: a, owner: b}}}`, "spec.role.tags: owner"},
-		"RoleName":       {"A name that may not be chosen.", `roleNames: {allowed: ["shop-*"]}`, `{role: {name: admin}}`, "spec.role.name: admin"},
-		"RoleGenerated":  {"A generated one is not chosen.", `roleNames: {allowed: []}`, `{role: {description: a}}`, ""},
-		"Account":        {"The object's own name is that of its ServiceAccount.", `serviceAccounts: {allowed: [web]}`, `{additionalServiceAccounts: [web, worker]}`, "the ServiceAccounts checkout, worker"},
-		"Trust":          {"One by one.", `namespaceTrust: Forbidden`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; name the ServiceAccounts in spec.additionalServiceAccounts"},
-		"Unsaid":         {"A guardrail without limits leaves it to the baseline.", `onViolation: Revoke`, statement(s3), ""},
+		"Managed":          {"A policy that none of the patterns covers.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a", "arn:aws:iam::123456789012:policy/Shop-b"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/Shop-b"},
+		"ManagedAllowed":   {"All are covered.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-?"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, ""},
+		"ManagedDenied":    {"In any case.", `managedPolicies: {denied: ["*:policy/SHOP-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
+		"None":             {"An empty list allows none.", `managedPolicies: {allowed: []}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
+		"Inline":           {"Managed policies only.", `inlinePolicies: Forbidden`, statement(s3), "spec.policies.inline: inline policies are forbidden; use managed policies"},
+		"Action":           {"A pattern that reaches beyond.", `actions: {allowed: ["S3:Get*", "s3:PutObject"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
+		"ActionAllowed":    {"Without regard to case.", `actions: {allowed: ["S3:Get*", "s3:?ut*"]}`, statement(s3), ""},
+		"ActionAdditional": {"In addition to what is allowed.", `actions: {allowed: ["s3:Get*"], additional: ["s3:Put*"]}`, statement(s3), ""},
+		"ActionSame":       {"A pattern covers itself, however odd.", `actions: {allowed: ["s3:?*?"]}`, statement(`effect: Allow, actions: ["s3:*??"], resources: ["*"]`), ""},
+		"ActionDenied":     {"One that is denied.", `actions: {denied: ["s3:*"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
+		"ActionMeets":      {"That two patterns meet only the operator can tell.", `actions: {denied: ["s3:PutObject"]}`, statement(s3), ""},
+		"NotActions":       {"All but some is covered by all only.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Allow, notActions: ["iam:*"], resources: ["*"]`), "actions that are not allowed in the inline policies p"},
+		"Deny":             {"To deny does no harm.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), ""},
+		"Document":         {"A document is the operator's to read.", `actions: {allowed: ["s3:*"]}`, `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}'}]}}`, ""},
+		"Baseline":         {"So is the baseline.", `maxIdentities: 1`, statement(`effect: Allow, actions: ["iam:*"], resources: ["*"]`), ""},
+		"Resource":         {"Elsewhere.", `resources: {allowed: ["arn:aws:s3:::bank/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
+		"ResourceOne":      {"Characters that mean something in regular expressions mean themselves.", `resources: {allowed: ["arn:aws:s3:::sh.p/*", "arn:aws:s3:::(shop)/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
+		"ResourceOdd":      {"They do.", `resources: {allowed: ["arn:aws:s3:::a+b.(c)[d]$/*"]}`, statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::a+b.(c)[d]$/x"]`), ""},
+		"Tags":             {"A key that is not covered.", `tagKeys: {allowed: [Team]}`, `{role: {tags: {team: a, owner: b}}}`, "spec.role.tags: owner"},
+		"RoleName":         {"A name that may not be chosen.", `roleNames: {allowed: ["shop-*"]}`, `{role: {name: admin}}`, "spec.role.name: admin"},
+		"RoleGenerated":    {"A generated one is not chosen.", `roleNames: {allowed: []}`, `{role: {description: a}}`, ""},
+		"Account":          {"The object's own name is that of its ServiceAccount.", `serviceAccounts: {allowed: [web]}`, `{additionalServiceAccounts: [web, worker]}`, "the ServiceAccounts checkout, worker"},
+		"Trust":            {"One by one.", `namespaceTrust: Forbidden`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"Unsaid":           {"A guardrail without limits leaves it to the baseline.", `onViolation: Revoke`, statement(s3), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := admission.guard(t, strings.ToLower(name), tc.limits)
@@ -64,10 +65,10 @@ func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
 			switch {
 			case tc.want == "" && err != nil:
 				t.Errorf("%s\nrefused: %v", tc.reason, err)
-			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), "PodIdentityGuardrail "+g.Name+" refuses: "+tc.want)):
+			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), "rejected by PodIdentityGuardrail "+g.Name+": "+tc.want)):
 				t.Errorf("%s\ngot %v, want it to say: %s", tc.reason, err, tc.want)
 			}
-			if verdict := (guardrail.Set{*g}).Evaluate(identity(t, g.Name, tc.spec), 0); err != nil && verdict.Err == nil {
+			if verdict := (guardrail.Set{*g}).Evaluate(identity(t, g.Name, tc.spec), guardrail.Facts{}); err != nil && verdict.Err == nil {
 				t.Errorf("%s\nrefused, and the operator would allow it", tc.reason)
 			}
 		})
@@ -131,7 +132,7 @@ func (a admission) guardNamespace(t *testing.T, name, namespace, limits string) 
 	probe := identity(t, namespace, `{serviceAccount: {name: `+canary+`}}`)
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
 		err := a.Create(ctx, probe.DeepCopy(), client.DryRunAll)
-		return err != nil && strings.Contains(err.Error(), "PodIdentityGuardrail "+name+" refuses"), nil
+		return err != nil && strings.Contains(err.Error(), "rejected by PodIdentityGuardrail "+name+":"), nil
 	})
 	if err != nil {
 		t.Fatalf("the API server does not heed guardrail %s: %v", name, err)

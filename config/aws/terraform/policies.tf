@@ -31,9 +31,22 @@ locals {
           "Action" : [
             "iam:GetAccountAuthorizationDetails",
             "iam:GetAccountSummary",
+            "iam:ListPolicies",
             "iam:ListRoles"
           ],
           "Resource" : "*"
+        },
+        {
+          "Sid" : "ReadManagedPolicies",
+          "Effect" : "Allow",
+          "Action" : [
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion"
+          ],
+          "Resource" : [
+            "arn:${local.partition}:iam::${local.account_id}:policy/*",
+            "arn:${local.partition}:iam::aws:policy/*"
+          ]
         },
         {
           "Sid" : "CreateBoundedRoles",
@@ -186,7 +199,9 @@ locals {
               "iam:PolicyARN" : [
                 "arn:${local.partition}:iam::aws:policy/AdministratorAccess",
                 "arn:${local.partition}:iam::aws:policy/IAMFullAccess",
-                "arn:${local.partition}:iam::aws:policy/PowerUserAccess"
+                "arn:${local.partition}:iam::aws:policy/PowerUserAccess",
+                "arn:${local.partition}:iam::${local.account_id}:policy/${var.boundary_name}",
+                "arn:${local.partition}:iam::${local.account_id}:policy/podidentity-operator-*"
               ]
             }
           }
@@ -250,9 +265,22 @@ locals {
           "Action" : [
             "iam:GetAccountAuthorizationDetails",
             "iam:GetAccountSummary",
+            "iam:ListPolicies",
             "iam:ListRoles"
           ],
           "Resource" : "*"
+        },
+        {
+          "Sid" : "ReadManagedPolicies",
+          "Effect" : "Allow",
+          "Action" : [
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion"
+          ],
+          "Resource" : [
+            "arn:${local.partition}:iam::${local.account_id}:policy/*",
+            "arn:${local.partition}:iam::aws:policy/*"
+          ]
         },
         {
           "Sid" : "CreateRoles",
@@ -387,7 +415,9 @@ locals {
               "iam:PolicyARN" : [
                 "arn:${local.partition}:iam::aws:policy/AdministratorAccess",
                 "arn:${local.partition}:iam::aws:policy/IAMFullAccess",
-                "arn:${local.partition}:iam::aws:policy/PowerUserAccess"
+                "arn:${local.partition}:iam::aws:policy/PowerUserAccess",
+                "arn:${local.partition}:iam::${local.account_id}:policy/${var.boundary_name}",
+                "arn:${local.partition}:iam::${local.account_id}:policy/podidentity-operator-*"
               ]
             }
           }

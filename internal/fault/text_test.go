@@ -1,0 +1,49 @@
+package fault
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+func TestEscape(t *testing.T) {
+	for name, tc := range map[string]struct{ reason, text, want string }{
+		"Plain":         {"Most texts are shown as they are.", "arn:aws:s3:::shop/*, größer", "arn:aws:s3:::shop/*, größer"},
+		"Newline":       {"A line break would fake a line of kubectl describe.", "a\nReady: True\r\t", `a\nReady: True\r\t`},
+		"Terminal":      {"An escape sequence controls the terminal.", "a\x1b[2Jb\x00\x7f\u009b", `a\x1b[2Jb\x00\x7f\u009b`},
+		"Bidirectional": {"An override reverses what follows.", "a\u202eb\u2066c\u200f", `a\u202eb\u2066c\u200f`},
+		"Invisible":     {"A zero-width space and a soft hyphen hide a difference.", "a\u200bb\u00adc\ufeff", `a\u200bb\u00adc\ufeff`},
+		"Separators":    {"Unicode has line breaks of its own.", "a\u2028b\u2029c\u0085", `a\u2028b\u2029c\u0085`},
+		"NotUTF8":       {"A byte that is no character is shown as a byte.", "a\xffb\xc3", `a\xffb\xc3`},
+		"Tags":          {"Tag characters are invisible copies of ASCII.", "a\U000e0041", `a\U000e0041`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Escape(tc.text); got != tc.want {
+				t.Errorf("%s\nEscape(%q) = %q, want %q", tc.reason, tc.text, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	long := strings.Repeat("ä", maxExcerpt)
+	if got := Excerpt(long); got != long {
+		t.Errorf("Excerpt cut a text of exactly %d characters to %q", maxExcerpt, got)
+	}
+	if got, want := Excerpt(long+"\n"), long+"…"; got != want {
+		t.Errorf("Excerpt(…) = %q, want %q", got, want)
+	}
+}
+
+// Whatever the text, its excerpt is one line of visible characters, and short.
+func TestExcerptIsOneLine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		got := Excerpt(rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text"))
+		const longestEscape = len(`\U0010ffff`)
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, hidden) || utf8.RuneCountInString(got) > maxExcerpt*longestEscape+1 {
+			t.Fatalf("excerpt is %q", got)
+		}
+	})
+}
