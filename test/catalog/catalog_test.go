@@ -69,7 +69,7 @@ func (e *entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1
 	if err != nil {
 		t.Fatal(err)
 	}
-	if refusal := set.Evaluate(pi, 0).Err; refusal != nil {
+	if refusal := set.Evaluate(pi, guardrail.Facts{}).Err; refusal != nil {
 		t.Errorf("PodIdentity %s: %v", pi.Name, refusal)
 	}
 	refused := baseline(pi) != nil
@@ -80,7 +80,7 @@ func (e *entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1
 
 // baseline returns why the built-in baseline refuses an identity, nil if it does
 // not.
-func baseline(pi *v1alpha1.PodIdentity) error { return guardrail.Set(nil).Evaluate(pi, 0).Err }
+func baseline(pi *v1alpha1.PodIdentity) error { return guardrail.Set(nil).Evaluate(pi, guardrail.Facts{}).Err }
 
 // fits shows that an identity is valid, and within the quotas of an account that
 // has had none raised.
