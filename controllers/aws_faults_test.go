@@ -44,7 +44,7 @@ func TestAWSThrottles(t *testing.T) {
 	before := s.account.Calls()
 	s.fail("*", "Throttling")
 	s.request("checkout", "again")
-	s.eventually("the operator to read the role", func() bool { return since(before, s.account.Calls())["GetRole"] > 3 })
+	s.eventually("the operator to try again", func() bool { return since(before, s.account.Calls())["GetPolicy"] > 3 })
 	if s.get("checkout").Status.LastHandledReconcileAt == "again" {
 		t.Error("the request is marked as handled although AWS has not answered")
 	}

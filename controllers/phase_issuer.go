@@ -27,8 +27,8 @@ func (p *issuerPhase) resolveCluster(ctx context.Context, s *scope) error {
 	return err
 }
 
-// resolveClusterID finds out which cluster this is, which a deletion needs to know
-// what it owns.
+// resolveClusterID finds out which cluster this is. Revocation and deletion need to
+// know it to tell which role the object owns, whatever else is unknown.
 func (p *issuerPhase) resolveClusterID(ctx context.Context, s *scope) error {
 	var err error
 	s.owner.ClusterID, err = p.clusterInfo.clusterID(ctx)

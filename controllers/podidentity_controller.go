@@ -122,6 +122,7 @@ func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
 // phases returns the phases of a reconcile, in order.
 func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 	prepare := []phase{
+		{v1alpha1.ConditionIssuerReady, r.issuer.resolveClusterID},
 		{v1alpha1.ConditionRoleReady, r.guardrails.enforce},
 		{v1alpha1.ConditionIssuerReady, r.issuer.resolveCluster},
 		{v1alpha1.ConditionReady, r.guardrails.computeDesired},

@@ -15,7 +15,10 @@ import (
 // spec.suspend must not be a way to keep what a guardrail revokes. It changes nothing
 // else.
 func (r *Reconciler) reconcileSuspended(ctx context.Context, before *v1alpha1.PodIdentity, s *scope) (ctrl.Result, error) {
-	err := run(ctx, s, phase{v1alpha1.ConditionRoleReady, r.guardrails.enforce})
+	err := run(ctx, s,
+		phase{v1alpha1.ConditionIssuerReady, r.issuer.resolveClusterID},
+		phase{v1alpha1.ConditionRoleReady, r.guardrails.enforce},
+	)
 	err = r.guardrails.enforceOnRole(ctx, s, err)
 	setSuspendedStatus(s, err)
 	result, resultErr := r.updateStatus(ctx, before, s, err)

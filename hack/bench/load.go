@@ -48,6 +48,7 @@ func identity(namespace string, i int) *v1alpha1.PodIdentity {
 // What is done to such an identity costs at least so many calls.
 const (
 	createCost = 3 // CreateRole, and one for each policy
+	readCost   = 2 // GetPolicy, GetPolicyVersion: once for each managed policy
 	lookCost   = 4 // GetRole, two lists of policies, and one for each inline policy
 	editCost   = lookCost + 1
 )

@@ -134,6 +134,11 @@ func (t *tracker) awaitGeneration(ctx context.Context, key client.ObjectKey, gen
 	return t.await(ctx, func() bool { return t.ready[key] >= generation })
 }
 
+// awaitDeleted waits until an identity that existed is gone.
+func (t *tracker) awaitDeleted(ctx context.Context, key client.ObjectKey) error {
+	return t.await(ctx, func() bool { return !t.known[key] })
+}
+
 // awaitGone waits until no identity is left.
 func (t *tracker) awaitGone(ctx context.Context) error {
 	return t.await(ctx, func() bool { return len(t.known) == 0 })
