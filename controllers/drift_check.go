@@ -216,6 +216,7 @@ func (d *driftChecker) cachedIfInSync(c candidate, snapshot plan.RoleSnapshot, b
 		desired:     c.desired,
 		status:      v1alpha1.RoleStatus{Name: found.Name, ARN: found.ARN, ID: found.ID},
 		observedAt:  began,
+		readAt:      began,
 		assumableAt: earliest(found.CreatedAt, began).Add(d.config.IAMPropagationDelay),
 	}
 }

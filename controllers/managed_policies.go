@@ -56,6 +56,8 @@ type policyEntry struct {
 	// if it is not known.
 	version string
 	read    bool // whether version was read
+	// contents are those of version, if it was read.
+	contents guardrail.Contents
 }
 
 type policyVersion struct{ contents guardrail.Contents }
@@ -107,14 +109,23 @@ func (m *managedPolicies) read(ctx context.Context, arn string, entry *policyEnt
 		if version, err = m.reader.ManagedPolicyVersion(ctx, arn); err != nil {
 			return policyVersion{}, err
 		}
+		if contents, ok := entry.contentsOf(version); ok {
+			return policyVersion{contents}, nil
+		}
 	}
 	found, err := m.reader.ManagedPolicy(ctx, arn, version)
 	if err != nil {
-		entry.set("", false)
+		entry.forget()
 		return policyVersion{}, err
 	}
-	entry.set(version, true)
-	return policyVersion{guardrail.ReadContents(found.Document)}, nil
+	return policyVersion{entry.store(version, guardrail.ReadContents(found.Document))}, nil
+}
+
+// contentsOf returns the contents of a version, if it is the one that was read last.
+func (e *policyEntry) contentsOf(version string) (guardrail.Contents, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.contents, e.read && e.version == version
 }
 
 // unread returns the default version if it is known and was not read yet.
@@ -127,10 +138,17 @@ func (e *policyEntry) unread() string {
 	return e.version
 }
 
-func (e *policyEntry) set(version string, read bool) {
+func (e *policyEntry) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.version, e.read = version, read
+	e.version, e.read = "", false
+}
+
+func (e *policyEntry) store(version string, contents guardrail.Contents) guardrail.Contents {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.version, e.read, e.contents = version, true, contents
+	return contents
 }
 
 // update records the default version that a drift check found, and reports whether

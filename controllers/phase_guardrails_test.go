@@ -88,7 +88,7 @@ func TestManagedPolicies_AreReadOnceForAll(t *testing.T) {
 	f.expect(t, "A request right after a read costs none.")
 	clock.SetTime(now.Add(policyRequestInterval + time.Second))
 	m.contents(t.Context(), arns, true)
-	f.expect(t, "A later request reads again.", "GetPolicy", "GetPolicyVersion")
+	f.expect(t, "A later request reads which version is the default one; its contents cannot have changed.", "GetPolicy")
 
 	changed, err := m.refresh(t.Context(), arns)
 	if err != nil || len(changed) > 0 {

@@ -111,6 +111,9 @@ func (p *rolePhase) recent(cached cachedRole, s *scope) bool {
 // without a role it creates one without reading first: IAM itself rejects a name
 // that is taken, and only then is there something to read.
 func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) {
+	if entry, err := p.convergeKnown(ctx, s); !errors.Is(err, errNotKnown) {
+		return entry, err
+	}
 	var observed *plan.Observed
 	if s.obj.Status.Role != nil {
 		var err error
@@ -132,6 +135,41 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 		return cachedRole{}, err
 	}
 	return p.cacheEntry(s, observed, applied), nil
+}
+
+// errNotKnown reports that the operator must read the whole role.
+var errNotKnown = errors.New("the role is not as the operator last read it")
+
+// convergeKnown makes the role match the desired one without reading its policies, if
+// the operator read or created the role within the drift check interval. One call
+// shows that the role still belongs to the object and has the settings that the
+// operator knows. It returns errNotKnown if that is not so, or if AWS rejects a change,
+// which an out-of-band change of the policies can cause.
+func (p *rolePhase) convergeKnown(ctx context.Context, s *scope) (cachedRole, error) {
+	known, ok := p.cache.get(s.obj.UID)
+	if !ok || s.requestToken != "" || p.clock.Since(known.readAt) >= p.config.DriftCheckInterval {
+		return cachedRole{}, errNotKnown
+	}
+	observed, err := p.observeCached(ctx, s.desired.Role.Name, known.desired)
+	switch {
+	case err != nil:
+		return cachedRole{}, err
+	case observed == nil || observed.ID != known.status.ID || observed.OwnershipBy(s.owner) != plan.Owned,
+		len(plan.Diff(&observed.Role, known.desired)) > 0:
+		return cachedRole{}, errNotKnown
+	}
+	s.setObserved(observed)
+	applied, err := p.apply(ctx, s, observed)
+	switch {
+	case err == nil:
+		entry := p.cacheEntry(s, observed, applied)
+		entry.readAt = known.readAt // the policies were not read
+		return entry, nil
+	case fault.KindOf(err) == fault.Transient, fault.ReasonOf(err, "") == v1alpha1.ReasonAccessDenied:
+		return cachedRole{}, err
+	default:
+		return cachedRole{}, errNotKnown
+	}
 }
 
 // observe returns the object's role, nil if there is none, and an error if another
@@ -239,6 +277,7 @@ func (p *rolePhase) cacheEntry(s *scope, observed *plan.Observed, applied plan.A
 		desired:     s.desired.Role,
 		status:      *s.role,
 		observedAt:  now,
+		readAt:      now,
 		assumableAt: earliest(created, now).Add(p.config.IAMPropagationDelay),
 	}
 }

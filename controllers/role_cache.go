@@ -22,7 +22,8 @@ type roleCache struct {
 type cachedRole struct {
 	desired     plan.Role
 	status      v1alpha1.RoleStatus
-	observedAt  time.Time
+	observedAt  time.Time // when it was last read or written
+	readAt      time.Time // when all of it was last known from AWS: read, or created
 	assumableAt time.Time // when pods can rely on it
 }
 

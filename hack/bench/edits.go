@@ -12,10 +12,13 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// What an edit of one part takes at least.
+// What an edit of one part takes at least, and the repair of one part, which reads the
+// whole role.
 var (
-	editSeconds = editCost * latency.Seconds()
-	editWhy     = fmt.Sprintf("%d reads and 1 write, sequential, %s each", lookCost, latency)
+	editSeconds   = editCost * latency.Seconds()
+	editWhy       = fmt.Sprintf("1 read and 1 write, sequential, %s each", latency)
+	repairSeconds = (lookCost + 1) * latency.Seconds()
+	repairWhy     = fmt.Sprintf("%d reads and 1 write, sequential, %s each", lookCost, latency)
 )
 
 const editsSection = "Edit latency under load"

@@ -46,7 +46,7 @@ func measureFailover(ctx context.Context, w *world, r *report) error {
 		return err
 	}
 	f = figure{Section: section, Name: "leader stopped, until an edit is applied", Unit: "s", Value: took}
-	r.add(f.meets("< the lease / 2", took < lease.Seconds()/2), least(editSeconds, "%s; the lease is released", editWhy))
+	r.add(f.meets("< the lease / 2", took < lease.Seconds()/2), least(repairSeconds, "%s; the lease is released", repairWhy))
 	return w.clear(ctx, namespace)
 }
 

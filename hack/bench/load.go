@@ -50,7 +50,7 @@ const (
 	createCost = 3 // CreateRole, and one for each policy
 	readCost   = 2 // GetPolicy, GetPolicyVersion: once for each managed policy
 	lookCost   = 4 // GetRole, two lists of policies, and one for each inline policy
-	editCost   = lookCost + 1
+	editCost   = 2 // GetRole, and one write
 )
 
 // addIdentities creates the identities from first to last-1.

@@ -51,7 +51,7 @@ func measureRepair(ctx context.Context, w *world, r *report) error {
 	)
 	r.add(
 		figure{Section: section, Name: "inline policy deleted, from the requested reconciliation, p50", Unit: "s", Value: percentile(roles, 50)},
-		least(editSeconds, "%s", editWhy),
+		least(repairSeconds, "%s", repairWhy),
 	)
 	return w.clear(ctx, namespace)
 }
