@@ -102,6 +102,10 @@ var aggregated = map[string]string{
     {{- end }}`,
 }
 
+// serviceAccountsPolicy is the admission policy that a value of its own decides about,
+// and its binding.
+const serviceAccountsPolicy = "service-accounts"
+
 // admission returns the admission policies as a template.
 func admission(root string) ([]byte, error) {
 	manifests, err := resources(root, "config/admission")
@@ -113,14 +117,20 @@ func admission(root string) ([]byte, error) {
 		object := m.document.Content[0]
 		prefixed(field(object, "metadata"))
 		spec := field(object, "spec")
+		own := field(field(object, "metadata"), "name").Value == prefixToken+serviceAccountsPolicy
 		if policy := field(spec, "policyName"); policy != nil {
 			set(spec, "policyName", prefixToken+policy.Value)
-			set(spec, "validationActions", actionsToken)
-			field(spec, "validationActions").LineComment = ""
+			if !own {
+				set(spec, "validationActions", actionsToken)
+				field(spec, "validationActions").LineComment = ""
+			}
 		}
 		text, err := m.template("")
 		if err != nil {
 			return nil, err
+		}
+		if own {
+			text = "{{- if .Values.admissionPolicies.requireServiceAccountPermissions }}\n---\n" + text + "{{- end }}\n"
 		}
 		templates = append(templates, text)
 	}

@@ -53,6 +53,8 @@ func TestManifests(t *testing.T) {
 	t.Run("OperatorMayDoNoMore", c.operatorMayDoNoMore)
 	t.Run("GuardrailsAreToldAtOnce", c.guardrailsAreToldAtOnce)
 	t.Run("PeopleMayDoWhatTheirRolesSay", c.peopleMayDoWhatTheirRolesSay)
+	t.Run("ServiceAccountsNeedPermission", c.serviceAccountsNeedPermission)
+	t.Run("ServiceAccountsPolicyIsSwitchable", c.serviceAccountsPolicyIsSwitchable)
 	t.Run("CatalogIsAccepted", c.catalogIsAccepted)
 }
 
