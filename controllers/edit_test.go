@@ -31,7 +31,7 @@ func TestEdit(t *testing.T) {
 	pi := s.awaitReady("checkout")
 
 	want := map[string]int{
-		"GetRole": 1,
+		"GetRole":          1,
 		"DetachRolePolicy": 1, "DeleteRolePolicy": 1, "TagRole": 1, "UpdateRole": 1, "PutRolePolicy": 1, "AttachRolePolicy": 1,
 		"GetPolicy": 1, "GetPolicyVersion": 1, // of ReadOnlyAccess, at its first use
 	}
