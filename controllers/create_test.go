@@ -51,9 +51,11 @@ func TestCreate(t *testing.T) {
 	if writes := s.writes.all(); len(writes) > 4 {
 		t.Errorf("A create costs at most 4 writes to the API server, not %d: %q", len(writes), writes)
 	}
-	s.awaitEvent("checkout", "CreatedRole", "CreateRole")
-	s.awaitEvent("checkout", "UpdatedRole", "PutRolePolicy bucket, queue")
+	s.awaitEvent("checkout", "CreatedRole", "Created role "+pi.Status.Role.Name+" with policies bucket, queue, arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
 	s.awaitEvent("checkout", "CreatedServiceAccount", "Created ServiceAccount checkout")
+	if events := s.events("checkout"); len(events) > 2 {
+		t.Errorf("A create costs two events, not %d: %v", len(events), events)
+	}
 	role := s.role(pi.Status.Role.Name)
 	wantRole := roleView{
 		Path:        "/podidentity/test/",

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,10 +38,16 @@ const componentServiceAccount = "serviceAccount"
 type pendingEvent struct {
 	reason, action, message string
 	targets                 []string
+	// policies are those that a new role got.
+	policies []string
 }
 
 func (n pendingEvent) String() string {
-	return strings.TrimSpace(n.message + " " + strings.Join(n.targets, ", "))
+	text := strings.TrimSpace(n.message + " " + strings.Join(n.targets, ", "))
+	if len(n.policies) > 0 {
+		text += " with policies " + strings.Join(n.policies, ", ")
+	}
+	return text
 }
 
 func (s *scope) addEvent(reason, action, message string, targets ...string) {
@@ -64,17 +71,32 @@ func (s *scope) recordServiceAccount(reason, message, name string) {
 }
 
 // recordChange records a change to the role. If the role was in sync, the
-// change corrects drift.
+// change corrects drift. The event of a new role lists the policies that it got, so
+// that a creation costs one event.
 func (s *scope) recordChange(c plan.Change) {
 	reason, message := eventUpdatedRole, c.Action()
 	if _, created := c.(plan.CreateRole); created {
-		reason = eventCreatedRole
+		reason, message = eventCreatedRole, "Created role"
 	}
 	if s.roleWasInSync {
 		driftCorrected.WithLabelValues(c.Component()).Inc()
 		reason, message = eventCorrectedDrift, driftMessage(c.Component(), c.Action())
 	}
+	if created := s.creation(); created != nil && reason == eventUpdatedRole {
+		created.policies = append(created.policies, c.Target())
+		return
+	}
 	s.addEvent(reason, c.Action(), message, targets(c)...)
+}
+
+// creation returns the event of the role that this reconcile created, nil if it
+// created none.
+func (s *scope) creation() *pendingEvent {
+	i := slices.IndexFunc(s.pendingEvents, func(n pendingEvent) bool { return n.reason == eventCreatedRole })
+	if i < 0 {
+		return nil
+	}
+	return &s.pendingEvents[i]
 }
 
 func driftMessage(component, action string) string {
