@@ -16,6 +16,8 @@ func (e *env) withoutCRDs() {
 	for _, verb := range [][]string{{"status"}, {"status", "checkout"}, {"status", "-A"}, {"reconcile", "checkout"}, {"verify", "checkout"}, {"restart", "checkout"}} {
 		e.oneLine(e.kubectl(nil, verb...), "does not serve iam.podidentity.io/v1alpha1", "--context")
 	}
+	file := e.file("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\nmetadata: {name: checkout}\n")
+	e.oneLine(e.kubectl(nil, "plan", "-f", file, "--cluster-name", clusterName), "does not serve iam.podidentity.io/v1alpha1", "--context")
 }
 
 // Every error is one line that says what to do, with exit code 2.

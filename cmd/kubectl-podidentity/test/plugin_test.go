@@ -14,4 +14,5 @@ func TestPlugin(t *testing.T) {
 	t.Run("Restart", func(t *testing.T) { e.with(t).restart() })
 	t.Run("Doctor", func(t *testing.T) { e.with(t).doctor() })
 	t.Run("IAMPolicy", func(t *testing.T) { e.with(t).iamPolicy() })
+	t.Run("Plan", func(t *testing.T) { e.with(t).plan() })
 }

@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,6 +26,10 @@ const simulation = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaw
 <ResponseMetadata><RequestId>0</RequestId></ResponseMetadata></SimulatePrincipalPolicyResponse>`
 
 func (s simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/policy/validation" {
+		validatePolicy(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -43,6 +48,19 @@ func (s simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	fmt.Fprintf(w, simulation, action, form.Get("ResourceArns.member.1"), decision, allowed)
+}
+
+// validatePolicy answers access-analyzer:ValidatePolicy, which the endpoint does not
+// have.
+// https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_ValidatePolicy.html
+func validatePolicy(w http.ResponseWriter, r *http.Request) {
+	var request struct{ PolicyDocument, PolicyType string }
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil || request.PolicyType != "IDENTITY_POLICY" || !json.Valid([]byte(request.PolicyDocument)) {
+		http.Error(w, `{"message": "invalid request"}`, http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprint(w, `{"findings": [{"findingType": "SUGGESTION", "issueCode": "REDUNDANT_ACTION", "findingDetails": "the action is redundant", "learnMoreLink": "https://docs.aws.amazon.com/", "locations": []}]}`)
 }
 
 // why --aws asks IAM's simulator, too, and says where it differs.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -32,6 +33,7 @@ type Options struct {
 type Account struct {
 	iam     *iam.Client
 	sts     *sts.Client
+	analyze *accessanalyzer.Client
 	profile string
 	region  string
 	caller  *Caller // once known
@@ -52,7 +54,8 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		cfg.Credentials = markedCredentials{cfg.Credentials}
 	}
 	return &Account{
-		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), profile: o.Profile, region: cfg.Region,
+		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), analyze: accessanalyzer.NewFromConfig(cfg),
+		profile: o.Profile, region: cfg.Region,
 		documents: map[string]role.Document{},
 	}, nil
 }

@@ -25,9 +25,10 @@ func (a *Account) Role(ctx context.Context, name string) (*role.Role, error) {
 	r := out.Role
 	found := &role.Role{
 		Name: aws.ToString(r.RoleName), ARN: aws.ToString(r.Arn), ID: aws.ToString(r.RoleId), Path: aws.ToString(r.Path),
-		Created: aws.ToTime(r.CreateDate),
-		Tags:    tagsOf(r.Tags),
-		Trust:   role.NewDocument(aws.ToString(r.AssumeRolePolicyDocument)),
+		Created:     aws.ToTime(r.CreateDate),
+		Description: aws.ToString(r.Description), MaxSession: aws.ToInt32(r.MaxSessionDuration),
+		Tags:  tagsOf(r.Tags),
+		Trust: role.NewDocument(aws.ToString(r.AssumeRolePolicyDocument)),
 	}
 	found.LastUsed, found.LastRegion = lastUsed(r.RoleLastUsed)
 	if b := r.PermissionsBoundary; b != nil {
@@ -78,6 +79,12 @@ func (a *Account) readInline(ctx context.Context, r *role.Role) error {
 		}
 	}
 	return nil
+}
+
+// ManagedPolicy returns the version in force of a managed policy, an empty one if the
+// policy does not exist.
+func (a *Account) ManagedPolicy(ctx context.Context, arn string) (role.Document, error) {
+	return a.managedDocument(ctx, arn)
 }
 
 // managedDocument returns the version in force of a managed policy; an empty one if

@@ -11,6 +11,7 @@ func verbs() []func(*session) *cobra.Command {
 		newWhy,
 		newVerify,
 		newDoctor,
+		newPlan,
 		newIAMPolicy,
 		newRestart,
 		newSuspend,

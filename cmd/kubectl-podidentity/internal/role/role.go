@@ -12,15 +12,18 @@ import (
 
 // Role is an IAM role.
 type Role struct {
-	Name       string            `json:"name"`
-	ARN        string            `json:"arn"`
-	ID         string            `json:"id,omitempty"`
-	Path       string            `json:"path,omitempty"`
-	Created    time.Time         `json:"created,omitzero"`
-	LastUsed   time.Time         `json:"lastUsed,omitzero"`
-	LastRegion string            `json:"lastUsedRegion,omitempty"`
-	Tags       map[string]string `json:"tags,omitempty"`
-	Trust      Document          `json:"trust"`
+	Name       string    `json:"name"`
+	ARN        string    `json:"arn"`
+	ID         string    `json:"id,omitempty"`
+	Path       string    `json:"path,omitempty"`
+	Created    time.Time `json:"created,omitzero"`
+	LastUsed   time.Time `json:"lastUsed,omitzero"`
+	LastRegion string    `json:"lastUsedRegion,omitempty"`
+	// Description and MaxSession are empty if the role comes from a list.
+	Description string            `json:"description,omitempty"`
+	MaxSession  int32             `json:"maxSessionDurationSeconds,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Trust       Document          `json:"trust"`
 	// Boundary is the permissions boundary, nil if there is none. A document is in
 	// it, and in Policies, only if the policies were read.
 	Boundary *Policy  `json:"boundary,omitempty"`
