@@ -15,6 +15,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/queue"
 )
 
 // FieldManager owns the fields that the operator applies to ServiceAccounts. It
@@ -60,7 +61,7 @@ type Reconciler struct {
 	client    client.Client
 	apiReader client.Reader // bypasses the cache
 	events    events.EventRecorder
-	inFlight  inFlight
+	inFlight  queue.InFlight
 
 	// The phases, each with no more than it needs.
 	issuer          *issuerPhase
@@ -84,7 +85,7 @@ type Reconciler struct {
 // Reconcile brings the role and the ServiceAccounts of obj in sync with its spec,
 // and writes its status once, at the end.
 func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
-	ctx, end := r.inFlight.start(ctx, requestFor(obj), priorityOf(obj))
+	ctx, end := r.inFlight.Start(ctx, requestFor(obj), priorityOf(obj))
 	defer end()
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)

@@ -2,24 +2,19 @@ package controllers
 
 import (
 	"context"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/queue"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
-
-// The work queue and the AWS rate limiter use the same priorities, so that urgent work
-// waits for neither a worker nor a call.
 
 // priorityOf returns the priority of a reconcile of obj.
 func priorityOf(obj *v1alpha1.PodIdentity) ratelimit.Priority {
@@ -48,56 +43,24 @@ func inProgress(obj *v1alpha1.PodIdentity) bool {
 	return ready == nil || ready.Status == metav1.ConditionUnknown
 }
 
-// The delays of retries after a transient error, doubled each time. The maximum is
-// short so that all objects recover soon after an outage of AWS; the rate limiter
-// bounds the cost of the attempts, whatever the number of objects.
-const (
-	retryFirst = 200 * time.Millisecond
-	retryMost  = 15 * time.Second
-)
-
-func retryLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryMost)
-}
-
-// queuePriority converts a priority for the queue, which serves higher values first.
-func queuePriority(p ratelimit.Priority) *int { q := -int(p); return &q }
-
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-// enqueue adds requests to the queue, or raises the priority of those it holds.
-func enqueue(q queue, p ratelimit.Priority, requests ...reconcile.Request) {
-	enqueueAfter(q, p, 0, requests...)
-}
-
-func enqueueAfter(q queue, p ratelimit.Priority, after time.Duration, requests ...reconcile.Request) {
-	if prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: queuePriority(p), After: after}, requests...)
-		return
-	}
-	for _, r := range requests {
-		q.AddAfter(r, after)
-	}
-}
-
 func requestFor(obj client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
 // podIdentityHandler enqueues PodIdentities by their priority.
-func podIdentityHandler(running *inFlight) handler.EventHandler {
-	add := func(obj client.Object, q queue) {
+func podIdentityHandler(running *queue.InFlight) handler.EventHandler {
+	add := func(obj client.Object, q queue.Interface) {
 		if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
-			enqueue(q, priorityOf(pi), requestFor(pi))
-			running.raise(requestFor(pi), priorityOf(pi))
+			queue.Add(q, priorityOf(pi), requestFor(pi))
+			running.Raise(requestFor(pi), priorityOf(pi))
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(e.Object, q) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { add(e.ObjectNew, q) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(e.Object, q) },
-		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue) {
-			enqueue(q, ratelimit.Repair, requestFor(e.Object))
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue.Interface) { add(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue.Interface) { add(e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue.Interface) { add(e.Object, q) },
+		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue.Interface) {
+			queue.Add(q, ratelimit.Repair, requestFor(e.Object))
 		},
 	}
 }
@@ -110,7 +73,7 @@ type mapFunc func(context.Context, client.Object) []v1alpha1.PodIdentity
 // call if the role is cached. If it is not cached, the reconcile would occupy a worker
 // reserved for edits only to wait for the rate limiter.
 func enqueueMapped(concerns mapFunc, known func(types.UID) bool) handler.EventHandler {
-	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue) {
+	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue.Interface) {
 		for _, pi := range concerns(ctx, obj) {
 			p := priorityOf(&pi)
 			if readyAt(&pi, pi.Generation) {
@@ -119,7 +82,7 @@ func enqueueMapped(concerns mapFunc, known func(types.UID) bool) handler.EventHa
 					p = ratelimit.Edit
 				}
 			}
-			enqueue(q, p, requestFor(&pi))
+			queue.Add(q, p, requestFor(&pi))
 		}
 	})
 }
@@ -127,36 +90,36 @@ func enqueueMapped(concerns mapFunc, known func(types.UID) bool) handler.EventHa
 // enqueueReevaluated is enqueueMapped for objects that guardrails depend on: evaluating
 // an identity again costs no AWS call, and a new violation should show soon.
 func enqueueReevaluated(concerns mapFunc) handler.EventHandler {
-	add := func(ctx context.Context, obj client.Object, q queue) {
+	add := func(ctx context.Context, obj client.Object, q queue.Interface) {
 		for _, pi := range concerns(ctx, obj) {
-			enqueue(q, min(priorityOf(&pi), ratelimit.Repair), requestFor(&pi))
+			queue.Add(q, min(priorityOf(&pi), ratelimit.Repair), requestFor(&pi))
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue.Interface) { add(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue.Interface) {
 			add(ctx, e.ObjectOld, q) // it may have selected other namespaces before
 			add(ctx, e.ObjectNew, q)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue.Interface) { add(ctx, e.Object, q) },
 	}
 }
 
 // enqueueDebounced is enqueueMapped for objects that change in bursts: it waits for the
 // end of the burst.
 func enqueueDebounced(concerns mapFunc) handler.EventHandler {
-	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue) {
+	return onAnyEvent(func(ctx context.Context, obj client.Object, q queue.Interface) {
 		for _, pi := range concerns(ctx, obj) {
-			enqueueAfter(q, ratelimit.Check, podDebounce, requestFor(&pi))
+			queue.AddAfter(q, ratelimit.Check, podDebounce, requestFor(&pi))
 		}
 	})
 }
 
 // onAnyEvent calls add for every event of an object.
-func onAnyEvent(add func(context.Context, client.Object, queue)) handler.EventHandler {
+func onAnyEvent(add func(context.Context, client.Object, queue.Interface)) handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue.Interface) { add(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue.Interface) { add(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue.Interface) { add(ctx, e.Object, q) },
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/queue"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
@@ -127,7 +128,7 @@ func TestMapped(t *testing.T) {
 				func(uid types.UID) bool { return uid == "known" },
 			)
 			handler.Update(t.Context(), event.UpdateEvent{ObjectOld: &corev1.ServiceAccount{}, ObjectNew: &corev1.ServiceAccount{}}, q)
-			if _, got, _ := q.GetWithPriority(); got != *queuePriority(tc.want) {
+			if _, got, _ := q.GetWithPriority(); got != *queue.PriorityOf(tc.want) {
 				t.Errorf("%s\npriority in the queue = %d, want that of %s", tc.reason, got, tc.want)
 			}
 		})
@@ -141,9 +142,9 @@ func TestHurry(t *testing.T) {
 		pi.Namespace, pi.Name, pi.Generation, pi.Status.ObservedGeneration = "shop", name, generation, 1
 		return pi
 	}
-	var u inFlight
-	edited, endEdited := u.start(t.Context(), requestFor(object("edited", 1)), ratelimit.Check)
-	other, endOther := u.start(t.Context(), requestFor(object("other", 1)), ratelimit.Check)
+	var u queue.InFlight
+	edited, endEdited := u.Start(t.Context(), requestFor(object("edited", 1)), ratelimit.Check)
+	other, endOther := u.Start(t.Context(), requestFor(object("other", 1)), ratelimit.Check)
 	defer endOther()
 	q := priorityqueue.New[reconcile.Request]("hurry")
 	defer q.ShutDown()
@@ -159,25 +160,9 @@ func TestHurry(t *testing.T) {
 	}
 
 	endEdited()
-	next, endNext := u.start(t.Context(), requestFor(object("edited", 2)), ratelimit.Check)
+	next, endNext := u.Start(t.Context(), requestFor(object("edited", 2)), ratelimit.Check)
 	defer endNext()
 	if got := ratelimit.PriorityOf(next); got != ratelimit.Check {
 		t.Errorf("the visit after the one that was hurried is %s", got)
-	}
-}
-
-// However long AWS was out of reach, and whatever waits for it, a deletion say, it
-// is tried again within seconds of the end.
-func TestRetriesStayFrequent(t *testing.T) {
-	limiter, request := retryLimiter(), requestFor(&v1alpha1.PodIdentity{})
-	if first := limiter.When(request); first > time.Second {
-		t.Errorf("the first retry comes after %s", first)
-	}
-	var last time.Duration
-	for range 100 {
-		last = limiter.When(request)
-	}
-	if last < 10*time.Second || last > 20*time.Second {
-		t.Errorf("after 100 failures an object waits %s", last)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/queue"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
@@ -21,13 +22,13 @@ const (
 // result returns when to reconcile again after err.
 func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	if err == nil {
-		return ctrl.Result{RequeueAfter: jitter(maxMissedDriftChecks * r.config.DriftCheckInterval), Priority: queuePriority(ratelimit.Check)}, nil
+		return ctrl.Result{RequeueAfter: jitter(maxMissedDriftChecks * r.config.DriftCheckInterval), Priority: queue.PriorityOf(ratelimit.Check)}, nil
 	}
 	switch fault.KindOf(err) {
 	case fault.Terminal:
 		return ctrl.Result{}, reconcile.TerminalError(err)
 	case fault.Blocked:
-		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.requeueAfter, retryBlocked)), Priority: queuePriority(priorityOf(s.obj))}, nil
+		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.requeueAfter, retryBlocked)), Priority: queue.PriorityOf(priorityOf(s.obj))}, nil
 	case fault.Waiting:
 		return ctrl.Result{RequeueAfter: cmp.Or(s.requeueAfter, retryWaiting)}, nil
 	default:

@@ -18,6 +18,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/queue"
 )
 
 // Indexes of the cache.
@@ -70,8 +71,8 @@ func setupWatches(mgr ctrl.Manager, r *Reconciler, w watcher, suspects <-chan ev
 		WatchesRawSource(source.Channel(suspects, podIdentityHandler(&r.inFlight))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
-			RateLimiter:             retryLimiter(),
-			NewQueue:                withReservedWorkers(r.config.MaxConcurrentReconciles),
+			RateLimiter:             queue.RetryLimiter(),
+			NewQueue:                queue.New(r.config.MaxConcurrentReconciles),
 			EnableWarmup:            &warmup, // a standby replica takes over with full caches
 		}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))

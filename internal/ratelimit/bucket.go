@@ -1,12 +1,13 @@
 package ratelimit
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/podidentity/podidentity-operator/internal/fair"
 )
 
 const (
@@ -19,16 +20,26 @@ const (
 	// floor is the least share of the rate that is left: with less, nothing would
 	// ever find out that AWS has recovered.
 	floor = 1.0 / 32
-	// reservedShare is the share of a full bucket that only edits may use: a crowd that takes
-	// every token as it comes does not make them wait for the next one.
+	// reservedShare is the share of a full bucket that flows with few calls may use
+	// alone, so that they do not wait for the next token of a busy flow.
 	reservedShare = 0.5
+	// fewCalls is the number of calls up to which a flow counts as one with few calls: the
+	// creation of an identity, or an edit.
+	fewCalls = 4
+	// forgetShare is the share of the rate at which the calls of a flow are forgotten.
+	forgetShare = 0.2
 )
 
-// bucket is a token bucket whose tokens go to the most urgent waiter.
+// The shares of the priorities in their order: of ten calls, at least two are for
+// creations and two for repairs, if they wait, whatever else is more urgent.
+var shares = []float64{0.25, 0.1, 0.2, 0.2, 0.05}
+
+// bucket is a token bucket. A flow is what one namespace does at one priority: flows with
+// few recent calls go first, then the more urgent ones, and namespaces take turns.
 type bucket struct {
 	maxRate  float64 // tokens a second when all is well
 	size     float64 // most tokens
-	reserved float64 // tokens that are left to edits
+	reserved float64 // tokens that are left to flows with few calls
 
 	mu        sync.Mutex
 	rate      float64 // tokens a second now
@@ -36,13 +47,17 @@ type bucket struct {
 	updatedAt time.Time // of tokens and rate
 	slowedAt  time.Time
 	waiters   []*waiter
-	order     uint64
 	timer     *time.Timer
+	turns     *fair.Turns
+	recent    recentCalls
 }
 
 func newBucket(rate float64) *bucket {
 	size := max(1, math.Ceil(rate))
-	return &bucket{maxRate: rate, rate: rate, size: size, reserved: math.Floor(size * reservedShare), tokens: size, updatedAt: time.Now()}
+	return &bucket{
+		maxRate: rate, rate: rate, size: size, reserved: math.Floor(size * reservedShare), tokens: size, updatedAt: time.Now(),
+		turns: fair.NewTurns(shares...), recent: recentCalls{forget: rate * forgetShare, calls: map[fair.Flow]callCount{}},
+	}
 }
 
 func (b *bucket) acquire(ctx context.Context) error {
@@ -50,8 +65,7 @@ func (b *bucket) acquire(ctx context.Context) error {
 		return ctx.Err()
 	}
 	b.mu.Lock()
-	b.order++
-	w := &waiter{priority: func() Priority { return PriorityOf(ctx) }, order: b.order, ready: make(chan struct{})}
+	w := &waiter{flow: func() fair.Flow { return flowOf(ctx) }, ready: make(chan struct{})}
 	b.waiters = append(b.waiters, w)
 	b.serve()
 	b.mu.Unlock()
@@ -87,21 +101,49 @@ func (b *bucket) remove(w *waiter) {
 func (b *bucket) serve() {
 	b.refill()
 	for len(b.waiters) > 0 {
-		next := slices.MinFunc(b.waiters, (*waiter).compare)
-		if missing := b.needs(next.priority()) - b.tokens; missing > 0 {
+		flows, first := b.flows()
+		flow, _ := b.turns.Next(flows, b.rank)
+		if missing := b.needs(flow) - b.tokens; missing > 0 {
 			b.serveAfter(time.Duration(missing / b.rate * float64(time.Second)))
 			return
 		}
+		b.turns.Serve(flow, flows)
+		b.recent.add(flow, b.updatedAt)
 		b.tokens--
+		next := first[flow]
 		b.remove(next)
 		next.served = true
 		close(next.ready)
 	}
 }
 
-// needs returns how many tokens there must be for a call of that priority.
-func (b *bucket) needs(p Priority) float64 {
-	if p == Edit {
+// flows returns the flows that wait, and the first waiter of each. There are never more
+// waiters than workers.
+func (b *bucket) flows() ([]fair.Flow, map[fair.Flow]*waiter) {
+	var flows []fair.Flow
+	first := map[fair.Flow]*waiter{}
+	for _, w := range b.waiters {
+		flow := w.flow()
+		if first[flow] == nil {
+			first[flow] = w
+			flows = append(flows, flow)
+		}
+	}
+	return flows, first
+}
+
+// rank puts flows with few recent calls before the others. Checks, for which no user
+// waits, do not profit from it.
+func (b *bucket) rank(f fair.Flow) int {
+	if f.Class < int(Check) && b.recent.of(f, b.updatedAt) < fewCalls {
+		return 0
+	}
+	return 1
+}
+
+// needs returns how many tokens there must be for a call of that flow.
+func (b *bucket) needs(f fair.Flow) float64 {
+	if b.rank(f) == 0 || b.turns.Owed(f.Class) {
 		return 1
 	}
 	return 1 + b.reserved
@@ -152,18 +194,9 @@ func (b *bucket) current() float64 {
 	return b.rate
 }
 
-// waiter waits for a token. There are never more of them than workers, so that
-// looking for the most urgent each time costs nothing, and its priority may change
-// while it waits.
+// waiter waits for a token. Its flow may change while it waits.
 type waiter struct {
-	priority func() Priority
-	order    uint64
-	ready    chan struct{}
-	served   bool
-}
-
-// compare puts the more urgent first, and of two that are as urgent the one that
-// came first.
-func (w *waiter) compare(o *waiter) int {
-	return cmp.Or(cmp.Compare(w.priority(), o.priority()), cmp.Compare(w.order, o.order))
+	flow   func() fair.Flow
+	ready  chan struct{}
+	served bool
 }

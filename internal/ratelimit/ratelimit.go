@@ -1,10 +1,10 @@
 // Package ratelimit shares an account's allowance of AWS calls among all who call.
 //
 // IAM throttles an account as a whole and publishes no numbers
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html), so
-// whatever one program spends is missing to everybody else. A Budget bounds reads
-// and writes apart, lets the most urgent call through first, and slows down when
-// AWS says that it is too much.
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html), so the
+// calls of one program reduce what others may call. A Limiter bounds reads and
+// writes apart, serves urgent calls first and namespaces in turn, and slows down when
+// AWS throttles.
 package ratelimit
 
 import (
@@ -12,6 +12,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/podidentity/podidentity-operator/internal/fair"
 )
 
 // Priority says how urgent a call is; a lower one goes first.
@@ -48,7 +50,22 @@ func (p Priority) String() string {
 	}
 }
 
-type priorityKey struct{}
+type (
+	priorityKey  struct{}
+	namespaceKey struct{}
+)
+
+// WithNamespace returns a context whose calls count for that namespace.
+func WithNamespace(ctx context.Context, namespace string) context.Context {
+	return context.WithValue(ctx, namespaceKey{}, namespace)
+}
+
+// flowOf returns the flow that the calls of ctx belong to. Calls without a namespace
+// are the operator's own.
+func flowOf(ctx context.Context) fair.Flow {
+	namespace, _ := ctx.Value(namespaceKey{}).(string)
+	return fair.Flow{Class: int(PriorityOf(ctx)), Namespace: namespace}
+}
 
 // WithPriority returns a context whose calls are that urgent.
 func WithPriority(ctx context.Context, p Priority) context.Context {
@@ -89,7 +106,7 @@ const (
 type Limiter struct{ buckets [2]*bucket }
 
 // New returns a Budget of that many calls a second, each with a burst of one
-// second's worth, half of which is left to edits. A rate of zero or less means no
+// second's worth, half of which is left to namespaces that make few calls. A rate of zero or less means no
 // bound.
 func New(reads, writes float64) *Limiter {
 	return &Limiter{buckets: [2]*bucket{Read: newBucket(reads), Write: newBucket(writes)}}

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -10,13 +11,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/podidentity/podidentity-operator/internal/fair"
 )
 
-// drain uses up the burst, so that what follows has to wait.
+// drain uses up the burst with calls of many namespaces, so that what follows has to
+// wait.
 func drain(t *testing.T, b *Limiter, class Class, burst int) {
 	t.Helper()
-	for range burst {
-		if waited, err := b.Acquire(t.Context(), class); err != nil || waited != 0 {
+	for i := range burst {
+		if waited, err := b.Acquire(WithNamespace(t.Context(), fmt.Sprint("drain-", i)), class); err != nil || waited != 0 {
 			t.Fatalf("a call within the burst waited %s: %v", waited, err)
 		}
 	}
@@ -27,8 +31,8 @@ func TestRate(t *testing.T) {
 		b := New(10, 5)
 		drain(t, b, Write, 5)
 		began := time.Now()
-		for range 20 {
-			if _, err := b.Acquire(t.Context(), Write); err != nil {
+		for i := range 20 {
+			if _, err := b.Acquire(WithNamespace(t.Context(), fmt.Sprint(i)), Write); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -80,8 +84,9 @@ func TestPriority(t *testing.T) {
 	})
 }
 
-// A crowd leaves half of the burst to edits, which do not wait for it then.
-func TestEditsHaveTokensOfTheirOwn(t *testing.T) {
+// A busy namespace leaves half of the burst to flows with few calls, which do not wait
+// for it then.
+func TestAcquire_FlowsWithFewCallsHaveTokensOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 5)
 		crowd, stop := context.WithCancel(WithPriority(t.Context(), Create))
@@ -96,10 +101,10 @@ func TestEditsHaveTokensOfTheirOwn(t *testing.T) {
 			synctest.Wait()
 		}
 		if served != 5 {
-			t.Errorf("%d of the crowd were served at once, want half of the burst of 10", served)
+			t.Errorf("%d calls of the busy namespace were served immediately, want half of the burst of 10", served)
 		}
 		drain(t, b, Read, 5)
-		if waited, err := b.Acquire(t.Context(), Read); err != nil || waited.Round(time.Millisecond) != 100*time.Millisecond {
+		if waited, err := b.Acquire(t.Context(), Read); err != nil || waited > 201*time.Millisecond {
 			t.Errorf("the edit after those waited %s: %v", waited, err)
 		}
 		if waited, err := b.Acquire(WithPriority(t.Context(), Request), Write); err != nil || waited != 0 {
@@ -225,5 +230,62 @@ func TestPriorityOf(t *testing.T) {
 	names := []string{Edit.String(), Request.String(), Create.String(), Repair.String(), Check.String()}
 	if diff := cmp.Diff([]string{"edit", "request", "create", "repair", "check"}, names); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Creations and repairs of a quiet namespace pass at the rate of the limiter while
+// others edit without end, and a creation that is itself one of many gets its share.
+func TestAcquire_NothingStarves(t *testing.T) {
+	cases := map[string]struct {
+		namespace string
+		priority  Priority
+		most      time.Duration // for one call
+	}{
+		"A new identity elsewhere does not wait for edits":       {"quiet", Create, 250 * time.Millisecond},
+		"A repair elsewhere does not wait for edits":             {"quiet", Repair, 250 * time.Millisecond},
+		"An edit elsewhere does not wait for edits":              {"quiet", Edit, 250 * time.Millisecond},
+		"Many creations have a share beside edits":               {"busy", Create, 7 * time.Second},
+		"A check of the operator has a share beside edits":       {"", Check, 12 * time.Second},
+		"Creations of a busy namespace leave turns for the next": {"other", Create, 250 * time.Millisecond},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := New(5, 5)
+				ctx, stop := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				for _, p := range []Priority{Edit, Create} {
+					for i := range 10 { // workers of two busy namespaces
+						flow := WithNamespace(WithPriority(ctx, p), []string{"busy", "greedy"}[i%2])
+						wg.Go(func() {
+							for {
+								if _, err := b.Acquire(flow, Write); err != nil {
+									return
+								}
+							}
+						})
+					}
+				}
+				<-time.After(time.Minute)
+				waited, err := b.Acquire(WithNamespace(WithPriority(ctx, tc.priority), tc.namespace), Write)
+				if err != nil || waited > tc.most {
+					t.Errorf("waited %s: %v, want at most %s", waited, err, tc.most)
+				}
+				stop()
+				wg.Wait()
+			})
+		})
+	}
+}
+
+// The count of recent calls does not grow with the number of namespaces.
+func TestRecentCalls_Bounded(t *testing.T) {
+	r, now := recentCalls{forget: 1, calls: map[fair.Flow]callCount{}}, time.Unix(0, 0)
+	for i := range 10 * mostFlows {
+		now = now.Add(time.Second)
+		r.add(fair.Flow{Namespace: fmt.Sprint(i)}, now)
+	}
+	if len(r.calls) > mostFlows {
+		t.Errorf("%d flows are remembered", len(r.calls))
 	}
 }
