@@ -40,6 +40,9 @@ type Installation struct {
 	Cluster   string // value of --cluster-name
 	AccountID string
 	Issuer    string // URL
+
+	// WithoutBoundary grants the policy for operators without --permissions-boundary.
+	WithoutBoundary bool
 }
 
 // User is as whom the operator calls the API server.
@@ -104,7 +107,7 @@ func (i Installation) TrustIssuer(ctx context.Context, admin *iam.Client) (strin
 }
 
 // Granted are the ARNs of what the operator was given.
-type Granted struct{ Role, Boundary string }
+type Granted struct{ Role, Policy, Boundary string }
 
 // Grant makes the operator's role, with the policy that config/aws ships and
 // nothing else, and the boundary that this policy forces on every role.
@@ -114,7 +117,11 @@ func (i Installation) Grant(ctx context.Context, admin *iam.Client) (Granted, er
 	if err != nil {
 		return Granted{}, err
 	}
-	policy, err := i.createPolicy(ctx, admin, own, "operator-policy.json")
+	file := "operator-policy.json"
+	if i.WithoutBoundary {
+		file = "operator-policy-without-boundary.json"
+	}
+	policy, err := i.createPolicy(ctx, admin, own, file)
 	if err != nil {
 		return Granted{}, err
 	}
@@ -127,7 +134,7 @@ func (i Installation) Grant(ctx context.Context, admin *iam.Client) (Granted, er
 		return Granted{}, err
 	}
 	_, err = admin.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &own, PolicyArn: &policy})
-	return Granted{Role: aws.ToString(role.Role.Arn), Boundary: boundary}, err
+	return Granted{Role: aws.ToString(role.Role.Arn), Policy: policy, Boundary: boundary}, err
 }
 
 // createPolicy makes a managed policy of a file of config/aws, and returns its ARN.

@@ -179,6 +179,7 @@ locals {
             "ForAnyValue:StringEqualsIgnoreCase" : {
               "aws:TagKeys" : [
                 "iam.podidentity.io/cluster",
+                "iam.podidentity.io/cluster-id",
                 "iam.podidentity.io/managed-by",
                 "iam.podidentity.io/name",
                 "iam.podidentity.io/namespace",
@@ -395,6 +396,7 @@ locals {
             "ForAnyValue:StringEqualsIgnoreCase" : {
               "aws:TagKeys" : [
                 "iam.podidentity.io/cluster",
+                "iam.podidentity.io/cluster-id",
                 "iam.podidentity.io/managed-by",
                 "iam.podidentity.io/name",
                 "iam.podidentity.io/namespace",

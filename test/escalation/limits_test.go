@@ -1,0 +1,85 @@
+package escalation_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+)
+
+// Tags that decide about permissions elsewhere are the platform team's.
+func TestTags_AreLimited(t *testing.T) {
+	s := open(t, options{})
+	for i, key := range []string{"aws:x", "AWS:x", "iam.podidentity.io/cluster", "IAM.PodIdentity.io/managed-by", "iam.podidentity.io/uid"} {
+		err := s.tenant.Create(s.Context(), s.identity(s.namespace, fmt.Sprintf("reserved-%d", i), "role: {tags: {'"+key+"': x}}"))
+		if !apierrors.IsInvalid(err) {
+			s.Errorf("the API server accepts tag %s: %v", key, err)
+		}
+	}
+	s.guard("tagKeys: {allowed: [team]}")
+	s.expect(s.refuse("clearance", "role: {tags: {clearance: secret}}"), "spec.role.tags: clearance")
+	s.unchanged()
+}
+
+// Policies that no role can hold are refused before they are judged.
+func TestSize_OfPolicies(t *testing.T) {
+	s := open(t, options{})
+	var actions, resources []string
+	for i := range 1150 {
+		actions = append(actions, fmt.Sprintf(`"s3:G*%d*t"`, i))
+	}
+	for i := range 300 {
+		resources = append(resources, fmt.Sprintf(`"arn:aws:s3:::*a*%d*b"`, i))
+	}
+	document := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":[%s],"Resource":[%s]}}`,
+		strings.Join(actions, ","), strings.Join(resources, ","))
+	s.guard(`actions: {denied: ["s3:*Bucket*"]}, resources: {denied: ["arn:aws:s3:::secret-*"]}`)
+	began := time.Now()
+	const objects = 24
+	for i := range objects {
+		pi := s.identity(s.namespace, fmt.Sprintf("large-%d", i), "{}")
+		pi.Spec.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "a", Document: document}, {Name: "b", Document: document}}
+		s.must(s.tenant.Create(s.Context(), pi))
+	}
+	for i := range objects {
+		s.expect(s.refusal(fmt.Sprintf("large-%d", i)), "spec.policies.inline", "10240")
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		s.Errorf("%d objects took %s", objects, took)
+	}
+	s.unchanged()
+}
+
+// Texts of a tenant neither forge a line nor fill a log.
+func TestMessages_OfHostileTexts(t *testing.T) {
+	s := open(t, options{})
+	s.guard(`actions: {allowed: ["s3:*"]}, resources: {allowed: ["arn:aws:s3:::shop"]}`)
+	hostile := []string{`s3:\nWarning: Forged`, "s3:\u202eforged", `s3:\u202eforged`, `s3:\u0000x`, `s3:\u001b[31mred`, "s3:\u2028line", "s3:\u200bzero"}
+	for i, text := range hostile {
+		pi := s.identity(s.namespace, fmt.Sprintf("text-%d", i), "{}")
+		pi.Spec.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Document: fmt.Sprintf(
+			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"%s","Resource":["%s","arn:aws:s3:::%s"]}}`, text, text, text)}}
+		s.must(s.tenant.Create(s.Context(), pi))
+	}
+	var resources []string
+	for i := range 380 {
+		resources = append(resources, fmt.Sprintf(`"arn:aws:s3:::other-%d"`, i))
+	}
+	s.apply("many", "policies: {inline: [{name: p, document: '"+
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":[`+strings.Join(resources, ",")+`]}}`+"'}]}")
+	for i := range hostile {
+		s.refusal(fmt.Sprintf("text-%d", i))
+	}
+	s.refusal("many")
+	var events eventsv1.EventList
+	s.must(admin.List(s.Context(), &events, inNamespace(s.namespace)))
+	for i := range events.Items {
+		s.checkText(events.Items[i].Note)
+	}
+	s.unchanged()
+}

@@ -1,0 +1,135 @@
+package escalation_test
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// A user without permission for ServiceAccounts does not get it through the operator.
+func TestServiceAccounts_OperatorIsNoDeputy(t *testing.T) {
+	s := open(t, options{})
+	author := userWith(t, "author-"+s.namespace, s.namespace, "podidentity-editor-role")
+	s.createServiceAccount("web", nil)
+	s.before = s.snapshot()
+	for name, tc := range map[string]struct{ spec, want string }{
+		"create":     {"{}", "is not allowed to create ServiceAccounts"},
+		"annotate":   {"serviceAccount: {mode: Annotate, name: web}", "is not allowed to update them"},
+		"default":    {"serviceAccount: {mode: Annotate, name: default}", "is not allowed to update them"},
+		"additional": {"serviceAccount: {mode: Annotate, name: none}\nadditionalServiceAccounts: [web]", "is not allowed to update them"},
+	} {
+		s.expect(s.refuseFrom(author, name, tc.spec), "podidentity-service-accounts", tc.want)
+	}
+	s.unchanged()
+}
+
+// An identity gets no ServiceAccount that belongs to another owner.
+func TestServiceAccounts_OfAnotherOwner(t *testing.T) {
+	s := open(t, options{})
+	s.guard("serviceAccounts: {denied: [default]}")
+	s.createServiceAccount("existing", nil)
+	s.createServiceAccount("annotated", map[string]string{plan.AnnotationRoleARN: "arn:aws:iam::123456789012:role/other"})
+	s.apply("first", "serviceAccount: {name: rival}")
+	pi := s.awaitReady(s.namespace, "first")
+	s.before = s.snapshot()
+	for name, tc := range map[string]struct{ spec, want string }{
+		"existing": {"{}", "ServiceAccount existing already exists"},
+		"rival":    {"serviceAccount: {mode: Annotate, name: rival}", "ServiceAccount rival is already used by the older PodIdentity first"},
+		"default":  {"serviceAccount: {mode: Annotate, name: default}", "rejected by PodIdentityGuardrail"},
+	} {
+		s.expect(s.refuse(name, tc.spec), tc.want)
+	}
+	s.unchanged(roleEntry(pi))
+}
+
+// No field of the spec reaches another namespace.
+func TestServiceAccounts_OfAnotherNamespace(t *testing.T) {
+	s := open(t, options{})
+	for _, name := range []string{s.neighbour + "/checkout", "../" + s.neighbour, "system:serviceaccount:" + s.neighbour + ":checkout", "*"} {
+		err := s.tenant.Create(s.Context(), s.identity(s.namespace, "path", "serviceAccount: {mode: Annotate, name: '"+name+"'}"))
+		if !apierrors.IsInvalid(err) {
+			s.Errorf("the API server accepts ServiceAccount %s: %v", name, err)
+		}
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "iam.podidentity.io/v1alpha1", "kind": "PodIdentity",
+		"metadata": map[string]any{"namespace": s.namespace, "name": "field"},
+		"spec": map[string]any{"namespace": s.neighbour, "serviceAccount": map[string]any{
+			"name": "checkout", "namespace": s.neighbour,
+		}},
+	}}
+	s.must(s.tenant.Create(s.Context(), object)) // the API server drops the unknown fields
+	pi := s.awaitReady(s.namespace, "field")
+	s.cannotAssume(s.neighbour, "checkout", pi.Status.Role.ARN)
+	s.unchanged(roleEntry(pi), s.accountEntry("checkout"))
+}
+
+// The trust policy admits the ServiceAccount of the identity and no other, for one
+// audience. An annotation gives a pod no role.
+func TestTrust_AdmitsOneServiceAccount(t *testing.T) {
+	s := open(t, options{})
+	victim := s.victim.Status.Role.ARN
+	s.createServiceAccount("checkout", map[string]string{plan.AnnotationRoleARN: victim})
+	s.apply("web", "{}")
+	pi := s.awaitReady(s.namespace, "web")
+	s.cannotAssume(s.namespace, "checkout", victim)
+	s.cannotAssume(s.namespace, "web", victim)
+	s.cannotAssume(s.namespace, "default", pi.Status.Role.ARN)
+	s.cannotAssume(s.namespace, "web", s.granted.Role)
+	s.cannotAssume(s.neighbour, "default", victim)
+	for _, audience := range []string{"https://kubernetes.default.svc", "sts.amazonaws.com.example.com"} {
+		if _, err := s.assumeFor(s.namespace, "web", pi.Status.Role.ARN, audience); err == nil {
+			s.Errorf("a token for %s is enough", audience)
+		}
+	}
+	if _, err := s.assume(s.namespace, "web", pi.Status.Role.ARN); err != nil {
+		s.Errorf("the ServiceAccount of the identity does not get its role: %v", err)
+	}
+	s.unchanged(roleEntry(pi), s.accountEntry("web"), s.accountEntry("checkout"))
+}
+
+// Tenants have no access to the namespace of the operator, and cannot change what
+// guardrails select.
+func TestTenant_HasNoAccessToTheOperator(t *testing.T) {
+	s := open(t, options{})
+	const operatorNamespace = "podidentity-system"
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "x"}, Spec: corev1.PodSpec{
+		ServiceAccountName: "podidentity-controller-manager", Containers: []corev1.Container{{Name: "c", Image: "i"}},
+	}}
+	label := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace, Labels: map[string]string{"tenant": "nobody"}}}
+	list := &unstructured.UnstructuredList{Object: map[string]any{"apiVersion": "v1", "kind": "SecretList"}}
+	for what, err := range map[string]error{
+		"creates a pod of the operator":    s.tenant.Create(s.Context(), pod),
+		"changes labels of its namespace":  s.tenant.Update(s.Context(), label),
+		"lists secrets of the operator":    s.tenant.List(s.Context(), list, inNamespace(operatorNamespace)),
+		"creates an identity in another":   s.tenant.Create(s.Context(), s.identity(s.neighbour, "x", "{}")),
+		"deletes an identity of another":   s.tenant.Delete(s.Context(), s.victim),
+		"creates a guardrail":              s.tenant.Create(s.Context(), guardrail(`{namespaceSelector: {}, actions: {allowed: ["*"]}}`)),
+		"deletes the guardrails of others": s.tenant.DeleteAllOf(s.Context(), guardrail(`{}`)),
+	} {
+		if !apierrors.IsForbidden(err) {
+			s.Errorf("a tenant %s: %v", what, err)
+		}
+	}
+	s.unchanged()
+}
+
+// The installation has no admission webhook that could be intercepted or be down.
+func TestInstallation_HasNoWebhook(t *testing.T) {
+	s := open(t, options{})
+	for _, kind := range []string{"ValidatingWebhookConfigurationList", "MutatingWebhookConfigurationList"} {
+		list := &unstructured.UnstructuredList{Object: map[string]any{"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind}}
+		s.must(admin.List(s.Context(), list))
+		for _, item := range list.Items {
+			if strings.Contains(item.GetName(), "podidentity") {
+				s.Errorf("%s %s", strings.TrimSuffix(kind, "List"), item.GetName())
+			}
+		}
+	}
+}
