@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -102,10 +104,25 @@ func config(o options.Options) controllers.Config {
 		OIDCIssuer:              o.OIDCIssuer,
 		RequireGuardrail:        o.RequireGuardrail,
 		CreateOIDCProvider:      o.OIDCProvider == options.OIDCProviderCreate,
+		Pod:                     pod(),
 		DriftCheckInterval:      o.DriftCheckInterval,
 		IAMPropagationDelay:     o.IAMPropagationDelay,
 		MaxConcurrentReconciles: o.MaxConcurrentReconciles,
 	}
+}
+
+// pod returns the pod that the operator runs in, nothing outside of a cluster. A pod's
+// name is its host name.
+func pod() types.NamespacedName {
+	namespace, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return types.NamespacedName{}
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return types.NamespacedName{}
+	}
+	return types.NamespacedName{Namespace: strings.TrimSpace(string(namespace)), Name: name}
 }
 
 func newManager(o options.Options) (manager.Manager, error) {

@@ -116,9 +116,11 @@ func checkIssuer(issuer string) error {
 }
 
 // ensureProvider ensures that IAM trusts the cluster's issuer for the audience. It
-// checks once per drift check interval, and sooner after a failure.
+// returns the result of the last check, which the providerChecker renews, and checks
+// itself if there is none or if AWS did not answer.
 func (c *clusterInfo) ensureProvider(ctx context.Context, cluster plan.Cluster) error {
-	ttl := ttls{success: c.config.DriftCheckInterval, failure: clusterRetryInterval}
+	renewed := 2 * c.config.DriftCheckInterval
+	ttl := ttls{success: renewed, blocked: renewed, failure: clusterRetryInterval}
 	_, err := c.provider.get(ctx, c.clock, ttl, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.checkProvider(ctx, cluster)
 	})

@@ -57,6 +57,33 @@ func TestProviderIsCheckedOnceForACrowd(t *testing.T) {
 	}
 }
 
+// The next drift check after the provider is deleted, every identity says so, and works
+// again once the provider is back, without a request.
+func TestProviderDeleted_AllIdentitiesSaySoAndRecover(t *testing.T) {
+	t.Parallel()
+	s := prepare(t, func(c *controllers.Config) { c.DriftCheckInterval = 15 * time.Second })
+	s.createProvider()
+	s.start()
+	names := s.applyMany(5)
+	for _, name := range names {
+		s.awaitReady(name)
+	}
+	before := s.account.Calls()
+	arn := "arn:aws:iam::123456789012:oidc-provider/" + strings.TrimPrefix(cluster.Issuer, "https://")
+	_, err := s.iam.DeleteOpenIDConnectProvider(s.ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+	s.must(err)
+	for _, name := range names {
+		s.await(name, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonOIDCProviderNotFound)
+	}
+	if changes := written(before, s.account.Calls()); len(changes) != 1 {
+		t.Errorf("calls = %v, want no change by the operator", changes)
+	}
+	s.createProvider()
+	for _, name := range names {
+		s.awaitReady(name)
+	}
+}
+
 // A provider that does not list the audience is as good as none.
 func TestAudienceMissing(t *testing.T) {
 	t.Parallel()

@@ -65,6 +65,11 @@ var (
 		Help: "Roles that the last drift check queued for individual reconciliation.",
 	})
 
+	issuerReady = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "podidentity_issuer_ready",
+		Help: "1 if IAM trusts the tokens of this cluster, 0 if no pod can assume a role.",
+	})
+
 	orphanedRoles = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "podidentity_orphaned_roles",
 		Help: "Roles of this cluster whose PodIdentity does not exist, by kind: leaked or retained.",
@@ -81,7 +86,7 @@ var collectors = []prometheus.Collector{
 	driftCorrected, changesMade, failures,
 	awsRequests, awsRequestDuration, rateLimitWait,
 	driftCheckDuration, driftCheckLastSuccess, driftCheckRequests, driftCheckSuspects,
-	orphanedRoles, otherClusterRoles,
+	issuerReady, orphanedRoles, otherClusterRoles,
 }
 
 func init() { metrics.Registry.MustRegister(collectors...) }

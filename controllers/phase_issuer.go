@@ -5,7 +5,6 @@ import (
 
 	"k8s.io/utils/clock"
 
-	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -42,9 +41,5 @@ func (p *issuerPhase) requireProvider(ctx context.Context, s *scope) error {
 		// One check serves all objects that request one at the same time.
 		p.clusterInfo.provider.invalidate(p.clock, clusterRetryInterval)
 	}
-	err := p.clusterInfo.ensureProvider(ctx, s.cluster)
-	if err != nil && fault.KindOf(err) == fault.Blocked {
-		s.requeueAfter = 3 * clusterRetryInterval // an administrator is likely to fix it soon
-	}
-	return err
+	return p.clusterInfo.ensureProvider(ctx, s.cluster)
 }

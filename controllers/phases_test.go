@@ -434,13 +434,14 @@ func (i fakeAccount) Identity(context.Context) (plan.Account, error) { return i.
 // fakeProviders are OIDC providers in memory.
 type fakeProviders struct {
 	found   *plan.Provider
+	err     error
 	reads   int
 	created bool
 }
 
 func (f *fakeProviders) Provider(context.Context, string) (*plan.Provider, error) {
 	f.reads++
-	return f.found, nil
+	return f.found, f.err
 }
 
 func (f *fakeProviders) CreateProvider(context.Context, string, string, map[string]string) (string, error) {

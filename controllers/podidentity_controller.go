@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,6 +48,9 @@ type Config struct {
 	// CreateOIDCProvider creates the IAM OIDC provider if there is none, and adds
 	// the audience to it.
 	CreateOIDCProvider bool
+	// Pod is the operator's own, for events on what concerns all identities; empty
+	// outside of a cluster.
+	Pod types.NamespacedName
 	// DriftCheckInterval is the time between two drift checks.
 	DriftCheckInterval time.Duration
 	// IAMPropagationDelay is the age from which pods can rely on a new role.

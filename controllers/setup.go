@@ -8,8 +8,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
 // AWS is the part of AWS that the controller uses.
@@ -59,7 +57,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	r.events = recorder
 	return errors.Join(
 		setupIndexes(ctx, mgr.GetFieldIndexer()),
-		mgr.Add(manager.RunnableFunc(shared.prefetch)),
+		mgr.Add(&providerChecker{
+			config: config, client: mgr.GetClient(), apiReader: mgr.GetAPIReader(), clusterInfo: shared, clock: realClock, queue: suspects, events: recorder,
+		}),
 		mgr.Add(checker),
 		setupWatches(mgr, r, watcher{client: mgr.GetClient(), guardrails: guardrails}, suspects, cached),
 	)
@@ -94,18 +94,4 @@ func newReconciler(config Config, d dependencies) *Reconciler {
 		plan:            &planPhase{role: role, serviceAccounts: serviceAccounts, interval: config.DriftCheckInterval},
 		pods:            &podsPhase{client: d.client},
 	}
-}
-
-// prefetch discovers the cluster before the first object needs it. It does not
-// fail: an object that needs a missing fact discovers it again, and reports the
-// failure.
-func (c *clusterInfo) prefetch(ctx context.Context) error {
-	cluster, err := c.cluster(ctx)
-	if err == nil {
-		err = c.ensureProvider(ctx, cluster)
-	}
-	if err != nil {
-		logf.FromContext(ctx).Info("Cluster is not ready to issue identities", "reason", err.Error())
-	}
-	return nil
 }
