@@ -2,7 +2,6 @@ package guardrail
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -126,12 +125,19 @@ var breadth = []struct{ title, rejected, reason string }{
 	},
 }
 
+// reservedInService is a row of the baseline, for the actions of one service.
+type reservedInService struct {
+	actions *policy.Denylist
+	except  *policy.Allowlist
+	phrase  phrase
+}
+
 // byService are the rows of the baseline by the service of their actions, in lower
 // case.
 var byService = indexBaseline()
 
-func indexBaseline() map[string][]reservedActions {
-	index := map[string][]reservedActions{}
+func indexBaseline() map[string][]reservedInService {
+	index := map[string][]reservedInService{}
 	for _, row := range baseline {
 		services := map[string][]string{}
 		for _, action := range row.actions {
@@ -139,8 +145,11 @@ func indexBaseline() map[string][]reservedActions {
 			services[service] = append(services[service], action)
 		}
 		for service, actions := range services {
-			row.actions = actions
-			index[service] = append(index[service], row)
+			index[service] = append(index[service], reservedInService{
+				actions: policy.NewDenylist(policy.AnyCase, actions...),
+				except:  policy.NewAllowlist(policy.AnyCase, row.except...),
+				phrase:  row.phrase,
+			})
 		}
 	}
 	return index
@@ -151,15 +160,13 @@ func indexBaseline() map[string][]reservedActions {
 func baselineAction(action string) phrase {
 	service, _, found := strings.Cut(action, ":")
 	switch {
-	case policy.Covers(action, everything):
+	case strings.Trim(action, everything) == "" && action != "":
 		return everyAction
 	case isPattern(service) || !found:
 		return everyService
 	}
 	for _, row := range byService[lower(service)] {
-		reserved := slices.ContainsFunc(row.actions, func(r string) bool { return policy.OverlapFold(r, action) })
-		excepted := slices.ContainsFunc(row.except, func(e string) bool { return policy.CoversFold(e, action) })
-		if reserved && !excepted {
+		if row.actions.Overlaps(action) && !row.except.Covers(action) {
 			return row.phrase
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // evaluation holds a request against one guardrail, over the baseline.
@@ -28,15 +29,10 @@ type evaluation struct {
 func evaluate(r request, g *v1alpha1.PodIdentityGuardrailSpec, facts Facts) *evaluation {
 	e := &evaluation{
 		request: r, guardrail: g, contents: facts.Managed, wholeServices: map[string]bool{},
-		actions: limit{
-			noun: "action", plural: "actions", baseline: baselineAction,
-			allowed: g.Actions.Allowed, additional: g.Actions.Additional, denied: g.Actions.Denied,
-		},
-		resources: limit{
-			noun: "resource", plural: "resources", exact: true,
-			allowed: g.Resources.Allowed, additional: g.Resources.Additional, denied: g.Resources.Denied,
-		},
+		actions:   newLimit("action", "actions", policy.AnyCase, g.Actions.Allowed, g.Actions.Additional, g.Actions.Denied),
+		resources: newLimit("resource", "resources", policy.ExactCase, g.Resources.Allowed, g.Resources.Additional, g.Resources.Denied),
 	}
+	e.actions.baseline = baselineAction
 	e.managed()
 	e.inline()
 	e.breadth()
@@ -52,13 +48,13 @@ func evaluate(r request, g *v1alpha1.PodIdentityGuardrailSpec, facts Facts) *eva
 
 // managed evaluates the managed policies, by ARN and by contents.
 func (e *evaluation) managed() {
-	arns := managedLimit(e.guardrail)
+	arns, trusted := managedLimit(e.guardrail), trustedPolicies(e.guardrail)
 	for _, m := range e.request.managed {
 		if p := arns.violation(m.text); p != (phrase{}) {
 			e.add(m.field, m.text, p)
 			continue
 		}
-		if trusts(e.guardrail, m.text) {
+		if trusted.Covers(m.text) {
 			continue
 		}
 		for _, s := range e.contents[m.text].statements {
@@ -69,15 +65,12 @@ func (e *evaluation) managed() {
 }
 
 func managedLimit(g *v1alpha1.PodIdentityGuardrailSpec) limit {
-	return limit{
-		noun: "managed policy", plural: "managed policies", exact: true,
-		allowed: g.ManagedPolicies.Allowed, denied: g.ManagedPolicies.Denied,
-	}
+	return newLimit("managed policy", "managed policies", policy.ExactCase, g.ManagedPolicies.Allowed, nil, g.ManagedPolicies.Denied)
 }
 
-// trusts reports whether a guardrail leaves the contents of a policy to its owner.
-func trusts(g *v1alpha1.PodIdentityGuardrailSpec, arn string) bool {
-	return slices.ContainsFunc(g.ManagedPolicies.Trusted, func(p v1alpha1.Pattern) bool { return covers(string(p), arn) })
+// trustedPolicies are those whose contents a guardrail leaves to their owners.
+func trustedPolicies(g *v1alpha1.PodIdentityGuardrailSpec) *policy.Allowlist {
+	return policy.NewAllowlist(policy.ExactCase, g.ManagedPolicies.Trusted...)
 }
 
 // inline evaluates the inline policies.
@@ -134,10 +127,23 @@ func (e *evaluation) statementActions(s allowStatement) (passed []string) {
 
 // handedOut returns those of the role actions that patterns may match.
 func handedOut(actions []string) []string {
-	return slices.DeleteFunc(slices.Clone(roleActions), func(r string) bool {
-		return !slices.ContainsFunc(actions, func(a string) bool { return overlapFold(r, a) })
-	})
+	var out []string
+	for i, r := range roleActions {
+		if slices.ContainsFunc(actions, eachRoleAction[i].Overlaps) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
+
+// eachRoleAction has one list for each of the role actions.
+var eachRoleAction = func() []*policy.Denylist {
+	lists := make([]*policy.Denylist, len(roleActions))
+	for i, r := range roleActions {
+		lists[i] = policy.NewDenylist(policy.AnyCase, r)
+	}
+	return lists
+}()
 
 // statementResources evaluates the resources of a statement. Actions are the role
 // actions that it allows, each of which was opened as an action.
@@ -173,8 +179,10 @@ func mayBeRole(resource string) bool {
 	if len(parts) < segments || isPattern(parts[0]+parts[1]) {
 		return isPattern(resource)
 	}
-	return overlapFold("iam", parts[2])
+	return iamService.Overlaps(parts[2])
 }
+
+var iamService = policy.NewDenylist(policy.AnyCase, "iam")
 
 // breadth rejects a request for so many whole services that they amount to
 // everything.
@@ -195,8 +203,8 @@ func (e *evaluation) names() {
 		names []named
 		hint  string
 	}{
-		{limit{noun: "tag key", plural: "tag keys", allowed: g.TagKeys.Allowed, denied: g.TagKeys.Denied}, e.request.tagKeys, ""},
-		{limit{noun: "role name", plural: "role names", allowed: g.RoleNames.Allowed, denied: g.RoleNames.Denied}, e.request.roleNames, "; omit it to use a generated name"},
+		{newLimit("tag key", "tag keys", policy.AnyCase, g.TagKeys.Allowed, nil, g.TagKeys.Denied), e.request.tagKeys, ""},
+		{newLimit("role name", "role names", policy.AnyCase, g.RoleNames.Allowed, nil, g.RoleNames.Denied), e.request.roleNames, "; omit it to use a generated name"},
 		{serviceAccountLimit(g), e.request.serviceAccounts, ""},
 	} {
 		for _, n := range part.names {
@@ -208,10 +216,7 @@ func (e *evaluation) names() {
 }
 
 func serviceAccountLimit(g *v1alpha1.PodIdentityGuardrailSpec) limit {
-	return limit{
-		noun: "ServiceAccount", plural: "ServiceAccounts", exact: true,
-		allowed: g.ServiceAccounts.Allowed, denied: g.ServiceAccounts.Denied,
-	}
+	return newLimit("ServiceAccount", "ServiceAccounts", policy.ExactCase, g.ServiceAccounts.Allowed, nil, g.ServiceAccounts.Denied)
 }
 
 // trust evaluates the trust of a whole namespace.
@@ -261,5 +266,5 @@ func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, cont
 // reads reports whether a guardrail must see the contents of a managed policy: its
 // ARN is allowed, and the policy is not trusted.
 func reads(g *v1alpha1.PodIdentityGuardrailSpec, arn string) bool {
-	return managedLimit(g).violation(arn) == (phrase{}) && !trusts(g, arn)
+	return managedLimit(g).violation(arn) == (phrase{}) && !trustedPolicies(g).Covers(arn)
 }

@@ -153,7 +153,7 @@ func TestLimitsHold(t *testing.T) {
 	}
 	matches := func(patterns []v1alpha1.Pattern, text string) bool {
 		for _, p := range patterns {
-			if policy.CoversFold(string(p), text) {
+			if policy.NewAllowlist(policy.AnyCase, p).Covers(text) {
 				return true
 			}
 		}

@@ -212,7 +212,7 @@ func TestCreateCosts(t *testing.T) {
 		least, circular := 1+len(to.Managed)+len(to.Inline), false
 		for a, x := range to.Inline {
 			for b, y := range to.Inline {
-				circular = circular || a != b && mayDenyWhatAllows(contentOf(x.Document), contentOf(y.Document))
+				circular = circular || a != b && policy.NewReach(x.Document.Policy()).MayDeny(policy.NewReach(y.Document.Policy()))
 			}
 		}
 		if got := len(Diff(nil, to)); got != least && !circular {

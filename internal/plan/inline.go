@@ -160,26 +160,3 @@ func versionsConflict(a, b content) bool {
 	return a.document != "" && b.document != "" && a.policy.Version != b.policy.Version &&
 		strings.Contains(string(a.document+b.document), "${")
 }
-
-// mayDenyWhatAllows reports whether a may deny what b allows. It does not read
-// conditions, and it treats NotAction and NotResource as everything.
-func mayDenyWhatAllows(a, b content) bool {
-	for _, d := range a.policy.Statements {
-		for _, s := range b.policy.Statements {
-			if d.Effect == policy.Deny && s.Effect == policy.Allow &&
-				overlap(d.Actions, s.Actions, policy.OverlapFold) && overlap(d.Resources, s.Resources, policy.Overlap) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func overlap(as, bs []string, overlaps func(a, b string) bool) bool {
-	if len(as) == 0 || len(bs) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(as, func(a string) bool {
-		return slices.ContainsFunc(bs, func(b string) bool { return overlaps(a, b) })
-	})
-}

@@ -197,11 +197,15 @@ func denyFirst(added []inlineChange) (ordered, rest []inlineChange) {
 // denyMatrix returns for each pair of policies whether the first may deny what the
 // second allows. What a policy denies itself does not count.
 func denyMatrix(added []inlineChange) [][]bool {
+	reach := make([]*policy.Reach, len(added))
+	for i, c := range added {
+		reach[i] = policy.NewReach(c.to.policy)
+	}
 	matrix := make([][]bool, len(added))
-	for i, a := range added {
+	for i, a := range reach {
 		matrix[i] = make([]bool, len(added))
-		for j, b := range added {
-			matrix[i][j] = i != j && mayDenyWhatAllows(a.to, b.to)
+		for j, b := range reach {
+			matrix[i][j] = i != j && a.MayDeny(b)
 		}
 	}
 	return matrix

@@ -146,10 +146,15 @@ func compareConditions(a, b Condition) int {
 
 // lower folds ASCII letters only. Unicode folding would turn the Kelvin sign into k.
 func lower(s string) string {
+	if !strings.ContainsFunc(s, isUpper) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
+		if isUpper(r) {
 			return r + 'a' - 'A'
 		}
 		return r
 	}, s)
 }
+
+func isUpper(r rune) bool { return r >= 'A' && r <= 'Z' }

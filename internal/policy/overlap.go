@@ -1,45 +1,91 @@
 package policy
 
-// maxPairs limits the work of comparing two patterns, which is the product of their
-// lengths. It admits two patterns of 4,096 characters. An ARN has at most 2,048.
-const maxPairs = 1 << 24
+import "unicode/utf8"
 
-func tooLong(a, b string) bool { return len(a) > 0 && len(b) > maxPairs/len(a) }
+// maxText is the number of characters of a text above which the lists below do not
+// compare it. A role holds 10,240 characters of inline policies; an ARN has at most
+// 2,048.
+const maxText = 1 << 14
 
-// Overlap reports whether some string matches both wildcard patterns, of * and ?, such
-// as arn:aws:s3:::secre* and *-archive. A policy variable matches any string, because
-// its value is a tag that others can set.
-//
-// It is for denied patterns and errs towards true: wildcards match across the segments
-// of an ARN, and patterns much longer than any ARN overlap with everything.
-func Overlap(a, b string) bool {
-	if tooLong(a, b) {
-		return true
+func tooLong(text string) bool { return len(text) > maxText && utf8.RuneCountInString(text) > maxText }
+
+// Case is how ASCII letters are compared.
+type Case int
+
+// The ways to compare letters. IAM compares actions without regard to case.
+const (
+	ExactCase Case = iota
+	AnyCase
+)
+
+func (c Case) fold(text string) string {
+	if c == AnyCase {
+		return lower(text)
 	}
-	x, _ := compile(a, glob, matchAnyVariable)
-	y, _ := compile(b, glob, matchAnyVariable)
-	return overlap(x, y)
+	return text
 }
 
-// OverlapFold is like Overlap, but compares ASCII letters case-insensitively, as IAM
-// compares actions.
-func OverlapFold(a, b string) bool { return Overlap(lower(a), lower(b)) }
+// Allowlist holds wildcard patterns, of * and ?, of what is allowed. It errs towards
+// false: only a * or the same variable covers a policy variable of a text.
+type Allowlist struct {
+	letters  Case
+	patterns *patternSet
+}
 
-// Covers reports whether the pattern wide matches every string that the pattern narrow
-// matches. It is for allowed patterns and errs towards false: only a * or the same
-// variable covers a policy variable in narrow, and patterns much longer than any ARN
-// are not compared.
-func Covers(wide, narrow string) bool {
-	if tooLong(wide, narrow) {
+// NewAllowlist returns the list of patterns.
+func NewAllowlist[S ~string](letters Case, patterns ...S) *Allowlist {
+	return &Allowlist{letters, compileAll(letters, patterns, keepVariables)}
+}
+
+// Covers reports whether one of the patterns matches every string that text matches,
+// which may be a pattern itself. It covers no text that is much longer than any
+// policy.
+func (l *Allowlist) Covers(text string) bool {
+	if tooLong(text) {
 		return false
 	}
-	w, _ := compile(wide, glob, keepVariables)
-	n, _ := compile(narrow, glob, keepVariables)
-	return covers(w, n)
+	tokens, _ := compile(l.letters.fold(text), glob, keepVariables)
+	_, found := l.patterns.covering(tokens)
+	return found
 }
 
-// CoversFold is like Covers, but compares ASCII letters case-insensitively.
-func CoversFold(wide, narrow string) bool { return Covers(lower(wide), lower(narrow)) }
+// Denylist holds wildcard patterns, of * and ?, of what is denied. It errs towards
+// true: a policy variable stands for any string, because its value is a tag that
+// others can set, and wildcards match across the segments of an ARN.
+type Denylist struct {
+	letters  Case
+	patterns *patternSet
+}
+
+// NewDenylist returns the list of patterns.
+func NewDenylist[S ~string](letters Case, patterns ...S) *Denylist {
+	return &Denylist{letters, compileAll(letters, patterns, matchAnyVariable)}
+}
+
+// Overlapping returns the first of the patterns that matches a string that text
+// matches too, which may be a pattern itself, such as arn:aws:s3:::secre* and
+// *-archive. Every pattern overlaps with a text that is much longer than any policy.
+func (l *Denylist) Overlapping(text string) (index int, found bool) {
+	if tooLong(text) {
+		return 0, len(l.patterns.ends) > 0
+	}
+	tokens, _ := compile(l.letters.fold(text), glob, matchAnyVariable)
+	return l.patterns.overlapping(tokens)
+}
+
+// Overlaps reports whether one of the patterns overlaps with text.
+func (l *Denylist) Overlaps(text string) bool {
+	_, found := l.Overlapping(text)
+	return found
+}
+
+func compileAll[S ~string](letters Case, patterns []S, vars lookup) *patternSet {
+	compiled := make([][]token, len(patterns))
+	for i, p := range patterns {
+		compiled[i], _ = compile(letters.fold(string(p)), glob, vars)
+	}
+	return newPatternSet(compiled...)
+}
 
 // matchAnyVariable is the lookup in which a variable has any value.
 func matchAnyVariable(ref variableRef) ([]token, bool) {
@@ -56,46 +102,3 @@ func keepVariables(ref variableRef) ([]token, bool) {
 	}
 	return []token{{kind: variable, name: ref.text()}}, true
 }
-
-// overlap reports whether some string matches both patterns. Row i of its table holds
-// for each j whether some string matches both a[:i] and b[:j].
-func overlap(a, b []token) bool {
-	row := make([]bool, len(b)+1)
-	row[0] = true
-	skipStars(b, row)
-	for _, x := range a {
-		next := make([]bool, len(b)+1)
-		star := x.isStar()
-		next[0] = star && row[0]
-		for j, y := range b {
-			switch {
-			case y.isStar():
-				// The star y matches nothing or what x matches; or the star x matches nothing.
-				next[j+1] = next[j] || row[j+1] && x.meets(y) || star && row[j+1]
-			case star:
-				// The star x matches nothing or what y matches.
-				next[j+1] = row[j+1] || next[j] && x.meets(y)
-			default:
-				next[j+1] = row[j] && x.meets(y)
-			}
-		}
-		row = next
-	}
-	return row[len(b)]
-}
-
-// meets reports whether some character matches both tokens.
-func (t token) meets(o token) bool {
-	switch {
-	case t.kind == literal && o.kind == literal:
-		return t.char == o.char
-	case t.kind == literal:
-		return t.char != ':' || !o.inSegment()
-	case o.kind == literal:
-		return o.char != ':' || !t.inSegment()
-	default:
-		return true // two wildcards share at least every character except ':'
-	}
-}
-
-func (t token) inSegment() bool { return t.kind == oneInSeg || t.kind == manyInSeg }

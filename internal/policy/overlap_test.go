@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestOverlap(t *testing.T) {
@@ -34,35 +36,62 @@ func TestOverlap(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Overlap(tc.a, tc.b); got != tc.want {
-				t.Errorf("%s\nOverlap(%q, %q) = %t", tc.reason, tc.a, tc.b, got)
+			if got := overlaps(ExactCase, tc.a, tc.b); got != tc.want {
+				t.Errorf("%s\nOverlaps(%q, %q) = %t", tc.reason, tc.a, tc.b, got)
 			}
-			if got := Overlap(tc.b, tc.a); got != tc.want {
-				t.Errorf("%s\nOverlap(%q, %q) = %t", tc.reason, tc.b, tc.a, got)
+			if got := overlaps(ExactCase, tc.b, tc.a); got != tc.want {
+				t.Errorf("%s\nOverlaps(%q, %q) = %t", tc.reason, tc.b, tc.a, got)
 			}
 		})
 	}
 }
 
-func TestOverlapFold(t *testing.T) {
-	if !OverlapFold("IAM:Pass*", "iam:*role") {
-		t.Error("OverlapFold: actions have no case")
+// overlaps holds one pattern against another as denied ones.
+func overlaps(letters Case, a, b string) bool { return NewDenylist(letters, a).Overlaps(b) }
+
+// coveredBy holds one pattern against another as an allowed one.
+func coveredBy(letters Case, wide, narrow string) bool {
+	return NewAllowlist(letters, wide).Covers(narrow)
+}
+
+func TestOverlaps_Case(t *testing.T) {
+	if !overlaps(AnyCase, "IAM:Pass*", "iam:*role") {
+		t.Error("Overlaps: actions have no case")
 	}
-	if OverlapFold("IAM:Pass*", "iam:Get*") {
-		t.Error("OverlapFold: they still differ")
+	if overlaps(AnyCase, "IAM:Pass*", "iam:Get*") {
+		t.Error("Overlaps: they still differ")
 	}
 }
 
-func TestOverlapIsBounded(t *testing.T) {
-	long := strings.Repeat("a", maxPairs/2)
-	if !Overlap("bbb", long) {
-		t.Error("Overlap: patterns too long to compare are taken to overlap")
+func TestLists_AreBounded(t *testing.T) {
+	long := strings.Repeat("a", maxText+1)
+	if !overlaps(ExactCase, "bbb", long) {
+		t.Error("Overlaps: texts too long to compare are taken to overlap")
 	}
-	if Covers("a*b", long+"b") {
-		t.Error("Covers: patterns too long to compare are not taken to cover")
+	if coveredBy(ExactCase, "*", long) {
+		t.Error("Covers: texts too long to compare are not taken to be covered")
 	}
-	if Overlap(strings.Repeat("a", 4096), strings.Repeat("*?", 2047)+"b") {
-		t.Error("Overlap: patterns of the length of two ARNs are compared")
+	if overlaps(ExactCase, strings.Repeat("a", 4096), strings.Repeat("*?", 2047)+"b") {
+		t.Error("Overlaps: patterns of the length of two ARNs are compared")
+	}
+}
+
+// The first of several patterns is found, wherever its positions are.
+func TestLists_First(t *testing.T) {
+	var patterns []string
+	for i := range 100 {
+		patterns = append(patterns, strings.Repeat("x", i)+"*y"+strings.Repeat("z", i))
+	}
+	for i, p := range patterns {
+		if got, found := NewDenylist(ExactCase, append(patterns[i:], "*")...).Overlapping(p); !found || got != 0 {
+			t.Fatalf("Overlapping(%q) = %d, %t, want 0", p, got, found)
+		}
+		if got, found := NewDenylist(ExactCase, append([]string{"a", "b"}, p)...).Overlapping(p); !found || got != 2 {
+			t.Fatalf("Overlapping(%q) = %d, %t, want 2", p, got, found)
+		}
+	}
+	if _, found := NewDenylist[string](ExactCase).Overlapping(""); found {
+		t.Error("no pattern overlaps")
 	}
 }
 
@@ -97,13 +126,13 @@ func TestCovers(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Covers(tc.wide, tc.narrow); got != tc.want {
+			if got := coveredBy(ExactCase, tc.wide, tc.narrow); got != tc.want {
 				t.Errorf("%s\nCovers(%q, %q) = %t", tc.reason, tc.wide, tc.narrow, got)
 			}
 		})
 	}
-	if !CoversFold("S3:*", "s3:Get*") || CoversFold("s3:Get*", "S3:*") {
-		t.Error("CoversFold: actions have no case")
+	if !coveredBy(AnyCase, "S3:*", "s3:Get*") || coveredBy(AnyCase, "s3:Get*", "S3:*") {
+		t.Error("Covers: actions have no case")
 	}
 }
 
@@ -134,7 +163,7 @@ func globMatches(pattern, s string) bool {
 	}
 }
 
-// FuzzOverlap compares Overlap, Covers and the matcher with brute force over
+// FuzzOverlap compares Overlaps, Covers and the matcher with brute force over
 // all short strings. Two patterns that overlap have a string in common no
 // longer than both together, and one that does not cover another misses a
 // string of a letter that is in neither ("c").
@@ -148,11 +177,11 @@ func FuzzOverlap(f *testing.F) {
 			t.Skip()
 		}
 		common := slices.ContainsFunc(candidates, func(s string) bool { return globMatches(a, s) && globMatches(b, s) })
-		if got := Overlap(a, b); got != common {
+		if got := overlaps(ExactCase, a, b); got != common {
 			t.Errorf("Overlap(%q, %q) = %t, want %t", a, b, got, common)
 		}
 		missed := slices.ContainsFunc(candidates, func(s string) bool { return globMatches(b, s) && !globMatches(a, s) })
-		if got := Covers(a, b); got == missed {
+		if got := coveredBy(ExactCase, a, b); got == missed {
 			t.Errorf("Covers(%q, %q) = %t, want %t", a, b, got, !missed)
 		}
 		tokens, _ := compile(a, glob, nil)
@@ -160,4 +189,115 @@ func FuzzOverlap(f *testing.F) {
 			t.Errorf("matching %q is wrong: %t", a, got)
 		}
 	})
+}
+
+// coversPairwise and overlapPairwise are the definitions, token by token, to judge the
+// sets by.
+func coversPairwise(wide, narrow []token) bool {
+	at := make([]bool, len(wide)+1)
+	at[0] = true
+	skipStars(wide, at)
+	for _, n := range narrow {
+		next := make([]bool, len(wide)+1)
+		for i, w := range wide {
+			switch {
+			case !at[i]:
+			case w.isStar():
+				next[i] = next[i] || w.kind == many || n.kind == literal && n.char != ':' || n.inSegment()
+			case w.kind == one && (n.kind == literal || n.kind == one || n.kind == oneInSeg),
+				w.kind == oneInSeg && (n.kind == literal && n.char != ':' || n.kind == oneInSeg), w == n:
+				next[i+1] = true
+			}
+		}
+		skipStars(wide, next)
+		at = next
+	}
+	return at[len(wide)]
+}
+
+func overlapPairwise(a, b []token) bool {
+	row := make([]bool, len(b)+1)
+	row[0] = true
+	skipStars(b, row)
+	for _, x := range a {
+		next := make([]bool, len(b)+1)
+		next[0] = x.isStar() && row[0]
+		for j, y := range b {
+			switch {
+			case y.isStar():
+				next[j+1] = next[j] || row[j+1] && (meet(x, y) || x.isStar())
+			case x.isStar():
+				next[j+1] = row[j+1] || next[j] && meet(x, y)
+			default:
+				next[j+1] = row[j] && meet(x, y)
+			}
+		}
+		row = next
+	}
+	return row[len(b)]
+}
+
+func skipStars(pattern []token, at []bool) {
+	for i, t := range pattern {
+		at[i+1] = at[i+1] || at[i] && t.isStar()
+	}
+}
+
+// meet reports whether some character matches both tokens.
+func meet(t, o token) bool {
+	switch {
+	case t.kind == literal && o.kind == literal:
+		return t.char == o.char
+	case t.kind == literal:
+		return t.char != ':' || !o.inSegment()
+	case o.kind == literal:
+		return o.char != ':' || !t.inSegment()
+	default:
+		return true
+	}
+}
+
+// A set says what its patterns say one by one, also across its words of 64 positions.
+func TestPatternSet(t *testing.T) {
+	pattern := rapid.Custom(func(t *rapid.T) string {
+		return strings.Repeat(rapid.SampledFrom([]string{"", "a", "ab:", "a*", "?"}).Draw(t, "start"), rapid.IntRange(0, 40).Draw(t, "times")) +
+			rapid.StringOfN(rapid.SampledFrom([]rune("ab:*?é${}")), 0, 30, -1).Draw(t, "rest")
+	})
+	covered, overlapping := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		how := rapid.SampledFrom([]syntax{glob, resourceARN, conditionARN}).Draw(t, "syntax")
+		read := func(text string, vars lookup) []token {
+			tokens, _ := compile(text, how, vars)
+			return tokens
+		}
+		texts := rapid.SliceOfN(pattern, 0, 6).Draw(t, "patterns")
+		other := rapid.OneOf(pattern, rapid.SampledFrom(append(texts, "*"))).Draw(t, "other")
+		for _, tc := range []struct {
+			name  string
+			vars  lookup
+			set   func(*patternSet, []token) (int, bool)
+			pair  func(pattern, other []token) bool
+			count *int
+		}{
+			{"covering", keepVariables, (*patternSet).covering, coversPairwise, &covered},
+			{"overlapping", matchAnyVariable, (*patternSet).overlapping, overlapPairwise, &overlapping},
+		} {
+			compiled := make([][]token, len(texts))
+			for i, text := range texts {
+				compiled[i] = read(text, tc.vars)
+			}
+			o := read(other, tc.vars)
+			want := slices.IndexFunc(compiled, func(p []token) bool { return tc.pair(p, o) })
+			got, found := tc.set(newPatternSet(compiled...), o)
+			if found != (want >= 0) || found && got != want {
+				t.Fatalf("%s(%q) of %q = %d, %t; want %d", tc.name, other, texts, got, found, want)
+			}
+			if found {
+				*tc.count++
+			}
+		}
+	})
+	if covered == 0 || overlapping == 0 {
+		t.Error("the generators are of no use")
+	}
 }

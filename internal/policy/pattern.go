@@ -7,12 +7,12 @@ import (
 
 // token is one element of a wildcard pattern.
 type token struct {
-	kind tokenKind
-	char rune   // of a literal
 	name string // of a variable: its text between the braces, key folded
+	char rune   // of a literal
+	kind tokenKind
 }
 
-type tokenKind int
+type tokenKind uint8
 
 const (
 	literal   tokenKind = iota
@@ -52,18 +52,21 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	if s == conditionARN && pattern == "*" {
 		s = glob // it does not have six components
 	}
-	var out []token
 	text := []rune(pattern)
+	out := make([]token, 0, len(text))
+	lastBrace := lastIndex(text, '}')
 	segment := 1
 	for i := 0; i < len(text); i++ {
-		if ref, length, ok := variableAt(text[i:], vars); ok {
-			value, found := vars(ref)
-			if !found {
-				return nil, false
+		if vars != nil && text[i] == '$' && i < lastBrace {
+			if ref, length, ok := readVariable(text[i:]); ok {
+				value, found := vars(ref)
+				if !found {
+					return nil, false
+				}
+				out = append(out, value...)
+				i += length - 1
+				continue
 			}
-			out = append(out, value...)
-			i += length - 1
-			continue
 		}
 		if text[i] == ':' {
 			segment++
@@ -74,12 +77,14 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	return normalize(out), true
 }
 
-// variableAt parses the variable at the start of text, unless vars is nil.
-func variableAt(text []rune, vars lookup) (ref variableRef, length int, ok bool) {
-	if vars == nil || text[0] != '$' {
-		return ref, 0, false
+// lastIndex returns the place of the last r in text, -1 if there is none.
+func lastIndex(text []rune, r rune) int {
+	for i := len(text) - 1; i >= 0; i-- {
+		if text[i] == r {
+			return i
+		}
 	}
-	return readVariable(text)
+	return -1
 }
 
 func (s syntax) token(r rune, segment int, endOfSegment bool) token {
@@ -100,7 +105,7 @@ func (s syntax) token(r rune, segment int, endOfSegment bool) token {
 
 // normalize puts stars around each wildcard of a run that contains a star: ?* and *?
 // become *?*. Such a run matches at least as many characters as it has question marks.
-// covers relies on this form, because it compares two patterns token by token.
+// No star follows another. A patternSet relies on this form.
 func normalize(in []token) []token {
 	out := make([]token, 0, len(in))
 	for len(in) > 0 {
@@ -115,13 +120,25 @@ func normalize(in []token) []token {
 			in = in[run:]
 			continue
 		}
-		out = append(out, star)
+		out = appendStar(out, star)
 		for _, t := range in[:run] {
 			if t == single {
 				out = append(out, single, star)
 			}
 		}
 		in = in[run:]
+	}
+	return out
+}
+
+// appendStar appends a star. Of two stars the wider one remains.
+func appendStar(out []token, star token) []token {
+	last := len(out) - 1
+	if last < 0 || !out[last].isStar() {
+		return append(out, star)
+	}
+	if star.kind == many {
+		out[last] = star
 	}
 	return out
 }
@@ -151,61 +168,12 @@ func literalText(tokens []token) string {
 	return b.String()
 }
 
-// covers reports whether wide matches every string that narrow matches. Narrow may be a
-// plain string. It never errs towards true.
-//
-// It reads narrow once and keeps the set of positions in wide that are reachable, so
-// its time is the product of the lengths.
+// covers reports whether the pattern wide matches every string that narrow matches.
 func covers(wide, narrow []token) bool {
-	at := make([]bool, len(wide)+1)
-	next := make([]bool, len(wide)+1)
-	at[0] = true
-	skipStars(wide, at)
-	for _, n := range narrow {
-		clear(next)
-		for i, w := range wide {
-			if !at[i] {
-				continue
-			}
-			if w.isStar() {
-				next[i] = next[i] || w.absorbs(n)
-			} else if w.matches(n) {
-				next[i+1] = true
-			}
-		}
-		skipStars(wide, next)
-		at, next = next, at
-	}
-	return at[len(wide)]
-}
-
-// skipStars adds the positions that are reachable if stars match nothing.
-func skipStars(pattern []token, at []bool) {
-	for i, t := range pattern {
-		if at[i] && t.isStar() {
-			at[i+1] = true
-		}
-	}
+	_, found := newPatternSet(wide).covering(narrow)
+	return found
 }
 
 func (t token) isStar() bool { return t.kind == many || t.kind == manyInSeg }
 
-// absorbs reports whether the star t matches all that n matches.
-func (t token) absorbs(n token) bool {
-	if t.kind == many {
-		return true
-	}
-	return n.kind == literal && n.char != ':' || n.kind == oneInSeg || n.kind == manyInSeg
-}
-
-// matches reports whether t, which is not a star, matches all that n matches.
-func (t token) matches(n token) bool {
-	switch t.kind {
-	case one:
-		return n.kind == literal || n.kind == one || n.kind == oneInSeg
-	case oneInSeg:
-		return n.kind == literal && n.char != ':' || n.kind == oneInSeg
-	default:
-		return t == n
-	}
-}
+func (t token) inSegment() bool { return t.kind == oneInSeg || t.kind == manyInSeg }

@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"slices"
+	"sync"
+)
+
+// compiledCondition is a condition of a statement.
+type compiledCondition struct {
+	Condition
+
+	operator operator
+	known    bool // IAM has the operator
+	// variables reports whether the values may have policy variables, hasVariable
+	// whether they do.
+	variables, hasVariable bool
+	values                 func() *patterns
+}
+
+func newConditions(list []Condition, variables bool) []compiledCondition {
+	out := make([]compiledCondition, len(list))
+	for i, c := range list {
+		op, known := parseOperator(c.Operator)
+		out[i] = compiledCondition{
+			Condition: c, operator: op, known: known,
+			variables: variables, hasVariable: slices.ContainsFunc(c.Values, hasVariable),
+			values: sync.OnceValue(func() *patterns { return newPatterns(append([]string{}, c.Values...), op.syntax(), variables) }),
+		}
+	}
+	return out
+}
+
+// implies reports whether out holds whenever in holds.
+func (in compiledCondition) implies(out compiledCondition) bool {
+	switch {
+	case in.Key != out.Key || !in.known || !out.known:
+		return false
+	case in.variables != out.variables && (in.hasVariable || out.hasVariable):
+		return false
+	case in.operator == out.operator && out.operator.negated:
+		return allIn(out.Values, in.Values)
+	case in.operator == out.operator && out.operator.family != familyString:
+		return allIn(in.Values, out.Values)
+	case in.operator.asLike() == out.operator.asLike() && !out.operator.negated:
+		return every(in.values().list, out.values().cover)
+	default:
+		return false
+	}
+}
+
+// allIn reports whether all, a canonical list, contains each of values.
+func allIn(values, all []string) bool {
+	return every(values, func(v string) bool {
+		_, found := slices.BinarySearch(all, v)
+		return found
+	})
+}
+
+// asLike returns StringLike for StringEquals: a value that equals a text is like it too.
+func (o operator) asLike() operator {
+	if o.base == "StringEquals" {
+		o.base = "StringLike"
+	}
+	return o
+}
