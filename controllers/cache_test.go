@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,19 +14,21 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// Of the many objects of others the cache keeps what the controller looks at, and of
-// its own all but the fields' owners.
+// Of every object the cache keeps what the controller reads, and no more of it than
+// the controller compares.
 func TestCacheKeepsWhatIsUsed(t *testing.T) {
 	yes := true
 	controller := metav1.OwnerReference{Kind: "ReplicaSet", Name: "checkout-5d9", UID: "2", Controller: &yes}
 	ours := metav1.ManagedFieldsEntry{Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply}
+	forged := metav1.ManagedFieldsEntry{Manager: FieldManager, Operation: metav1.ManagedFieldsOperationUpdate}
+	long := strings.Repeat("a", 1<<16)
 	full := metav1.ObjectMeta{
 		Namespace: "shop", Name: "checkout", UID: "1", ResourceVersion: "7", Generation: 3,
 		Labels:          map[string]string{"app": "checkout", "pod-template-hash": "5d9"},
 		Annotations:     map[string]string{"eks.amazonaws.com/role-arn": "arn", "kubectl.kubernetes.io/last-applied-configuration": "{…}"},
 		OwnerReferences: []metav1.OwnerReference{{Kind: "Node", Name: "other", UID: "3"}, controller},
 		Finalizers:      []string{"example.com/x"},
-		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl"}, ours},
+		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl"}, forged, ours},
 	}
 	cases := map[string]struct {
 		in, want client.Object
@@ -35,13 +38,13 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 				NodeName: "node", ServiceAccountName: "checkout",
 				Containers: []corev1.Container{
 					{Name: "app", Image: "app:v1", Env: []corev1.EnvVar{{Name: "LOG", Value: "info"}, {Name: "AWS_ROLE_ARN", Value: "arn"}}},
-					{Name: "proxy", Image: "proxy:v1"},
+					{Name: "proxy", Image: "proxy:v1", Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "arn"}}},
 				},
 			}, Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"}},
 			want: &corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{
 					Namespace: "shop", Name: "checkout", UID: "1", ResourceVersion: "7",
-					Labels: map[string]string{"pod-template-hash": "5d9"}, OwnerReferences: []metav1.OwnerReference{controller},
+					Labels: map[string]string{"pod-template-hash": "5d9"}, OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "checkout-5d9", Controller: &yes}},
 				},
 				Spec: corev1.PodSpec{
 					ServiceAccountName: "checkout",
@@ -57,17 +60,50 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 			want: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 				Namespace: "shop", Name: "checkout", UID: "1", ResourceVersion: "7",
 				Annotations:     map[string]string{"eks.amazonaws.com/role-arn": "arn"},
-				OwnerReferences: full.OwnerReferences,
+				OwnerReferences: []metav1.OwnerReference{controller},
 				ManagedFields:   []metav1.ManagedFieldsEntry{ours},
 			}},
 		},
+		"PodOfAnyone": {
+			in: &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "p", OwnerReferences: []metav1.OwnerReference{{Kind: long, Name: long, Controller: &yes}}},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{{Env: []corev1.EnvVar{
+					{Name: "AWS_ROLE_ARN", Value: long}, {Name: "AWS_ROLE_ARN", Value: "1"}, {Name: "AWS_ROLE_ARN", Value: "2"},
+					{Name: "AWS_ROLE_ARN", Value: "3"}, {Name: "AWS_ROLE_ARN", Value: "4"},
+				}}}},
+			},
+			want: &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "p", OwnerReferences: []metav1.OwnerReference{{Kind: long[:2049], Name: long[:2049], Controller: &yes}}},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{
+					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: long[:2049]}}},
+					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "1"}}},
+					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "2"}}},
+					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "3"}}},
+				}},
+			},
+		},
+		"ServiceAccountOfAnyone": {
+			in:   &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{"eks.amazonaws.com/role-arn": long, "x": long}}},
+			want: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{"eks.amazonaws.com/role-arn": long[:2049]}}},
+		},
 		"PodIdentity": {
-			in: &v1alpha1.PodIdentity{ObjectMeta: *full.DeepCopy(), Spec: v1alpha1.PodIdentitySpec{Suspend: true}},
-			want: func() client.Object {
-				kept := full.DeepCopy()
-				kept.ManagedFields = nil
-				return &v1alpha1.PodIdentity{ObjectMeta: *kept, Spec: v1alpha1.PodIdentitySpec{Suspend: true}}
-			}(),
+			in: &v1alpha1.PodIdentity{ObjectMeta: requested(full), Spec: v1alpha1.PodIdentitySpec{Suspend: true}},
+			want: &v1alpha1.PodIdentity{
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: "shop", Name: "checkout", UID: "1", ResourceVersion: "7", Generation: 3,
+					Annotations: map[string]string{v1alpha1.RequestedAtAnnotation: "now"}, Finalizers: []string{"example.com/x"},
+				},
+				Spec: v1alpha1.PodIdentitySpec{Suspend: true},
+			},
+		},
+		"Guardrail": {
+			in: &v1alpha1.PodIdentityGuardrail{ObjectMeta: requested(full), Spec: v1alpha1.PodIdentityGuardrailSpec{PermissionsBoundary: "arn"}},
+			want: &v1alpha1.PodIdentityGuardrail{
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: "shop", Name: "checkout", UID: "1", ResourceVersion: "7", Generation: 3, Finalizers: []string{"example.com/x"},
+				},
+				Spec: v1alpha1.PodIdentityGuardrailSpec{PermissionsBoundary: "arn"},
+			},
 		},
 	}
 	for name, tc := range cases {
@@ -81,6 +117,32 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A namespace is cached as metadata: identity and labels, by which guardrails select
+// it.
+func TestCacheKeepsLabelsOfNamespaces(t *testing.T) {
+	ns := namespaceObject()
+	ns.ObjectMeta = metav1.ObjectMeta{
+		Name: "shop", ResourceVersion: "7", Labels: map[string]string{"team": "shop"},
+		Annotations: map[string]string{"x": "y"}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
+	}
+	want := namespaceObject()
+	want.ObjectMeta = metav1.ObjectMeta{Name: "shop", ResourceVersion: "7", Labels: map[string]string{"team": "shop"}}
+	got, err := transformOf(&corev1.Namespace{})(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// requested returns metadata with the annotation that requests a check.
+func requested(meta metav1.ObjectMeta) metav1.ObjectMeta {
+	meta = *meta.DeepCopy()
+	meta.Annotations[v1alpha1.RequestedAtAnnotation] = "now"
+	return meta
 }
 
 // transformOf returns what the cache makes of objects of obj's kind.

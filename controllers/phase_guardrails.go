@@ -155,7 +155,8 @@ func namespaceObject() *metav1.PartialObjectMetadata {
 // identity if it fails.
 func (g guardrailReader) forNamespace(ctx context.Context, namespace string) (guardrail.Set, error) {
 	var all v1alpha1.PodIdentityGuardrailList
-	if err := g.client.List(ctx, &all); err != nil {
+	// They are only read, and copies of large ones for each reconcile would be costly.
+	if err := g.client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing the PodIdentityGuardrails: %w", err)
 	}
 	return g.matching(ctx, namespace, all.Items...)

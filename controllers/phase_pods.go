@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -98,10 +99,10 @@ func ownerOf(pod *corev1.Pod) string {
 	}
 	if hash := pod.Labels["pod-template-hash"]; owner.Kind == "ReplicaSet" && hash != "" {
 		if deployment, ok := strings.CutSuffix(owner.Name, "-"+hash); ok {
-			return "Deployment " + deployment
+			return "Deployment " + fault.Excerpt(deployment)
 		}
 	}
-	return owner.Kind + " " + owner.Name
+	return fault.Excerpt(owner.Kind) + " " + fault.Excerpt(owner.Name)
 }
 
 // condition returns status, reason and message of the condition PodsUpToDate.
@@ -150,21 +151,30 @@ func stripPod(in any) (any, error) {
 		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName},
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
-	if owner := metav1.GetControllerOf(pod); owner != nil {
-		kept.OwnerReferences = []metav1.OwnerReference{*owner}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		yes := true
+		kept.OwnerReferences = []metav1.OwnerReference{{Kind: cachedText(owner.Kind), Name: cachedText(owner.Name), Controller: &yes}}
 	}
 	if hash, ok := pod.Labels["pod-template-hash"]; ok {
 		kept.Labels = map[string]string{"pod-template-hash": hash}
 	}
+	var roles []string
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		for _, env := range c.Env {
-			if env.Name == envRoleARN {
-				kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Env: []corev1.EnvVar{{Name: envRoleARN, Value: env.Value}}})
+			if role := cachedText(env.Value); env.Name == envRoleARN && len(roles) < maxPodRoles && !slices.Contains(roles, role) {
+				roles = append(roles, role)
 			}
 		}
 	}
+	for _, role := range roles {
+		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Env: []corev1.EnvVar{{Name: envRoleARN, Value: role}}})
+	}
 	return kept, nil
 }
+
+// maxPodRoles is the number of different roles of the containers of a pod that are
+// kept. AWS's webhook gives all of them the same one.
+const maxPodRoles = 4
 
 // podLifecycleChanged passes events that change the number of running pods: the role
 // of a pod never changes.

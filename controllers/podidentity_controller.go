@@ -167,6 +167,7 @@ func (r *Reconciler) patchMetadata(ctx context.Context, before, obj *v1alpha1.Po
 	status := obj.Status.DeepCopy()
 	err := r.client.Patch(ctx, obj, locked(before))
 	obj.Status = *status
+	stripMetadata(&obj.ObjectMeta, v1alpha1.RequestedAtAnnotation) // as the cache has it, or the next patch sends it back
 	return err
 }
 

@@ -310,14 +310,6 @@ func (s *span) widen(word int) {
 
 func (s *span) set(i int) { s.words.set(i - s.offset*64) }
 
-// word returns a word of the whole set.
-func (s *span) word(i int) uint64 {
-	if i -= s.offset; i >= 0 && i < len(s.words) {
-		return s.words[i]
-	}
-	return 0
-}
-
 // reached is the set of positions that are reached. Words outside low and high are
 // zero.
 type reached struct {
@@ -331,6 +323,7 @@ type reached struct {
 func (r *reached) follow(s step, stars bitset) bool {
 	words := r.words
 	moves, stays, stars := s.moves[:len(words)], s.stays[:len(words)], stars[:len(words)]
+	named, offset := s.named.words, s.named.offset
 	var carry uint64
 	low, high := len(words), -1
 	for i := r.low; i < len(words) && (i <= r.high || carry != 0); i++ {
@@ -338,7 +331,10 @@ func (r *reached) follow(s step, stars bitset) bool {
 		if at|carry == 0 {
 			continue
 		}
-		from := at & (moves[i] | s.named.word(i))
+		from := at & moves[i]
+		if n := i - offset; n >= 0 && n < len(named) {
+			from |= at & named[n]
+		}
 		to := from<<1 | carry | at&stays[i]
 		skip := to & stars[i]
 		to |= skip << 1
