@@ -13,10 +13,12 @@ import (
 	"strings"
 	"time"
 
+	uberzap "go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -27,6 +29,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awsiam"
+	"github.com/podidentity/podidentity-operator/internal/logline"
 	"github.com/podidentity/podidentity-operator/internal/options"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
@@ -55,7 +58,9 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(version) //nolint:forbidigo // this is what was asked for
 		return nil
 	}
-	ctrl.SetLogger(zap.New(zap.UseDevMode(false), logging(o)))
+	logger := zap.New(zap.UseDevMode(false), logging(o))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger) // client-go's lines, which contain rejected events
 	saveMemory()
 
 	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{
@@ -185,5 +190,7 @@ func logging(o options.Options) zap.Opts {
 		} else {
 			zap.JSONEncoder()(z)
 		}
+		zap.RawZapOpts(uberzap.WrapCore(logline.Bound))(z)
+		zap.StacktraceLevel(zapcore.DPanicLevel)(z) // the stack of a reconcile is always the same
 	}
 }

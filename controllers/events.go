@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
@@ -114,16 +116,16 @@ func targets(c plan.Change) []string {
 // user action. The status must be stored before.
 func (r *Reconciler) emitEvents(before *v1alpha1.PodIdentity, s *scope, err error) {
 	for _, n := range s.pendingEvents {
-		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", eventNote(n.String()))
+		r.events.Eventf(s.obj, nil, corev1.EventTypeNormal, n.reason, n.action, "%s", n)
 	}
 	r.emitOutdatedPods(before, s)
 	if kind := fault.KindOf(err); kind != fault.Blocked && kind != fault.Terminal {
 		return
 	}
-	if message := err.Error(); message != messageOf(before) {
+	if message := boundMessage(err.Error()); message != messageOf(before) {
 		reason := fault.ReasonOf(err, "Failed")
 		failures.WithLabelValues(reason).Inc()
-		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", eventNote(message))
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", message)
 	}
 }
 
@@ -137,14 +139,17 @@ func (r *Reconciler) emitOutdatedPods(before *v1alpha1.PodIdentity, s *scope) {
 		return c
 	}
 	if now := outdated(s.obj); now != nil && outdated(before) == nil {
-		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, now.Reason, "None", "%s", eventNote(now.Message))
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, now.Reason, "None", "%s", now.Message)
 	}
 }
 
-// eventNote cuts a message to the maximum length of an event's note, 1 kB.
-func eventNote(message string) string {
-	if const1k := 1024; len(message) > const1k {
-		return message[:const1k-3] + "..."
-	}
-	return message
+// boundedEvents records events whose notes are as short as Kubernetes requires, and
+// on one line: kubectl describe prints them as they are.
+type boundedEvents struct{ recorder events.EventRecorder }
+
+// maxNote is the number of bytes that the API server accepts.
+const maxNote = 1024
+
+func (b boundedEvents) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
+	b.recorder.Eventf(regarding, related, kind, reason, action, "%s", fault.Bound(fmt.Sprintf(note, args...), maxNote))
 }

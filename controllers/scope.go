@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
@@ -91,13 +92,17 @@ func newScope(obj *v1alpha1.PodIdentity, clusterName string) *scope {
 }
 
 // pendingRequest returns the value of the annotation that requests a full check,
-// empty if there is none or if the operator has handled it.
+// empty if there is none or if the operator has handled it. The status holds no
+// longer value.
 func pendingRequest(obj *v1alpha1.PodIdentity) string {
-	if at := obj.Annotations[v1alpha1.RequestedAtAnnotation]; at != obj.Status.LastHandledReconcileAt {
+	if at := fault.Bound(obj.Annotations[v1alpha1.RequestedAtAnnotation], maxRequest); at != obj.Status.LastHandledReconcileAt {
 		return at
 	}
 	return ""
 }
+
+// maxRequest is the length of status.lastHandledReconcileAt that the API server accepts.
+const maxRequest = 1024
 
 // phase is one step of a reconcile. It belongs to a condition, which is True when
 // all phases of the condition succeeded.

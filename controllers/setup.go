@@ -34,7 +34,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	cached := newRoleCache()
 	guardrails := guardrailReader{client: mgr.GetClient()}
 	policies := newManagedPolicies(aws.Roles, realClock)
-	recorder := mgr.GetEventRecorder("podidentity-operator")
+	recorder := boundedEvents{mgr.GetEventRecorder("podidentity-operator")}
 	orphaned := newOrphans(config.OrphanedRoles, realClock, mgr.GetAPIReader(), aws.Roles, guardrails)
 	orphaned.events, orphaned.policies = recorder, policies
 	suspects := make(chan event.GenericEvent)

@@ -119,21 +119,19 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 		Type:               kind,
 		Status:             status,
 		Reason:             reason,
-		Message:            truncate(message),
+		Message:            boundMessage(message),
 		ObservedGeneration: s.obj.Generation,
 	})
 }
 
 func (s *scope) drop(kind string) { meta.RemoveStatusCondition(&s.obj.Status.Conditions, kind) }
 
-// truncate cuts a message to the maximum length of a condition's message.
-func truncate(message string) string {
-	const limit = 32768
-	if len(message) <= limit {
-		return message
-	}
-	return message[:limit-3] + "..."
-}
+// maxMessage is the number of bytes of a condition's message. Kubernetes accepts 32,768,
+// but people read it.
+const maxMessage = 2048
+
+// boundMessage returns a message as a condition has it: short, and on one line.
+func boundMessage(message string) string { return fault.Bound(message, maxMessage) }
 
 // sortConditions sorts the summary first and the parts after it, so that the order
 // is stable.
@@ -176,11 +174,14 @@ func messageOf(obj *v1alpha1.PodIdentity) string {
 	return ""
 }
 
+// maxTarget is the length of a target that the API server accepts.
+const maxTarget = 2048
+
 // planned returns the changes that were not made.
 func planned(s *scope) []v1alpha1.PlannedChange {
 	var changes []v1alpha1.PlannedChange
 	for _, c := range s.pending {
-		changes = append(changes, v1alpha1.PlannedChange{Action: c.Action(), Target: c.Target()})
+		changes = append(changes, v1alpha1.PlannedChange{Action: c.Action(), Target: fault.Bound(c.Target(), maxTarget)})
 	}
 	for _, name := range s.pendingServiceAccounts {
 		changes = append(changes, v1alpha1.PlannedChange{Action: actionApplyServiceAccount, Target: name})

@@ -115,6 +115,20 @@ func TestRoleRules(t *testing.T) {
 func TestPolicyRules(t *testing.T) {
 	const arn = "must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name"
 	managed := func(arns string) string { return `{policies: {managed: ` + arns + `}}` }
+	documents := func(n int) string {
+		text := strings.Repeat("a", n)
+		return `{policies: {inline: [{name: p, document: "` + text + `"}, {name: q, document: "` + text + `"}]}}`
+	}
+	// Fifty statements, in which TEXT stands for n characters.
+	statements := func(form string, n int) string {
+		return inline(`statements: [` + strings.Repeat(strings.ReplaceAll(form, "TEXT", strings.Repeat("a", n))+", ", 49) + strings.ReplaceAll(form, "TEXT", strings.Repeat("a", n)) + `]`)
+	}
+	const (
+		some   = `{effect: Allow, actions: ["s3:*"], resources: ["arn:TEXT"]}`
+		except = `{effect: Allow, notActions: ["s3:*"], notResources: ["arn:TEXT"]}`
+		when   = `{effect: Allow, actions: ["s3:*"], resources: ["*"], conditions: [{operator: StringLike, key: k, values: [TEXT]}]}`
+		many   = "the statements have more than 10240 characters together, which is the most that IAM stores of inline policies for a role"
+	)
 	long := strings.Repeat("a", 129)
 	for name, r := range map[string]rule{
 		"Managed":        {"A managed policy is named by its ARN.", managed(`["arn:aws-us-gov:iam::aws:policy/job-function/X"]`), managed(`["arn:aws:iam::123:policy/p"]`), []string{"spec.policies.managed[0]", arn}},
@@ -127,6 +141,10 @@ func TestPolicyRules(t *testing.T) {
 		"InlineNameless": {"A name it has.", `{policies: {inline: [{name: p, document: "{}"}]}}`, `{policies: {inline: [{document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "Required"}},
 		"InlineTwice":    {"And its own.", `{policies: {inline: [{name: p, document: "{}"}, {name: q, document: "{}"}]}}`, `{policies: {inline: [{name: p, document: "{}"}, {name: p, document: "{}"}]}}`, []string{"spec.policies.inline[1]", "Duplicate"}},
 		"InlineTooMany":  {"Not too many.", `{policies: {inline: ` + list(20, `{name: p%d, document: "{}"}`) + `}}`, `{policies: {inline: ` + list(21, `{name: p%d, document: "{}"}`) + `}}`, []string{"spec.policies.inline", "20"}},
+		"Documents":      {"Four times what IAM stores, for white space.", documents(20480), documents(20481), []string{"spec.policies.inline", "the documents have more than 40960 characters together"}},
+		"Statements":     {"IAM stores no more.", statements(some, 196), statements(some, 197), []string{"spec.policies.inline", many}},
+		"NotStatements":  {"Whatever their form.", statements(except, 196), statements(except, 197), []string{"spec.policies.inline", many}},
+		"WhenStatements": {"Nor more of conditions.", statements(when, 203), statements(when, 204), []string{"spec.policies.inline", many}},
 		"Both":           {"A policy is said once.", inline(`statements: [` + statement + `]`), inline(`statements: [` + statement + `], document: "{}"`), []string{"spec.policies.inline[0]", "exactly one of statements and document must be set"}},
 		"Neither":        {"And not left out.", inline(`document: "{}"`), `{policies: {inline: [{name: p}]}}`, []string{"spec.policies.inline[0]", "exactly one of statements and document must be set"}},
 	} {

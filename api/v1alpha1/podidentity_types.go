@@ -217,12 +217,18 @@ type PoliciesSpec struct {
 	// +kubebuilder:validation:MaxItems=25
 	Managed []PolicyARN `json:"managed,omitempty"`
 
-	// inline lists the inline policies of the role.
+	// inline lists the inline policies of the role. IAM stores at most 10240 characters
+	// of them for a role, without the white space of documents. The API server accepts
+	// documents of 40960 characters together, white space included, and statements
+	// whose actions and resources, and whose conditions, have 10240 each.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:XValidation:rule="self.map(p, has(p.document) ? size(p.document) : 0).sum() <= 40960",message="the documents have more than 40960 characters together; IAM stores at most 10240 characters of inline policies for a role, without white space; move some statements to a managed policy"
+	// +kubebuilder:validation:XValidation:rule="self.map(p, has(p.statements) ? p.statements.map(s, (has(s.actions) ? s.actions.map(a, size(a)).sum() : has(s.notActions) ? s.notActions.map(a, size(a)).sum() : 0) + (has(s.resources) ? s.resources.map(r, size(r)).sum() : has(s.notResources) ? s.notResources.map(r, size(r)).sum() : 0)).sum() : 0).sum() <= 10240",message="the statements have more than 10240 characters together, which is the most that IAM stores of inline policies for a role; move some statements to a managed policy"
+	// +kubebuilder:validation:XValidation:rule="self.map(p, has(p.statements) ? p.statements.map(s, has(s.conditions) ? s.conditions.map(c, size(c.key) + c.values.map(v, size(v)).sum()).sum() : 0).sum() : 0).sum() <= 10240",message="the statements have more than 10240 characters together, which is the most that IAM stores of inline policies for a role; move some statements to a managed policy"
 	Inline []InlinePolicy `json:"inline,omitempty"`
 }
 
@@ -301,7 +307,7 @@ type Statement struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:MaxItems=10
 	Conditions []Condition `json:"conditions,omitempty"`
 }
 
@@ -350,7 +356,7 @@ type Condition struct {
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=64
 	Values []ConditionValue `json:"values"`
 }
 

@@ -23,6 +23,28 @@ func Excerpt(text string) string {
 	return Escape(text)
 }
 
+// Bound returns text escaped, and cut to a number of bytes.
+func Bound(text string, most int) string {
+	short := text
+	if len(text) > most {
+		short = wholeRunes(text, most)
+	}
+	escaped := Escape(short)
+	if len(short) == len(text) && len(escaped) <= most {
+		return escaped
+	}
+	const ellipsis = "…"
+	return wholeRunes(escaped, max(0, min(len(escaped), most-len(ellipsis)))) + ellipsis
+}
+
+// wholeRunes returns the first characters of text, of at most that many bytes.
+func wholeRunes(text string, most int) string {
+	for most > 0 && most < len(text) && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
+
 // Escape returns text on one line: characters that control a terminal, that change
 // the direction of the text after them, or that nobody can see are written as in a Go
 // string, such as \n and \u202e. A message must not look like something that it does

@@ -47,3 +47,33 @@ func TestExcerptIsOneLine(t *testing.T) {
 		}
 	})
 }
+
+func TestBound(t *testing.T) {
+	for name, tc := range map[string]struct{ reason, text, want string }{
+		"Short":   {"A text that fits is not cut.", "12345678", "12345678"},
+		"Long":    {"One that does not ends in an ellipsis.", "123456789", "12345…"},
+		"Escaped": {"The escaped text must fit.", "12345\n", `12345\n`},
+		"Longer":  {"An escape makes it longer.", "12\u202e", `12\u202e`},
+		"Cut":     {"So that it no longer fits.", "123\u202e", `123\u…`},
+		"Rune":    {"No character is cut in two.", "1234ö789", "1234…"},
+		"Bytes":   {"What is no character is cut anywhere.", "\xff\xff\xff", `\xff\…`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Bound(tc.text, 8); got != tc.want {
+				t.Errorf("%s\nBound(%q, 8) = %q, want %q", tc.reason, tc.text, got, tc.want)
+			}
+		})
+	}
+}
+
+// A bounded text is one line, short, and stays as it is when it is bounded again.
+func TestBoundIsStable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text")
+		most := rapid.IntRange(3, 40).Draw(t, "most")
+		got := Bound(text, most)
+		if len(got) > most || !utf8.ValidString(got) || strings.ContainsFunc(got, hidden) || Bound(got, most) != got {
+			t.Fatalf("Bound(%q, %d) = %q", text, most, got)
+		}
+	})
+}
