@@ -68,8 +68,11 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 			in: &corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{Name: "p", OwnerReferences: []metav1.OwnerReference{{Kind: long, Name: long, Controller: &yes}}},
 				Spec: corev1.PodSpec{Containers: []corev1.Container{{Env: []corev1.EnvVar{
-					{Name: "AWS_ROLE_ARN", Value: long}, {Name: "AWS_ROLE_ARN", Value: "1"}, {Name: "AWS_ROLE_ARN", Value: "2"},
-					{Name: "AWS_ROLE_ARN", Value: "3"}, {Name: "AWS_ROLE_ARN", Value: "4"},
+					{Name: "AWS_ROLE_ARN", Value: long},
+					{Name: "AWS_ROLE_ARN", Value: "1"},
+					{Name: "AWS_ROLE_ARN", Value: "2"},
+					{Name: "AWS_ROLE_ARN", Value: "3"},
+					{Name: "AWS_ROLE_ARN", Value: "4"},
 				}}}},
 			},
 			want: &corev1.Pod{

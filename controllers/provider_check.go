@@ -115,5 +115,5 @@ func (c *providerChecker) report(ctx context.Context, err error) {
 	if c.config.Pod.Name == "" || c.apiReader.Get(ctx, c.config.Pod, &pod) != nil {
 		return // outside of a cluster, only log and metric tell
 	}
-	c.events.Eventf(&pod, nil, corev1.EventTypeWarning, reason, "None", "%s", eventNote("No pod can assume a role: "+err.Error()))
+	c.events.Eventf(&pod, nil, corev1.EventTypeWarning, reason, "None", "No pod can assume a role: %v", err)
 }

@@ -10,12 +10,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-logr/logr"
+	uberzap "go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-
-	uberzap "go.uber.org/zap"
 )
 
 // logger returns a logger like the operator's, and what it writes.

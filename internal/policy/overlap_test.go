@@ -90,6 +90,13 @@ func TestLists_First(t *testing.T) {
 			t.Fatalf("Overlapping(%q) = %d, %t, want 2", p, got, found)
 		}
 	}
+	var many []rune
+	for r := rune(0x100); len(many) < 1000; r++ {
+		many = append(many, r)
+	}
+	if text := string(many) + "abc"; !overlaps(ExactCase, text, text) || !coveredBy(ExactCase, text, text) || coveredBy(ExactCase, text, string(many)+"acb") {
+		t.Error("of a thousand characters each is one")
+	}
 	if _, found := NewDenylist[string](ExactCase).Overlapping(""); found {
 		t.Error("no pattern overlaps")
 	}

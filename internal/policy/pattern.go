@@ -57,16 +57,14 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	lastBrace := lastIndex(text, '}')
 	segment := 1
 	for i := 0; i < len(text); i++ {
-		if vars != nil && text[i] == '$' && i < lastBrace {
-			if ref, length, ok := readVariable(text[i:]); ok {
-				value, found := vars(ref)
-				if !found {
-					return nil, false
-				}
-				out = append(out, value...)
-				i += length - 1
-				continue
+		if ref, length, ok := variableAt(text[i:], vars != nil && i < lastBrace); ok {
+			value, found := vars(ref)
+			if !found {
+				return nil, false
 			}
+			out = append(out, value...)
+			i += length - 1
+			continue
 		}
 		if text[i] == ':' {
 			segment++
@@ -77,10 +75,18 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	return normalize(out), true
 }
 
+// variableAt parses the variable at the start of text, if there may be one.
+func variableAt(text []rune, possible bool) (ref variableRef, length int, ok bool) {
+	if !possible || text[0] != '$' {
+		return ref, 0, false
+	}
+	return readVariable(text)
+}
+
 // lastIndex returns the place of the last r in text, -1 if there is none.
 func lastIndex(text []rune, r rune) int {
-	for i := len(text) - 1; i >= 0; i-- {
-		if text[i] == r {
+	for i, other := range slices.Backward(text) {
+		if other == r {
 			return i
 		}
 	}

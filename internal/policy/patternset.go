@@ -27,7 +27,7 @@ type patternSet struct {
 	// spans have the positions of literals and variables. ascii, others and variables
 	// say which, by character and by name; the first one is empty.
 	spans     []span
-	ascii     [utf8.RuneSelf]uint8
+	ascii     [utf8.RuneSelf]int
 	others    map[rune]int
 	variables map[string]int
 	// prefix are the literals that all patterns begin with: most ARNs begin alike.
@@ -132,10 +132,10 @@ func (s *patternSet) spanToFill(t token) int {
 	switch {
 	case t.kind == literal && t.char >= 0 && t.char < utf8.RuneSelf:
 		if s.ascii[t.char] == 0 {
-			s.ascii[t.char] = uint8(len(s.spans))
+			s.ascii[t.char] = len(s.spans)
 			s.spans = append(s.spans, span{})
 		}
-		return int(s.ascii[t.char])
+		return s.ascii[t.char]
 	case t.kind == literal:
 		return spanIn(s, &s.others, t.char)
 	case t.kind == variable:
