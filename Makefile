@@ -178,8 +178,12 @@ uninstall: ## Delete the CustomResourceDefinitions, and with them every PodIdent
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: ## Deploy the operator. Set CLUSTER_NAME=, IMG= and ROLE_ARN= (the operator's own role).
-	@hack/deploy-overlay.sh dist/deploy '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)'
+deploy: ## Deploy the operator. Set CLUSTER_NAME=, IMG=, ROLE_ARN= (the operator's own role) and BOUNDARY_ARN=.
+	@hack/deploy-overlay.sh dist/deploy '$(IMG)' '$(CLUSTER_NAME)' '$(ROLE_ARN)' '$(BOUNDARY_ARN)'
+	@[[ -n '$(BOUNDARY_ARN)' ]] || printf '%s\n' \
+		'BOUNDARY_ARN is not set: AWS does not limit the roles of the operator. Then the baseline and the guardrails are the' \
+		'only limit of a tenant, and a process with the credentials of the operator can become administrator of the AWS' \
+		'account. See docs/security.md#the-two-walls.' >&2
 	$(KUBECTL) apply --server-side -k dist/deploy
 
 .PHONY: undeploy

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Writes a kustomization that deploys config/default with an image, the name of the
-# cluster, and the IAM role of the operator itself:
+# cluster, the IAM role of the operator itself, and the permissions boundary of all
+# roles:
 #
-#	hack/deploy-overlay.sh DIRECTORY IMAGE CLUSTER_NAME ROLE_ARN
+#	hack/deploy-overlay.sh DIRECTORY IMAGE CLUSTER_NAME ROLE_ARN [BOUNDARY_ARN]
 #
 # DIRECTORY is in dist. IMAGE has a tag, a digest or both. ROLE_ARN may be empty if
-# the operator gets its credentials another way.
+# the operator gets its credentials another way. Without BOUNDARY_ARN the overlay sets
+# no boundary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-dir=$1 image=$2 cluster=$3 role=$4
+dir=$1 image=$2 cluster=$3 role=$4 boundary=${5-}
 
 if [[ -z "$cluster" ]]; then
 	echo 'CLUSTER_NAME is required: the name of this cluster, which becomes part of the names and tags of its IAM roles' >&2
@@ -50,8 +52,14 @@ patches:
         spec:
           containers:
           - name: manager
-            env: [{name: CLUSTER_NAME, value: "$cluster"}]
+            env:
+            - {name: CLUSTER_NAME, value: "$cluster"}
 YAML
+	if [[ -n "$boundary" ]]; then
+		cat <<YAML
+            - {name: PODIDENTITY_PERMISSIONS_BOUNDARY, value: "$boundary"}
+YAML
+	fi
 	if [[ -n "$role" ]]; then
 		cat <<YAML
 - patch: |

@@ -8,6 +8,7 @@ import (
 
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
@@ -53,6 +54,30 @@ func TestSize_OfPolicies(t *testing.T) {
 		s.Errorf("%d objects took %s", objects, took)
 	}
 	s.unchanged()
+}
+
+// A namespace with a burst of identities that ask for a role of another owner does not
+// delay another namespace.
+func TestFairness_OneNamespaceDoesNotDelayAnother(t *testing.T) {
+	s := open(t, options{limited: true})
+	s.createRole("taken", "/", nil)
+	const burst = 100 // 20 seconds of writes
+	for i := range burst {
+		s.apply(fmt.Sprintf("blocked-%d", i), "role: {name: taken}")
+	}
+	s.refusal("blocked-0")
+	began := time.Now()
+	s.must(admin.Create(s.Context(), s.identity(s.neighbour, "new", "{}")))
+	created := s.awaitReady(s.neighbour, "new")
+	before := s.get(s.neighbour, "checkout")
+	edited := before.DeepCopy()
+	edited.Spec.Role.Description = "edited"
+	s.must(admin.Patch(s.Context(), edited, client.MergeFrom(before)))
+	s.awaitReady(s.neighbour, "checkout")
+	if took := time.Since(began); took > 5*time.Second {
+		s.Errorf("a creation and an edit in another namespace took %s", took)
+	}
+	s.unchanged(roleEntry(created), roleEntry(s.victim), "PodIdentity new", "PodIdentity checkout", "ServiceAccount "+s.neighbour+"/new")
 }
 
 // Texts of a tenant neither forge a line nor fill a log.

@@ -26,6 +26,7 @@ import (
 	"github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/internal/awsiam"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
@@ -54,7 +55,7 @@ type scenario struct {
 type options struct {
 	boundary      bool          // a boundary is applied to every role; it is off by default, as the flag is
 	driftInterval time.Duration // of drift checks; by default there is none in a scenario
-	quotas        map[string]int
+	limited       bool          // the client-side rate limiter has its default rates
 }
 
 // open opens a scenario. It runs in parallel to others.
@@ -87,7 +88,7 @@ func (s *scenario) openAccount() {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cluster.CAData)
 	s.account = awslocal.New(awslocal.Options{
-		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"}, Quotas: s.options.quotas,
+		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"},
 	})
 	server := httptest.NewServer(s.account)
 	s.Cleanup(server.Close)
@@ -147,8 +148,13 @@ func (s *scenario) start() {
 		Controller: config.Controller{SkipNameValidation: &anyName},
 	})
 	s.must(err)
+	var limiter *ratelimit.Limiter
+	if s.options.limited {
+		const reads, writes = 10, 5 // the defaults of the flags
+		limiter = ratelimit.New(reads, writes)
+	}
 	clients, err := awsiam.NewClients(s.Context(), awsiam.ClientOptions{
-		Version: "test",
+		Version: "test", Limiter: limiter,
 		Load: []func(*awsconfig.LoadOptions) error{
 			awsconfig.WithBaseEndpoint(s.endpoint), awsconfig.WithRegion("us-east-1"),
 			awsconfig.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: s.operator}),

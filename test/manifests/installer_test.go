@@ -60,6 +60,35 @@ func (c *cluster) installerIsAccepted(t *testing.T) {
 	})
 }
 
+// A deployment names the permissions boundary, or the installer reads what its absence
+// means.
+func TestDeploy_Boundary(t *testing.T) {
+	for boundary, want := range map[string]struct {
+		warns bool
+		value string // in the overlay
+	}{
+		"arn:aws:iam::123456789012:policy/podidentity-boundary": {false, `{name: PODIDENTITY_PERMISSIONS_BOUNDARY, value: "arn:aws:iam::123456789012:policy/podidentity-boundary"}`},
+		"": {true, ""},
+	} {
+		cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "deploy", "KUBECTL=true", "CLUSTER_NAME=prod", "IMG=example.com/operator:v1", "ROLE_ARN=", "BOUNDARY_ARN="+boundary)
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if warns := strings.Contains(string(out), "BOUNDARY_ARN is not set"); warns != want.warns {
+			t.Errorf("BOUNDARY_ARN=%s: a warning is %t, want %t:\n%s", boundary, warns, want.warns, out)
+		}
+		overlay, err := os.ReadFile(filepath.Join(root, "dist", "deploy", "kustomization.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set := strings.Contains(string(overlay), "PODIDENTITY_PERMISSIONS_BOUNDARY"); set != (want.value != "") || !strings.Contains(string(overlay), want.value) {
+			t.Errorf("BOUNDARY_ARN=%s: the overlay is\n%s", boundary, overlay)
+		}
+	}
+}
+
 func (c *cluster) installer(t *testing.T, image string, environment []string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "install.yaml")
