@@ -9,8 +9,8 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// Create refuses a ServiceAccount that exists and is somebody else's, before a
-// role is made for it.
+// Create rejects a ServiceAccount that exists and has another owner, before it creates
+// a role.
 func TestCreateRefusesServiceAccountOfOthers(t *testing.T) {
 	s := begin(t)
 	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
@@ -25,8 +25,8 @@ func TestCreateRefusesServiceAccountOfOthers(t *testing.T) {
 	}
 }
 
-// Annotate waits for a ServiceAccount that somebody else makes, applies one
-// annotation to it, puts it back, and takes it away in the end.
+// Annotate waits for a ServiceAccount that a user creates, applies one annotation to it,
+// restores it after drift, and removes it in the end.
 func TestAnnotate(t *testing.T) {
 	s := begin(t)
 	s.apply(`
@@ -63,7 +63,7 @@ func TestAnnotateConflict(t *testing.T) {
 		spec: {serviceAccount: {mode: Annotate}}
 	`)
 	pi := s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
-	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, `field manager "somebody"`) {
+	if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, `field manager "another-tool"`) {
 		t.Errorf("The message does not say who: %q", got)
 	}
 	s.checkServiceAccount("checkout", others)
@@ -98,8 +98,8 @@ func TestAnnotate_MigratesWithoutAGap(t *testing.T) {
 	s.checkServiceAccount("checkout", map[string]string{"eks.amazonaws.com/role-arn": pi.Status.Role.ARN})
 }
 
-// What the token's lifetime is, and that it is taken back when it is not declared
-// any more.
+// The lifetime of the token is an annotation, which the operator removes when the spec
+// no longer sets it.
 func TestTokenExpiration(t *testing.T) {
 	s := begin(t)
 	s.apply(`

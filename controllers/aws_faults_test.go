@@ -33,8 +33,8 @@ func TestAWSDenies(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
-// Throttling passes by itself: the identity becomes ready, and one that was ready
-// stays so.
+// Throttling ends without a user: the identity becomes ready, and one that was ready
+// stays ready.
 func TestAWSThrottles(t *testing.T) {
 	s := begin(t)
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Error: "Throttling", Count: 5}}})
@@ -65,8 +65,8 @@ func TestAWSThrottlesBeforeFirstSuccess(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
-// What passes by itself is tried again at once, in the same visit; a quota, whose
-// error sounds like throttling, is not.
+// The operator retries a transient error within the same reconcile. It does not retry an
+// exceeded quota, although the error code of a quota looks like throttling.
 func TestAWSRetries(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -197,7 +197,7 @@ func TestPropagationToSTS(t *testing.T) {
 	`)
 	arn := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating).Status.Role.ARN
 	if err := s.assume("checkout", arn); err == nil {
-		t.Error("The role can be assumed at once: the story shows nothing.")
+		t.Error("The role can be assumed immediately: the test shows nothing.")
 	}
 	s.awaitReady("checkout")
 	if err := s.assume("checkout", arn); err != nil {

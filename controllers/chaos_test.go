@@ -59,20 +59,20 @@ type chaos struct {
 	specs  map[string]string // of the identities that there are
 }
 
-// Teams create, edit and delete; somebody changes roles and ServiceAccounts; AWS
-// throttles, fails, hangs up and shows late what was written; the operator is
-// restarted. When all is quiet again the world is as declared, and nothing that is
-// somebody else's was touched.
+// Teams create, edit and delete; other tools change roles and ServiceAccounts; AWS
+// throttles, fails, drops connections and shows late what was written; the operator is
+// restarted. When all is quiet again, everything matches the specs, and the operator
+// has touched nothing of other owners.
 func TestChaos(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) {
 		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 2*time.Second, 10
 	})
 	c := &chaos{story: s, random: rand.New(rand.NewPCG(*chaosSeed, 0)), specs: map[string]string{}}
 	t.Logf("seed %d, %d identities, %s", *chaosSeed, *chaosIdentities, *chaosFor)
-	c.createRole("bystander", "/", ownerNone)
-	c.must(c.putPolicy("bystander", "own"))
-	bystander := c.role("bystander")
-	other := c.createServiceAccount("bystander", map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/bystander"})
+	c.createRole("unrelated", "/", ownerNone)
+	c.must(c.putPolicy("unrelated", "own"))
+	unrelated := c.role("unrelated")
+	other := c.createServiceAccount("unrelated", map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/unrelated"})
 
 	over := time.After(*chaosFor)
 	tick := time.NewTicker(40 * time.Millisecond)
@@ -88,13 +88,13 @@ func TestChaos(t *testing.T) {
 
 	c.heal()
 	c.quieten()
-	if diff := cmp.Diff(bystander, c.role("bystander")); diff != "" {
-		t.Errorf("somebody else's role: -before, +after:\n%s", diff)
+	if diff := cmp.Diff(unrelated, c.role("unrelated")); diff != "" {
+		t.Errorf("role of another owner: -before, +after:\n%s", diff)
 	}
 	var after corev1.ServiceAccount
 	c.must(user.Get(c.ctx, client.ObjectKeyFromObject(other), &after))
 	if diff := cmp.Diff(other.ObjectMeta, after.ObjectMeta); diff != "" {
-		t.Errorf("somebody else's ServiceAccount: -before, +after:\n%s", diff)
+		t.Errorf("ServiceAccount of another owner: -before, +after:\n%s", diff)
 	}
 }
 
@@ -125,8 +125,7 @@ func (c *chaos) meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: c.namespace, Name: name}
 }
 
-// declare creates or edits an identity. One that is being deleted cannot be told
-// anything new.
+// declare creates or edits an identity. It leaves out one that is being deleted.
 func (c *chaos) declare(name string) {
 	var pi v1alpha1.PodIdentity
 	err := user.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, &pi)

@@ -99,13 +99,13 @@ func TestInSyncCostsNothing(t *testing.T) {
 	calls := s.account.Calls()
 	s.writes.reset()
 
-	s.touchServiceAccount("checkout") // brings on a visit
+	s.touchServiceAccount("checkout") // causes a reconcile
 	s.request("checkout", "look")     // and one that looks at AWS
 	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "look" })
 
 	for action := range since(calls, s.account.Calls()) {
 		if !isRead(action) {
-			t.Errorf("A visit to an identity in sync wrote to AWS: %s", action)
+			t.Errorf("A reconcile of an identity in sync wrote to AWS: %s", action)
 		}
 	}
 	status := "PATCH /apis/iam.podidentity.io/v1alpha1/namespaces/" + s.namespace + "/podidentities/checkout/status"
@@ -117,8 +117,8 @@ func TestInSyncCostsNothing(t *testing.T) {
 	}
 }
 
-// Between two full checks AWS is not called, whatever happens in the cluster that
-// the role has nothing to do with: a visit knows the role.
+// Between two drift checks the operator does not call AWS for events in the cluster
+// that do not concern the role: it has the role in its cache.
 func TestVisitsBetweenFullChecksCostNoCalls(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
@@ -137,8 +137,8 @@ func TestVisitsBetweenFullChecksCostNoCalls(t *testing.T) {
 	}
 }
 
-// A restarted operator finds everything in sync in one sweep: it looks at no role
-// by itself and writes nothing.
+// A restarted operator finds everything in sync in one drift check: it reads no role
+// individually, and writes nothing.
 func TestRestartCostsOneSweep(t *testing.T) {
 	s := begin(t)
 	names := []string{"a", "b", "c", "d", "e"}
@@ -152,11 +152,11 @@ func TestRestartCostsOneSweep(t *testing.T) {
 	s.writes.reset()
 	before := s.account.Calls()
 
-	// AWS makes the sweep wait, so that all visits come before it.
+	// AWS delays the drift check, so that all reconciles come before it.
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "GetAccountAuthorizationDetails", Error: "Throttling", Count: 1}}})
 	s.start()
-	s.eventually("the sweep", func() bool { return since(before, s.account.Calls())["ListRoles"] > 0 })
-	s.apply("metadata: {name: late}\nspec: {}") // which is visited after all others
+	s.eventually("the drift check", func() bool { return since(before, s.account.Calls())["ListRoles"] > 0 })
+	s.apply("metadata: {name: late}\nspec: {}") // which is reconciled after all others
 	s.awaitReady("late")
 	want := map[string]int{
 		"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 2, "ListRoles": 1,

@@ -43,8 +43,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// A deletion asks AWS whose the role is, and lists nothing: what hangs on it is
-// known. The operator that starts anew has to list.
+// A deletion reads the owner of the role from AWS, and lists nothing: the attachments
+// are in the cache. After a restart the operator must list them.
 func TestDeleteCosts(t *testing.T) {
 	known := map[string]int{"GetRole": 1, "UpdateAssumeRolePolicy": 1, "DetachRolePolicy": 1, "DeleteRolePolicy": 2, "DeleteRole": 1}
 	bare := map[string]int{"GetRole": 1, "DeleteRole": 1}
@@ -62,19 +62,19 @@ func TestDeleteCosts(t *testing.T) {
 			deleted:  known,
 		},
 		"Unknown": {
-			reason:   "After a restart what hangs on the role is listed once.",
+			reason:   "After a restart the operator lists the attachments once.",
 			manifest: checkout,
 			before:   func(s *story) { s.stop() },
 			deleted:  with(known, lists...),
 		},
 		"Bare": {
-			reason:   "Of a role that nothing hangs on the trust goes with it.",
+			reason:   "A role without attachments needs no change of its trust policy first.",
 			manifest: "metadata: {name: checkout}\nspec: {}",
 			before:   func(*story) {},
 			deleted:  bare,
 		},
 		"BareNoMore": {
-			reason:   "What somebody else has hung on it is found when it cannot be deleted, and then the trust is cut first.",
+			reason:   "An attachment of another tool is found when AWS rejects the deletion, and then the trust policy changes first.",
 			manifest: "metadata: {name: checkout}\nspec: {}",
 			before:   func(s *story) { s.must(s.putPolicy(roleName(s, "checkout"), "backdoor")) },
 			deleted:  with(bare, append(lists, "DeleteRole", "GetRole", "UpdateAssumeRolePolicy", "DeleteRolePolicy")...),
@@ -112,8 +112,8 @@ func with(calls map[string]int, actions ...string) map[string]int {
 	return all
 }
 
-// IAM does not show a role at once that was just made. An identity that is deleted
-// in that moment does not leave it behind.
+// IAM does not show a new role immediately. An identity that is deleted in that moment
+// does not leave the role behind.
 func TestDeleteBeforeIAMShowsTheRole(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Restart=%v", restart), func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestDeleteDenied(t *testing.T) {
 	}
 }
 
-// Whoever cannot wait for AWS can let the object go by turning to Retain.
+// A user who cannot wait for AWS can delete the object by changing its policy to Retain.
 func TestDeleteUnreachableThenRetain(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
@@ -201,8 +201,8 @@ func TestDeleteUnreachableThenRetain(t *testing.T) {
 	s.awaitGone("checkout")
 }
 
-// A role that is gone already is no obstacle, nor is one that is somebody else's
-// by now: that one is left.
+// A role that no longer exists does not block a deletion, and neither does one that has
+// another owner by now: the operator leaves it alone.
 func TestDeleteRoleGoneOrForeign(t *testing.T) {
 	s := begin(t)
 	for _, name := range []string{"gone", "foreign"} {
@@ -219,7 +219,7 @@ func TestDeleteRoleGoneOrForeign(t *testing.T) {
 	s.awaitGone("gone")
 	s.awaitGone("foreign")
 	if !s.roleExists(foreign) {
-		t.Error("A role of somebody else's was deleted.")
+		t.Error("A role of another owner was deleted.")
 	}
 	s.awaitEvent("foreign", "SkippedRoleDeletion", "Did not delete role "+foreign)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// failing are sweeps that all end with one error.
+// failing makes every drift check end with one error.
 type failing struct {
 	err   error
 	count int
@@ -27,7 +27,7 @@ func (f *failing) ListAll(context.Context, string) (plan.RoleSnapshot, error) {
 	return plan.RoleSnapshot{}, f.err
 }
 
-// settled is a cluster of one identity that is ready.
+// withOneReady is a cluster with one identity, which is ready.
 type settled struct{ client.Reader }
 
 func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
@@ -39,8 +39,9 @@ func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListO
 	return nil
 }
 
-// A sweep that failed in passing is soon tried again. An operator that may not sweep
-// looks at every role by itself, and that no more often than it would sweep.
+// The operator soon repeats a drift check that failed with a transient error. If AWS
+// denies the bulk read, it reads every role individually, and no more often than it
+// would make a bulk read.
 func TestSweepRests(t *testing.T) {
 	cases := map[string]struct {
 		reason        string
@@ -84,10 +85,10 @@ func TestSweepRests(t *testing.T) {
 					t.Error(err)
 				}
 				if sweeps.count != tc.sweeps || len(s.suspects) != tc.looks {
-					t.Errorf("%s\n%d sweeps and %d looks, want %d and %d", tc.reason, sweeps.count, len(s.suspects), tc.sweeps, tc.looks)
+					t.Errorf("%s\n%d bulk reads and %d reads of roles, want %d and %d", tc.reason, sweeps.count, len(s.suspects), tc.sweeps, tc.looks)
 				}
 				if s.pending() != (tc.looks == 0) {
-					t.Errorf("%s\nis the first sweep still to come? %v", tc.reason, s.pending())
+					t.Errorf("%s\nis the first drift check still to come? %v", tc.reason, s.pending())
 				}
 			})
 		})

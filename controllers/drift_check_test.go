@@ -20,7 +20,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// bulk are the calls that look at all roles at once.
+// bulk are the calls that read all roles together.
 const (
 	bulkDetails = "GetAccountAuthorizationDetails"
 	bulkRoles   = "ListRoles"
@@ -37,7 +37,7 @@ func TestFullCheckCostsPages(t *testing.T) {
 
 	s.account.SetFaults(awslocal.Faults{PageSize: 3})
 	s.start()
-	s.eventually("the sweep", func() bool { return since(before, s.account.Calls())[bulkRoles] == 2 })
+	s.eventually("the drift check", func() bool { return since(before, s.account.Calls())[bulkRoles] == 2 })
 	s.apply("metadata: {name: late}\nspec: {}")
 	s.awaitReady("late")
 	want := map[string]int{
@@ -50,8 +50,8 @@ func TestFullCheckCostsPages(t *testing.T) {
 	}
 }
 
-// In an account of many roles that are not the operator's, its few are looked at
-// one by one: what the last sweep cost decides.
+// In an account with many roles of other owners, the operator reads its few roles one
+// by one: the cost of the last bulk read decides.
 func TestFullCheckLooksAtFewOneByOne(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 200 * time.Millisecond })
 	for i := range 9 {
@@ -60,7 +60,7 @@ func TestFullCheckLooksAtFewOneByOne(t *testing.T) {
 	s.account.SetFaults(awslocal.Faults{PageSize: 1})
 	s.applyMany(1)
 	looks := func() int { return s.account.Calls()["GetRole"] }
-	s.eventually("a sweep", func() bool { return s.account.Calls()[bulkRoles] > 0 })
+	s.eventually("a drift check", func() bool { return s.account.Calls()[bulkRoles] > 0 })
 	first := looks()
 	s.eventually("a look", func() bool { return looks() > first })
 
@@ -94,7 +94,7 @@ func TestFullCheckConfirmsMissingBoundary(t *testing.T) {
 
 	s.start()
 	s.eventually("a look at the role", func() bool { return since(before, s.account.Calls())["GetRole"] > 0 })
-	s.request("many-0", "again") // a visit after that of the sweep
+	s.request("many-0", "again") // a reconcile after that of the drift check
 	s.eventually("the request to be handled", func() bool { return s.get("many-0").Status.LastHandledReconcileAt == "again" })
 	if !left {
 		t.Error("The list that the story takes the boundary out of has none.")
@@ -132,12 +132,12 @@ func TestFullCheckDoesNotJudgeWhatChanges(t *testing.T) {
 	s.await("many-0", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	changed := s.account.Calls()
 	close(release)
-	s.eventually("the sweep", func() bool { return since(changed, s.account.Calls())[bulkRoles] == 1 })
+	s.eventually("the drift check", func() bool { return since(changed, s.account.Calls())[bulkRoles] == 1 })
 	s.apply("metadata: {name: late}\nspec: {}")
 	s.awaitReady("late")
 	want := map[string]int{bulkRoles: 1, "CreateRole": 1}
 	if diff := cmp.Diff(want, since(changed, s.account.Calls())); diff != "" {
-		t.Errorf("calls after the sweep: -want, +got:\n%s", diff)
+		t.Errorf("calls after the drift check: -want, +got:\n%s", diff)
 	}
 }
 

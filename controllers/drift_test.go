@@ -16,8 +16,8 @@ import (
 	"github.com/podidentity/podidentity-operator/controllers"
 )
 
-// Each part of a role that somebody changes behind the operator's back is put
-// back, and the event names the part.
+// The operator reverts an out-of-band change of any part of a role, and the event names
+// the part.
 func TestDriftOfRole(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
@@ -110,7 +110,7 @@ func corrected(t *testing.T, part string) float64 {
 	return 0
 }
 
-// A role that somebody deleted is made again.
+// The operator creates a role that was deleted out of band again.
 func TestDriftRoleDeleted(t *testing.T) {
 	s := begin(t)
 	s.apply(`

@@ -39,7 +39,7 @@ func TestEdit(t *testing.T) {
 		t.Errorf("calls: -want, +got:\n%s", diff)
 	}
 	if pi.Status.Role.ID != first.Status.Role.ID {
-		t.Error("The role was made anew: whoever trusts its ID has lost it.")
+		t.Error("The role was created again: policies that trust its ID no longer work.")
 	}
 	role := s.role(pi.Status.Role.Name)
 	if role.Description != "Sends orders" || role.MaxSession != 3600 || role.Tags["team"] != "orders" {
@@ -136,7 +136,7 @@ func TestSuspend(t *testing.T) {
 		metadata: {name: other}
 		spec: {}
 	`)
-	s.awaitReady("other") // by then the suspended one has been visited too
+	s.awaitReady("other") // by then the suspended one has been reconciled too
 	suspended := s.get("checkout")
 	if suspended.Status.ObservedGeneration != suspended.Generation {
 		t.Error("The status does not say that the suspension has been seen.")

@@ -15,8 +15,8 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// What somebody does by a click in Argo CD reaches the operator, and is not a
-// difference from Git, as long as Git does not say otherwise.
+// A user's click in Argo CD reaches the operator, and is no difference from Git, unless
+// Git sets the same field.
 func TestGitOpsActions(t *testing.T) {
 	s := begin(t)
 	manifest := s.manifest(checkout)

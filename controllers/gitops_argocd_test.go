@@ -80,8 +80,8 @@ func argoHealth(t *testing.T, u *unstructured.Unstructured) argoStatus {
 	return said[0]
 }
 
-// Every health.lua does as the health_test.yaml beside it says, as Argo CD's own
-// tests find out; and no fixture is left that nothing writes or reads.
+// Every health.lua does what the health_test.yaml in its directory says, judged as Argo
+// CD's own tests do; and no fixture is left that nothing writes or reads.
 func TestGitOpsHealthScripts(t *testing.T) {
 	t.Parallel()
 	visited := 0
@@ -113,7 +113,7 @@ func TestGitOpsHealthScripts(t *testing.T) {
 	}
 }
 
-// Every action does as the action_test.yaml beside it says.
+// Every action does what the action_test.yaml in its directory says.
 func TestGitOpsActionScripts(t *testing.T) {
 	t.Parallel()
 	dir := customizations + "/actions"

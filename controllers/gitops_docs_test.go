@@ -65,7 +65,7 @@ func TestGitOpsDocumentedManifests(t *testing.T) {
 	}
 }
 
-// The documented command installs the scripts beside what argocd-cm holds.
+// The documented command adds the scripts to what argocd-cm holds.
 func TestGitOpsArgoCDInstall(t *testing.T) {
 	t.Parallel()
 	s := prepare(t)
@@ -134,8 +134,8 @@ func TestGitOpsPrune(t *testing.T) {
 	}
 }
 
-// A role that is retained outlives its object, and the object that is applied
-// again takes it back as it is: the last snippet, told to its end.
+// A retained role outlives its object, and the object that is applied again adopts it
+// unchanged, as the last snippet shows.
 func TestGitOpsRetainAndTakeBack(t *testing.T) {
 	s := begin(t)
 	all := snippets(t, "yaml")
@@ -157,7 +157,8 @@ func TestGitOpsRetainAndTakeBack(t *testing.T) {
 }
 
 // A replace, as Argo CD does with Replace=true, drops what Git does not have, the
-// finalizer with it. It is put back, or a deletion would leave the role behind.
+// finalizer included. The operator restores it, because a deletion would otherwise leave
+// the role behind.
 func TestGitOpsReplace(t *testing.T) {
 	for name, manifest := range map[string]string{
 		"Ready":     checkout,

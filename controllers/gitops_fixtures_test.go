@@ -98,8 +98,8 @@ type dumps struct {
 	tests map[string]healthTest
 }
 
-// newDumps returns dumps that, once all subtests of t are through, write
-// health_test.yaml if they were told to.
+// newDumps returns dumps that write health_test.yaml after all subtests of t, if -update
+// is set.
 func newDumps(t *testing.T) *dumps {
 	t.Helper()
 	d := &dumps{tests: map[string]healthTest{}}

@@ -56,7 +56,7 @@ type outcome struct {
 // outcomes are by the name of the fixture that they end in.
 var outcomes = map[string]outcome{
 	"notSeen": {
-		reason:     "Before the first visit there is nothing to go by, and that must not read as success.",
+		reason:     "Before the first reconcile there is no status, and that must not read as success.",
 		unattended: true,
 		tell:       func(s *story) { s.apply(checkout) },
 		want:       notSeen,
@@ -71,19 +71,19 @@ var outcomes = map[string]outcome{
 		want: changed(success),
 	},
 	"rolePropagating": {
-		reason: "A new role cannot be assumed everywhere at once.",
+		reason: "A new role cannot be assumed everywhere immediately.",
 		config: func(c *controllers.Config) { c.IAMPropagationDelay = time.Hour },
 		tell:   awaits(checkout, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating),
 		want:   working,
 	},
 	"serviceAccountNotFound": {
-		reason: "The ServiceAccount that somebody else makes will come.",
+		reason: "A user will create the ServiceAccount.",
 		tell: awaits("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}",
 			v1alpha1.ConditionServiceAccountReady, metav1.ConditionUnknown, v1alpha1.ReasonServiceAccountNotFound),
 		want: working,
 	},
 	"throttled": {
-		reason: "Throttling passes by itself: it is no failure, not even before the first success.",
+		reason: "Throttling ends without a user: it is no failure, not even before the first success.",
 		tell: func(s *story) {
 			s.fail("CreateRole", "Throttling")
 			s.apply(checkout)
@@ -102,7 +102,7 @@ var outcomes = map[string]outcome{
 		want: working,
 	},
 	"planned": {
-		reason: "Mode Plan waits for somebody to agree.",
+		reason: "Mode Plan waits for approval.",
 		tell: awaits("metadata: {name: checkout}\nspec: {mode: Plan}",
 			v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending),
 		want: working,
@@ -124,7 +124,7 @@ var outcomes = map[string]outcome{
 		want: success,
 	},
 	"accessDenied": {
-		reason: "Somebody has to grant a permission.",
+		reason: "An administrator must grant a permission.",
 		tell: func(s *story) {
 			s.fail("CreateRole", "AccessDenied")
 			s.apply(checkout)
@@ -143,7 +143,7 @@ var outcomes = map[string]outcome{
 		want: blocked,
 	},
 	"quotaExceeded": {
-		reason: "Somebody has to raise a quota.",
+		reason: "An administrator must raise a quota.",
 		tell: func(s *story) {
 			var arns []string
 			for name := range strings.SplitSeq("abcdefghijk", "") { // IAM attaches ten
@@ -156,7 +156,7 @@ var outcomes = map[string]outcome{
 		want: blocked,
 	},
 	"roleNotOwned": {
-		reason: "Somebody has to choose another name, or remove the role.",
+		reason: "A user must choose another name, or the platform team must remove the role.",
 		tell: func(s *story) {
 			s.createRole("Shared-Role", "/", ownerNone)
 			s.apply("metadata: {name: checkout}\nspec: {role: {name: Shared-Role}}")
@@ -165,7 +165,7 @@ var outcomes = map[string]outcome{
 		want: blocked,
 	},
 	"serviceAccountConflict": {
-		reason: "Somebody has to decide whose ServiceAccount it is.",
+		reason: "A user must decide which owner the ServiceAccount has.",
 		tell: func(s *story) {
 			s.createServiceAccount("checkout", nil)
 			s.apply(checkout)
@@ -207,7 +207,7 @@ var outcomes = map[string]outcome{
 		want: deleting,
 	},
 	"deletionBlocked": {
-		reason: "Somebody has to act before it can go, and it is going all the same.",
+		reason: "A user must act before the deletion can end, and the deletion goes on.",
 		tell: func(s *story) {
 			s.readyCheckout()
 			s.fail("DetachRolePolicy", "AccessDenied")
@@ -235,7 +235,7 @@ var outcomes = map[string]outcome{
 	},
 }
 
-// awaits tells of a manifest and the condition that it leads to.
+// awaits is a manifest and the condition that it leads to.
 func awaits(manifest, kind string, becomes metav1.ConditionStatus, reason string) func(*story) {
 	return func(s *story) {
 		s.apply(manifest)

@@ -153,7 +153,7 @@ func (s *story) checkOwners(tool syncTool, name string) {
 			}
 		}
 	}
-	delete(owned, "f:metadata.f:annotations") // the somebody who asked for a check
+	delete(owned, "f:metadata.f:annotations") // of the user who requested a check
 	want := map[string]bool{"f:status": true, "f:metadata.f:finalizers": true}
 	if diff := cmp.Diff(want, owned); diff != "" {
 		s.t.Errorf("what %s does not own of %s: -want, +got:\n%s", tool.manager, name, diff)

@@ -31,13 +31,13 @@ func (s *story) guardWhere(name, labels, limits string) *v1alpha1.PodIdentityGua
 	s.must(yaml.UnmarshalStrict([]byte("spec: {namespaceSelector: {matchLabels: "+labels+"}, "+limits+"}"), g))
 	g.Name = s.namespace + "-" + name
 	s.must(user.Create(s.ctx, g))
-	s.t.Cleanup(func() { s.unguard(g) })
+	s.t.Cleanup(func() { s.deleteGuardrail(g) })
 	return g
 }
 
-// unguard removes a guardrail, if it is there. It serves cleanups too, after the
+// deleteGuardrail deletes a guardrail, if it exists. It serves cleanups too, after the
 // test's context has ended.
-func (s *story) unguard(g *v1alpha1.PodIdentityGuardrail) {
+func (s *story) deleteGuardrail(g *v1alpha1.PodIdentityGuardrail) {
 	s.t.Helper()
 	s.must(client.IgnoreNotFound(user.Delete(context.WithoutCancel(s.ctx), g)))
 }
@@ -60,8 +60,8 @@ func (s *story) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
 	}
 }
 
-// A namespace that nobody bounds may not administer IAM, and nothing is made for
-// an identity that wants to.
+// An identity of a namespace without a guardrail may not administer IAM, and the
+// operator creates nothing for one that asks to.
 func TestBaseline(t *testing.T) {
 	s := begin(t)
 	s.apply(`
@@ -82,8 +82,8 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
-// A guardrail comes after the identity: what the role has stays, and nobody works
-// on it any more.
+// A guardrail comes after the identity: the permissions of the role stay, and the
+// operator no longer changes the role.
 func TestGuardrailReports(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
@@ -140,7 +140,7 @@ func TestGuardrailRevokes(t *testing.T) {
 	}
 	s.awaitEvent("checkout", "RevokedRole", made.Name)
 
-	s.unguard(g)
+	s.deleteGuardrail(g)
 	again := s.awaitReady("checkout")
 	if diff := cmp.Diff(before, s.role(made.Name)); diff != "" || s.trust(made.Name) != trust {
 		t.Errorf("The role is not what it was: -before, +again:\n%s", diff)
@@ -154,7 +154,7 @@ func TestGuardrailRevokes(t *testing.T) {
 	s.must(s.assume("checkout", made.ARN))
 	for _, e := range s.events("checkout") {
 		if e.Reason == "CorrectedDrift" {
-			t.Errorf("A guardrail's work is told as drift: %s", e.Note)
+			t.Errorf("A change because of a guardrail is reported as drift: %s", e.Note)
 		}
 	}
 }
@@ -187,7 +187,7 @@ func TestGuardrailAndPlan(t *testing.T) {
 	if diff := cmp.Diff(before, s.role(name)); diff != "" {
 		t.Errorf("mode Plan changed the role: -before, +after:\n%s", diff)
 	}
-	s.unguard(g)
+	s.deleteGuardrail(g)
 	s.awaitReady("checkout")
 	s.guard("revoke", `inlinePolicies: Forbidden, onViolation: Revoke`)
 	s.awaitRevoked("checkout", name)
@@ -223,7 +223,7 @@ func TestDeleteOfWhatIsRefused(t *testing.T) {
 	}
 }
 
-// A boundary that a guardrail forces wins over the declared one, at once.
+// A boundary of a guardrail replaces the one in the spec immediately.
 func TestGuardrailBoundary(t *testing.T) {
 	s := begin(t)
 	s.createPolicy("boundary")
@@ -236,10 +236,10 @@ func TestGuardrailBoundary(t *testing.T) {
 	s.eventually("the boundary to be forced", func() bool { return s.role(name).Boundary == boundaryARN })
 	for _, e := range s.events("checkout") {
 		if e.Reason == "CorrectedDrift" {
-			t.Errorf("A guardrail's boundary is told as drift: %s", e.Note)
+			t.Errorf("A boundary of a guardrail is reported as drift: %s", e.Note)
 		}
 	}
-	s.unguard(g)
+	s.deleteGuardrail(g)
 	s.eventually("the declared boundary to be back", func() bool { return strings.HasSuffix(s.role(name).Boundary, "/own") })
 }
 
@@ -252,7 +252,7 @@ func TestGuardrailBoundaryConflict(t *testing.T) {
 	s.apply("metadata: {name: checkout}\nspec: {}")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
 	s.saysOf(pi, "PodIdentityGuardrail "+g.Name+" requires arn:aws:iam::123456789012:policy/other", "the platform team must remove one of them")
-	s.unguard(g)
+	s.deleteGuardrail(g)
 	s.awaitReady("checkout")
 }
 
@@ -310,7 +310,7 @@ func TestRequireGuardrail(t *testing.T) {
 	}
 }
 
-// A guardrail that came while no operator ran is heeded by the next.
+// An operator that starts applies a guardrail that was created while none ran.
 func TestGuardrailAfterRestart(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
@@ -333,7 +333,7 @@ func TestGuardrailCostsNothing(t *testing.T) {
 	calls := s.account.Calls()
 	s.writes.reset()
 	g := s.guard("wider", `maxIdentities: 9`) // second by name: the verdict rests on the first
-	s.unguard(g)
+	s.deleteGuardrail(g)
 	s.visitAll()
 	got := since(calls, s.account.Calls())
 	for action := range got {

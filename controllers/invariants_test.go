@@ -19,7 +19,7 @@ type invariant struct {
 // invariants are kstatus's rules, as Flux writes them down for its own objects,
 // and ours. An object that no operator has seen has nothing to keep.
 var invariants = []invariant{
-	{"Ready is there from the first visit on", func(pi *v1alpha1.PodIdentity) bool {
+	{"Ready is set from the first reconcile on", func(pi *v1alpha1.PodIdentity) bool {
 		return condition(pi, v1alpha1.ConditionReady) != nil
 	}},
 	{"Reconciling and Stalled are there only while they are true", func(pi *v1alpha1.PodIdentity) bool {

@@ -30,7 +30,7 @@ func TestProviderMissing(t *testing.T) {
 		t.Errorf("message = %q, want it to hold %q", got, want)
 	}
 	if len(written(before, s.account.Calls())) > 0 || len(pi.Finalizers) != 0 {
-		t.Error("Something was made that nobody can use.")
+		t.Error("The operator created something that no pod can use.")
 	}
 
 	s.createProvider()
@@ -38,8 +38,7 @@ func TestProviderMissing(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
-// Whoever asks for a check has the provider looked at as well, but a crowd that asks
-// has it looked at once.
+// A requested check also reads the provider, but many requests together read it once.
 func TestProviderIsCheckedOnceForACrowd(t *testing.T) {
 	s := begin(t)
 	names := s.applyMany(8)
@@ -99,8 +98,8 @@ func TestAudienceMissing(t *testing.T) {
 	}
 }
 
-// Told to, the operator makes the provider, with tags that say so, and adds the
-// audience to one that lacks it.
+// If configured to, the operator creates the provider, with its ownership tags, and adds
+// the audience to one that lacks it.
 func TestProviderCreated(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(*story){

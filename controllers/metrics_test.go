@@ -69,7 +69,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	checked := time.Unix(int64(after["podidentity_drift_check_last_success_timestamp_seconds{}"]), 0)
-	if age := time.Since(checked); age < 0 || age > patience {
+	if age := time.Since(checked); age < 0 || age > awaitTimeout {
 		t.Errorf("the last full check is %s old", age)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// A role that is somebody else's is never touched, and the condition says whose
-// it is.
+// The operator never touches a role of another owner, and the condition says that it has
+// one.
 func TestForeignRole(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -26,7 +26,7 @@ func TestForeignRole(t *testing.T) {
 		want   string
 	}{
 		"Bare": {
-			reason: "A role without tags of ours is somebody's work.",
+			reason: "A role without the operator's tags has another owner.",
 			role:   "Shared-Role",
 			want:   "role Shared-Role already exists and belongs to another owner",
 		},
@@ -135,7 +135,7 @@ func TestRivals(t *testing.T) {
 		t.Errorf("The message does not say who came first: %q", got)
 	}
 	if s.roleExists(roleName(s, "second")) {
-		t.Error("A role was made that nobody may use.")
+		t.Error("The operator created a role that no pod may use.")
 	}
 	s.awaitReady("first")
 	if got := s.serviceAccount("checkout").Annotations["eks.amazonaws.com/role-arn"]; got != first.Status.Role.ARN {

@@ -40,7 +40,7 @@ func TestPrecedes(t *testing.T) {
 		"OlderLate":  {"Also if the younger was faster.", old, young, carrying(young)},
 		"Carries":    {"Of one second: whose role the ServiceAccount carries.", twin, other, carrying(twin)},
 		"Controls":   {"Of one second: who made the ServiceAccount.", twin, other, controlled(twin)},
-		"NobodyHas":  {"Of one second, and nobody has it: any order, but one.", other, twin, nil},
+		"NobodyHas":  {"Both are of one second, and neither owns it: any order, but a stable one.", other, twin, nil},
 		"SomebodyIn": {"A role of neither says nothing.", other, twin, carrying(identity("third", "b", 1))},
 	}
 	for name, tc := range cases {

@@ -9,10 +9,10 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// What a user waits for goes first: an edit and a deletion do not stand in line
-// behind a crowd of new identities, for neither a worker nor a call.
+// A user waits for edits and deletions, so these come first: they wait neither for a
+// worker nor for a call behind a burst of new identities.
 func TestEditsGoFirst(t *testing.T) {
-	for _, workers := range []int{5, 30} { // less than the crowd has, and more than the budget serves
+	for _, workers := range []int{5, 30} { // fewer than there are new identities, and more than the rate limiter serves
 		t.Run(fmt.Sprint(workers), func(t *testing.T) { editsGoFirst(t, workers) })
 	}
 }
@@ -31,26 +31,25 @@ func editsGoFirst(t *testing.T, workers int) {
 	for i := range 30 {
 		s.apply(fmt.Sprintf("metadata: {name: many-%d}\nspec: {policies: {managed: %s}}", i, managed(4)))
 	}
-	crowd := func() int { c := s.account.Calls(); return c["CreateRole"] + c["AttachRolePolicy"] }
-	s.eventually("the crowd to take all workers that it can get", func() bool { return crowd() > 5 })
+	burst := func() int { c := s.account.Calls(); return c["CreateRole"] + c["AttachRolePolicy"] }
+	s.eventually("the new identities to take all workers that they can get", func() bool { return burst() > 5 })
 
-	began := crowd()
+	began := burst()
 	s.apply("metadata: {name: edited}\nspec: {role: {description: changed}}")
 	s.delete("deleted")
 	s.eventually("the edit and the deletion", func() bool {
 		calls := s.account.Calls()
 		return calls["UpdateRole"] == 1 && calls["DeleteRole"] == 1
 	})
-	// A visit of the crowd takes five writes, a second of the budget, and five
-	// workers are at one each.
-	if made := crowd() - began; made > 8 {
-		t.Errorf("%d writes of the crowd came first", made)
+	// Each new identity takes five writes, which is what the rate limiter allows in a
+	// second, and five workers have one each.
+	if made := burst() - began; made > 8 {
+		t.Errorf("%d writes of new identities came first", made)
 	}
 }
 
-// So it is while all identities wait for a look at their roles, the edited one among
-// them: because the operator may not look at all roles at once, or because a user
-// asks for all.
+// The same holds while all identities, the edited one included, wait for a read of their
+// roles: because AWS denies the bulk read, or because a user requests a check of all.
 func TestEditsGoBeforeChecks(t *testing.T) {
 	cases := map[string]func(s *story, names []string){
 		"Unlisted": func(s *story, _ []string) {
@@ -82,11 +81,11 @@ func editsGoBeforeChecks(t *testing.T, check func(*story, []string)) {
 	check(s, names)
 	s.eventually("the checks to use up the budget", func() bool { return looks() > 3 })
 
-	const most = 10 // of the crowd may come first: those that are being looked at
+	const most = 10 // of the others may come first: those whose reads are running
 	for i := 0; i < crowd; i += 8 {
 		began := looks()
 		if began > crowd-most {
-			return // hardly anybody waits any more
+			return // hardly any identity still waits
 		}
 		s.apply("metadata: {name: " + names[i] + "}\nspec: {role: {description: changed}}")
 		s.awaitReady(names[i])

@@ -56,7 +56,7 @@ func (s *story) grant(name, document string) {
 	s.must(err)
 }
 
-// operatorPolicies are those that fit how the operator is told to work.
+// operatorPolicies are those that fit the operator's configuration.
 func (s *story) operatorPolicies() []string {
 	s.t.Helper()
 	files := []string{"operator-policy-without-boundary.json"}
@@ -78,7 +78,7 @@ func (s *story) operatorPolicies() []string {
 	return policies
 }
 
-// refusals collects the actions that AWS refused for want of a permission.
+// refusals collects the actions that AWS denied because a permission is missing.
 type refusals struct {
 	mu      sync.Mutex
 	actions map[string]bool
@@ -173,7 +173,7 @@ func allowedActions(t *testing.T) []string {
 	return slices.Compact(actions)
 }
 
-// without returns a policy that does not allow an action any more.
+// without returns a policy that no longer allows an action.
 func without(t *testing.T, policy, action string) string {
 	t.Helper()
 	var d document
@@ -281,7 +281,7 @@ func (s *story) liveThroughRestart(refused func() bool) {
 	s.eventually("a full check", func() bool { return refused() || since(before, s.account.Calls())["ListRoles"] > 0 })
 }
 
-// liveToDeletion deletes a role that somebody hung something on.
+// liveToDeletion deletes a role that has an attachment of another tool.
 func (s *story) liveToDeletion(refused func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	profile := aws.String("profile")
@@ -293,7 +293,7 @@ func (s *story) liveToDeletion(refused func() bool) {
 	s.eventually("the role to be gone", func() bool { return refused() || !s.roleExists(name) })
 }
 
-// attach attaches a policy as somebody else would.
+// attach attaches a policy as another tool.
 func (s *story) attach(role, arn string) error {
 	_, err := s.iam.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
 	return err

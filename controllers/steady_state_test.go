@@ -10,8 +10,8 @@ import (
 	"github.com/podidentity/podidentity-operator/controllers"
 )
 
-// A settled cluster with identities of every shape writes nothing, to AWS or to
-// the API server, over three drift intervals in which every role is looked at.
+// The operator of a cluster in sync, with identities of every shape, writes nothing to
+// AWS or to the API server in three drift checks, which read every role.
 func TestSettledClusterWritesNothing(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval, c.MaxConcurrentReconciles = time.Second, 10 })
 	s.createPolicy("boundary")
@@ -33,10 +33,10 @@ func TestSettledClusterWritesNothing(t *testing.T) {
 		if i%len(shapes) == len(shapes)-1 {
 			shape = fmt.Sprintf(shape, i)
 		}
-		s.apply(fmt.Sprintf("metadata: {name: settled-%d}\nspec: %s", i, shape))
+		s.apply(fmt.Sprintf("metadata: {name: in-sync-%d}\nspec: %s", i, shape))
 	}
 	for i := range identities {
-		s.awaitReady(fmt.Sprintf("settled-%d", i))
+		s.awaitReady(fmt.Sprintf("in-sync-%d", i))
 	}
 	s.writes.reset()
 	before := s.account.Calls()

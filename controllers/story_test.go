@@ -52,16 +52,16 @@ type story struct {
 	stop      func() // stops the operator
 	budget    *ratelimit.Limiter
 	operator  aws.Credentials // of the operator's role
-	refused   *refusals       // by AWS, for want of a permission
+	refused   *refusals       // by AWS, because a permission is missing
 }
 
-// patience is how long a story waits for what must come.
-const patience = 30 * time.Second
+// awaitTimeout is the timeout of each wait of a story.
+const awaitTimeout = 30 * time.Second
 
 // boundaryARN is a policy of the account that stories may use.
 const boundaryARN = "arn:aws:iam::123456789012:policy/boundary"
 
-// begin starts a story whose operator is told to work as edit says.
+// begin starts a story with an operator whose configuration edit changes.
 func begin(t *testing.T, edits ...func(*controllers.Config)) *story {
 	t.Helper()
 	t.Parallel()
@@ -237,7 +237,7 @@ func (s *story) delete(name string) {
 // eventually waits until check is true.
 func (s *story) eventually(what string, check func() bool) {
 	s.t.Helper()
-	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, patience, true, func(context.Context) (bool, error) { return check(), nil })
+	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, awaitTimeout, true, func(context.Context) (bool, error) { return check(), nil })
 	if err != nil {
 		s.t.Fatalf("timed out waiting for %s", what)
 	}
@@ -253,7 +253,7 @@ func (s *story) awaitReady(name string) *v1alpha1.PodIdentity {
 func (s *story) await(name, kind string, status metav1.ConditionStatus, reason string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	var pi *v1alpha1.PodIdentity
-	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, awaitTimeout, true, func(context.Context) (bool, error) {
 		if pi = s.get(name); pi == nil {
 			return false, nil
 		}

@@ -30,11 +30,11 @@ func written(before, after map[string]int) map[string]int {
 	return delta
 }
 
-// createServiceAccount makes a ServiceAccount as somebody else would.
+// createServiceAccount creates a ServiceAccount as another tool.
 func (s *story) createServiceAccount(name string, annotations map[string]string) *corev1.ServiceAccount {
 	s.t.Helper()
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name, Annotations: annotations}}
-	s.must(user.Create(s.ctx, sa, client.FieldOwner("somebody")))
+	s.must(user.Create(s.ctx, sa, client.FieldOwner("another-tool")))
 	return sa
 }
 
@@ -48,7 +48,7 @@ func (s *story) annotateServiceAccount(name, key, value string) {
 	} else {
 		metav1.SetMetaDataAnnotation(&sa.ObjectMeta, key, value)
 	}
-	s.must(user.Patch(s.ctx, sa, client.MergeFrom(before), client.FieldOwner("somebody")))
+	s.must(user.Patch(s.ctx, sa, client.MergeFrom(before), client.FieldOwner("another-tool")))
 }
 
 // createPolicy makes a managed policy in the account.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Regenerates and formats everything, and fails if that changes any file.
+# Regenerates and formats everything, and fails if that changes any file, or if a file
+# uses a word of hack/words/words.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,3 +24,4 @@ if ! git --no-pager diff --exit-code "$before" "$after"; then
 	echo 'verify: the files above were not up to date and have been updated; commit them' >&2
 	exit 1
 fi
+go run ./hack/words

@@ -78,14 +78,14 @@ func TestServiceAccountRules(t *testing.T) {
 		"More":        {"More names are names too.", `{additionalServiceAccounts: [a]}`, `{additionalServiceAccounts: [a, "b/c"]}`, []string{"spec.additionalServiceAccounts[1]", words}},
 		"MoreTwice":   {"Each once.", `{additionalServiceAccounts: [a, b]}`, `{additionalServiceAccounts: [a, a]}`, []string{"spec.additionalServiceAccounts[1]", "Duplicate"}},
 		"MoreTooMany": {"And not too many.", `{additionalServiceAccounts: ` + list(50, "a%d") + `}`, `{additionalServiceAccounts: ` + list(51, "a%d") + `}`, []string{"spec.additionalServiceAccounts", "50"}},
-		"TrustAll":    {"Whoever trusts all names nobody.", `{additionalServiceAccounts: [a], trust: {scope: ServiceAccount}}`, `{additionalServiceAccounts: [a], trust: {scope: Namespace}}`, []string{"spec.additionalServiceAccounts", "must be empty when trust.scope is Namespace"}},
+		"TrustAll":    {"An identity that trusts the whole namespace names no ServiceAccount.", `{additionalServiceAccounts: [a], trust: {scope: ServiceAccount}}`, `{additionalServiceAccounts: [a], trust: {scope: Namespace}}`, []string{"spec.additionalServiceAccounts", "must be empty when trust.scope is Namespace"}},
 		"TrustWord":   {"Two scopes there are.", `{trust: {scope: Namespace}}`, `{trust: {scope: Cluster}}`, []string{"spec.trust.scope", `"ServiceAccount", "Namespace"`}},
 	} {
 		t.Run(name, r.check)
 	}
 }
 
-// The role beside its policies.
+// The role, apart from its policies.
 func TestRoleRules(t *testing.T) {
 	const key, arn = "a tag key must contain only letters, digits, spaces and _ . : / = + - @", "must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name"
 	long := strings.Repeat("a", 1001)

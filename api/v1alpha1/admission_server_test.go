@@ -145,8 +145,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Two managers each own an inline policy and managed policies; neither takes from
-// the other what it does not declare any more.
+// Two managers each own an inline policy and managed policies; neither removes those of
+// the other.
 func TestListsHaveOwners(t *testing.T) {
 	apply := func(manager, spec string) error {
 		obj := object(t, "shared", spec)

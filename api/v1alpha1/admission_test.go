@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	// user is somebody who applies PodIdentities to a real API server.
+	// user applies PodIdentities to a real API server.
 	user client.Client
 	// config is how to call that API server as an administrator.
 	config *rest.Config

@@ -21,7 +21,7 @@ func TestUpdateRules(t *testing.T) {
 		"ServiceAccountChanged": {"So is to change the name.", `{serviceAccount: {name: web}}`, `{serviceAccount: {name: api}}`, "spec.serviceAccount.name " + immutable},
 		"ServiceAccountRemoved": {"And to remove it.", `{serviceAccount: {name: web}}`, `{}`, "spec.serviceAccount.name " + immutable},
 		"ServiceAccountSaid":    {"To say what is true anyway moves nothing.", `{}`, `{serviceAccount: {name: serviceaccountsaid}}`, ""},
-		"ServiceAccountUnsaid":  {"Nor does not to say it any more.", `{serviceAccount: {name: serviceaccountunsaid}}`, `{}`, ""},
+		"ServiceAccountUnsaid":  {"Removing the field is no change either.", `{serviceAccount: {name: serviceaccountunsaid}}`, `{}`, ""},
 		"RoleSet":               {"IAM cannot rename a role.", `{}`, `{role: {name: mine}}`, "spec.role.name " + immutable + " once the role exists"},
 		"RoleChanged":           {"To no other name.", `{role: {name: mine}}`, `{role: {name: yours}}`, "spec.role.name " + immutable + " once the role exists"},
 		"RoleKept":              {"To keep it is no change.", `{role: {name: mine}}`, `{role: {name: mine, description: d}}`, ""},

@@ -32,7 +32,7 @@ var exceptions = map[string]string{
 	"apiVersion: unbounded string":                        "controller-gen writes it for every kind; the API server checks it",
 	"kind: unbounded string":                              "controller-gen writes it for every kind; the API server checks it",
 	"metadata: no description":                            "controller-gen writes it for every kind",
-	"spec.suspend: boolean":                               "Flux and CronJob have the same field; it will not grow a third value, as mode is beside it",
+	"spec.suspend: boolean":                               "Flux and CronJob have the same field; it will not get a third value, because there is mode",
 	"spec: default":                                       "server-side apply makes null of an emptied spec, which the API server would refuse",
 	"status: default":                                     "kstatus must not take an object for ready that no operator has seen",
 	"status.observedGeneration: not bounded":              "metadata.generation is not bounded either",
@@ -51,7 +51,7 @@ func TestSchemasKeepConventions(t *testing.T) {
 	}
 	for exception := range exceptions {
 		if !slices.Contains(found, exception) {
-			t.Errorf("no such breach any more: %s", exception)
+			t.Errorf("this exception is no longer needed: %s", exception)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func TestSchemaRules(t *testing.T) {
 	}
 }
 
-// Whoever reads the Go type reads the conditions first.
+// A reader of the Go type reads the conditions first.
 func TestConditionsComeFirst(t *testing.T) {
 	source, err := os.ReadFile("status_types.go")
 	if err != nil {

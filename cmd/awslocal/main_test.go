@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// It says where it listens, answers there, and stops when told.
+// It prints where it listens, answers there, and stops on a signal.
 func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()

@@ -22,7 +22,7 @@ import (
 type costs struct {
 	calls map[string]int // of AWS, by action
 	// made are the writes to PodIdentities and ServiceAccounts, by verb and
-	// resource, whoever made them.
+	// resource, of all clients.
 	made map[string]int
 }
 

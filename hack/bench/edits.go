@@ -23,11 +23,11 @@ var (
 
 const editsSection = "Edit latency under load"
 
-// measureEdits finds out how long a user's edit takes while a crowd of new
-// identities waits for the budget that the operator has by default.
+// measureEdits finds out how long a user's edit takes while many new identities wait
+// for the default rate limit of the operator.
 func measureEdits(ctx context.Context, w *world, r *report) error {
 	const namespace = "edits"
-	n := w.scale.crowd
+	n := w.scale.burst
 	say("Editing while %d identities are created", n)
 	if err := w.begin(ctx, namespace, calm); err != nil {
 		return err
@@ -58,8 +58,8 @@ func measureEdits(ctx context.Context, w *world, r *report) error {
 }
 
 // measureEditsAmongChecks finds out the same of any of n identities that are ready,
-// while all of them wait for a look at their roles: the operator is denied the lists
-// that would do for all at once.
+// while all of them wait for a read of their roles: AWS denies the operator the bulk
+// read.
 func measureEditsAmongChecks(ctx context.Context, w *world, r *report, namespace string, n int) error {
 	say("Editing while %d identities are reconciled individually", n)
 	denied := calm
@@ -117,7 +117,7 @@ func (w *world) editSome(ctx context.Context, next func() client.ObjectKey) ([]f
 	return latencies, nil
 }
 
-// addEdits reports latencies of edits among a crowd of which some still waited when
+// addEdits reports latencies of edits among identities of which some still waited when
 // the last edit was done.
 func (r *report) addEdits(crowd string, latencies []float64, waiting, of int) {
 	detail := fmt.Sprintf("%d edits; %d of %d still queued after the last", len(latencies), waiting, of)

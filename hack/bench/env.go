@@ -31,7 +31,7 @@ import (
 // region that requests are signed for.
 const region = "us-east-1"
 
-// world is all that runs beside the operator.
+// world is all that runs apart from the operator.
 type world struct {
 	scale    scale
 	dir      string // of all files; logs are in it
@@ -133,7 +133,7 @@ func (w *world) setFaults(ctx context.Context, f awslocal.Faults) error {
 const latency = 80 * time.Millisecond
 
 // The bucket of calls that an account is given where a figure says so, in calls a
-// second and calls at once.
+// second and calls in a burst.
 const (
 	bucketRate  = 20
 	bucketBurst = 40
@@ -226,7 +226,7 @@ func do(ctx context.Context, method, url string, content []byte) ([]byte, error)
 
 // eventually asks until the answer is yes.
 func eventually(ctx context.Context, what string, ask func() (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("waited in vain for %s", what))
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("timed out waiting for %s", what))
 	defer cancel()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()

@@ -9,13 +9,13 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// page is the most roles that AWS tells of in one answer.
+// page is the most roles that AWS returns in one answer.
 const page = 1000
 
 func pages(n int) int { return (n + page - 1) / page }
 
-// measureFleet lets a crowd grow, and finds out what it costs to start the
-// operator on it, to compare it with AWS, and to do nothing.
+// measureFleet creates more and more identities, and finds out what a start of the
+// operator costs, what a drift check costs, and what an operator at rest costs.
 func measureFleet(ctx context.Context, w *world, r *report) error {
 	const namespace = "fleet"
 	if err := w.namespace(ctx, namespace); err != nil {
@@ -147,8 +147,8 @@ func (w *world) awaitCheck(ctx context.Context) error {
 // settle waits until nothing has been written or asked for some seconds.
 func (w *world) settle(ctx context.Context) error { return w.quiet(ctx, w.scale.quiet) }
 
-// measureSteady fills the cluster, and looks at what the operator uses while there
-// is nothing to do, beside what it uses in an empty cluster.
+// measureSteady fills the cluster, and compares what the operator uses while there is
+// nothing to do with what it uses in an empty cluster.
 func measureSteady(ctx context.Context, w *world, r *report, namespace string, n int, empty usage) error {
 	say("Filling the cluster with %d pods and %d other ServiceAccounts", w.scale.pods, w.scale.accounts)
 	if err := w.addServiceAccounts(ctx, namespace, w.scale.accounts); err != nil {
@@ -160,7 +160,7 @@ func measureSteady(ctx context.Context, w *world, r *report, namespace string, n
 	if err := w.settle(ctx); err != nil {
 		return err
 	}
-	if _, err := w.baseline(ctx); err != nil { // of no use but that it has settled
+	if _, err := w.baseline(ctx); err != nil { // only waits until the operator is at rest
 		return err
 	}
 	before, err := w.costs(ctx)

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// writers is how many requests fill the API server at once.
+// writers is the number of concurrent requests that fill the API server.
 const writers = 20
 
 // parallel calls write for 0 to n-1.
@@ -91,9 +91,8 @@ func (w *world) addServiceAccounts(ctx context.Context, namespace string, n int)
 	})
 }
 
-// clear deletes all identities of a namespace, of which an operator without bounds
-// takes down those that have a role, on an AWS that answers at once; and it empties
-// the account.
+// clear deletes all identities of a namespace, with an operator without rate limits and
+// an AWS endpoint without latency, and empties the account.
 func (w *world) clear(ctx context.Context, namespace string) error {
 	w.operator.stop() // or it would make roles all the while
 	var list v1alpha1.PodIdentityList

@@ -1,7 +1,7 @@
 // Command bench measures what the operator costs, on real parts: etcd,
 // kube-apiserver and kube-controller-manager, the operator's own binary, and the
-// project's AWS endpoint with the latency of AWS. Every figure stands beside the
-// least that is possible. Run it by `make bench`; it needs Linux, whose /proc
+// project's AWS endpoint with the latency of AWS. Every figure is shown with its
+// theoretical minimum. Run it by `make bench`; it needs Linux, whose /proc
 // tells what a process uses.
 package main
 
@@ -72,30 +72,30 @@ type scale struct {
 	again                        bool     // write what was measured before
 	manager, endpoint, out, crds string
 
-	ready        []int         // crowds that are created
-	checks       []int         // crowds that are compared with AWS, each larger than the one before
-	restart      int           // the crowd that a restart finds in sync; one of checks
-	goalReady    int           // the crowd that has a goal
+	ready        []int         // numbers of identities that are created
+	checks       []int         // numbers of identities in a drift check, each larger than the one before
+	restart      int           // number of identities that a restart finds in sync; one of checks
+	goalReady    int           // number of identities that has a goal
 	repairs      int           // how often something is repaired
-	edits, crowd int           // edits, and the crowd that is created meanwhile
+	edits, burst int           // edits, and new identities that are created meanwhile
 	lease        time.Duration // of leaders that end
-	pods         int           // of the largest crowd's cluster
-	accounts     int           // ServiceAccounts of the same that are nobody's
-	storm        int           // the crowd that AWS throttles at random
+	pods         int           // of the largest cluster
+	accounts     int           // ServiceAccounts of the largest cluster that no identity uses
+	storm        int           // number of identities that AWS throttles at random
 	stormSeconds int
-	steady       int           // seconds that the largest crowd is watched doing nothing
+	steady       int           // seconds for which the operator of the largest cluster is watched at rest
 	quiet        time.Duration // without a call or write, after which all is done
 }
 
 var (
 	full = scale{
 		ready: []int{100, 500, 1000}, goalReady: 500, checks: []int{100, 1000, 5000}, restart: 1000,
-		repairs: 50, edits: 50, crowd: 5000, lease: 15 * time.Second, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60, quiet: 5 * time.Second,
+		repairs: 50, edits: 50, burst: 5000, lease: 15 * time.Second, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60, quiet: 5 * time.Second,
 	}
 	small = scale{
 		quick: true,
 		ready: []int{40, 80}, goalReady: 80, checks: []int{50, 200}, restart: 200,
-		repairs: 10, edits: 10, crowd: 500, lease: 3 * time.Second, pods: 400, accounts: 200, storm: 40, stormSeconds: 10, steady: 5, quiet: 2 * time.Second,
+		repairs: 10, edits: 10, burst: 500, lease: 3 * time.Second, pods: 400, accounts: 200, storm: 40, stormSeconds: 10, steady: 5, quiet: 2 * time.Second,
 	}
 )
 

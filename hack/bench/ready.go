@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// measureReady finds out how long a crowd of new identities takes, in an account
+// measureReady finds out how long a burst of new identities takes, in an account
 // that serves so many calls a second.
 func measureReady(ctx context.Context, w *world, r *report) error {
 	for _, n := range w.scale.ready {

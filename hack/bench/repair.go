@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// measureRepair finds out how long what somebody else changed stays changed.
+// measureRepair finds out how long an out-of-band change stays.
 func measureRepair(ctx context.Context, w *world, r *report) error {
 	const namespace = "repair"
 	say("Measuring repairs")

@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 )
 
-// figure is one thing that was measured, beside the least that is possible.
+// figure is one measurement, with its theoretical minimum.
 type figure struct {
 	Section string   `json:"section"`
 	Name    string   `json:"name"`

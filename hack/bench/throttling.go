@@ -17,8 +17,8 @@ var storm = awslocal.Faults{
 	Rules:   []awslocal.Rule{{Error: "Throttling", Probability: 0.3}},
 }
 
-// measureStorm creates a crowd, and edits some of it, while AWS throttles at
-// random; then the storm ends, and all must be well.
+// measureStorm creates many identities, and edits some of them, while AWS throttles at
+// random; then the throttling ends, and all must become ready.
 func measureStorm(ctx context.Context, w *world, r *report) error {
 	const namespace = "storm"
 	n := w.scale.storm

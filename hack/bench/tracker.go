@@ -20,7 +20,7 @@ type tracker struct {
 	mu    sync.Mutex
 	ready map[client.ObjectKey]int64 // generation that was found ready
 	known map[client.ObjectKey]bool
-	flaps int // how often what was ready at its generation was not any more
+	flaps int // how often an identity that was ready at its generation was no longer ready
 	// changed is closed, and replaced, when anything changes.
 	changed chan struct{}
 }

@@ -93,7 +93,7 @@ func TestTemplate(t *testing.T) {
 }
 
 // What the generator does not know it rejects: a template without it would be wrong
-// and nobody would notice.
+// and no test would notice.
 func TestUnknownIsRejected(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, manifest, want string }{
 		"Label":    {"A label that no value decides about.", "kind: A\nmetadata:\n  labels: {a: b}\n", "label a: no value of the chart decides about it"},

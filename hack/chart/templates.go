@@ -89,7 +89,7 @@ func rbac(root string) ([]byte, error) {
 
 const labelsLine = `{{- include "podidentity.labels" . | nindent 4 }}`
 
-// aggregated are labels that config/ leaves out, as whoever creates a PodIdentity
+// aggregated are labels that config/ leaves out, as a user who creates a PodIdentity
 // obtains permissions in AWS, and that a value of the chart sets.
 var aggregated = map[string]string{
 	"editor-role": `

@@ -39,7 +39,7 @@ type world struct {
 	out        *teller
 	dir        string // of all files, which are gone in the end
 	logs       string // in dir
-	private    string // in dir: what has keys, and what nobody needs later
+	private    string // in dir: keys, and what no user needs later
 	cluster    *controlplane.ControlPlane
 	kubeconfig string // of an administrator
 	user       client.Client
@@ -50,8 +50,8 @@ type world struct {
 
 	manifest string         // the sample
 	role     string         // the name of its role
-	own      map[string]int // AWS calls of the story itself, as opposed to those it tells of
-	told     map[string]int // AWS calls whose cost was told
+	own      map[string]int // AWS calls of the demo itself, as opposed to those of the operator
+	reported map[string]int // AWS calls whose cost was printed
 }
 
 // open starts everything but the operator, with all files in dir. What it returns
@@ -165,7 +165,7 @@ func (w *world) startOperator(ctx context.Context) error {
 		Path: operatorBinary,
 		Args: []string{
 			"--cluster-name=" + clusterName, "--permissions-boundary=" + w.granted.Boundary, "--leader-election-namespace=" + installation.Namespace,
-			"--iam-propagation-delay=1s", // this AWS knows a new role at once
+			"--iam-propagation-delay=1s", // this AWS endpoint knows a new role immediately
 			"--health-probe-bind-address=" + w.health, "--metrics-bind-address=0", "--log-format=text",
 		},
 		Env:   controlplane.Environ(env),
@@ -223,8 +223,8 @@ func (w *world) costs(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	cost := since(w.told, calls)
-	w.told = calls
+	cost := since(w.reported, calls)
+	w.reported = calls
 	w.out.cost(cost)
 	return cost, nil
 }

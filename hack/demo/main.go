@@ -19,8 +19,7 @@ import (
 // asPod is the argument that has this program act as a workload.
 const asPod = "as-pod"
 
-// errInterrupted says that the story was not told to its end because somebody
-// stopped it.
+// errInterrupted says that the user stopped the demo before its end.
 var errInterrupted = errors.New("interrupted; all processes stopped and files removed")
 
 func main() {
@@ -63,8 +62,8 @@ func parse(args []string, getenv func(string) string) (once bool, err error) {
 	return once, nil
 }
 
-// run tells the story, and then stays up unless it is told once only. Nothing is
-// left running; if the story fails, and only then, the logs are left.
+// run runs the demo, and then keeps everything running until the user stops it, unless
+// it runs once only. It leaves no process behind; it leaves the logs only if it fails.
 func run(ctx context.Context, once bool) error {
 	dir, err := os.MkdirTemp("", "podidentity-demo-")
 	if err != nil {
@@ -100,8 +99,8 @@ func stay(ctx context.Context, w *world) error {
 	return nil
 }
 
-// end stops everything, and returns what the user is to be told of the failure,
-// if there was one.
+// end stops everything, and returns the message for the user about a failure, if there
+// was one.
 func end(ctx context.Context, w *world, failure error) error {
 	log := tail(filepath.Join(w.logs, "operator.log"), 15)
 	stopped := w.close()

@@ -57,7 +57,7 @@ func prove(ctx context.Context, w *world) error {
 	return err
 }
 
-// refuse shows that nobody else can use the identity.
+// refuse shows that no other ServiceAccount can use the identity.
 func refuse(ctx context.Context, w *world) error {
 	w.out.chapter("A pod of another ServiceAccount tries the same")
 	arn, err := w.pod(ctx, "default")

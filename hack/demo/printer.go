@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// width is how many columns a line has that is not somebody else's.
+// width is the maximum number of columns of the demo's own lines.
 const width = 80
 
 // teller tells the story in plain lines.

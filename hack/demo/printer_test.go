@@ -46,7 +46,7 @@ func TestParse(t *testing.T) {
 		env    string
 		want   bool
 	}{
-		"Neither":     {"It stays up unless it is told otherwise.", nil, "", false},
+		"Neither":     {"It stays up by default.", nil, "", false},
 		"Flag":        {"The Makefile gives the flag.", []string{"--once"}, "", true},
 		"Environment": {"ONCE=1 is in the environment of `go run`, too.", nil, "1", true},
 	}

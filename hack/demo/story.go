@@ -29,10 +29,10 @@ import (
 // checkout is the identity of the sample.
 var checkout = client.ObjectKey{Namespace: "shop", Name: "checkout"}
 
-// patience is how long the story waits for what must come; readyWithin is what it
-// promises for an identity that was applied.
+// timeout is that of each wait of the demo; readyWithin is what it promises for an
+// identity that was applied.
 const (
-	patience    = 30 * time.Second
+	timeout     = 30 * time.Second
 	readyWithin = 5 * time.Second
 )
 
@@ -309,14 +309,14 @@ func (w *world) request(ctx context.Context, token string) error {
 
 // await waits until done says so, for as long as the operator runs.
 func (w *world) await(ctx context.Context, what string, done wait.ConditionWithContextFunc) error {
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
 		if err := w.operatorRuns(ctx); err != nil {
 			return false, err
 		}
 		return done(ctx)
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
-		return fmt.Errorf("timed out after %s waiting for %s", seconds(patience), what)
+		return fmt.Errorf("timed out after %s waiting for %s", seconds(timeout), what)
 	}
 	return err
 }

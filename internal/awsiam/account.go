@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Account tells about the AWS account that the operator works in.
+// Account describes the AWS account that the operator works in.
 type Account struct{ api STS }
 
 // NewAccount returns an Account that calls api.
@@ -40,7 +40,7 @@ func (a *Account) Identity(ctx context.Context) (plan.Account, error) {
 const quotaTTL = time.Minute
 
 // quotas are those of the account, read when first needed. It is safe for
-// concurrent use: whoever comes while they are read waits for them.
+// concurrent use: callers wait while they are read.
 type quotas struct {
 	api interface {
 		GetAccountSummary(context.Context, *iam.GetAccountSummaryInput, ...func(*iam.Options)) (*iam.GetAccountSummaryOutput, error)

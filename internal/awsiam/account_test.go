@@ -25,7 +25,7 @@ func TestCaller(t *testing.T) {
 		want   plan.Account
 	}{
 		"User": {
-			reason: "Somebody tries the operator on a desk.",
+			reason: "A user tries the operator on a workstation.",
 			want:   plan.Account{Partition: "aws", ID: "123456789012", CallerARN: "arn:aws:iam::123456789012:user/awslocal"},
 		},
 		"China": {
@@ -107,8 +107,8 @@ func (s *summaries) GetAccountSummary(context.Context, *iam.GetAccountSummaryInp
 	return &iam.GetAccountSummaryOutput{SummaryMap: map[string]int32{"RolesQuota": s.roles}}, nil
 }
 
-// Quotas are asked for rarely, and what was known stays known: else a message
-// would change with the weather.
+// Quotas are read rarely, and keep their last known values: a message must not change
+// because of a throttled call.
 func TestQuotas(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	api := &summaries{roles: 1000}
@@ -130,7 +130,7 @@ func TestQuotas(t *testing.T) {
 	expect("failed, and still known", 5000, true, 3)
 	expect("failed, and not asked again", 5000, true, 3)
 	if _, known := q.value(t.Context(), "Other"); known {
-		t.Error("a quota is known that nobody told")
+		t.Error("a quota is known that AWS did not return")
 	}
 
 	q = &quotas{api: api, now: time.Now}

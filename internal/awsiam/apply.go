@@ -13,11 +13,11 @@ import (
 )
 
 // Apply makes the changes to the role of that name in their order, one call
-// each, and stops at the first that fails; what it returns tells of those
-// before. Nothing is read back. Every change may be repeated: what is to be
+// each, and stops at the first that fails; it returns the changes before that one.
+// It reads nothing. Every change may be repeated: what is to be
 // removed and is gone counts as removed. Only CreateRole is not made twice; if
 // there is a role of that name already, errors.Is(err, plan.ErrRoleExists). If
-// something hangs on a role that is to be deleted, it is plan.ErrDeleteConflict.
+// a role to delete still has attachments, it is plan.ErrDeleteConflict.
 func (r *Roles) Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error) {
 	var applied plan.Applied
 	for _, change := range changes {

@@ -209,8 +209,8 @@ func classifyCode(r apiError) classification {
 	return v
 }
 
-// classifyNotFound returns the verdict on a call that failed for want of something
-// other than the role.
+// classifyNotFound returns the verdict on a call that failed because something other
+// than the role is missing.
 func classifyNotFound(r apiError) classification {
 	switch {
 	case r.policy != "":
@@ -231,7 +231,7 @@ func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
 // classifyCredentials returns the fault of not getting credentials. STS may be
-// out of reach for a moment; all else is somebody's to mend.
+// unreachable for a moment; an administrator must fix anything else.
 func classifyCredentials(err *credentialsError) error {
 	if refused, ok := apiErrorOf(err); ok {
 		if v, known := errorCodes[refused.ErrorCode()]; !known || v.kind == fault.Transient {

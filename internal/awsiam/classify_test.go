@@ -57,7 +57,7 @@ func TestRefusals(t *testing.T) {
 		want          string
 	}{
 		"Throttled": {
-			reason: "A throttled account needs nobody.",
+			reason: "A throttled account needs no action.",
 			change: put, status: 400, code: "Throttling", message: "Rate exceeded",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: AWS IAM is throttling this account (Throttling of PutRolePolicy); retrying",
@@ -69,7 +69,7 @@ func TestRefusals(t *testing.T) {
 			want: "role r: AWS IAM is temporarily unavailable (ServiceFailure of PutRolePolicy); retrying",
 		},
 		"ConcurrentModification": {
-			reason: "Conflicts are nobody's business.",
+			reason: "Conflicts need no action.",
 			change: create, status: 409, code: "ConcurrentModification", message: "Request was rejected.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: concurrent modification (ConcurrentModification of CreateRole); retrying",
@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 			want: "role r: concurrent modification (EntityTemporarilyUnmodifiable of PutRolePolicy); retrying",
 		},
 		"DeleteConflict": {
-			reason: "Somebody hung something on the role since it was observed: observe it again.",
+			reason: "Another tool attached something to the role since it was observed: observe it again.",
 			change: plan.DeleteRole{}, status: 409, code: "DeleteConflict", message: "Cannot delete entity, must detach all policies first.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: the role changed during reconciliation (DeleteConflict of DeleteRole); retrying",
@@ -177,7 +177,7 @@ func TestRefusals(t *testing.T) {
 			want: "role r: IAM quota exceeded: tags of a role (TagsPerRole); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"QuotaNew": {
-			reason: "A quota that is new to us is told in AWS's words.",
+			reason: "A quota that the operator does not know is described in AWS's words.",
 			change: put, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for MoonPhases: 4",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: Cannot exceed quota for MoonPhases: 4; reduce usage or request an increase in AWS Service Quotas",
@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 			want: "role r: role cannot be modified (service-linked roles are managed by AWS): Cannot perform the operation on the protected role 'r' - this role is only modifiable by AWS",
 		},
 		"CredentialsInvalid": {
-			reason: "Somebody must give the operator other credentials.",
+			reason: "An administrator must give the operator other credentials.",
 			change: put, status: 403, code: "InvalidClientTokenId", message: "The security token included in the request is invalid.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "role r: AWS IAM rejected the operator's credentials (InvalidClientTokenId): invalid, expired or inactive, or node clock skew; see config/aws/README.md",
@@ -328,7 +328,7 @@ func TestScrub(t *testing.T) {
 		"UUID":  {reason: "As does any other.", text: "see 7a62c49f-347e-4fc4-9331-6e8e00000000.", want: "see …"},
 		"Times": {reason: "Time passes.", text: "at 20260101T000000Z, 2026-01-01T00:00:00.123Z", want: "at …, …"},
 		"Space": {reason: "A condition is a sentence.", text: " a\n\tb ", want: "a b"},
-		"Long":  {reason: "Nobody reads more.", text: strings.Repeat("ä", maxMessage+1), want: strings.Repeat("ä", maxMessage) + "…"},
+		"Long":  {reason: "A reader needs no more.", text: strings.Repeat("ä", maxMessage+1), want: strings.Repeat("ä", maxMessage) + "…"},
 		"Plain": {reason: "The rest is left as it is.", text: "Cannot exceed quota for RolesPerAccount: 1000", want: "Cannot exceed quota for RolesPerAccount: 1000"},
 	}
 	for name, tc := range cases {

@@ -43,16 +43,16 @@ const renewBefore = 5 * time.Minute
 type ClientOptions struct {
 	// Version of the operator, for the user agent.
 	Version string
-	// OnAttempt is told of every attempt of a call to AWS, after it. It must be fast
-	// and safe for concurrent use; nil means that nobody wants to know.
+	// OnAttempt is called after every attempt of a call to AWS. It must be fast and safe
+	// for concurrent use; it may be nil.
 	OnAttempt func(Attempt)
 	// Limiter bounds the attempts of calls to IAM; nil means that nothing does.
 	Limiter *ratelimit.Limiter
-	// OnThrottleWait is told how long a call had to wait for the budget, and how urgent it
-	// was; nil means that nobody wants to know.
+	// OnThrottleWait is called with the time that a call waited for the rate limiter, and
+	// its priority; it may be nil.
 	OnThrottleWait func(ratelimit.Priority, time.Duration)
-	// Load are settings that go before those of the environment: a program that
-	// works in several accounts at once cannot tell them apart by variables.
+	// Load are settings that override those of the environment, for a program that works
+	// in several accounts.
 	Load []func(*config.LoadOptions) error
 }
 
@@ -103,9 +103,9 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 // when two callers change one thing at the same moment. IAM's LimitExceeded, a
 // quota, is not retried, though it sounds like throttling.
 //
-// The SDK's own allowance of retries is off: once it is used up, it turns every
-// passing failure into a final one, for all callers at once. The budget bounds
-// retries as it does first attempts.
+// The SDK's own limit of retries is off: once it is used up, every transient failure
+// of any caller becomes a final one. The rate limiter bounds retries as it does first
+// attempts.
 func newRetryer(mode aws.RetryMode) aws.Retryer {
 	unlimited := func(o *retry.StandardOptions) { o.RateLimiter = awsratelimit.None }
 	var retryer aws.Retryer = retry.NewStandard(unlimited)

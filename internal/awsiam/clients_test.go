@@ -154,7 +154,7 @@ func TestNoAnswer(t *testing.T) {
 		want     string
 	}{
 		"Refused": {
-			reason:   "Neither address nor port is told.",
+			reason:   "The message has neither address nor port.",
 			endpoint: closed.URL,
 			want:     "role r: AWS IAM is unreachable: connection refused",
 		},
@@ -240,7 +240,7 @@ func TestNetworkCause(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	cases := map[string]struct {
 		reason     string
-		sts        http.HandlerFunc // nil if nobody listens
+		sts        http.HandlerFunc // nil if no server listens
 		noToken    bool             // there is no token file
 		nothing    bool             // no credentials are configured
 		wantKind   fault.Kind
@@ -381,7 +381,7 @@ func configureToken(t *testing.T, mounted bool) {
 	}
 }
 
-// Every attempt is told, with an outcome that is fit to be a metric's label.
+// Every attempt is recorded, with an outcome that can be the label of a metric.
 func TestOnCall(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
@@ -397,7 +397,7 @@ func TestOnCall(t *testing.T) {
 			want: []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeSuccess}},
 		},
 		"Code": {
-			reason: "A code that is known is told.",
+			reason: "A known code is recorded.",
 			answer: func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Throttling", "Rate exceeded") },
 			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: "Throttling"}},
 		},
@@ -412,7 +412,7 @@ func TestOnCall(t *testing.T) {
 			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeNoAnswer}},
 		},
 		"Attempts": {
-			reason:   "An attempt that is repeated is told, too.",
+			reason:   "An attempt that is repeated is recorded, too.",
 			attempts: "2",
 			answer:   onceOnly("InternalFailure"),
 			want: []Attempt{

@@ -15,12 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A code that the SDK documents for a call that we make, and that nobody has
-// thought about, fails this test: also one that a new version of the SDK brings.
+// A code that the SDK documents for one of the operator's calls, and that has no class,
+// fails this test, including one that a new version of the SDK adds.
 func TestEveryDocumentedCodeIsClassified(t *testing.T) {
 	calls := map[string][]string{
 		"github.com/aws/aws-sdk-go-v2/service/iam": methods(reflect.TypeFor[API]()),
-		// The SDK makes the second call by itself, to get the operator's credentials.
+		// The SDK makes the second call itself, to get the operator's credentials.
 		"github.com/aws/aws-sdk-go-v2/service/sts": append(methods(reflect.TypeFor[STS]()), "AssumeRoleWithWebIdentity"),
 	}
 	for module, operations := range calls {

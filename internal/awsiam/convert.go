@@ -13,11 +13,11 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// defaultMaxSessionDuration is what a role has that nobody gave another session
-// duration, in seconds.
+// defaultMaxSessionDuration is the session duration of a role that sets none, in
+// seconds.
 const defaultMaxSessionDuration = 3600
 
-// observed returns what GetRole tells of a role: all but its policies.
+// observed returns what GetRole returns of a role: all but its policies.
 func observed(role *iamtypes.Role) *plan.Observed {
 	found := &plan.Observed{
 		Role: plan.Role{
@@ -74,7 +74,7 @@ func attachedARNs(attached []iamtypes.AttachedPolicy) []string {
 	return arns
 }
 
-// tagMap returns tags without those of AWS itself, which nobody can change.
+// tagMap returns tags without those of AWS itself, which no caller can change.
 func tagMap(tags []iamtypes.Tag) map[string]string {
 	m := make(map[string]string, len(tags))
 	for _, tag := range tags {

@@ -29,12 +29,12 @@ func TestDocument(t *testing.T) {
 			want:    policy.DenyAllTrust(),
 		},
 		"NotAPolicy": {
-			reason:  "What is no policy is told as it is, and equals no desired one.",
+			reason:  "What is no policy is returned as it is, and equals no desired one.",
 			encoded: "%7B%22Version%22%3A%221999%22%7D",
 			want:    `{"Version":"1999"}`,
 		},
 		"NotEncoded": {
-			reason:  "What cannot be decoded is told as it is.",
+			reason:  "What cannot be decoded is returned as it is.",
 			encoded: "100%",
 			want:    "100%",
 		},
@@ -62,5 +62,5 @@ func TestTags(t *testing.T) {
 	}
 }
 
-// unknownChange is a change that somebody forgot to teach Apply.
+// unknownChange is a change that Apply does not know.
 type unknownChange struct{ plan.Change }

@@ -14,7 +14,7 @@ import (
 // pageSize is the most items that IAM puts on a page. It may put fewer.
 const pageSize = 1000
 
-// ListAll looks at all roles in a path at once, at one call for each thousand roles
+// ListAll reads all roles under a path, at one call for each thousand roles
 // of the account and one for each thousand in the path. Neither of the two lists
 // that it reads is whole: GetAccountAuthorizationDetails lacks description and
 // session duration, ListRoles all policies, tags and the boundary
@@ -44,8 +44,8 @@ func (r *Roles) ListAll(ctx context.Context, path string) (plan.RoleSnapshot, er
 	return fleet, nil
 }
 
-// details returns what GetAccountAuthorizationDetails tells of the roles in path,
-// by role ID.
+// details returns what GetAccountAuthorizationDetails returns of the roles in path, by
+// role ID.
 func (r *Roles) details(ctx context.Context, path string, fleet *plan.RoleSnapshot) (map[string]iamtypes.RoleDetail, error) {
 	details := map[string]iamtypes.RoleDetail{}
 	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.api, &iam.GetAccountAuthorizationDetailsInput{

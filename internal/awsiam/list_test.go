@@ -18,8 +18,8 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// A sweep sees of every role in the path what a look at the role itself sees, at
-// two calls for all of them.
+// A bulk read returns the same of every role in the path as a read of that role, at two
+// calls for all of them.
 func TestSweep(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
@@ -42,7 +42,7 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	if fleet.Calls != 2 || len(fleet.Roles) != 2 {
-		t.Fatalf("the sweep found %d roles in %d calls, want 2 in 2", len(fleet.Roles), fleet.Calls)
+		t.Fatalf("the bulk read found %d roles in %d calls, want 2 in 2", len(fleet.Roles), fleet.Calls)
 	}
 	for key, name := range map[string]string{"plain": "Plain", full(t).Name: full(t).Name} {
 		seen, err := roles.Observe(t.Context(), name)
@@ -50,7 +50,7 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(seen, fleet.Roles[key]); diff != "" {
-			t.Errorf("role %s: -looked at by itself, +in the sweep:\n%s", name, diff)
+			t.Errorf("role %s: -read individually, +in the bulk read:\n%s", name, diff)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestSweepPages(t *testing.T) {
 			}
 			fleet, err := r.ListAll(t.Context(), "/p/")
 			if err != nil || len(fleet.Roles) != roles || fleet.Calls != tc.calls {
-				t.Errorf("%s\nthe sweep found %d roles in %d calls, want %d in %d: %v", tc.reason, len(fleet.Roles), fleet.Calls, roles, tc.calls, err)
+				t.Errorf("%s\nthe bulk read found %d roles in %d calls, want %d in %d: %v", tc.reason, len(fleet.Roles), fleet.Calls, roles, tc.calls, err)
 			}
 		})
 	}
@@ -119,13 +119,13 @@ func withEmptyPages(next http.Handler) http.Handler {
 	})
 }
 
-// A sweep that fails half way tells nothing.
+// A bulk read that fails half way returns nothing.
 func TestSweepFails(t *testing.T) {
 	for _, action := range []string{"GetAccountAuthorizationDetails", "ListRoles"} {
 		_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{Rules: []awslocal.Rule{{Action: action, Error: "AccessDenied"}}}})
 		fleet, err := NewRoles(c.IAM).ListAll(t.Context(), "/")
 		if err == nil || fleet.Roles != nil {
-			t.Errorf("%s was denied, and the sweep found %v: %v", action, fleet, err)
+			t.Errorf("%s was denied, and the bulk read found %v: %v", action, fleet, err)
 		}
 	}
 }

@@ -266,8 +266,8 @@ var unstableText = []struct {
 	{regexp.MustCompile(`\s+`), " "},
 }
 
-// maxMessage is how much of AWS's words is kept: a condition holds 32768
-// characters, and a reader's patience less.
+// maxMessage is how much of AWS's words is kept: a condition can hold 32768 characters,
+// which is more than a user reads.
 const maxMessage = 1000
 
 // redact returns AWS's words without session names, request IDs and times.

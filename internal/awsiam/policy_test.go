@@ -95,7 +95,7 @@ func TestOperatorPolicyMatchesAPI(t *testing.T) {
 		less, beside []string // than, and what is called
 	}{
 		"Bounded": {
-			reason: "With a forced boundary nobody takes a boundary away; providers are made only if a flag says so.",
+			reason: "With a forced boundary the operator removes no boundary; it creates providers only if a flag says so.",
 			files:  []string{bounded},
 			less:   append([]string{"DeleteRolePermissionsBoundary"}, providers...),
 		},
@@ -173,8 +173,8 @@ func without(context map[string][]string, key string) map[string][]string {
 	return context
 }
 
-// What the operator has to do is allowed, and what would let it, or whoever
-// takes it over, reach beyond its own roles is denied.
+// What the operator must do is allowed, and what would let the operator, or an attacker
+// with its credentials, reach beyond its own roles is denied.
 func TestOperatorPolicyDecides(t *testing.T) {
 	const (
 		foreign  = "arn:aws:iam::123456789012:role/admin"
@@ -200,7 +200,7 @@ func TestOperatorPolicyDecides(t *testing.T) {
 		"CreateBoundary":  {"To create with a boundary is to put one.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: created(nil)}, policy.Allowed, policy.Allowed},
 		"CreateUnbounded": {"A role without the boundary.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), bound)}, policy.ExplicitDeny, policy.Allowed},
 		"CreateOtherwise": {"A role with another boundary.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(map[string][]string{bound: {policyARN}})}, policy.ExplicitDeny, policy.Allowed},
-		"CreateUntagged":  {"A role that nobody would know again.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), setTag)}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"CreateUntagged":  {"A role without an owner.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), setTag)}, policy.ImplicitDeny, policy.ImplicitDeny},
 		"CreateForOther":  {"A role in the name of another cluster.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(map[string][]string{setTag: {"test"}})}, policy.ExplicitDeny, policy.ExplicitDeny},
 		"CreateOutside":   {"A role outside of the path.", policy.Request{Action: "iam:CreateRole", Resource: foreign, Context: created(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
 
@@ -211,16 +211,16 @@ func TestOperatorPolicyDecides(t *testing.T) {
 		"TrustUntagged":  {"A role in the path that is not ours.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: roleARN, Context: without(owned(nil), tag)}, policy.ImplicitDeny, policy.ImplicitDeny},
 		"Update":         {"Description and session duration.", policy.Request{Action: "iam:UpdateRole", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
 		"Put":            {"An inline policy of a bounded role.", policy.Request{Action: "iam:PutRolePolicy", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
-		"PutUnbounded":   {"An inline policy of a role whose boundary somebody took away.", policy.Request{Action: "iam:PutRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.ImplicitDeny, policy.Allowed},
+		"PutUnbounded":   {"An inline policy of a role without a boundary.", policy.Request{Action: "iam:PutRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.ImplicitDeny, policy.Allowed},
 		"PutOwn":         {"A policy for the operator itself.", policy.Request{Action: "iam:PutRolePolicy", Resource: operator, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
 		"Attach":         {"A managed policy.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches(policyARN)}, policy.Allowed, policy.Allowed},
-		"AttachAdmin":    {"Everything at once.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/AdministratorAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"AttachAdmin":    {"All permissions in one policy.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/AdministratorAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
 		"AttachIAM":      {"All of IAM.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/IAMFullAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
 		"Detach":         {"Rights can be taken from a role without a boundary.", policy.Request{Action: "iam:DetachRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.Allowed, policy.Allowed},
 		"DeleteInline":   {"Rights can be taken from a role without a boundary.", policy.Request{Action: "iam:DeleteRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.Allowed, policy.Allowed},
 		"Delete":         {"A role of ours.", policy.Request{Action: "iam:DeleteRole", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
-		"DeleteForeign":  {"Somebody's role.", policy.Request{Action: "iam:DeleteRole", Resource: foreign, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Bound":          {"The boundary, put back.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
+		"DeleteForeign":  {"A role of another owner.", policy.Request{Action: "iam:DeleteRole", Resource: foreign, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Bound":          {"The boundary, restored.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
 		"BoundOtherwise": {"Another boundary.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(map[string][]string{bound: {policyARN}})}, policy.ExplicitDeny, policy.Allowed},
 		"Unbound":        {"No boundary.", policy.Request{Action: "iam:DeleteRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.ExplicitDeny, policy.Allowed},
 		"Rewrite":        {"The boundary's own text.", policy.Request{Action: "iam:CreatePolicyVersion", Resource: boundaryARN}, policy.ExplicitDeny, policy.ExplicitDeny},

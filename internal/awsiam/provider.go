@@ -32,7 +32,7 @@ func (p *Providers) Provider(ctx context.Context, arn string) (*plan.Provider, e
 // CreateProvider makes the OIDC provider for the issuer, which accepts tokens of
 // audience, and returns its ARN. Thumbprints are left to IAM, which finds them
 // out and uses them only if the issuer's certificate is of no public authority.
-// That somebody else made the provider at the same moment is a transient fault.
+// If another client creates the provider at the same moment, that is a transient fault.
 func (p *Providers) CreateProvider(ctx context.Context, issuerURL, audience string, tags map[string]string) (string, error) {
 	out, err := p.api.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
 		Url:          aws.String(issuerURL),

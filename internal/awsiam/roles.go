@@ -50,10 +50,9 @@ func (r *Roles) Observe(ctx context.Context, name string) (*plan.Observed, error
 	return found, nil
 }
 
-// ObserveForTeardown returns the role of that name with all that has to go
-// before it can be deleted, or nil if there is none. Inline policies come
-// without their documents, which nobody compares any more; instance profiles
-// come too.
+// ObserveForTeardown returns the role of that name with everything that must be removed
+// before it can be deleted, or nil if there is none: inline policies without their
+// documents, which are no longer compared, and instance profiles.
 func (r *Roles) ObserveForTeardown(ctx context.Context, name string) (*plan.Observed, error) {
 	found, err := r.observe(ctx, name, r.inlineNames)
 	if err == nil && found != nil {
@@ -75,7 +74,7 @@ func (r *Roles) ObserveOwner(ctx context.Context, name string) (*plan.Observed, 
 	return found, nil
 }
 
-// get returns the role without what hangs on it.
+// get returns the role without its attachments.
 func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 	out, err := r.api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
 	if isNotFound(err) {

@@ -162,8 +162,8 @@ func TestApplyChanges(t *testing.T) {
 		},
 		"UpdateRole": {
 			reason: "Description and session duration are always set together.",
-			change: plan.UpdateRole{Description: "For nobody", MaxSessionDuration: 3600},
-			edit:   func(r *plan.Role) { r.Description, r.MaxSessionDuration = "For nobody", 3600 },
+			change: plan.UpdateRole{Description: "For no one", MaxSessionDuration: 3600},
+			edit:   func(r *plan.Role) { r.Description, r.MaxSessionDuration = "For no one", 3600 },
 		},
 		"UpdateRoleWithoutDescription": {
 			reason: "A description is taken away by an empty one.",
@@ -235,8 +235,8 @@ func TestApplyChanges(t *testing.T) {
 	}
 }
 
-// A role is taken down with all that hangs on it, whoever hung it there, and
-// each step may be repeated.
+// A role is deleted with all its attachments, also those of other tools, and each step
+// may be repeated.
 func TestTeardown(t *testing.T) {
 	_, client, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
@@ -259,7 +259,7 @@ func TestTeardown(t *testing.T) {
 
 	changes := plan.Teardown(observed)
 	must(t, roles, role.Name, changes...)
-	must(t, roles, role.Name, changes[1:]...) // all but the trust, which has no role any more
+	must(t, roles, role.Name, changes[1:]...) // all but the trust policy, which no longer has a role
 	must(t, roles, role.Name, plan.DeleteBoundary{})
 	for _, observe := range []string{"Observe", "ObserveForTeardown"} {
 		if got, err := observations(roles)[observe](t.Context(), role.Name); got != nil || err != nil {
@@ -284,8 +284,8 @@ func TestRoleExists(t *testing.T) {
 	}
 }
 
-// What hangs on a role unknown to the plan keeps it from being deleted; whoever
-// asks for that has to look again.
+// An attachment that the plan does not know keeps the role from being deleted; the
+// caller must observe the role again.
 func TestDeleteConflict(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
@@ -299,7 +299,7 @@ func TestDeleteConflict(t *testing.T) {
 	}
 	owner, err := roles.ObserveOwner(t.Context(), role.Name)
 	if err != nil || owner == nil || owner.Path != role.Path || owner.Managed != nil {
-		t.Errorf("ObserveOwner(...) = %v, %v; want the role and nothing that hangs on it", owner, err)
+		t.Errorf("ObserveOwner(...) = %v, %v; want the role without its attachments", owner, err)
 	}
 }
 

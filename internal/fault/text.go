@@ -46,7 +46,7 @@ func wholeRunes(text string, most int) string {
 }
 
 // Escape returns text on one line: characters that control a terminal, that change
-// the direction of the text after them, or that nobody can see are written as in a Go
+// the direction of the text after them, or that are invisible are written as in a Go
 // string, such as \n and \u202e. A message must not look like something that it does
 // not say.
 func Escape(text string) string {

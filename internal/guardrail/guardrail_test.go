@@ -215,7 +215,7 @@ func TestUnreadableContents(t *testing.T) {
 		"NotRead":   {"To forget to read them allows nothing.", set, Facts{}, managed, "spec.policies.managed[0]: the contents of " + arn + " are not known yet", fault.Transient, v1alpha1.ReasonProgressingWithRetry},
 		"NoPolicy":  {"Contents that are no policy may grant anything.", set, known(`{"statement": []}`), managed, "spec.policies.managed[0]: its contents cannot be read: policy document: statement: unknown element; allowed (case-sensitive): Id, Statement, Version", fault.Blocked, v1alpha1.ReasonGuardrailViolated},
 		"WrongSpec": {"What an edit must change comes first.", Set{newGuardrail(t, "g", `{inlinePolicies: Forbidden}`)}, facts, `{policies: {managed: ["` + arn + `"], inline: [{name: p, document: "{}"}]}}`, "rejected by PodIdentityGuardrail g: spec.policies.inline: inline policies are forbidden; use managed policies", fault.Terminal, v1alpha1.ReasonGuardrailViolated},
-		"Trusted":   {"Nobody must read what is trusted.", Set{newGuardrail(t, "g", `{managedPolicies: {trusted: ["*"]}}`)}, facts, managed, "", 0, ""},
+		"Trusted":   {"The contents of a trusted policy need not be read.", Set{newGuardrail(t, "g", `{managedPolicies: {trusted: ["*"]}}`)}, facts, managed, "", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := tc.set.Evaluate(identity(t, tc.spec), tc.facts)

@@ -171,12 +171,12 @@ func TestParseRefuses(t *testing.T) {
 		"IntervalShort":     {reason: "AWS would throttle the account.", args: []string{"--drift-check-interval=999ms"}, want: []string{refused("drift-check-interval", "999ms", "a duration of at least 1s, such as 10m")}},
 		"IntervalUnit":      {reason: "Ten of what?", args: []string{"--drift-check-interval=10"}, want: []string{refused("drift-check-interval", "10", "a duration of at least 1s, such as 10m")}},
 		"Grace":             {reason: "Time does not run backwards.", args: []string{"--iam-propagation-delay=-1s"}, want: []string{refused("iam-propagation-delay", "-1s", "a duration of at most 1h, such as 10s; 0 disables the wait")}},
-		"ReconcilesNone":    {reason: "Somebody has to work.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{refused("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
+		"ReconcilesNone":    {reason: "There must be a worker.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{refused("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
 		"ReconcilesWord":    {reason: "A word is no number.", args: []string{"--max-concurrent-reconciles=many"}, want: []string{refused("max-concurrent-reconciles", "many", "a number from 1 to 100")}},
 		"Boolean":           {reason: "Yes is not true.", args: []string{"--leader-elect=yes"}, want: []string{refused("leader-elect", "yes", "true or false")}},
 		"Namespace":         {reason: "Kubernetes takes no such name.", args: []string{"--leader-election-namespace=A"}, want: []string{refused("leader-election-namespace", "A", "the name of a namespace")}},
 		"LeaseShort":        {reason: "One slow answer of the API server would cost the lead.", args: []string{"--leader-election-lease-duration=2s"}, want: []string{refused("leader-election-lease-duration", "2s", "a duration from 3s to 5m, such as 15s")}},
-		"LeaseLong":         {reason: "Nobody would work for that long.", args: []string{"--leader-election-lease-duration=6m"}, want: []string{refused("leader-election-lease-duration", "6m", "a duration from 3s to 5m, such as 15s")}},
+		"LeaseLong":         {reason: "No replica would be active for that long.", args: []string{"--leader-election-lease-duration=6m"}, want: []string{refused("leader-election-lease-duration", "6m", "a duration from 3s to 5m, such as 15s")}},
 		"Address":           {reason: "A port alone is no address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{refused("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0")}},
 		"Port":              {reason: "There are no more ports.", args: []string{"--metrics-bind-address=:65536"}, want: []string{refused("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0")}},
 		"Format":            {reason: "There are two.", args: []string{"--log-format=xml"}, want: []string{refused("log-format", "xml", "json or text")}},
@@ -187,7 +187,7 @@ func TestParseRefuses(t *testing.T) {
 		"NotEvenAFlag":      {reason: "It has no name.", args: []string{"--=x", "--log-level=x"}, want: []string{"unknown flag --=x; see --help", refused("log-level", "x", "debug, info or error")}},
 		"WrongInEnviroment": {reason: "The message says where the value comes from.", env: map[string]string{"PODIDENTITY_LOG_LEVEL": "x"}, want: []string{`invalid value "x" for --log-level (from PODIDENTITY_LOG_LEVEL): must be debug, info or error`}},
 		"Several": {
-			reason: "All mistakes are told at once, in the order of the help.",
+			reason: "All mistakes are reported together, in the order of the help.",
 			args:   []string{"--nonsense", "--log-level=x", "--audience", "a b", "--cluster-name=A", "word"},
 			want: []string{
 				"unknown flag --nonsense; see --help",

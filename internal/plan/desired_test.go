@@ -52,7 +52,7 @@ func TestDesired(t *testing.T) {
 	}{
 		"Empty": {reason: "A role without rights for the ServiceAccount of the object's name."},
 		"ServiceAccount": {
-			reason: "Another name is trusted and annotated; somebody else's gets no more than it must.",
+			reason: "Another name is trusted and annotated; a ServiceAccount of another owner gets no more than it must.",
 			spec: func(s *v1alpha1.PodIdentitySpec) {
 				s.ServiceAccount = v1alpha1.ServiceAccountSpec{Name: "web", Mode: v1alpha1.ServiceAccountAnnotate, TokenExpirationSeconds: 3600}
 			},
@@ -187,7 +187,7 @@ func TestDesiredRefuses(t *testing.T) {
 		"Twice":    {"Two lists of values for one key would be an or.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: duplicate operator and key (stringEquals, AWS:A), already in conditions[0]"}},
 		"Operator": {"IAM knows no such operator.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{{Effect: "Allow", Actions: statement.Actions, Resources: statement.Resources, Conditions: []v1alpha1.Condition{{Operator: "Equals", Key: "a:b", Values: []v1alpha1.ConditionValue{"1"}}}}}}), []string{"spec.policies.inline[p].statements: "}},
 		"Several": {
-			"All that is wrong is told at once.",
+			"All faults are reported together.",
 			func(s *v1alpha1.PodIdentitySpec) {
 				s.Role.PermissionsBoundary = "arn:aws-cn:iam::aws:policy/B"
 				s.Role.Tags = map[string]v1alpha1.TagValue{"Team": "a", "team": "b", "IAM.podidentity.io/uid": "c"}

@@ -38,7 +38,7 @@ func TestDiff(t *testing.T) {
 			[]Change{CreateRole{Role: bare}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"Trust": {
-			"A trust policy edited by hand is put back.", new(role(func(r *Role) { r.Trust = trusting("b") })), role(),
+			"A trust policy that was edited by hand is restored.", new(role(func(r *Role) { r.Trust = trusting("b") })), role(),
 			[]Change{UpdateTrust{Trust: trusting("a")}},
 		},
 		"Settings": {
@@ -46,7 +46,7 @@ func TestDiff(t *testing.T) {
 			[]Change{UpdateRole{MaxSessionDuration: 3600, ChangedFields: "description+sessionDuration"}},
 		},
 		"Boundary": {
-			"A boundary that was taken away is put back.", new(role()), role(func(r *Role) { r.Boundary = admin }),
+			"A boundary that was removed is restored.", new(role()), role(func(r *Role) { r.Boundary = admin }),
 			[]Change{PutBoundary{ARN: admin}},
 		},
 		"BoundaryGone": {
@@ -65,7 +65,7 @@ func TestDiff(t *testing.T) {
 			[]Change{DeleteRolePolicy{Name: "old"}, DetachPolicy{ARN: admin}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"BoundaryReplaced": {
-			"What both boundaries would let pass must not be old and new at once.",
+			"What both boundaries allow must not be old and new at the same time.",
 			new(role(func(r *Role) { r.Boundary = admin })), role(func(r *Role) { r.Boundary, r.Managed = readOnly, nil }),
 			[]Change{DetachPolicy{ARN: readOnly}, PutBoundary{ARN: readOnly}},
 		},
@@ -99,7 +99,7 @@ func TestDiff(t *testing.T) {
 			},
 		},
 		"DenialLifted": {
-			"What the one denied, the other must not allow any more when the denial goes.",
+			"When the denial is removed, nothing may still allow what it denied.",
 			new(role(func(r *Role) {
 				r.Inline = map[string]InlinePolicy{"a": {Document: allowAndDeny("sqs:*", "s3:PutObject")}, "b": {Document: allowing("s3:PutObject", "*")}}
 			})),
@@ -119,7 +119,7 @@ func TestDiff(t *testing.T) {
 			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: denyAll}}, PutBoundary{ARN: readOnly}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: toUsers(policy.Version2008)}}},
 		},
 		"Unreadable": {
-			"A policy that somebody broke may allow and deny anything: it is replaced in one call.",
+			"A policy that is unreadable may allow and deny anything: it is replaced in one call.",
 			new(role(func(r *Role) { r.Inline = map[string]InlinePolicy{"queue": {Document: "{}x"}} })), role(),
 			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}},
 		},
@@ -267,7 +267,7 @@ func TestTeardown(t *testing.T) {
 	}
 	bare := &Observed{Role: Role{Name: "r", Trust: trusting("a")}}
 	if diff := cmp.Diff([]Change{DeleteRole{}}, Teardown(bare)); diff != "" {
-		t.Errorf("A role that nothing hangs on is there or not.\nTeardown(...): -want, +got:\n%s", diff)
+		t.Errorf("A role without attachments exists or not.\nTeardown(...): -want, +got:\n%s", diff)
 	}
 	for hanging, observed := range map[string]*Observed{
 		"managed policy":   {Role: Role{Trust: trusting("a"), Managed: []string{"arn:1"}}},
@@ -316,7 +316,7 @@ func TestFleet(t *testing.T) {
 		t.Error("A role that differs is found in sync.")
 	}
 	if fleet.Find(Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "2"}, role) != nil {
-		t.Error("Somebody else's role is found in sync.")
+		t.Error("A role of another owner is found in sync.")
 	}
 	moved := role.Clone()
 	moved.Path = "/q/"

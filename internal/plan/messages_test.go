@@ -31,7 +31,7 @@ func TestDesiredMessages(t *testing.T) {
 		spec      func(*v1alpha1.PodIdentitySpec)
 		want      string
 	}{
-		"BadJSON":     {"Where the JSON ends is told.", "aws", document(`{"Version":`), "spec.policies.inline[p].document: policy document: is not JSON: unexpected end of JSON input (at byte 11)"},
+		"BadJSON":     {"The message has the position at which the JSON ends.", "aws", document(`{"Version":`), "spec.policies.inline[p].document: policy document: is not JSON: unexpected end of JSON input (at byte 11)"},
 		"ReservedTag": {"The owner's tags are the operator's.", "aws", tags(TagUID), "spec.role.tags[iam.podidentity.io/uid]" + reserved},
 		"AWSTag":      {"So are AWS's own AWS's, in any case.", "aws", tags("AWS:x"), "spec.role.tags[AWS:x]" + reserved},
 		"TagCase":     {"IAM knows one of two such keys.", "aws", tags("team", "Team"), "spec.role.tags[team]: duplicate of Team (IAM tag keys are case-insensitive); remove one of them"},
@@ -57,7 +57,7 @@ func TestDesiredMessages(t *testing.T) {
 			"spec.policies.managed[0]: arn:aws:iam::aws:policy/aws-service-role/A is a policy for service-linked roles, and IAM attaches it to no other role; use a different policy",
 		},
 		"Several": {
-			"All is told at once, in the order of the fields.", "aws-cn",
+			"All faults are reported together, in the order of the fields.", "aws-cn",
 			func(s *v1alpha1.PodIdentitySpec) {
 				s.Role.PermissionsBoundary = "arn:aws:iam::aws:policy/B"
 				tags("aws:a", "aws:b")(s)

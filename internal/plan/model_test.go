@@ -41,7 +41,7 @@ func trusting(serviceAccounts ...string) policy.Document {
 	return policy.Trust(spec)
 }
 
-// trusts draws a trust policy: a generated one, or one that somebody typed.
+// trusts draws a trust policy: a generated one, or a hand-written one.
 var trusts = rapid.Custom(func(t *rapid.T) policy.Document {
 	switch rapid.IntRange(0, 5).Draw(t, "trust") {
 	case 0:
@@ -124,7 +124,7 @@ func applyTo(role *Role, change Change) *Role {
 	return &next
 }
 
-// grant is what a role lets somebody do.
+// grant is what a role allows a caller.
 type grant struct{ subject, action, resource string }
 
 // grantsOf returns all that a role grants in the small world; nil grants nothing.

@@ -56,7 +56,7 @@ func TestRoleNamesDiffer(t *testing.T) {
 	})
 }
 
-// Parts that are joined alike are told apart.
+// Names whose parts join to the same text differ.
 func TestRoleNamesOfShiftedParts(t *testing.T) {
 	seen := map[string][3]string{}
 	for _, parts := range [][3]string{{"a-b", "c", "d"}, {"a", "b-c", "d"}, {"a", "b", "c-d"}, {"a.b", "c", "d"}, {"a", "b", "c.d"}} {

@@ -22,10 +22,10 @@ func TestClaimAndWhose(t *testing.T) {
 		"Ours":         {"All five tags name the object.", tags(func(map[string]string) {}), Owned, "PodIdentity shop/checkout of cluster prod (uid uid-1)"},
 		"EarlierUID":   {"An object of the same name had it.", tags(func(m map[string]string) { m[TagUID] = "uid-0" }), Adoptable, "(uid uid-0)"},
 		"NoUID":        {"An administrator named the object for adoption.", tags(func(m map[string]string) { delete(m, TagUID) }), Adoptable, "PodIdentity shop/checkout"},
-		"NotManaged":   {"It names us, but nobody of ours made it.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Adoptable, "PodIdentity shop/checkout"},
-		"OtherCluster": {"The same name in another cluster is somebody else.", tags(func(m map[string]string) { m[TagCluster] = "test" }), NotOwned, "of cluster test"},
+		"NotManaged":   {"Its tags name the object, but no operator created it.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Adoptable, "PodIdentity shop/checkout"},
+		"OtherCluster": {"The same name in another cluster is another owner.", tags(func(m map[string]string) { m[TagCluster] = "test" }), NotOwned, "of cluster test"},
 		"OtherName":    {"Another object of the cluster.", tags(func(m map[string]string) { m[TagName] = "cart" }), NotOwned, "PodIdentity shop/cart"},
-		"Incomplete":   {"Tags of ours that do not say whose it is.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner (incomplete"},
+		"Incomplete":   {"The operator's tags, without an owner.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner (incomplete"},
 		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "another owner (no iam.podidentity.io/ tags)"},
 	}
 	for name, tc := range cases {

@@ -58,7 +58,7 @@ func TestQuotas(t *testing.T) {
 			role:   plan.Role{Managed: make([]string, 25), Trust: text(9000)},
 		},
 		"Several": {
-			reason: "All that is wrong is said at once.",
+			reason: "All faults are reported together.",
 			quotas: plan.Quotas{AttachedPoliciesPerRole: 1, RolePolicySize: 1},
 			role:   plan.Role{Managed: make([]string, 2), Inline: map[string]plan.InlinePolicy{"a": {Document: text(2)}}},
 			want: "spec.policies.managed has 2 policies but the quota is 1 (AttachedPoliciesPerRoleQuota); remove some or request a quota increase in AWS Service Quotas; " +

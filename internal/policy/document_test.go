@@ -121,7 +121,7 @@ func TestParseAlike(t *testing.T) {
 			want:   Document(inStatement(`"Principal":{"AWS":"*"}`)),
 		},
 		"NobodyInParticular": {
-			reason: "A type of principal without IDs adds nobody.",
+			reason: "A type of principal without IDs adds no principal.",
 			a:      inStatement(`"Principal":{"AWS":[],"Service":"x"}`),
 			b:      inStatement(`"Principal":{"Service":"x"}`),
 		},
@@ -161,10 +161,10 @@ func TestParseDifferent(t *testing.T) {
 		"Version":         {"Only the newer one has variables.", `{"Version":"2012-10-17"}`, `{}`},
 		"Sid":             {"A Sid is part of the document.", inStatement(`"Sid":"A"`), inStatement(`"Sid":"B"`)},
 		"Id":              {"So is an Id.", `{"Id":"A"}`, `{"Id":"B"}`},
-		"Effect":          {"Everything hangs on it.", inStatement(`"Effect":"Allow"`), inStatement(`"Effect":"Deny"`)},
+		"Effect":          {"The effect decides everything.", inStatement(`"Effect":"Allow"`), inStatement(`"Effect":"Deny"`)},
 		"Negation":        {"NotAction is not Action.", inStatement(`"NotAction":"a:b"`), inStatement(`"Action":"a:b"`)},
 		"EmptyList":       {"No values match nothing; no element is something else.", inStatement(`"Action":[]`), inStatement(``)},
-		"EmptyPrincipal":  {"Nobody is somebody else than no element.", inStatement(`"Principal":{}`), inStatement(``)},
+		"EmptyPrincipal":  {"An element without principals differs from no element.", inStatement(`"Principal":{}`), inStatement(``)},
 		"EmptyValues":     {"No values match nothing.", inStatement(`"Condition":{"Bool":{"aws:a":[]}}`), inStatement(``)},
 		"TypeOfPrincipal": {"The type is part of the name.", inStatement(`"Principal":{"AWS":"x"}`), inStatement(`"Principal":{"Service":"x"}`)},
 		"NoRoot":          {"An ARN with a region is no account's.", inStatement(`"Principal":{"AWS":"arn:aws:iam:eu:123456789012:root"}`), inStatement(`"Principal":{"AWS":"123456789012"}`)},
@@ -290,7 +290,7 @@ func TestPolicyOfNoDocument(t *testing.T) {
 }
 
 // Two conditions on one key must both hold, which JSON cannot say. The text
-// must not say less: it says it twice, and nobody takes it.
+// must not say less: it says it twice, and IAM rejects it.
 func TestDocumentOfContradiction(t *testing.T) {
 	p := Policy{Version: Version2012, Statements: []Statement{{Conditions: []Condition{
 		{"StringEquals", "aws:a", []string{"1"}},

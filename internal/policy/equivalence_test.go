@@ -31,8 +31,8 @@ func TestKnownDifferencesToOracle(t *testing.T) {
 		"RepeatedWhole":   {"A statement said twice is said once.", `{"Statement":[{},{}]}`, `{"Statement":[{}]}`, true},
 		"EmptyAction":     {"An element without values matches nothing.", inStatement(`"Action":[]`), inStatement(``), false},
 		"EmptyResource":   {"The same.", inStatement(`"Resource":[]`), inStatement(``), false},
-		"EmptyPrincipal":  {"Nobody is not nothing said.", inStatement(`"Principal":{}`), inStatement(``), false},
-		"EverybodyNobody": {"Everybody is not nobody.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{}`), false},
+		"EmptyPrincipal":  {"An element without principals is not the same as no element.", inStatement(`"Principal":{}`), inStatement(``), false},
+		"EverybodyNobody": {"Every principal is not the same as no principal.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{}`), false},
 		"Number":          {"Text is kept as it is.", inStatement(`"Condition":{"NumericEquals":{"aws:a":1.50}}`), inStatement(`"Condition":{"NumericEquals":{"aws:a":1.5}}`), false},
 	}
 	for name, tc := range cases {

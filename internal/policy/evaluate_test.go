@@ -32,7 +32,7 @@ func TestEvaluate(t *testing.T) {
 		policies []Policy
 		want     Decision
 	}{
-		"Nothing":       {"What nobody allows is denied.", get, nil, ImplicitDeny},
+		"Nothing":       {"What no statement allows is denied.", get, nil, ImplicitDeny},
 		"Allowed":       {"A match allows.", get, []Policy{policyOf(allow([]string{"s3:GetObject"}, "arn:aws:s3:::shop/*"))}, Allowed},
 		"CaseOfAction":  {"Actions have no case.", get, []Policy{policyOf(allow([]string{"S3:getOBJECT"}, "*"))}, Allowed},
 		"WildAction":    {"Patterns in actions.", get, []Policy{policyOf(allow([]string{"s3:G?t*"}, "*"))}, Allowed},
@@ -122,7 +122,7 @@ func TestEvaluatePrincipal(t *testing.T) {
 		"AccountOfRole": {"An ARN tells its account.", session[1:2], is(Principal{AWS, testAccount}), true},
 		"AccountOfSTS":  {"A session's too.", session[:1], is(Principal{AWS, testAccount}), true},
 		"OtherAccount":  {"Another account.", session, is(Principal{AWS, "222222222222"}), false},
-		"OtherService":  {"A queue is nobody.", []Principal{{AWS, "arn:aws:sqs:eu:111111111111:q"}}, is(Principal{AWS, testAccount}), false},
+		"OtherService":  {"A queue is no principal.", []Principal{{AWS, "arn:aws:sqs:eu:111111111111:q"}}, is(Principal{AWS, testAccount}), false},
 		"NoARN":         {"A unique ID has no account.", []Principal{{AWS, "AROAEXAMPLE"}}, is(Principal{AWS, testAccount}), false},
 		"NotARN":        {"It must be an ARN.", []Principal{{AWS, "urn:aws:iam::111111111111:role/r"}}, is(Principal{AWS, testAccount}), false},
 		"CaseOfRole":    {"Names have a case.", session, is(Principal{AWS, "arn:aws:iam::111111111111:role/path/R"}), false},
@@ -132,14 +132,14 @@ func TestEvaluatePrincipal(t *testing.T) {
 		"Federated":     {"By provider.", web, is(Principal{Federated, testProvider}), true},
 		"Type":          {"The type counts.", web, is(Principal{AWS, testProvider}), false},
 		"Service":       {"A service.", service, is(Principal{Service, "s3.amazonaws.com"}, Principal{Service, "ec2.amazonaws.com"}), true},
-		"Nobody":        {"An empty element names nobody.", service, is([]Principal{}...), false},
-		"NoElement":     {"Without one, a resource's policy is for nobody.", service, Statement{Effect: Allow, Actions: []string{"*"}}, false},
+		"EmptyElement":        {"An empty element names no principal.", service, is([]Principal{}...), false},
+		"NoElement":     {"Without one, a resource's policy applies to no principal.", service, Statement{Effect: Allow, Actions: []string{"*"}}, false},
 		"Not":           {"Everybody else.", service, not(Principal{Service, "s3.amazonaws.com"}), true},
 		"NotThis":       {"But not this.", service, not(Principal{Service, "s3.amazonaws.com"}, Principal{Service, "ec2.amazonaws.com"}), false},
 		"NotRoleOnly":   {"All faces must be listed to be left out.", session, not(Principal{AWS, testRole}), true},
 		"NotAllFaces":   {"All are.", session, not(session...), false},
-		"NotEverybody":  {"Nobody is left.", session, not(Principal{AWS, "*"}), false},
-		"NotNobody":     {"Nobody is left out.", service, not([]Principal{}...), true},
+		"NotEverybody":  {"No principal is left.", session, not(Principal{AWS, "*"}), false},
+		"NotNobody":     {"No principal is left out.", service, not([]Principal{}...), true},
 		"Both":          {"Both elements hold.", service, Statement{Effect: Allow, Actions: []string{"*"}, Principals: service, NotPrincipals: service}, false},
 	}
 	for name, tc := range cases {

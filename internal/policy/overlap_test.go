@@ -29,7 +29,7 @@ func TestOverlap(t *testing.T) {
 		"EmptyMark":    {"A question mark is not.", "", "?", false},
 		"Case":         {"Case counts.", "A*", "a*", false},
 		"AcrossColon":  {"Wildcards pass colons, to be safe.", "arn:aws:*:x", "arn:aws:s3:eu:1:x", true},
-		"Variable":     {"Whoever sets the tag chooses.", "arn:aws:s3:::${aws:PrincipalTag/b}", "arn:aws:s3:::secret", true},
+		"Variable":     {"The caller who sets the tag chooses.", "arn:aws:s3:::${aws:PrincipalTag/b}", "arn:aws:s3:::secret", true},
 		"VariableEdge": {"But not what is around it.", "arn:aws:s3:::x${aws:PrincipalTag/b}", "arn:aws:s3:::secret", false},
 		"LiteralStar":  {"An escaped star is one character.", "a${*}", "ab", false},
 		"Unicode":      {"Characters, not bytes.", "?", "é", true},

@@ -129,8 +129,8 @@ func sound(p Policy) bool {
 	})
 }
 
-// FuzzParse feeds anything. What is taken is canonical at once, is JSON, and
-// survives everything that is done to documents.
+// FuzzParse feeds any text. What the parser accepts is canonical, is JSON, and survives
+// every operation on documents.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Principal":"*","Action":["S3:Get*"],"Resource":"*"}]}`,

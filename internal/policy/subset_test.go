@@ -42,7 +42,7 @@ func TestWithin(t *testing.T) {
 		"EqualsNotInLike":  {"A star is text for StringEquals.", one(read + `,"Condition":{"StringLike":{"aws:a":"a*"}}`), one(read + `,"Condition":{"StringEquals":{"aws:a":"a*"}}`), false},
 		"LikeInLike":       {"A pattern inside a pattern.", one(read + `,"Condition":{"StringLike":{"aws:a":"ab*"}}`), one(read + `,"Condition":{"StringLike":{"aws:a":"a*"}}`), true},
 		"Quantifier":       {"All is not any.", one(read + `,"Condition":{"ForAllValues:StringEquals":{"aws:a":"a"}}`), one(read + `,"Condition":{"ForAnyValue:StringEquals":{"aws:a":"a"}}`), false},
-		"UnknownOperator":  {"Of what nobody knows nothing is known.", one(read + `,"Condition":{"X":{"aws:a":"a"}}`), one(read + `,"Condition":{"X":{"aws:a":"a"}}`), false},
+		"UnknownOperator":  {"Nothing is known about an unknown operator.", one(read + `,"Condition":{"X":{"aws:a":"a"}}`), one(read + `,"Condition":{"X":{"aws:a":"a"}}`), false},
 		"DenyAdded":        {"A deny takes away.", both(one(read), one(`"Effect":"Deny","Action":"*","Resource":"*"`)), one(read), true},
 		"DenyDropped":      {"Without it there is more.", one(read), both(one(read), one(`"Effect":"Deny","Action":"s3:*","Resource":"*"`)), false},
 		"DenyWidened":      {"A wider deny does the same and more.", both(one(read), one(`"Effect":"Deny","Action":"*","Resource":"*"`)), both(one(read), one(`"Effect":"Deny","Action":"s3:*","Resource":"*"`)), true},
@@ -79,7 +79,7 @@ func TestWithin(t *testing.T) {
 		"OtherAccount":    {"Not within another.", one(who + `"Principal":{"AWS":"arn:aws:iam::111111111111:role/r"}`), one(who + `"Principal":{"AWS":"222222222222"}`), false},
 		"FewerPrincipals": {"Fewer people.", one(who + `"Principal":{"Service":"a"}`), one(who + `"Principal":{"Service":["a","b"]}`), true},
 		"MorePrincipals":  {"More people.", one(who + `"Principal":{"Service":["a","b"]}`), one(who + `"Principal":{"Service":"a"}`), false},
-		"Everybody":       {"Whoever it is.", one(who + `"NotPrincipal":{"Service":"a"}`), one(who + `"Principal":"*"`), true},
+		"Everybody":       {"Every principal.", one(who + `"NotPrincipal":{"Service":"a"}`), one(who + `"Principal":"*"`), true},
 		"NotPrincipal":    {"To leave out more is less.", one(who + `"NotPrincipal":{"Service":["a","b"]}`), one(who + `"NotPrincipal":{"Service":"a"}`), true},
 		"NotPrincipalNot": {"Not the other way.", one(who + `"NotPrincipal":{"Service":"a"}`), one(who + `"NotPrincipal":{"Service":["a","b"]}`), false},
 		"Mixed":           {"One kind is not compared with the other.", one(who + `"Principal":{"Service":"b"}`), one(who + `"NotPrincipal":{"Service":"a"}`), false},
@@ -93,7 +93,7 @@ func TestWithin(t *testing.T) {
 		"TrustMore":      {"A ServiceAccount more.", Trust(spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "x"} })), Trust(spec()), false},
 		"TrustNamespace": {"One of a namespace.", Trust(spec()), Trust(spec(func(t *TrustSpec) { t.WholeNamespace = true })), true},
 		"TrustWidened":   {"The namespace for one.", Trust(spec(func(t *TrustSpec) { t.WholeNamespace = true })), Trust(spec()), false},
-		"TrustNobody":    {"Nobody is within anybody.", DenyAllTrust(), Trust(spec()), true},
+		"TrustNobody":    {"No principal is a subset of any principal.", DenyAllTrust(), Trust(spec()), true},
 		"TrustRestored":  {"Not the other way.", Trust(spec()), DenyAllTrust(), false},
 	}
 	for name, tc := range cases {

@@ -99,8 +99,8 @@ func (s signature) scoped(credential string) signature {
 // unsigned are the actions that need no credentials.
 var unsigned = []string{"AssumeRoleWithWebIdentity"}
 
-// authenticate refuses a call that nobody known has signed. Whose credentials are
-// no good any more is refused even if signatures do not matter.
+// authenticate rejects a call that no known caller has signed. It rejects expired
+// credentials even if signatures do not matter.
 func (c *call) authenticate(req request) error {
 	if slices.Contains(unsigned, c.action) {
 		return nil

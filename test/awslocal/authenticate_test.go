@@ -56,8 +56,8 @@ func TestUnknownCallers(t *testing.T) {
 		key, secret, token string
 		want               string
 	}{
-		"Unknown":     {"Nobody has that access key.", "AKIAUNKNOWN", "secret", "", "InvalidClientTokenId: The security token included in the request is invalid."},
-		"WrongSecret": {"Whoever signs does not have the secret.", "AKIDLOCAL", "guess", "", "SignatureDoesNotMatch: The request signature we calculated"},
+		"Unknown":     {"No user has that access key.", "AKIAUNKNOWN", "secret", "", "InvalidClientTokenId: The security token included in the request is invalid."},
+		"WrongSecret": {"The caller does not have the secret.", "AKIDLOCAL", "guess", "", "SignatureDoesNotMatch: The request signature we calculated"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestChangedRequests(t *testing.T) {
 			"400 Bad Request|IncompleteSignature|Date must be in ISO-8601 'basic format'. Got 'today'. See http://en.wikipedia.org/wiki/ISO_8601",
 		},
 		"Headers": {
-			"A header that is not signed any more.", now, replace("content-type;", ""),
+			"A header that is no longer signed.", now, replace("content-type;", ""),
 			"403 Forbidden|SignatureDoesNotMatch",
 		},
 		"Declared": {

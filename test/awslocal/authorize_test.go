@@ -81,7 +81,7 @@ func TestNeeds(t *testing.T) {
 		want   string // what the refusal ends with; empty if it is allowed
 	}{
 		"Nothing": {
-			"Whoever has no policy may nothing.", "",
+			"A caller without a policy may do nothing.", "",
 			func(e *endpoint) error { return create(e, plain) },
 			"iam:CreateRole on resource: arn:aws:iam::123456789012:role/team/new because no identity-based policy allows the iam:CreateRole action",
 		},

@@ -98,7 +98,7 @@ func (c *call) openSession(ses *session) model.Struct {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, old := range s.sessions {
-		if old.expires.Add(time.Hour).Before(c.now) { // long enough to be told that it expired
+		if old.expires.Add(time.Hour).Before(c.now) { // until then callers get the error that it expired
 			delete(s.sessions, key)
 		}
 	}

@@ -57,7 +57,7 @@ func TestGlobalKeys(t *testing.T) {
 		"OtherAddress": {"And not from elsewhere.", `{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}`, false},
 		"Agent":        {"What it is made with.", `{"StringLike":{"aws:UserAgent":"aws-sdk-go-v2/*"}}`, true},
 		"Region":       {"IAM is in one region for all.", `{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}`, true},
-		"Directly":     {"No service calls for somebody.", `{"Bool":{"aws:ViaAWSService":"false","aws:PrincipalIsAWSService":"false"}}`, true},
+		"Directly":     {"No service calls on behalf of a user.", `{"Bool":{"aws:ViaAWSService":"false","aws:PrincipalIsAWSService":"false"}}`, true},
 		"MFA":          {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, false},
 		"NoMFA":        {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`, true},
 		"Issued":       {"When the session began.", `{"DateGreaterThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, true},

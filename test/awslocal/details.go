@@ -8,7 +8,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// getAccountAuthorizationDetails shows the roles with all that hangs on them,
+// getAccountAuthorizationDetails shows the roles with all their attachments,
 // the account's policies with all their versions, and those of AWS's that are
 // in use. It leaves out descriptions and session durations.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html

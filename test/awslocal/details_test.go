@@ -13,8 +13,8 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// One call shows all that hangs on a role, but neither its description nor
-// its session duration.
+// One call shows all attachments of a role, but neither its description nor its session
+// duration.
 func TestAccountAuthorizationDetails(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})

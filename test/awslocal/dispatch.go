@@ -193,7 +193,7 @@ func (c *call) run(op operation) (model.Struct, error) {
 	return op.run(c)
 }
 
-// An answer that is longer than a client reads at once takes as long as it
+// An answer that is longer than one read of a client takes as long as it
 // would from the nearest region, roughly. Without that, some of them lose it:
 // smithy-go up to 1.28 closes the request's body when the answer begins, and if
 // the HTTP transport has not seen the end of that body yet, it gives up the

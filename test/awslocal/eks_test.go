@@ -166,7 +166,7 @@ func TestEKSErrors(t *testing.T) {
 			want: failure{400, "InvalidParameterException", `1 validation error detected: Value '-' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9A-Za-z][A-Za-z0-9\-_]*`},
 		},
 		"RoleMissing": {
-			call: associate("shop", "a", roleARN("nobody")),
+			call: associate("shop", "a", roleARN("absent")),
 			want: failure{400, "InvalidParameterException", "Role provided in the request does not exist."},
 		},
 		"OtherAccount": {

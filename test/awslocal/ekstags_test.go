@@ -94,7 +94,7 @@ func TestEKSTagErrors(t *testing.T) {
 				"Member must have length greater than or equal to 1"},
 		},
 		"Keys": {
-			reason: "Keys and values of a map are told by what all must satisfy.",
+			reason: "Faults in the keys and values of a map are named by the constraints of all.",
 			call:   tagEKS(clusterARN, map[string]string{"": "v", "k": strings.Repeat("v", 257)}),
 			want: failure{400, "BadRequestException", "2 validation errors detected: " +
 				"Value '{=v, k=" + strings.Repeat("v", 257) + "}' at 'tags' failed to satisfy constraint: " +

@@ -38,7 +38,7 @@ type Faults struct {
 	Rules []Rule `json:"rules,omitempty"`
 }
 
-// Throttle lets a number of calls through per second, and a burst at once.
+// Throttle lets a number of calls through per second, and a burst.
 // What exceeds it gets the error Throttling, "Rate exceeded".
 type Throttle struct {
 	Action string  `json:"action,omitempty"` // a pattern such as Get*; empty means any

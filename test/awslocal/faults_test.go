@@ -137,7 +137,7 @@ func TestThrottles(t *testing.T) {
 		return allowed
 	}
 	if n := burst(); n != 3 {
-		t.Errorf("%d calls at once, want 3", n)
+		t.Errorf("%d calls in a burst, want 3", n)
 	}
 	clock.advance(time.Second)
 	if n := burst(); n != 2 {
@@ -165,7 +165,7 @@ func TestVisibility(t *testing.T) {
 			t.Errorf("%s: %s, want %s", when, got, want)
 		}
 	}
-	step("at once", "read false, assume false")
+	step("immediately", "read false, assume false")
 	_, err := e.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(ec2Trust)})
 	if f := failureOf(t, err); f.Code != "EntityAlreadyExists" {
 		t.Errorf("a role that cannot be read yet exists all the same: %v", f)

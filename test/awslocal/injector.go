@@ -172,7 +172,7 @@ func (i *injector) longestDelay() time.Duration {
 	return time.Duration(max(f.ReadDelay, f.STSDelay))
 }
 
-// connectionResetError ends the connection instead of an answer: at once with a reset,
+// connectionResetError ends the connection instead of an answer: immediately with a reset,
 // or, with a context, when that is done or hold is over.
 type connectionResetError struct {
 	ctx  context.Context //nolint:containedctx // of the request that waits

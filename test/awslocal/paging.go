@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// defaultPage is how many items IAM returns if not told:
+// defaultPage is how many items IAM returns by default:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
 const defaultPage = 100
 

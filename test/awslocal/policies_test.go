@@ -242,8 +242,8 @@ func TestPolicyErrors(t *testing.T) {
 			want: failure{400, "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role."},
 		},
 		"AttachToNobody": {
-			call: attach("nobody", policyARN("used")),
-			want: failure{404, "NoSuchEntity", "The role with name nobody cannot be found."},
+			call: attach("absent", policyARN("used")),
+			want: failure{404, "NoSuchEntity", "The role with name absent cannot be found."},
 		},
 		"DetachNotAttached": {
 			call: func(ctx context.Context, e *endpoint) error {

@@ -60,7 +60,7 @@ func TestInstanceProfileErrors(t *testing.T) {
 		}
 	}
 	missing := failure{404, "NoSuchEntity", "Instance Profile none cannot be found."}
-	nobody := failure{404, "NoSuchEntity", "The role with name nobody cannot be found."}
+	absent := failure{404, "NoSuchEntity", "The role with name absent cannot be found."}
 	runErrors(t, map[string]errorCase{
 		"Exists": {
 			call: func(ctx context.Context, e *endpoint) error {
@@ -75,10 +75,10 @@ func TestInstanceProfileErrors(t *testing.T) {
 			want: missing,
 		},
 		"AddToNone":      {call: add("none", "r"), want: missing},
-		"AddNobody":      {call: add("empty", "nobody"), want: nobody},
+		"AddAbsent":      {call: add("empty", "absent"), want: absent},
 		"AddSecond":      {call: add("full", "s"), want: failure{409, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"}},
 		"RemoveFromNone": {call: remove("none", "r"), want: missing},
-		"RemoveNobody":   {call: remove("full", "nobody"), want: nobody},
+		"RemoveAbsent":   {call: remove("full", "absent"), want: absent},
 		"RemoveOther":    {call: remove("full", "s"), want: failure{404, "NoSuchEntity", "Role s in Instance Profile full cannot be found."}},
 		"DeleteFull": {
 			call: func(ctx context.Context, e *endpoint) error {

@@ -76,7 +76,7 @@ func TestProtocol(t *testing.T) {
 		"EmptyAction":    {"", "Action=&Version=2011-06-15", "", 400, unknown("", "2011-06-15")},
 		"UnknownVersion": {"", "Action=GetRole&Version=2009-01-01", "", 400, unknown("GetRole", "2009-01-01")},
 		"NoVersion":      {"A version that is not there", "Action=GetCallerIdentity", "", 400, unknown("GetCallerIdentity", "NO_VERSION_SPECIFIED")},
-		"EmptyVersion":   {"is told from one that is empty.", "Action=GetCallerIdentity&Version=", "", 400, unknown("GetCallerIdentity", "")},
+		"EmptyVersion":   {"differs from one that is empty.", "Action=GetCallerIdentity&Version=", "", 400, unknown("GetCallerIdentity", "")},
 		"First":          {"Of two values the first counts.", "Action=GetRole&Action=NoSuchAction&Version=2010-05-08&Version=2000-01-01&RoleName=x&RoleName=r", "", 404, fail(iamNS, "NoSuchEntity", "The role with name x cannot be found.")},
 		"STSByVersion": {
 			"Without a signature the version tells the service.", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "", 400,
@@ -97,7 +97,7 @@ func TestProtocol(t *testing.T) {
 		},
 		"Enumeration": {"", "Action=ListPolicies&Version=2010-05-08&Scope=Mine", "", 400, fail(iamNS, "ValidationError", "1 validation error detected: Value at 'scope' failed to satisfy constraint: Member must satisfy enum value set: [All, AWS, Local]")},
 		"Order": {
-			"Mistakes are told in the order of a hash table's buckets.", "Action=CreateOpenIDConnectProvider&Version=2010-05-08&ClientIDList.member.1=&ThumbprintList.member.1=x&Url=", "", 400,
+			"Faults are named in the order of a hash table's buckets.", "Action=CreateOpenIDConnectProvider&Version=2010-05-08&ClientIDList.member.1=&ThumbprintList.member.1=x&Url=", "", 400,
 			fail(iamNS, "ValidationError", "3 validation errors detected: Value at 'clientIDList' failed to satisfy constraint: Member must satisfy constraint: "+
 				"[Member must have length less than or equal to 255, Member must have length greater than or equal to 1]; Value at 'thumbprintList' failed to satisfy constraint: "+
 				"Member must satisfy constraint: [Member must have length less than or equal to 40, Member must have length greater than or equal to 40]; "+

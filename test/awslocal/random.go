@@ -17,7 +17,7 @@ type random struct {
 
 func newRandom(seed uint64) *random {
 	if seed == 0 {
-		seed = rand.Uint64() //nolint:gosec // not for secrets: whoever reaches the endpoint may do anything
+		seed = rand.Uint64() //nolint:gosec // not for secrets: every caller of the endpoint may do anything
 	}
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)

@@ -50,10 +50,10 @@ var aboutResources = map[string][]string{
 	},
 }
 
-// Whoever has no policy is told for each action what it was about.
+// A caller without a policy gets an error that names the resource, for each action.
 func TestAboutResources(t *testing.T) {
 	e := guarded(t)
-	nobody := e.as(t, "nobody", "")
+	absent := e.as(t, "absent", "")
 	for _, service := range []string{"iam", "eks"} {
 		for _, operation := range models[service].OperationNames() {
 			t.Run(operation, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestAboutResources(t *testing.T) {
 					t.Fatalf("it is about %q, want one entry in the table", about)
 				}
 				need := service + ":" + operation
-				expectRefusal(t, "Nobody may.", invoke(t, nobody, operation, nil),
+				expectRefusal(t, "A caller without a policy.", invoke(t, absent, operation, nil),
 					need+" on resource: "+about[0]+" because no identity-based policy allows the "+need+" action")
 			})
 		}

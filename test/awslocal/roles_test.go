@@ -153,7 +153,7 @@ func TestListRolesPages(t *testing.T) {
 		want   [][]string
 	}{
 		"All": {
-			reason: "A page holds a hundred if not told otherwise.",
+			reason: "A page holds a hundred by default.",
 			in:     &iam.ListRolesInput{},
 			want:   [][]string{{"role-0", "role-1", "role-2", "role-3", "role-4", "role-5", "role-6"}},
 		},
@@ -207,8 +207,8 @@ func TestPagesWhileRolesChange(t *testing.T) {
 }
 
 func TestRoleErrors(t *testing.T) {
-	none := failure{404, "NoSuchEntity", "The role with name nobody cannot be found."}
-	nobody := aws.String("nobody")
+	none := failure{404, "NoSuchEntity", "The role with name absent cannot be found."}
+	absent := aws.String("absent")
 	tags := func(keys ...string) (out []iamtypes.Tag) {
 		for _, k := range keys {
 			out = append(out, iamtypes.Tag{Key: &k, Value: aws.String("v")})
@@ -225,25 +225,25 @@ func TestRoleErrors(t *testing.T) {
 	runErrors(t, map[string]errorCase{
 		"GetRole": {
 			call: func(ctx context.Context, e *endpoint) error {
-				return ignore(e.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: nobody}))
+				return ignore(e.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: absent}))
 			},
 			want: none,
 		},
 		"UpdateRole": {
 			call: func(ctx context.Context, e *endpoint) error {
-				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: nobody}))
+				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: absent}))
 			},
 			want: none,
 		},
 		"DeleteRole": {
 			call: func(ctx context.Context, e *endpoint) error {
-				return ignore(e.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: nobody}))
+				return ignore(e.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: absent}))
 			},
 			want: none,
 		},
 		"TagRole": {
 			call: func(ctx context.Context, e *endpoint) error {
-				return ignore(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: nobody, Tags: tags("k")}))
+				return ignore(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: absent, Tags: tags("k")}))
 			},
 			want: none,
 		},
@@ -295,7 +295,7 @@ func TestRoleErrors(t *testing.T) {
 			want: failure{400, "ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."},
 		},
 		"SeveralMistakes": {
-			reason: "All constraints that are not met are told at once, in AWS's order.",
+			reason: "All constraints that are not met are named together, in AWS's order.",
 			call: create(func(in *iam.CreateRoleInput) {
 				in.RoleName, in.Description, in.MaxSessionDuration = aws.String(strings.Repeat("n", 65)), aws.String("☃"), aws.Int32(3599)
 			}),
@@ -330,9 +330,9 @@ func TestRoleErrors(t *testing.T) {
 		},
 		"TrustOfUnknownRole": {
 			call: create(func(in *iam.CreateRoleInput) {
-				in.AssumeRolePolicyDocument = document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/nobody"},"Action":"sts:AssumeRole"}`)
+				in.AssumeRolePolicyDocument = document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/absent"},"Action":"sts:AssumeRole"}`)
 			}),
-			want: failure{400, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/nobody"`},
+			want: failure{400, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/absent"`},
 		},
 		"Attached": {
 			call: func(ctx context.Context, e *endpoint) error {
@@ -353,7 +353,7 @@ func TestRoleErrors(t *testing.T) {
 			want: failure{409, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first."},
 		},
 		"ServiceLinked": {
-			reason: "What AWS's services made, nobody else changes.",
+			reason: "Only AWS's services change what they created.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String("AWSServiceRoleForElasticbeanstalk")}))
 			},

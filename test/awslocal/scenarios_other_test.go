@@ -47,7 +47,7 @@ func stsScenarios() map[string][]scenario {
 			reason: "The token is of the past.", call: withToken(map[string]any{"exp": 1}, nil), actions: []string{"AssumeRoleWithWebIdentity"},
 		}},
 		"InvalidIdentityToken": {{
-			reason: "The token is for somebody else.", call: withToken(map[string]any{"aud": "nobody"}, nil), actions: []string{"AssumeRoleWithWebIdentity"},
+			reason: "The token is for another audience.", call: withToken(map[string]any{"aud": "absent"}, nil), actions: []string{"AssumeRoleWithWebIdentity"},
 		}},
 	}
 }

@@ -131,7 +131,7 @@ var fromInside = map[string][]inside{
 	"ClientException":             {{reason: "The caller's credentials may not be used so; --authenticate has other codes for it."}},
 	"RegionDisabledException":     {{reason: "There is one region, and STS is on in it."}},
 	"OpenIdIdpCommunicationError": {{reason: "The issuer is not called when its provider is made."}},
-	"IDPCommunicationError":       {{reason: "An issuer out of reach is told as InvalidIdentityToken, as seen of AWS."}},
+	"IDPCommunicationError":       {{reason: "An unreachable issuer is reported as InvalidIdentityToken, as seen of AWS."}},
 	"IDPRejectedClaim":            {{reason: "Issuers of ID tokens are not asked about single tokens."}},
 
 	"UnsupportedAvailabilityZoneException": {{reason: "Subnets are taken as given; there are no zones."}},
@@ -152,7 +152,7 @@ var fromInside = map[string][]inside{
 			"ListPolicyTags", "CreatePolicyVersion", "GetPolicyVersion", "ListPolicyVersions", "SetDefaultPolicyVersion", "DeletePolicyVersion",
 		},
 	}, {
-		reason:  "Names and keys are told by ValidationError.",
+		reason:  "Faults in names and keys are reported as ValidationError.",
 		actions: []string{"UntagInstanceProfile"},
 	}},
 	"LimitExceeded": {{

@@ -67,7 +67,7 @@ type Server struct {
 	faults   *injector
 
 	mu       sync.Mutex // guards what follows; a *state is never changed once it is here
-	history  []version  // newest last; older ones are kept while somebody may still see them
+	history  []version  // newest last; older ones are kept while a caller may still see them
 	sessions map[string]*session
 	calls    map[string]int
 }
@@ -189,7 +189,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // now is AWS's time: its timestamps have no fractions.
 func (s *Server) now() time.Time { return s.options.Clock().UTC() }
 
-// view returns the state as it was that long ago, which nobody changes.
+// view returns the state as it was that long ago, which never changes.
 func (s *Server) view(ago time.Duration) *state {
 	s.mu.Lock()
 	defer s.mu.Unlock()

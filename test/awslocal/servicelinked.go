@@ -91,7 +91,7 @@ func createServiceLinkedRole(c *call) (model.Struct, error) {
 	return model.Struct{"Role": roleSummary(r)}, nil
 }
 
-// deleteServiceLinkedRole deletes at once; AWS asks the service first, which takes
+// deleteServiceLinkedRole deletes immediately; AWS asks the service first, which takes
 // some seconds.
 func deleteServiceLinkedRole(c *call) (model.Struct, error) {
 	r, err := c.role()

@@ -13,7 +13,7 @@ import (
 
 // Session durations in seconds.
 const (
-	defaultSession = 3600 // of a role and of a session, if not told
+	defaultSession = 3600 // of a role and of a session, by default
 	chainedSession = 3600 // the most for a role assumed from a role
 )
 
@@ -106,7 +106,7 @@ func (c *call) assumeKeys(tags *assumedTags) map[string][]string {
 }
 
 // roleToAssume returns the role that a call names by ARN; nil if this account
-// has none, which callers are not told apart from a role that does not trust them.
+// has none, which callers cannot tell from a role that does not trust them.
 func (c *call) roleToAssume() (*role, error) {
 	given := c.in.Str("RoleArn")
 	a, ok := parseARN(given)

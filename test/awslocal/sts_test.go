@@ -129,8 +129,8 @@ func TestAssumeRoleErrors(t *testing.T) {
 		},
 		"Unknown": {
 			reason: "As for a role that does not trust the caller.",
-			call:   call(roleARN("nobody")),
-			want:   failure{403, "AccessDenied", "User: " + user + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN("nobody")},
+			call:   call(roleARN("absent")),
+			want:   failure{403, "AccessDenied", "User: " + user + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN("absent")},
 		},
 		"NoTags": {
 			call: call(roleARN("untagged"), tagged("k", "v")),
@@ -199,7 +199,7 @@ func TestAssumeRoleInputs(t *testing.T) {
 		"SourceIdentity": {"", "known", []func(*sts.AssumeRoleInput){by("alice")}, 0, "alice", failure{}},
 		"NoIdentity":     {"The trust policy must allow to set it", "any", []func(*sts.AssumeRoleInput){by("alice")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:SetSourceIdentity on resource: " + roleARN("any")}},
 		"OtherIdentity":  {"and may ask who it is.", "known", []func(*sts.AssumeRoleInput){by("bob")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("known")}},
-		"Denied":         {"An explicit deny is told.", "closed", nil, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("closed") + " with an explicit deny in a resource-based policy"}},
+		"Denied":         {"An explicit deny is named.", "closed", nil, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("closed") + " with an explicit deny in a resource-based policy"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
@@ -247,8 +247,8 @@ func TestTokenSize(t *testing.T) {
 	}
 }
 
-// The root user assumes no roles, and nobody is anybody with the credentials of
-// a role that is gone.
+// The root user assumes no roles, and the credentials of a deleted role are no longer
+// valid.
 func TestCallersWithoutRole(t *testing.T) {
 	root := newEndpoint(t, awslocal.Options{CallerARN: "arn:aws:iam::123456789012:root"})
 	root.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })

@@ -204,10 +204,10 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:   denied,
 		},
 		"UnknownRole": {
-			reason: "A role that does not exist is told as one that does not trust.",
+			reason: "A role that does not exist is reported as one that does not trust the caller.",
 			token:  token(t, k, i.URL, now, nil),
 			edit: func(in *sts.AssumeRoleWithWebIdentityInput) {
-				in.RoleArn = aws.String("arn:aws:iam::123456789012:role/nobody")
+				in.RoleArn = aws.String("arn:aws:iam::123456789012:role/absent")
 			},
 			want: denied,
 		},
@@ -226,7 +226,7 @@ func TestWebIdentityErrors(t *testing.T) {
 		},
 		"AuthorizedParty": {
 			reason: "A token that was issued to another party is for that party.",
-			token:  token(t, k, i.URL, now, map[string]any{"azp": "somebody"}),
+			token:  token(t, k, i.URL, now, map[string]any{"azp": "another-app"}),
 			want:   failure{400, "InvalidIdentityToken", "Incorrect token audience"},
 		},
 		"Issuer": {
@@ -249,7 +249,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:  failure{400, "InvalidIdentityToken", "Token is not yet valid"},
 		},
 		"Forged": {
-			reason: "Somebody else's key with the ID of the issuer's.",
+			reason: "Another key with the ID of the issuer's.",
 			token:  token(t, stranger, i.URL, now, nil),
 			want:   failure{400, "InvalidIdentityToken", "The web identity token provided could not be validated: the signature does not match"},
 		},
@@ -294,7 +294,7 @@ func TestWebIdentityErrors(t *testing.T) {
 		"NoRoleARN": {
 			token: token(t, k, i.URL, now, nil),
 			edit: func(in *sts.AssumeRoleWithWebIdentityInput) {
-				in.RoleArn = aws.String("arn:aws:iam::123456789012:user/somebody")
+				in.RoleArn = aws.String("arn:aws:iam::123456789012:user/another")
 			},
 			want: failure{400, "ValidationError", "Request ARN is invalid"},
 		},

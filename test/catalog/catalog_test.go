@@ -80,7 +80,9 @@ func (e *entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1
 
 // baseline returns why the built-in baseline refuses an identity, nil if it does
 // not.
-func baseline(pi *v1alpha1.PodIdentity) error { return guardrail.Set(nil).Evaluate(pi, guardrail.Facts{}).Err }
+func baseline(pi *v1alpha1.PodIdentity) error {
+	return guardrail.Set(nil).Evaluate(pi, guardrail.Facts{}).Err
+}
 
 // fits shows that an identity is valid, and within the quotas of an account that
 // has had none raised.

@@ -61,7 +61,7 @@ func TestValues(t *testing.T) {
 		"NoPolicyEither":     {"", `admissionPolicies: {requireServiceAccountPermissions: false}`, "ValidatingAdmissionPolicy", "podidentity-service-accounts", "{.kind}", ``},
 		"NoAdmission":        {"", `admissionPolicies: {enabled: false}`, "ValidatingAdmissionPolicy", "podidentity-guardrails", "{.kind}", ``},
 		"RoleARN":            {"What AWS's webhook reads.", `serviceAccount: {annotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::123456789012:role/x"}}`, "ServiceAccount", name, "{.metadata.annotations}", `{"eks.amazonaws.com/role-arn":"arn:aws:iam::123456789012:role/x"}`},
-		"MinAvailable":       {"A percentage, and no maxUnavailable beside it.", `podDisruptionBudget: {minAvailable: 50%}`, "PodDisruptionBudget", name, "{.spec}", `{"minAvailable":"50%","selector":{"matchLabels":{"app.kubernetes.io/name":"podidentity-operator"}}}`},
+		"MinAvailable":       {"A percentage, without maxUnavailable.", `podDisruptionBudget: {minAvailable: 50%}`, "PodDisruptionBudget", name, "{.spec}", `{"minAvailable":"50%","selector":{"matchLabels":{"app.kubernetes.io/name":"podidentity-operator"}}}`},
 		"LeaseElsewhere":     {"The Role is where the Lease is.", `options: {leaderElectionNamespace: kube-system}`, "Role", "podidentity-leader-election-role", "{.metadata.namespace}", `"kube-system"`},
 		"NoMetricsService":   {"", `options: {metricsBindAddress: "0"}`, "Service", "podidentity-controller-manager-metrics", "{.kind}", ``},
 		"MetricsPort":        {"All follow the flag.", `options: {metricsBindAddress: "[::]:9443"}`, "Service", "podidentity-controller-manager-metrics", "{.spec.ports}", `[{"name":"https","port":9443,"targetPort":"metrics"}]`},

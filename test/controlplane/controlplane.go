@@ -7,7 +7,7 @@
 // does not do: the controller manager makes default ServiceAccounts, collects
 // garbage and empties namespaces; ServiceAccount tokens are signed with RS256
 // by an issuer that anybody can discover, as on EKS; no process outlives the
-// one that started it; and a process that ends early is reported at once, with
+// one that started it; and a process that ends early is reported immediately, with
 // the end of its log.
 //
 // Importing this package registers envtest's -kubeconfig flag on

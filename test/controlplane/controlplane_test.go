@@ -28,7 +28,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
-// What the control plane promises to those who use it, told on one instance.
+// What the control plane promises to its users, checked on one instance.
 func TestControlPlane(t *testing.T) {
 	logs := t.TempDir()
 	began := time.Now()

@@ -10,10 +10,10 @@ import (
 )
 
 // FreeAddresses returns so many different addresses of this machine, as host:port,
-// that nobody listens on. Nothing keeps others from taking one before it is used.
+// that no server listens on. Another process can take one before it is used.
 func FreeAddresses(n int) (addresses []string, err error) {
 	for range n {
-		l, listenErr := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
+		l, listenErr := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // returns immediately
 		if listenErr != nil {
 			return nil, fmt.Errorf("choosing a port: %w", listenErr)
 		}

@@ -58,7 +58,7 @@ func TestStartFailsHalfWay(t *testing.T) {
 	expectNothingLeft(t, tmp)
 }
 
-// A process that ends by itself is reported at once, with what it said.
+// A process that ends early is reported immediately, with its output.
 func TestStartReportsWhatAProcessSaid(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)

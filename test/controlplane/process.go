@@ -23,18 +23,18 @@ type Process struct {
 	ended chan struct{} // closed when the process has ended
 }
 
-// A Program is run beside the control plane and ends with it.
+// A Program runs together with the control plane and ends with it.
 type Program struct {
 	Name string // of its log file, without .log
 	Path string
 	Args []string
 	Env  []string // the whole of it; nil means that of this process
-	// Ready says that the program is of use; nil means at once.
+	// Ready reports that the program is ready; nil means immediately.
 	Ready func(context.Context) error
 }
 
 // Run starts a program, and returns when it is ready. Its output goes to a log
-// file beside those of the control plane; an error holds the end of it.
+// file in the directory of the control plane's; an error holds the end of it.
 func (c *ControlPlane) Run(ctx context.Context, program Program) error {
 	_, err := c.Launch(ctx, program)
 	return err

@@ -108,7 +108,7 @@ func (c *ControlPlane) startControllerManager(context.Context, Options) error {
 	_, err := c.run("kube-controller-manager",
 		"--kubeconfig="+c.KubeconfigPath,
 		"--leader-elect=false",
-		"--secure-port=0", // nobody asks it anything
+		"--secure-port=0", // it has no clients
 		"--root-ca-file="+c.CAFile,
 		"--service-account-private-key-file="+c.file(tokenKey),
 		"--controllers="+strings.Join([]string{

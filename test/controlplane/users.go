@@ -11,7 +11,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// A User is somebody as whom the API server can be called. RBAC knows a
+// A User is an identity with which the API server can be called. RBAC knows a
 // ServiceAccount by the name system:serviceaccount:<namespace>:<name>.
 type User struct {
 	Name   string

@@ -78,7 +78,7 @@ var stories = map[string]story{
 		act:    (*world).delete,
 		done:   (*world).gone,
 	},
-	"DeleteRunning": { // which knows what hangs on the role
+	"DeleteRunning": { // which has the attachments of the role in its cache
 		before:  func(w *world) { w.apply(oldSpec); w.awaitReady() },
 		act:     (*world).delete,
 		done:    (*world).gone,
@@ -160,14 +160,14 @@ func (s story) survive(w *world, at crash, want ending) {
 	w.clear()
 }
 
-// retold is how often a story is told until it comes to a point. Once is enough but
-// for points that a visit from a cache which is behind, or ahead, leaves out.
-const retold = 5
+// attempts is how often a story runs until it comes to a point. Once is enough, except
+// for points that a reconcile with an older or newer cache leaves out.
+const attempts = 5
 
 // crash tells the story to its crash, and returns the role as it was before.
 func (s story) crash(w *world, at crash) role {
 	w.Helper()
-	for range retold {
+	for range attempts {
 		before := s.begin(w, &at)
 		w.eventually("the crash, or the end", func() bool {
 			return w.operator.trap.sprung() || s.done(w) && w.operator.trap.quietFor() > time.Second
@@ -177,7 +177,7 @@ func (s story) crash(w *world, at crash) role {
 		}
 		w.clear()
 	}
-	w.Fatalf("told %d times, the story never came to %s", retold, at.point)
+	w.Fatalf("the story ran %d times and never came to %s", attempts, at.point)
 	return role{}
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// An ending is all that is there, without what differs between two times that the
-// same is told: times, and IDs that the API server and AWS give.
+// An ending is all that is there, without what differs between two runs of the
+// same story: times, and IDs that the API server and AWS give.
 type ending struct {
 	Roles           map[string]role           // of the account
 	ServiceAccounts map[string]serviceAccount // of the namespace
@@ -135,7 +135,7 @@ func (w *world) document(encoded *string) policy.Document {
 	return document
 }
 
-// within reports whether a role lets nobody do what the other does not let him do.
+// within reports whether a role allows no caller what the other does not allow it.
 func (r role) within(other role) bool {
 	if other.Trust == "" {
 		return false // there was none
@@ -179,12 +179,12 @@ func (w *world) clear() {
 	w.must(err)
 }
 
-// createBystander makes a role and a ServiceAccount that are nobody's here.
-func (w *world) createBystander() {
+// createUnrelated creates a role and a ServiceAccount that the operator does not own.
+func (w *world) createUnrelated() {
 	w.Helper()
-	w.createRole("bystander", "/", strings.ReplaceAll(trustOfNamespace, "NAMESPACE", "other"), plan.Owner{})
+	w.createRole("unrelated", "/", strings.ReplaceAll(trustOfNamespace, "NAMESPACE", "other"), plan.Owner{})
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-		Namespace: w.namespace, Name: "bystander", Annotations: map[string]string{plan.AnnotationRoleARN: "arn:aws:iam::" + accountID + ":role/bystander"},
+		Namespace: w.namespace, Name: "unrelated", Annotations: map[string]string{plan.AnnotationRoleARN: "arn:aws:iam::" + accountID + ":role/unrelated"},
 	}}
 	w.must(w.cluster.user.Create(w.Context(), sa))
 	w.eventuallyThere("default")
@@ -199,7 +199,7 @@ func (w *world) eventuallyThere(name string) {
 	})
 }
 
-// createRole makes a role that may do everything, as somebody else would.
+// createRole creates a role that may do everything, as another tool.
 func (w *world) createRole(name, path, trust string, owner plan.Owner) {
 	w.Helper()
 	var tags []iamtypes.Tag

@@ -22,8 +22,8 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s #%d", p.name, p.n) }
 
-// A crash is what befalls an operator at a point: before the call is made, or when
-// its answer has come and nobody has heard it.
+// A crash kills an operator at a point: before the call is made, or after the answer has
+// come and before the operator gets it.
 type crash struct {
 	point
 	after bool
@@ -55,7 +55,7 @@ func newTrap(c *crash) *trap {
 	return t
 }
 
-// set forgets the points that were reached, and lies in wait at another.
+// set forgets the points that were reached, and sets the point of the next crash.
 func (t *trap) set(c *crash) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -176,7 +176,7 @@ func (t *trap) proxy(target *url.URL, next http.RoundTripper, name namer, rewrit
 			}
 			return t.pass(r, called, next)
 		}),
-		FlushInterval: -1, // a watch is told of an event when that happens
+		FlushInterval: -1, // a watch gets an event when that happens
 		ErrorLog:      log.New(io.Discard, "", 0),
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // no answer
 	}

@@ -29,7 +29,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	// The test builds the operator, of which go test's cache knows nothing by itself.
+	// The test builds the operator, which the cache of go test does not know otherwise.
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
 	_ "github.com/podidentity/podidentity-operator/internal/options"
@@ -43,7 +43,7 @@ const (
 	rolePath    = "/podidentity/test/"
 	accountID   = "123456789012"
 	region      = "us-east-1"
-	patience    = time.Minute
+	timeout     = time.Minute
 )
 
 // A cluster is a control plane in which the operator is installed, and its binary.
@@ -135,7 +135,7 @@ func (c *cluster) open(t *testing.T) *world {
 	w.must(err)
 	w.granted, err = c.installation().Grant(t.Context(), w.iam)
 	w.must(err)
-	w.createBystander()
+	w.createUnrelated()
 	w.start(nil)
 	t.Cleanup(func() { w.stop() })
 	return w
@@ -217,7 +217,7 @@ func (w *world) eventually(what string, check func() bool) {
 
 func (w *world) poll(what string, check func() (bool, error)) {
 	w.Helper()
-	err := wait.PollUntilContextTimeout(w.Context(), 25*time.Millisecond, patience, true, func(context.Context) (bool, error) { return check() })
+	err := wait.PollUntilContextTimeout(w.Context(), 25*time.Millisecond, timeout, true, func(context.Context) (bool, error) { return check() })
 	if err == nil {
 		return
 	}
@@ -225,7 +225,7 @@ func (w *world) poll(what string, check func() (bool, error)) {
 	if w.operator != nil {
 		said = "; the operator's log:\n" + w.operator.Log()
 	}
-	w.Fatalf("waited in vain for %s: %v%s", what, err, said)
+	w.Fatalf("timed out waiting for %s: %v%s", what, err, said)
 }
 
 // clusterID returns the UID of namespace kube-system, which identifies the cluster.

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// reserved are actions that lead to permissions nobody gave to the namespace. The list
+// reserved are actions that lead to permissions that the namespace was not given. The list
 // is written from AWS's documentation, not from the baseline.
 var reserved = strings.Fields(`
 	iam:CreateUser iam:CreateAccessKey iam:CreateLoginProfile iam:AttachRolePolicy iam:PutRolePolicy iam:AttachUserPolicy

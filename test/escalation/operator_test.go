@@ -28,7 +28,7 @@ type thief struct {
 	granted                      struct{ policy, boundary string }
 }
 
-// What the operator's IAM policy denies to whoever has its credentials, with and
+// What the operator's IAM policy denies to an attacker with its credentials, with and
 // without a boundary.
 func TestOperator_StolenCredentials(t *testing.T) {
 	for name, bounded := range map[string]bool{"Bounded": true, "WithoutBoundary": false} {

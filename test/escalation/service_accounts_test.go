@@ -102,7 +102,7 @@ func TestTenant_HasNoAccessToTheOperator(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "x"}, Spec: corev1.PodSpec{
 		ServiceAccountName: "podidentity-controller-manager", Containers: []corev1.Container{{Name: "c", Image: "i"}},
 	}}
-	label := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace, Labels: map[string]string{"tenant": "nobody"}}}
+	label := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace, Labels: map[string]string{"tenant": "other"}}}
 	list := &unstructured.UnstructuredList{Object: map[string]any{"apiVersion": "v1", "kind": "SecretList"}}
 	for what, err := range map[string]error{
 		"creates a pod of the operator":    s.tenant.Create(s.Context(), pod),

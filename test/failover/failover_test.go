@@ -31,7 +31,7 @@ var takeover = map[string]int{"GetCallerIdentity": 1, "GetOpenIDConnectProvider"
 var edit = map[string]int{"GetRole": 1, "ListAttachedRolePolicies": 1, "ListRolePolicies": 1, "UpdateRole": 1}
 
 // A standby makes no call to AWS and no write while another leads. It serves what
-// users wait for within the lease of a leader that was killed, and at once when the
+// users wait for within the lease of a leader that was killed, and immediately when the
 // leader was stopped; of what is in sync it looks at everything together, and writes
 // nothing.
 func TestFailover(t *testing.T) {
@@ -44,7 +44,7 @@ func TestFailover(t *testing.T) {
 	first.end(syscall.SIGKILL)
 	began := time.Now()
 	w.checkCalls(second, nil, "before it leads")
-	w.edit("edited", "while nobody leads")
+	w.edit("edited", "while no replica leads")
 	took := w.awaitReady("edited").Sub(began)
 	t.Logf("The leader was killed, and an edit served %s later, by a lease of %s", took.Round(time.Millisecond), lease)
 	if took > lease+slack {
@@ -63,7 +63,7 @@ func TestFailover(t *testing.T) {
 		t.Errorf("A leader was stopped, and an edit served %s later: it did not give the lease of %s back", took, lease)
 	}
 	third.await("its full check", func() bool { return third.calls()["ListRoles"] > 0 })
-	third.end(syscall.SIGTERM) // so that nothing comes any more
+	third.end(syscall.SIGTERM) // so that no further call comes
 
 	w.checkCalls(second, both(takeover, edit), "in its life")
 	w.checkCalls(third, both(takeover, edit), "in its life")

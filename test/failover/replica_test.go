@@ -27,15 +27,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	// The test builds the operator, of which go test's cache knows nothing by itself.
+	// The test builds the operator, which the cache of go test does not know otherwise.
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
 const (
-	region   = "eu-west-1"
-	patience = time.Minute
+	region  = "eu-west-1"
+	timeout = time.Minute
 )
 
 // world is a cluster and an AWS account.
@@ -168,15 +168,15 @@ func (r *replica) end(signal syscall.Signal) {
 		return
 	}
 	_ = r.cmd.Process.Signal(signal) // fails only if it has ended
-	_ = r.cmd.Wait()                 // it was told to
+	_ = r.cmd.Wait()                 // the signal ended it
 }
 
 // await waits until check is true.
 func (r *replica) await(what string, check func() bool) {
 	r.Helper()
-	err := wait.PollUntilContextTimeout(r.Context(), 20*time.Millisecond, patience, true, func(context.Context) (bool, error) { return check(), nil })
+	err := wait.PollUntilContextTimeout(r.Context(), 20*time.Millisecond, timeout, true, func(context.Context) (bool, error) { return check(), nil })
 	if err != nil {
-		r.Fatalf("the %s replica: waited in vain for %s", r.name, what)
+		r.Fatalf("the %s replica: timed out waiting for %s", r.name, what)
 	}
 }
 
@@ -184,13 +184,13 @@ func (r *replica) await(what string, check func() bool) {
 // when that was found.
 func (w *world) awaitReady(name string) time.Time {
 	w.Helper()
-	err := wait.PollUntilContextTimeout(w.Context(), 20*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(w.Context(), 20*time.Millisecond, timeout, true, func(context.Context) (bool, error) {
 		pi := w.get(name)
 		ready := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == pi.Generation, nil
 	})
 	if err != nil {
-		w.Fatalf("waited in vain for %s to be ready: %+v", name, w.get(name).Status.Conditions)
+		w.Fatalf("timed out waiting for %s to be ready: %+v", name, w.get(name).Status.Conditions)
 	}
 	return time.Now()
 }

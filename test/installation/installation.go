@@ -1,7 +1,7 @@
 // Package installation installs the operator as the manifests and
 // config/aws/README.md tell an installer to: its rights in Kubernetes, its role in
-// AWS, its token. Only its Deployment is left out, for want of nodes; whoever runs
-// its binary runs it with these rights and no others.
+// AWS, its token. Only its Deployment is left out, because there are no nodes; a test
+// that runs its binary runs it with these rights and no others.
 package installation
 
 import (
@@ -170,7 +170,7 @@ func Account() client.ObjectKey {
 // WriteToken writes a token of a ServiceAccount to a file, as the kubelet does for a
 // pod; admin may request it.
 func WriteToken(ctx context.Context, admin client.Client, account client.ObjectKey, path string) error {
-	lifetime := int64(24 * time.Hour / time.Second) // that of AWS's webhook; nobody renews it here
+	lifetime := int64(24 * time.Hour / time.Second) // that of AWS's webhook; nothing renews it here
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}, ExpirationSeconds: &lifetime}}
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: account.Name}}
 	if err := admin.SubResource("token").Create(ctx, sa, request); err != nil {

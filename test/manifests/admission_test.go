@@ -135,7 +135,7 @@ func (a admission) guardNamespace(t *testing.T, name, namespace, limits string) 
 		return err != nil && strings.Contains(err.Error(), "rejected by PodIdentityGuardrail "+name+":"), nil
 	})
 	if err != nil {
-		t.Fatalf("the API server does not heed guardrail %s: %v", name, err)
+		t.Fatalf("the API server does not apply guardrail %s: %v", name, err)
 	}
 	return g
 }
@@ -162,7 +162,7 @@ func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 		`{key: team, operator: NotIn, values: [gold]}`,
 	} {
 		t.Run(extra, func(t *testing.T) {
-			g := a.guard(t, fmt.Sprintf("selector-%d", i), `maxIdentities: 9`) // heeded, and lets pass
+			g := a.guard(t, fmt.Sprintf("selector-%d", i), `maxIdentities: 9`) // applied, and allows it
 			spec := fmt.Sprintf(`matchExpressions: [`+own+`, `+extra+`]`, g.Name)
 			other := &v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: g.Name + "-other"}}
 			if err := yaml.UnmarshalStrict([]byte(`spec: {namespaceSelector: {`+spec+`}, inlinePolicies: Forbidden}`), other); err != nil {
@@ -183,7 +183,7 @@ func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 	}
 }
 
-// Whoever is refused can suspend, retain and delete.
+// A rejected identity can be suspended, retained and deleted.
 func (a admission) whatIsRefusedCanStillGo(t *testing.T) {
 	const name = "guard-wayout"
 	a.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -204,5 +204,5 @@ func (a admission) whatIsRefusedCanStillGo(t *testing.T) {
 	if err := a.Delete(t.Context(), pi); err != nil {
 		t.Errorf("To delete is refused: %v", err)
 	}
-	change("To let go", func() { pi.Finalizers = nil })
+	change("To remove the finalizer", func() { pi.Finalizers = nil })
 }

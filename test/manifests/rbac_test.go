@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// A request is what somebody may want to do.
+// A request is what a user may want to do.
 type request struct{ verb, group, resource, namespace string }
 
 func (r request) String() string {
@@ -79,7 +79,7 @@ func (c *cluster) peopleMayDoWhatTheirRolesSay(t *testing.T) {
 		may, mayNever []string
 	}{
 		"View":   {"PodIdentities hold no secret.", "view", []string{read}, []string{create}},
-		"Edit":   {"Whoever creates a PodIdentity has its rights in AWS.", "edit", []string{read}, []string{create, "patch", "delete"}},
+		"Edit":   {"A user who creates a PodIdentity has its rights in AWS.", "edit", []string{read}, []string{create, "patch", "delete"}},
 		"Admin":  {"The same.", "admin", []string{read}, []string{create, "patch", "delete"}},
 		"Viewer": {"Our own role.", "podidentity-viewer-role", []string{read}, []string{create}},
 		"Editor": {"Our own role.", "podidentity-editor-role", []string{read, create, "patch", "delete"}, []string{"deletecollection"}},

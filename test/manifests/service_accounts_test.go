@@ -25,7 +25,7 @@ const (
 
 const deputyNamespace = "deputy"
 
-// serviceAccountsNeedPermission shows that nobody obtains through the operator what
+// serviceAccountsNeedPermission shows that users cannot do through the operator what
 // they may not do themselves to a ServiceAccount.
 func (c *cluster) serviceAccountsNeedPermission(t *testing.T) {
 	admin := c.admission(t)

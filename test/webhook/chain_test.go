@@ -61,7 +61,7 @@ func (w *world) podWaits() (*corev1.Pod, *v1alpha1.PodIdentity) {
 func (w *world) otherPods() {
 	w.Helper()
 	w.deploy("default")
-	w.eventually("a pod that is nobody's", func() bool { return len(w.pods("default")) == 1 })
+	w.eventually("a pod without a controller", func() bool { return len(w.pods("default")) == 1 })
 	if env := w.pods("default")[0].Spec.Containers[0].Env; len(env) > 0 {
 		w.Errorf("The pod of another ServiceAccount was changed: %v", env)
 	}

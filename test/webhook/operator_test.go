@@ -66,7 +66,7 @@ func (k *kubelet) run() error {
 	}
 }
 
-// renew puts a new token into the file, at once for whoever reads it.
+// renew puts a new token into the file, atomically for its readers.
 func (k *kubelet) renew() error {
 	now := time.Now()
 	token, err := k.cluster.SignToken(jwt.Claims{
@@ -83,8 +83,8 @@ func (k *kubelet) renew() error {
 	return os.Rename(k.path+".new", k.path)
 }
 
-// The operator outlives its tokens and its sessions. If no new token comes in time
-// it says so, and goes on by itself when one comes.
+// The operator outlives its tokens and its sessions. If no new token comes in time, it
+// reports that, and continues without a restart when one comes.
 func (w *world) operatorsTokenExpires() {
 	w.Helper()
 	history := w.watch("checkout")

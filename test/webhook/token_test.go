@@ -36,7 +36,7 @@ func (w *world) tokenExpires(pod *corev1.Pod, pi *v1alpha1.PodIdentity) {
 	w.Setenv("AWS_ENDPOINT_URL", w.aws)
 	w.Setenv("AWS_ENDPOINT_URL_STS", w.aws)
 	for _, other := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
-		w.Setenv(other, "") // of whoever runs the test
+		w.Setenv(other, "") // of the user who runs the test
 	}
 	w.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	w.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)

@@ -1,5 +1,5 @@
 // Package webhook_test runs the whole chain with AWS's own parts: the real
-// amazon-eks-pod-identity-webhook beside a real API server, and the AWS SDK on
+// amazon-eks-pod-identity-webhook with a real API server, and the AWS SDK on
 // exactly what the webhook injects into a pod.
 package webhook_test
 
@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	// The test builds the operator, of which go test's cache knows nothing by itself.
+	// The test builds the operator, which the cache of go test does not know otherwise.
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
 	_ "github.com/podidentity/podidentity-operator/internal/options"
@@ -38,9 +38,9 @@ const (
 	region      = "eu-west-1"
 )
 
-// patience is longer than the operator waits before it looks again at what somebody
-// has to mend.
-const patience = 3 * time.Minute
+// timeout is longer than the operator waits before it retries an error that a user must
+// fix.
+const timeout = 3 * time.Minute
 
 // renewal is after how long the operator renews its credentials here: it does so 5
 // minutes before they expire.
@@ -165,14 +165,14 @@ func (w *world) must(err error) {
 // eventually waits until check says yes.
 func (w *world) eventually(what string, check func() bool) {
 	w.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for !check() {
 		select {
 		case <-poll.C:
 		case <-deadline:
-			w.Fatalf("waited in vain for %s", what)
+			w.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

@@ -32,7 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	// The test builds both binaries, of which go test's cache knows nothing by itself.
+	// The test builds both binaries, which the cache of go test does not know otherwise.
 	_ "github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/command"
 	_ "github.com/podidentity/podidentity-operator/controllers"
 	_ "github.com/podidentity/podidentity-operator/internal/awsiam"

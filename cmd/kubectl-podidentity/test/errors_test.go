@@ -43,7 +43,7 @@ func (e *env) errors() {
 		"WrongContext":    {"The context does not exist.", nil, []string{"why", "errors", "--context", "nope"}, []string{"nope", "kubectl config get-contexts"}},
 		"Unreachable":     {"Nothing listens there.", map[string]string{"KUBECONFIG": broken}, []string{"why", "errors"}, []string{"cannot reach the API server at https://127.0.0.1:1", "kubectl config current-context"}},
 		"NoPod":           {"The pod does not exist.", nil, []string{"why", "nope", "-n", "errors"}, []string{`pods "nope" not found`, "--namespace"}},
-		"Forbidden":       {"The user lacks a permission.", nil, []string{"why", "errors", "-n", "errors", "--as", "nobody"}, []string{"you lack a permission in Kubernetes", `cannot get resource "pods"`}},
+		"Forbidden":       {"The user lacks a permission.", nil, []string{"why", "errors", "-n", "errors", "--as", "stranger"}, []string{"you lack a permission in Kubernetes", `cannot get resource "pods"`}},
 		"Unauthorized":    {"The token is not valid.", nil, []string{"why", "errors", "--token", "x", "--user", "", "--kubeconfig", broken, "--server", e.cluster.URL, "--insecure-skip-tls-verify"}, []string{"the cluster rejects your credentials"}},
 		"NoCredentials":   {"There are no AWS credentials.", noKeys, []string{"why", "errors", "-n", "errors"}, []string{"no AWS credentials found", "AWS_PROFILE"}},
 		"WrongKeys":       {"AWS does not know the keys.", map[string]string{"AWS_ACCESS_KEY_ID": "AKIANOPE"}, []string{"why", "errors", "-n", "errors"}, []string{"AWS rejects your credentials"}},

@@ -152,7 +152,7 @@ func (e *env) planErrors() {
 	}{
 		"NoCredentials": {"There are no AWS credentials.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, nil, []string{"no AWS credentials found"}},
 		"Denied":        {"The user lacks a permission in AWS.", e.session("plan-nothing", ""), nil, []string{"AWS denies you iam:GetRole"}},
-		"Forbidden":     {"The user lacks a permission in Kubernetes.", nil, []string{"--as", "nobody", "--cluster-name", clusterName}, []string{"you lack a permission in Kubernetes"}},
+		"Forbidden":     {"The user lacks a permission in Kubernetes.", nil, []string{"--as", "stranger", "--cluster-name", clusterName}, []string{"you lack a permission in Kubernetes"}},
 		"Context":       {"The context does not exist.", nil, []string{"--context", "nope"}, []string{"kubectl config get-contexts"}},
 		"Kubeconfig":    {"Nothing names a cluster.", map[string]string{"KUBECONFIG": "/none"}, nil, []string{"no kubeconfig found"}},
 	} {

@@ -92,8 +92,8 @@ func (e *env) scenarios() map[string]scenario {
 			want: "trust", says: []string{"oidc.eks.eu-west-1.amazonaws.com/id/OLD; the token's provider is"},
 		},
 		"other-subject": {
-			reason: "The role trusts another ServiceAccount.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": subject("nobody")}),
-			want: "trust", says: []string{"expected system:serviceaccount:nobody:nobody, actual system:serviceaccount:other-subject:other-subject"},
+			reason: "The role trusts another ServiceAccount.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": subject("other")}),
+			want: "trust", says: []string{"expected system:serviceaccount:other:other, actual system:serviceaccount:other-subject:other-subject"},
 		},
 		"star": {
 			reason: "StringEquals takes a * literally.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:star:*"}),

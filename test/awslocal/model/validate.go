@@ -9,8 +9,8 @@ import (
 )
 
 // Validate checks an input against the constraints of the model: required
-// members, lengths, ranges, patterns and enumerations. All that is wrong is
-// told in one ValidationError with AWS's words. STS repeats the values, IAM does
+// members, lengths, ranges, patterns and enumerations. All faults are
+// named in one ValidationError with AWS's words. STS repeats the values, IAM does
 // not; and IAM looks at the characters of names, paths and documents before all
 // else, with words of their own.
 func (s *Service) Validate(operation string, in Struct) error {
@@ -71,7 +71,7 @@ func (s *Service) checkStruct(shape *Shape, v Struct, path string) []string {
 	return failures
 }
 
-// checkList tells of bad elements as AWS does: a structure by its place, a
+// checkList names bad elements as AWS does: a structure by its place, a
 // scalar by the constraints that all elements must satisfy.
 func (s *Service) checkList(name string, shape *Shape, list []any, path string) []string {
 	var failures []string
@@ -90,7 +90,7 @@ func (s *Service) checkList(name string, shape *Shape, list []any, path string) 
 	return failures
 }
 
-// checkMap tells of bad keys and values by the constraints that all must satisfy.
+// checkMap names bad keys and values by the constraints that all must satisfy.
 func (s *Service) checkMap(shape *Shape, m Struct, path string) []string {
 	var failures []string
 	for _, c := range lengthConstraints(shape, len(m)) {
@@ -121,7 +121,7 @@ const (
 	documentCharacters = "It must contain only printable ASCII characters."
 )
 
-// iamCharacters are those words by shape; the shapes without are told by their
+// iamCharacters are those words by shape; the shapes without are named by their
 // patterns. (A prefix of a policy's path must also end with a slash, which the
 // words do not say.)
 var iamCharacters = map[string]string{

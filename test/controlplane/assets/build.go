@@ -42,7 +42,7 @@ func Ensure(ctx context.Context, log *os.File) (string, error) {
 	return r.Dir, nil
 }
 
-// build makes r.Dir in one step, from a temporary directory beside it. The
+// build makes r.Dir in one step, from a temporary directory in the same place. The
 // caller holds the lock.
 func (r Recipe) build(ctx context.Context, out *display) error {
 	began := time.Now()

@@ -37,7 +37,7 @@ func TestLocateGiven(t *testing.T) {
 			want:   []string{"KUBEBUILDER_ASSETS=", "has no kube-controller-manager:", "setup-envtest", "unset KUBEBUILDER_ASSETS"},
 		},
 		"Empty": {
-			reason: "All that is missing is named at once.",
+			reason: "All missing files are named together.",
 			want:   []string{"no etcd, no kube-apiserver, no kube-controller-manager, no kubectl", "unset KUBEBUILDER_ASSETS"},
 		},
 	}

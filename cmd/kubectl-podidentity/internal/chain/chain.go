@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
-// Facts are what is known about one pod. A field with a problem beside it is empty
+// Facts are what is known about one pod. A field that has a problem is empty
 // if there is nothing to know, or if the problem says why it is not known.
 type Facts struct {
 	Pod *corev1.Pod `json:"pod"`

@@ -32,7 +32,7 @@ server-side dry run), what this pod got, its token, the issuer and the IAM OIDC
 provider, the role and its trust policy and, with --action, the policies of the role
 and its permissions boundary.
 
-It works for every pod that uses IAM Roles for Service Accounts, whoever created the
+It works for every pod that uses IAM Roles for Service Accounts, whichever tool created the
 role. With sa/NAME it walks for a new pod of that ServiceAccount.
 
 It needs to read the pod and its ServiceAccount, create for pods (for the dry run,

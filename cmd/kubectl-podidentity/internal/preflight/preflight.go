@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
-// Facts are what is known. A field with a problem beside it is empty if there is
+// Facts are what is known. A field that has a problem is empty if there is
 // nothing, or if the problem says why it is not known.
 type Facts struct {
 	// Version of the API server, such as v1.37.2.

@@ -18,7 +18,7 @@ func TestCheck(t *testing.T) {
 		"Enum":         {"The schema lists the values.", "metadata: {name: a, namespace: b}\nspec: {mode: Later}", `supported values: "Apply", "Plan"`},
 		"Rule":         {"A CEL rule.", "metadata: {name: a, namespace: b}\nspec: {policies: {managed: [x]}}", "must be the ARN of a managed policy"},
 		"Set":          {"A list of the type set.", "metadata: {name: a, namespace: b}\nspec: {additionalServiceAccounts: [x, x]}", "Duplicate value"},
-		"TwoRules":     {"Both are reported at once.", "metadata: {name: a, namespace: b}\nspec: {role: {tags: {\"aws:x\": \"?\"}}}", "a tag value must contain"},
+		"TwoRules":     {"Both are reported together.", "metadata: {name: a, namespace: b}\nspec: {role: {tags: {\"aws:x\": \"?\"}}}", "a tag value must contain"},
 		"NullIsAbsent": {"As for the API server.", "metadata: {name: a, namespace: b}\nspec: {role: null}", ""},
 	}
 	v, err := New()
