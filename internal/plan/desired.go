@@ -200,11 +200,11 @@ func checkPolicyARN(field, arn string, cluster Cluster) error {
 	}
 }
 
-func setInline(role *Role, pi *v1alpha1.PodIdentity, _ Cluster) error {
+func setInline(role *Role, pi *v1alpha1.PodIdentity, cluster Cluster) error {
 	var problems []error
 	role.Inline = map[string]InlinePolicy{}
 	for _, in := range pi.Spec.Policies.Inline {
-		p, err := inlinePolicy(in)
+		p, err := inlinePolicy(in, cluster)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("spec.policies.inline[%s].%w", in.Name, err))
 			continue

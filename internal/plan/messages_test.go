@@ -31,7 +31,27 @@ func TestDesiredMessages(t *testing.T) {
 		spec      func(*v1alpha1.PodIdentitySpec)
 		want      string
 	}{
-		"BadJSON":     {"The message has the position at which the JSON ends.", "aws", document(`{"Version":`), "spec.policies.inline[p].document: policy document: is not JSON: unexpected end of JSON input (at byte 11)"},
+		"BadJSON":       {"The message has the position at which the JSON ends.", "aws", document(`{"Version":`), "spec.policies.inline[p].document: policy document: is not JSON: unexpected end of JSON input (line 1, column 11)"},
+		"TrailingComma": {"The line and the column are those of the document.", "aws", document("{\n  \"Version\": \"2012-10-17\",\n}"), "spec.policies.inline[p].document: policy document: is not JSON: invalid character '}' looking for beginning of object key string (line 3, column 1)"},
+		"ForeignPartition": {
+			"A resource of another partition matches nothing.", "aws-us-gov",
+			document(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b"}]}`),
+			`spec.policies.inline[p].document: policy document: Statement[0].Resource[0]: must be in partition aws-us-gov, as the cluster's AWS account, not "arn:aws:s3:::b"`,
+		},
+		"TypedStatements": {
+			"The path is that of the field, and all faults are listed.", "aws",
+			func(s *v1alpha1.PodIdentitySpec) {
+				s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Statements: []v1alpha1.Statement{
+					{Effect: "Allow", Actions: []v1alpha1.Action{"s3:*"}, Resources: []v1alpha1.Resource{"*"}},
+					{
+						Effect: "Allow", Actions: []v1alpha1.Action{"s3:*"}, Resources: []v1alpha1.Resource{"*", "arn:aws:sqs:eu-west-1:<ACCOUNT_ID>:q"},
+						Conditions: []v1alpha1.Condition{{Operator: "Bool", Key: "aws:a", Values: []v1alpha1.ConditionValue{"true", "yes"}}},
+					},
+				}}}
+			},
+			`spec.policies.inline[p].statements[1].conditions[0].values[1]: must be true or false, not "yes"; ` +
+				`statements[1].resources[1]: must have an account ID of 12 digits, or *, or nothing, after the fourth colon, not "arn:aws:sqs:eu-west-1:<ACCOUNT_ID>:q"`,
+		},
 		"ReservedTag": {"The owner's tags are the operator's.", "aws", tags(TagUID), "spec.role.tags[iam.podidentity.io/uid]" + reserved},
 		"AWSTag":      {"So are AWS's own AWS's, in any case.", "aws", tags("AWS:x"), "spec.role.tags[AWS:x]" + reserved},
 		"TagCase":     {"IAM knows one of two such keys.", "aws", tags("team", "Team"), "spec.role.tags[team]: duplicate of Team (IAM tag keys are case-insensitive); remove one of them"},

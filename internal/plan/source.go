@@ -16,27 +16,25 @@ import (
 // inlinePolicy returns the policy of in. Policies are compared in canonical form, in
 // which actions are in lower case, and written as their author wrote them, so that
 // the role in AWS shows the same text as the spec. The error begins with the field.
-func inlinePolicy(in v1alpha1.InlinePolicy) (InlinePolicy, error) {
+func inlinePolicy(in v1alpha1.InlinePolicy, cluster Cluster) (InlinePolicy, error) {
+	place := policy.Place{Partition: cluster.Partition}
 	switch {
 	case (in.Document != "") == (len(in.Statements) > 0):
 		return InlinePolicy{}, errors.New("statements: exactly one of statements and document must be set")
 	case in.Document != "":
-		return fromDocument(in.Document)
+		return fromDocument(in.Document, place)
 	default:
-		return fromStatements(in.Statements)
+		return fromStatements(in.Statements, place)
 	}
 }
 
-func fromDocument(text string) (InlinePolicy, error) {
+func fromDocument(text string, place policy.Place) (InlinePolicy, error) {
 	// The size is checked before anything is parsed, which bounds the work.
 	if size := policy.Size(text); size > DefaultQuotas.RolePolicySize {
 		return InlinePolicy{}, fmt.Errorf("document: has %d characters without white space; the limit for all inline policies of a role is %d; move some statements to a managed policy",
 			size, DefaultQuotas.RolePolicySize)
 	}
-	p, err := policy.Decode([]byte(text))
-	if err == nil {
-		err = p.CheckIdentity()
-	}
+	p, err := policy.CheckDocument([]byte(text), place)
 	if err != nil {
 		return InlinePolicy{}, fmt.Errorf("document: %w", err)
 	}
@@ -49,13 +47,13 @@ func fromDocument(text string) (InlinePolicy, error) {
 	return InlinePolicy{Document: p.Document(), Source: source}, nil
 }
 
-func fromStatements(statements []v1alpha1.Statement) (InlinePolicy, error) {
+func fromStatements(statements []v1alpha1.Statement, place policy.Place) (InlinePolicy, error) {
 	if err := checkDuplicateConditions(statements); err != nil {
 		return InlinePolicy{}, fmt.Errorf("statements%w", err)
 	}
 	p := PolicyOf(statements)
-	if err := p.CheckIdentity(); err != nil {
-		return InlinePolicy{}, fmt.Errorf("statements: %w", err)
+	if found, ok := errors.AsType[policy.Errors](p.CheckStatements(place)); ok {
+		return InlinePolicy{}, errors.New(found.List())
 	}
 	source, err := encode(p)
 	if err != nil {

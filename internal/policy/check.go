@@ -1,44 +1,102 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// CheckIdentity returns an *Error for the first part of p that AWS would reject in an
-// identity policy, nil if there is none. It knows the grammar, but no names of
-// services, actions and condition keys. Where AWS documents no rule it accepts, because
-// a user cannot get around its errors.
+// Place is where a policy is used. Its zero value is any place.
+type Place struct {
+	Partition string // of the account, such as aws-cn
+}
+
+// CheckDocument reads an identity policy and checks it for an account in that place. It
+// returns all faults as Errors. A statement that cannot be read is not checked.
+func CheckDocument(raw []byte, place Place) (Policy, error) {
+	p, err := decode(raw)
+	found, _ := errors.AsType[Errors](err)
+	c := checker{place: place, unreadable: map[string]bool{}}
+	for _, f := range found {
+		c.unreadable[statementOf(f.Path)] = true
+	}
+	if len(found) == 0 || len(p.Statements) > 0 {
+		c.check(p, c.identity)
+	}
+	return p, append(found, c.faults...).err()
+}
+
+// statementOf returns the path of the statement that a path is in.
+func statementOf(path string) string {
+	if end := strings.IndexByte(path, ']'); end > 0 && strings.HasPrefix(path, "Statement[") {
+		return path[:end+1]
+	}
+	first, _, _ := strings.Cut(path, ".")
+	return first
+}
+
+// CheckStatements checks typed statements as CheckDocument does. The paths of its Errors
+// are those of the fields, such as statements[0].actions[1].
+func (p Policy) CheckStatements(place Place) error {
+	c := checker{names: fields, place: place}
+	c.check(p, c.identity)
+	return c.faults.err()
+}
+
+// CheckIdentity returns Errors for all that AWS would reject in p as an identity policy,
+// nil if there is nothing. It knows the grammar, but no names of services, actions and
+// condition keys. Where AWS documents no rule it accepts, because a user cannot get
+// around its errors.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 //
 // AWS documents Id for resource policies only, but IAM accepts it in identity policies.
 func (p Policy) CheckIdentity() error {
-	return p.check(func(s Statement, path string) error {
-		if s.Principals != nil || s.NotPrincipals != nil {
-			return errorAt(path, "must not have a Principal; the principal is implied by the attachment")
-		}
-		return checkResources(s, path, p.Version)
-	})
+	c := checker{}
+	c.check(p, c.identity)
+	return c.faults.err()
 }
 
-// CheckTrust returns an *Error for the first part of p that AWS would reject in a role's
-// trust policy, nil if there is none.
+// CheckTrust returns Errors for all that AWS would reject in p as a role's trust policy,
+// nil if there is nothing.
 func (p Policy) CheckTrust() error {
-	return p.check(func(s Statement, path string) error {
-		if s.Resources != nil || s.NotResources != nil {
-			return errorAt(path, "must not have a Resource; the resource is the role itself")
+	c := checker{}
+	c.check(p, c.trust)
+	return c.faults.err()
+}
+
+// checker collects the faults of a policy.
+type checker struct {
+	names      naming
+	place      Place
+	unreadable map[string]bool // the statements that were not read, by path
+	faults     Errors
+}
+
+func (c *checker) reject(path, format string, args ...any) {
+	c.faults = append(c.faults, &Error{Path: path, Msg: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) identity(s Statement, path, version string) {
+	if s.Principals != nil || s.NotPrincipals != nil {
+		c.reject(path, "must not have a Principal; the principal is implied by the attachment")
+	}
+	c.resources(s, path, version)
+}
+
+func (c *checker) trust(s Statement, path, _ string) {
+	if s.Resources != nil || s.NotResources != nil {
+		c.reject(path, "must not have a Resource; the resource is the role itself")
+	}
+	if s.NotActions != nil {
+		c.reject(path+".NotAction", "must be Action; a trust policy lists the actions that it allows")
+	}
+	for i, a := range s.Actions {
+		if isAction(a) && !isTrustAction(lower(a)) {
+			c.reject(item(path+".Action", i), "must be one of %s, not %q", names(trustNames()), a)
 		}
-		if s.NotActions != nil {
-			return errorAt(path+".NotAction", "must be Action; a trust policy lists the actions that it allows")
-		}
-		for i, a := range s.Actions {
-			if !isTrustAction(lower(a)) {
-				return errorAt(item(path+".Action", i), "must be one of %s, not %q", names(trustNames()), a)
-			}
-		}
-		return checkPrincipals(s, path)
-	})
+	}
+	c.principals(s, path)
 }
 
 // trustActions are the actions of trust policies, by their names in lower case:
@@ -68,63 +126,66 @@ func trustNames() map[string]bool {
 }
 
 // check applies the rules of all policies, and then those of own to each statement.
-func (p Policy) check(own func(s Statement, path string) error) error {
+func (c *checker) check(p Policy, own func(s Statement, path, version string)) {
 	if p.Version != "" && p.Version != Version2008 && p.Version != Version2012 {
-		return errorAt("Version", "must be %s or %s, not %q", Version2012, Version2008, p.Version)
+		c.reject("Version", "must be %s or %s, not %q", Version2012, Version2008, p.Version)
 	}
 	if len(p.Statements) == 0 {
-		return errorAt("Statement", "must contain at least one statement")
+		c.reject(c.names.name("Statement"), "must contain at least one statement")
 	}
 	sids := map[string]bool{}
 	for i, s := range p.Statements {
-		path := item("Statement", i)
-		if err := checkStatement(s, path, sids); err != nil {
-			return err
+		path := item(c.names.name("Statement"), i)
+		if c.unreadable[path] || len(p.Statements) == 1 && c.unreadable["Statement"] {
+			continue
 		}
-		if err := own(s, path); err != nil {
-			return err
-		}
+		c.statement(s, path, sids)
+		own(s, path, p.Version)
 	}
-	return nil
 }
 
-func checkStatement(s Statement, path string, sids map[string]bool) error {
+func (c *checker) statement(s Statement, path string, sids map[string]bool) {
 	if strings.ContainsFunc(s.SID, func(r rune) bool { return !isAlnum(r) }) {
-		return errorAt(path+".Sid", "must contain only letters A-Z, a-z and digits, not %q", s.SID)
+		c.reject(path+"."+c.names.name("Sid"), "must contain only letters A-Z, a-z and digits, not %q", s.SID)
 	}
 	if sids[s.SID] {
-		return errorAt(path+".Sid", "must be unique in the policy; %q is a duplicate", s.SID)
+		c.reject(path+"."+c.names.name("Sid"), "must be unique in the policy; %q is a duplicate", s.SID)
 	}
 	sids[s.SID] = s.SID != ""
 	if s.Effect != Allow && s.Effect != Deny {
-		return errorAt(path+".Effect", "must be Allow or Deny, not %q", s.Effect)
+		c.reject(path+"."+c.names.name("Effect"), "must be Allow or Deny, not %q", s.Effect)
 	}
-	if err := oneElement(path, "Action", s.Actions, s.NotActions); err != nil {
-		return err
-	}
-	for i, a := range s.Actions {
-		if !isAction(a) {
-			return errorAt(item(path+".Action", i), "must be * or service:Name such as s3:GetObject, not %q", a)
+	c.oneElement(path, "Action", s.Actions != nil, s.NotActions != nil, len(s.Actions)+len(s.NotActions))
+	c.each(path, "Action", s.Actions, actionProblem)
+	c.each(path, "NotAction", s.NotActions, actionProblem)
+	c.conditions(s.Conditions, path)
+}
+
+// each rejects the values of an element that have a problem.
+func (c *checker) each(path, element string, values []string, problem func(string) string) {
+	for i, v := range values {
+		if found := problem(v); found != "" {
+			c.reject(item(path+"."+c.names.name(element), i), "%s, not %q", found, v)
 		}
 	}
-	for i, a := range s.NotActions {
-		if !isAction(a) {
-			return errorAt(item(path+".NotAction", i), "must be * or service:Name such as s3:GetObject, not %q", a)
-		}
-	}
-	return checkConditions(s.Conditions, path+".Condition")
 }
 
 // oneElement requires an element or its negation, with at least one value.
-func oneElement[T any](path, name string, is, not []T) error {
+func (c *checker) oneElement(path, element string, is, not bool, values int) {
+	name, negation := c.names.name(element), c.names.name("Not"+element)
 	switch {
-	case is != nil && not != nil:
-		return errorAt(path, "must have one of %[1]s and Not%[1]s, not both", name)
-	case len(is) == 0 && len(not) == 0:
-		return errorAt(path, "must have %[1]s or Not%[1]s, with at least one value", name)
-	default:
-		return nil
+	case is && not:
+		c.reject(path, "must have one of %s and %s, not both", name, negation)
+	case values == 0:
+		c.reject(path, "must have %s or %s, with at least one value", name, negation)
 	}
+}
+
+func actionProblem(a string) string {
+	if isAction(a) {
+		return ""
+	}
+	return "must be * or service:Name such as s3:GetObject"
 }
 
 // isAction reports whether a is * or service:Name, with wildcards in the name only.
@@ -145,52 +206,13 @@ func consistsOf(s, others string) bool {
 	})
 }
 
-func checkResources(s Statement, path, version string) error {
-	if err := oneElement(path, "Resource", s.Resources, s.NotResources); err != nil {
-		return err
-	}
-	for _, e := range []struct {
-		name string
-		list []string
-	}{{"Resource", s.Resources}, {"NotResource", s.NotResources}} {
-		for i, r := range e.list {
-			if problem := resourceProblem(r, version); problem != "" {
-				return errorAt(item(path+"."+e.name, i), "%s, not %q", problem, r)
-			}
-		}
-	}
-	return nil
-}
-
-// resourceProblem returns the rule that r violates, "" if there is none. The rules are
-// those of IAM's messages: "must be in ARN format or \"*\"" and "Resource vendor must be
-// fully qualified and cannot contain regexes".
-func resourceProblem(r, version string) string {
-	part := strings.SplitN(r, ":", 6)
-	switch {
-	case r == "*":
-		return ""
-	case part[0] != "arn" || len(part) < 3 || part[1] == "" || len(part) < 6 && !strings.HasSuffix(r, "*"):
-		return "must be * or an ARN"
-	case part[2] == "" || strings.ContainsAny(part[2], "*?"):
-		return "must name the service, without wildcards"
-	case version == Version2012 && hasVariable(strings.Join(part[:min(5, len(part))], ":")):
-		return "must contain policy variables after the fifth colon only"
-	default:
-		return ""
-	}
-}
-
-func checkPrincipals(s Statement, path string) error {
-	if err := oneElement(path, "Principal", s.Principals, s.NotPrincipals); err != nil {
-		return err
-	}
+func (c *checker) principals(s Statement, path string) {
+	c.oneElement(path, "Principal", s.Principals != nil, s.NotPrincipals != nil, len(s.Principals)+len(s.NotPrincipals))
 	for _, p := range slices.Concat(s.Principals, s.NotPrincipals) {
 		if problem := principalProblem(canonicalPrincipal(p)); problem != "" {
-			return errorAt(path+".Principal."+p.Type, "%s, not %q", problem, p.ID)
+			c.reject(path+".Principal."+p.Type, "%s, not %q", problem, p.ID)
 		}
 	}
-	return nil
 }
 
 // principalProblem returns the rule for trust policies that p violates, "" if there is
@@ -216,5 +238,3 @@ func principalProblem(p Principal) string {
 		return ""
 	}
 }
-
-func item(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

@@ -2,36 +2,35 @@ package policy
 
 import "encoding/base64"
 
-// checkConditions requires operators that exist, a key, and values that the operator can
+// conditions requires operators that exist, a key, and values that the operator can
 // parse. A value that it cannot parse never matches, which would disable a Deny.
 //
 // AWS documents keys with a prefix and at least one value, but IAM accepts keys without
 // a prefix and empty lists of values: roles in use have them.
-func checkConditions(list []Condition, path string) error {
+func (c *checker) conditions(list []Condition, statement string) {
 	seen := map[string]bool{}
-	for _, c := range list {
-		path := join(path, c.Operator)
-		op, known := parseOperator(c.Operator)
+	for i, cond := range list {
+		path := c.names.condition(statement, i, cond)
+		op, known := parseOperator(cond.Operator)
 		if !known {
-			return errorAt(path, "unknown condition operator; allowed: %s, with the prefix ForAllValues: or ForAnyValue: "+
+			c.reject(path.operator, "unknown condition operator; allowed: %s, with the prefix ForAllValues: or ForAnyValue: "+
 				"and the suffix IfExists (except for Null)", names(operatorNames()))
+			continue
 		}
-		path = join(path, c.Key)
-		if c.Key == "" {
-			return errorAt(path, "must be a condition key, such as aws:SourceIp")
+		if cond.Key == "" {
+			c.reject(path.key, "must be a condition key, such as aws:SourceIp")
 		}
-		same := op.String() + "\x00" + foldKey(c.Key)
+		same := op.String() + "\x00" + foldKey(cond.Key)
 		if seen[same] {
-			return errorAt(path, "duplicate key for this operator")
+			c.reject(path.key, "duplicate key for this operator")
 		}
 		seen[same] = true
-		for i, v := range c.Values {
+		for j, v := range cond.Values {
 			if problem := op.valueProblem(v); problem != "" {
-				return errorAt(item(path, i), "%s, not %q", problem, v)
+				c.reject(item(path.values, j), "%s, not %q", problem, v)
 			}
 		}
 	}
-	return nil
 }
 
 func operatorNames() map[string]bool {

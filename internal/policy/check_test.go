@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,11 +64,25 @@ func TestCheckIdentity(t *testing.T) {
 		"AnyResource": {"Everything.", func(_ *Policy, s *Statement) {
 			s.Resources = []string{"*", "arn:aws:s3:*", "arn:aws:iam::aws:policy/x:y"}
 		}, nil},
-		"Name":          {"A bucket's name is no ARN.", func(_ *Policy, s *Statement) { s.Resources = []string{"*", "shop"} }, &Error{"Statement[0].Resource[1]", `must be * or an ARN, not "shop"`}},
-		"Short":         {"Nor is half an ARN.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn:aws:s3"`}},
-		"NoPartition":   {"An ARN has a partition.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn::s3:::x"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn::s3:::x"`}},
-		"WildVendor":    {"IAM refuses it.", func(_ *Policy, s *Statement) { s.Resources = nil; s.NotResources = []string{"arn:aws:s?:::x"} }, &Error{"Statement[0].NotResource[0]", `must name the service, without wildcards, not "arn:aws:s?:::x"`}},
-		"Variable":      {"Variables are for the resource's own part.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3:::${aws:username}"} }, nil},
+		"Name":        {"A bucket's name is no ARN.", func(_ *Policy, s *Statement) { s.Resources = []string{"*", "shop"} }, &Error{"Statement[0].Resource[1]", `must be * or an ARN, not "shop"`}},
+		"Short":       {"Nor is half an ARN.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn:aws:s3"`}},
+		"NoPartition": {"An ARN has a partition.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn::s3:::x"} }, &Error{"Statement[0].Resource[0]", `must be * or an ARN, not "arn::s3:::x"`}},
+		"WildVendor":  {"IAM refuses it.", func(_ *Policy, s *Statement) { s.Resources = nil; s.NotResources = []string{"arn:aws:s?:::x"} }, &Error{"Statement[0].NotResource[0]", `must name the service, without wildcards, not "arn:aws:s?:::x"`}},
+		"Variable":    {"Variables are for the resource's own part.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:s3:::${aws:username}"} }, nil},
+		"Partition": {"A partition is AWS's own, or any.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{"arn:*:s3:::b", "arn:aws-iso-b:s3:::b", "arn:a*:s3:::b"}
+		}, &Error{"Statement[0].Resource[2]", `must have a partition such as aws after the first colon, or *, not "arn:a*:s3:::b"`}},
+		"Account": {"An account has 12 digits.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{"arn:aws:sqs:*:12*:q", "arn:aws:ec2:*:amazon:image/*", "arn:aws:sqs:eu-west-1:ACCOUNT_2:q"}
+		}, &Error{"Statement[0].Resource[2]", `must have an account ID of 12 digits, or *, or nothing, after the fourth colon, not "arn:aws:sqs:eu-west-1:ACCOUNT_2:q"`}},
+		"ShortAccount": {"Not 11.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:sqs:*:12345678901:q"} }, &Error{"Statement[0].Resource[0]", `must have an account ID of 12 digits, or *, or nothing, after the fourth colon, not "arn:aws:sqs:*:12345678901:q"`}},
+		"BucketRegion": {"Buckets have no region in their ARN, access points do.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{"arn:aws:s3:us-west-2:123456789012:accesspoint/p", "arn:aws:s3:us-west-2::b"}
+		}, &Error{"Statement[0].Resource[1]", `must have no region: bucket names are global, not "arn:aws:s3:us-west-2::b"`}},
+		"IAMRegion": {"IAM is global.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:iam:us-east-1:123456789012:role/a"} }, &Error{"Statement[0].Resource[0]", `must have no region: IAM is global, not "arn:aws:iam:us-east-1:123456789012:role/a"`}},
+		"IAMPath": {"IAM knows its resources.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{"arn:aws:iam::123456789012:*", "arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:roles/a"}
+		}, &Error{"Statement[0].Resource[2]", "must be *, root, or start with user/, federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/ after the fifth colon" + `, not "arn:aws:iam::123456789012:roles/a"`}},
 		"EarlyVariable": {"Not before the fifth colon.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:sqs:${aws:a}:1:x"} }, &Error{"Statement[0].Resource[0]", `must contain policy variables after the fifth colon only, not "arn:aws:sqs:${aws:a}:1:x"`}},
 		"OldVariable": {"In the old version they are text.", func(p *Policy, s *Statement) {
 			p.Version = Version2008
@@ -165,5 +180,42 @@ func TestCheckNoStatements(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-want, +got:\n%s", diff)
 		}
+	}
+}
+
+// A user fixes all faults of a document in one edit: each statement is read and checked,
+// except that one that cannot be read is not checked in addition.
+func TestCheckDocument_AllFaults(t *testing.T) {
+	const valid = `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`
+	many := strings.Repeat(`{"Effect":"Allow","Action":"Get","Resource":"*"},`, 12)
+	cases := map[string]struct{ reason, statements, want string }{
+		"Valid": {"There is nothing to report.", valid, ""},
+		"Both": {
+			"Faults of form and of content.", valid + `,{"Effect":"allow","Actions":"x","Resource":"*"},{"Effect":"Allow","Action":["s3:Get*","GetObject"],"Resource":["b"]}`,
+			`policy document: Statement[1].Effect: must be exactly Allow or Deny (case-sensitive); ` +
+				`Statement[1].Actions: unknown element; allowed (case-sensitive): Action, Condition, Effect, NotAction, NotPrincipal, NotResource, Principal, Resource, Sid; ` +
+				`Statement[2].Action[1]: must be * or service:Name such as s3:GetObject, not "GetObject"; ` +
+				`Statement[2].Resource[0]: must be * or an ARN, not "b"`,
+		},
+		"Duplicate": {
+			"Reading goes on after a duplicate.", `{"Effect":"Allow","Effect":"Deny","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":"x","Resource":"*"}`,
+			`policy document: Statement[0].Effect: duplicate element; remove one of them; Statement[1].Action[0]: must be * or service:Name such as s3:GetObject, not "x"`,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := CheckDocument([]byte(`{"Version":"2012-10-17","Statement":[`+tc.statements+`]}`), Place{"aws"})
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+	_, err := CheckDocument([]byte(`{"Version":"2012-10-17","Statement":[`+many+valid+`]}`), Place{})
+	if err == nil || strings.Count(err.Error(), "must be") != 10 || !strings.HasSuffix(err.Error(), "; and 2 more") {
+		t.Errorf("CheckDocument(12 faults): %v, want 10 of them and the number of the others", err)
 	}
 }

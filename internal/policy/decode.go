@@ -1,22 +1,23 @@
 package policy
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 )
 
 // decode reads a policy in the order and the spelling of its text. Names of elements are
 // case-sensitive, as in IAM ("Unknown field statement"), and an unknown one is an
-// error: without it the policy could grant something else.
+// error: without it the policy could grant something else. With Errors, it returns what it
+// could read.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 func decode(raw []byte) (Policy, error) {
-	root, err := readJSON(raw)
-	if err != nil {
-		return Policy{}, err
+	root, readErr := readJSON(raw)
+	if readErr != nil && root.kind != kindObject {
+		return Policy{}, faultsOf(readErr)
 	}
 	var p Policy
-	err = members(root, "", map[string]func(node, string) error{
+	err := members(root, "", map[string]func(node, string) error{
 		"Version": func(n node, path string) (err error) {
 			p.Version, err = oneOf(n, path, Version2012, Version2008)
 			return err
@@ -30,7 +31,7 @@ func decode(raw []byte) (Policy, error) {
 			return err
 		},
 	})
-	return p, err
+	return p, faultsOf(errors.Join(readErr, err)).err()
 }
 
 func statements(n node, path string) ([]Statement, error) {
@@ -42,14 +43,13 @@ func statements(n node, path string) ([]Statement, error) {
 		return nil, errorAt(path, "must be a statement or an array of statements, not %v", n.kind)
 	}
 	var list []Statement
-	for i, item := range n.items {
-		s, err := statement(item, fmt.Sprintf("%s[%d]", path, i))
-		if err != nil {
-			return nil, err
-		}
+	var problems []error
+	for i, element := range n.items {
+		s, err := statement(element, item(path, i))
+		problems = append(problems, err)
 		list = append(list, s)
 	}
-	return list, nil
+	return list, errors.Join(problems...)
 }
 
 func statement(n node, path string) (Statement, error) {
@@ -121,27 +121,26 @@ func conditions(n node, path string) ([]Condition, error) {
 		return nil, errorAt(path, "must be an object of operators, not %v", n.kind)
 	}
 	var list []Condition
+	var problems []error
 	seen := map[string]bool{}
 	for _, op := range n.members {
 		path := join(path, op.name)
 		if op.value.kind != kindObject {
-			return nil, errorAt(path, "must be an object of condition keys, not %v", op.value.kind)
+			problems = append(problems, errorAt(path, "must be an object of condition keys, not %v", op.value.kind))
 		}
 		for _, key := range op.value.members {
 			path := join(path, key.name)
 			values, err := scalars(key.value, path)
-			if err != nil {
-				return nil, err
-			}
+			problems = append(problems, err)
 			same := CanonicalOperator(op.name) + "\x00" + foldKey(key.name)
 			if seen[same] {
-				return nil, errorAt(path, "duplicate in different case; remove one of them")
+				problems = append(problems, errorAt(path, "duplicate in different case; remove one of them"))
 			}
 			seen[same] = true
 			list = append(list, Condition{Operator: op.name, Key: key.name, Values: values})
 		}
 	}
-	return list, nil
+	return list, errors.Join(problems...)
 }
 
 // members calls the function of the same name for each member of an object.
@@ -149,16 +148,15 @@ func members(n node, path string, read map[string]func(node, string) error) erro
 	if n.kind != kindObject {
 		return errorAt(path, "must be an object, not %v", n.kind)
 	}
+	var problems []error
 	for _, m := range n.members {
-		f, ok := read[m.name]
-		if !ok {
-			return errorAt(join(path, m.name), "unknown element; allowed (case-sensitive): %s", names(read))
-		}
-		if err := f(m.value, join(path, m.name)); err != nil {
-			return err
+		if f, ok := read[m.name]; ok {
+			problems = append(problems, f(m.value, join(path, m.name)))
+		} else {
+			problems = append(problems, errorAt(join(path, m.name), "unknown element; allowed (case-sensitive): %s", names(read)))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func names[V any](m map[string]V) string {
@@ -202,11 +200,12 @@ func list(n node, path, want string, kinds ...kind) ([]string, error) {
 		return nil, errorAt(path, "must be %s, not %v", want, n.kind)
 	}
 	values := []string{}
-	for i, item := range n.items {
-		if !slices.Contains(kinds, item.kind) {
-			return nil, errorAt(fmt.Sprintf("%s[%d]", path, i), "must be %s, not %v", kinds[0], item.kind)
+	var problems []error
+	for i, element := range n.items {
+		if !slices.Contains(kinds, element.kind) {
+			problems = append(problems, errorAt(item(path, i), "must be %s, not %v", kinds[0], element.kind))
 		}
-		values = append(values, item.text)
+		values = append(values, element.text)
 	}
-	return values, nil
+	return values, errors.Join(problems...)
 }

@@ -10,7 +10,7 @@ type Document string
 // Parse reads a policy of any kind: identity, trust or another resource's. The
 // text is JSON, or JSON percent-encoded once, as IAM's read calls return it.
 //
-// Parse rejects, with an *Error, a text without the structure of a policy: with an
+// Parse rejects, with Errors, a text without the structure of a policy: with an
 // unknown or duplicate element, a value of the wrong type, or an unknown Version or
 // Effect. CheckIdentity and CheckTrust check whether AWS would accept it as an identity
 // or a trust policy.
@@ -24,7 +24,13 @@ func Parse(raw []byte) (Document, error) {
 
 // Decode reads a policy like Parse, and returns it in the order and the spelling of its
 // text.
-func Decode(raw []byte) (Policy, error) { return decode(raw) }
+func Decode(raw []byte) (Policy, error) {
+	p, err := decode(raw)
+	if err != nil {
+		return Policy{}, err
+	}
+	return p, nil
+}
 
 // Policy returns the decoded policy in canonical form. For a text that is not a policy
 // it returns a Policy without statements, which grants nothing.

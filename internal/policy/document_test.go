@@ -187,11 +187,11 @@ func TestParseRefuses(t *testing.T) {
 		raw    string
 		want   Error
 	}{
-		"Empty":          {"Nothing is not a policy.", ``, Error{"", "is not JSON: unexpected end of JSON input (at byte 0)"}},
-		"NotJSON":        {"The place helps to find it.", `{"Version":}`, Error{"", "is not JSON: invalid character '}' looking for beginning of value (at byte 12)"}},
-		"Trailing":       {"What follows would not be read.", `{} {}`, Error{"", "is not JSON: invalid character '{' after top-level value (at byte 4)"}},
+		"Empty":          {"Nothing is not a policy.", ``, Error{"", "is not JSON: unexpected end of JSON input (line 1, column 1)"}},
+		"NotJSON":        {"The place helps to find it.", `{"Version":}`, Error{"", "is not JSON: invalid character '}' looking for beginning of value (line 1, column 12)"}},
+		"Trailing":       {"What follows would not be read.", `{} {}`, Error{"", "is not JSON: invalid character '{' after top-level value (line 1, column 4)"}},
 		"BadEncoding":    {"It is neither form.", `%7`, Error{"", `is neither JSON nor percent-encoded JSON: invalid URL escape "%7"`}},
-		"EncodedTwice":   {"Only one round is undone.", `%257B%257D`, Error{"", `is not JSON: invalid character '%' looking for beginning of value (at byte 1)`}},
+		"EncodedTwice":   {"Only one round is undone.", `%257B%257D`, Error{"", `is not JSON: invalid character '%' looking for beginning of value (line 1, column 1)`}},
 		"TooLarge":       {"Input is bounded.", `{"Id":"` + strings.Repeat("x", maxBytes) + `"}`, Error{"", "is larger than 131072 bytes, which exceeds IAM's limit"}},
 		"FarTooLarge":    {"So is encoded input.", strings.Repeat("%20", maxBytes+1), Error{"", "is larger than 131072 bytes, which exceeds IAM's limit"}},
 		"NotUTF8":        {"Different bytes would look alike.", "{\"Id\":\"\xff\"}", Error{"", "is not valid UTF-8"}},

@@ -1,6 +1,10 @@
 package policy
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // Error is a fault in a policy document: where it is, and what is allowed there. Its
 // message depends on the document only, so that it can be part of a condition.
@@ -9,11 +13,70 @@ type Error struct {
 	Msg  string
 }
 
-func (e *Error) Error() string {
+func (e *Error) Error() string { return "policy document: " + e.text() }
+
+func (e *Error) text() string {
 	if e.Path == "" {
-		return "policy document: " + e.Msg
+		return e.Msg
 	}
-	return "policy document: " + e.Path + ": " + e.Msg
+	return e.Path + ": " + e.Msg
+}
+
+// Errors are all faults of one policy, in the order of its text.
+type Errors []*Error
+
+// maxListed is the number of faults that a message lists.
+const maxListed = 10
+
+func (e Errors) Error() string { return "policy document: " + e.List() }
+
+// List returns the faults without the words that introduce them, for a policy that is
+// not a document.
+func (e Errors) List() string {
+	var texts []string
+	for _, one := range e[:min(len(e), maxListed)] {
+		texts = append(texts, one.text())
+	}
+	list := strings.Join(texts, "; ")
+	if more := len(e) - maxListed; more > 0 {
+		list += fmt.Sprintf("; and %d more", more)
+	}
+	return list
+}
+
+// Unwrap returns the faults as errors.
+func (e Errors) Unwrap() []error {
+	all := make([]error, len(e))
+	for i, one := range e {
+		all[i] = one
+	}
+	return all
+}
+
+// err returns e as an error, nil if it is empty.
+func (e Errors) err() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
+// faultsOf returns the faults that were joined into err, in their order.
+func faultsOf(err error) Errors {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined error itself, not one in its chain
+		var all Errors
+		for _, one := range joined.Unwrap() {
+			all = append(all, faultsOf(one)...)
+		}
+		return all
+	}
+	if one, ok := errors.AsType[*Error](err); ok {
+		return Errors{one}
+	}
+	return Errors{{Msg: err.Error()}}
 }
 
 func errorAt(path, format string, args ...any) error {

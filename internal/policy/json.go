@@ -62,11 +62,19 @@ func readJSON(raw []byte) (node, error) {
 	}
 	var whole json.RawMessage
 	if err := json.Unmarshal(text, &whole); err != nil {
-		return node{}, notJSON(err)
+		return node{}, notJSON(text, err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber() // keeps the digits of 1.10 and 12345678901234567890
-	return readValue(dec, "", 0)
+	r := reader{dec: dec}
+	root, err := r.value("", 0)
+	return root, errors.Join(err, r.faults.err())
+}
+
+// reader reads the values of a text that is valid JSON.
+type reader struct {
+	dec    *json.Decoder
+	faults Errors // after which reading goes on
 }
 
 // plain decodes percent-encoded documents, as IAM's read calls return them, once. A
@@ -87,81 +95,89 @@ func plain(raw []byte) ([]byte, error) {
 	return []byte(s), nil
 }
 
-func notJSON(err error) error {
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return errorAt("", "is not JSON: %v (at byte %d)", syntax, syntax.Offset)
+// notJSON returns the error for a text that is not JSON, with the line and the column
+// at which it stops being JSON.
+func notJSON(text []byte, err error) error {
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
+	if !ok {
+		return errorAt("", "is not JSON: %v", err)
 	}
-	return errorAt("", "is not JSON: %v", err)
+	before := text[:max(0, min(int(syntax.Offset), len(text))-1)]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	return errorAt("", "is not JSON: %v (line %d, column %d)", syntax, line, column)
 }
 
-// readValue reads the next value of a text that is valid JSON.
-func readValue(dec *json.Decoder, path string, depth int) (node, error) {
+// value reads the next value.
+func (r *reader) value(path string, depth int) (node, error) {
 	if depth > maxDepth {
 		return node{}, errorAt(path, "is nested too deeply")
 	}
-	token, err := dec.Token()
+	token, err := r.dec.Token()
 	if err != nil {
-		return node{}, notJSON(err)
+		return node{}, errorAt(path, "is not JSON: %v", err)
 	}
 	switch t := token.(type) {
 	case string:
-		return node{kind: kindString, text: t}, checkText(path, t)
+		r.checkText(path, t)
+		return node{kind: kindString, text: t}, nil
 	case bool, json.Number:
 		return node{kind: kindScalar, text: fmt.Sprint(t)}, nil
 	case json.Delim:
 		if t == '[' {
-			return readArray(dec, path, depth)
+			return r.array(path, depth)
 		}
-		return readObject(dec, path, depth)
+		return r.object(path, depth)
 	default:
 		return node{kind: kindNull}, nil
 	}
 }
 
-func readArray(dec *json.Decoder, path string, depth int) (node, error) {
+func (r *reader) array(path string, depth int) (node, error) {
 	n := node{kind: kindArray}
-	for dec.More() {
-		item, err := readValue(dec, fmt.Sprintf("%s[%d]", path, len(n.items)), depth+1)
+	for r.dec.More() {
+		element, err := r.value(item(path, len(n.items)), depth+1)
 		if err != nil {
 			return node{}, err
 		}
-		n.items = append(n.items, item)
+		n.items = append(n.items, element)
 	}
-	_, err := dec.Token()
+	_, err := r.dec.Token()
 	return n, err
 }
 
-func readObject(dec *json.Decoder, path string, depth int) (node, error) {
+func (r *reader) object(path string, depth int) (node, error) {
 	n := node{kind: kindObject}
 	seen := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
+	for r.dec.More() {
+		token, err := r.dec.Token()
 		if err != nil {
-			return node{}, notJSON(err)
+			return node{}, errorAt(path, "is not JSON: %v", err)
 		}
 		name, _ := token.(string)
-		if err := checkText(path, name); err != nil {
-			return node{}, err
-		}
+		r.checkText(path, name)
 		if seen[name] {
-			return node{}, errorAt(join(path, name), "duplicate element; remove one of them")
+			r.reject(join(path, name), "duplicate element; remove one of them")
 		}
 		seen[name] = true
-		value, err := readValue(dec, join(path, name), depth+1)
+		value, err := r.value(join(path, name), depth+1)
 		if err != nil {
 			return node{}, err
 		}
 		n.members = append(n.members, member{name, value})
 	}
-	_, err := dec.Token()
+	_, err := r.dec.Token()
 	return n, err
 }
 
-func checkText(path, s string) error {
+func (r *reader) reject(path, format string, args ...any) {
+	r.faults = append(r.faults, &Error{Path: path, Msg: fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) checkText(path, s string) {
 	if strings.ContainsRune(s, utf8.RuneError) {
-		return errorAt(path, "contains invalid Unicode")
+		r.reject(path, "contains invalid Unicode")
 	}
-	return nil
 }
 
 // join appends a member's name to a JSON path. It quotes a name that is not an
