@@ -10,50 +10,68 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// greedy is an identity that asks for more than a namespace may have.
-var greedy = client.ObjectKey{Namespace: "shop", Name: "greedy"}
+// excess is a request for permissions that no namespace without a guardrail gets.
+type excess struct{ name, title, policies string }
 
-const greedyManifest = `apiVersion: iam.podidentity.io/v1alpha1
+// excesses are requests that lead to administrator access, each in its own way.
+func (w *world) excesses() []excess {
+	inline := func(action, resource string) string {
+		return fmt.Sprintf(`{inline: [{name: p, statements: [{effect: Allow, actions: [%q], resources: [%q]}]}]}`, action, resource)
+	}
+	managed := func(arn string) string { return fmt.Sprintf(`{managed: [%q]}`, arn) }
+	return []excess{
+		{"administers-iam", "iam:* on *", inline("iam:*", "*")},
+		{"operators-policy", "the policy of the operator", managed(w.granted.Policy)},
+		{"administrator", "AdministratorAccess", managed("arn:aws:iam::aws:policy/AdministratorAccess")},
+		{"pass-role", "iam:PassRole on role/??*", inline("iam:PassRole", "arn:aws:iam::123456789012:role/??*")},
+		{"assume-role", "sts:AssumeRole on role/${aws:PrincipalTag/x}*", inline("sts:AssumeRole", "arn:aws:iam::123456789012:role/${aws:PrincipalTag/x}*")},
+		{"identity-center", "sso:* on *", inline("sso:*", "*")},
+		{"clusters", "eks:* on *", inline("eks:*", "*")},
+	}
+}
+
+const excessManifest = `apiVersion: iam.podidentity.io/v1alpha1
 kind: PodIdentity
-metadata:
-  name: greedy
-  namespace: shop
-spec:
-  policies:
-    inline:
-    - name: admin
-      statements:
-      - {effect: Allow, actions: ["iam:*"], resources: ["*"]}
+metadata: {name: %s, namespace: shop}
+spec: {policies: %s}
 `
 
-// overreach applies an identity that no guardrail allows, and sees that nothing is
-// made for it.
+// overreach applies identities that the baseline rejects, and checks that the operator
+// creates nothing for them.
 func overreach(ctx context.Context, w *world) error {
-	w.out.chapter("Another team requests iam:* on *")
-	if err := w.apply(ctx, greedyManifest); err != nil {
-		return err
+	w.out.chapter("Another team requests administrator access; no guardrail selects the namespace")
+	for _, e := range w.excesses() {
+		if err := w.apply(ctx, fmt.Sprintf(excessManifest, e.name, e.policies)); err != nil {
+			return err
+		}
+		message, err := w.awaitStalled(ctx, e.name)
+		if err != nil {
+			return err
+		}
+		w.out.done("%s: rejected", e.title)
+		w.out.say("  ", message)
 	}
-	var said string
-	err := w.await(ctx, "the refusal of the PodIdentity", func(ctx context.Context) (bool, error) {
+	cost, err := w.costs(ctx)
+	if err == nil && len(writes(cost)) > 0 {
+		err = fmt.Errorf("the rejected identities cost writes: %s", listed(writes(cost)))
+	}
+	return err
+}
+
+// awaitStalled waits until an identity is rejected, and returns the reason and the
+// message.
+func (w *world) awaitStalled(ctx context.Context, name string) (message string, err error) {
+	err = w.await(ctx, "PodIdentity "+name+" to be rejected", func(ctx context.Context) (bool, error) {
 		pi := &v1alpha1.PodIdentity{}
-		if err := w.user.Get(ctx, greedy, pi); err != nil {
+		if err := w.user.Get(ctx, client.ObjectKey{Namespace: checkout.Namespace, Name: name}, pi); err != nil {
 			return false, err
 		}
 		stalled := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionStalled)
 		if stalled == nil {
 			return false, nil
 		}
-		said = stalled.Reason + ": " + stalled.Message
+		message = stalled.Reason + ": " + stalled.Message
 		return true, nil
 	})
-	if err != nil {
-		return err
-	}
-	w.out.done("rejected; no resources created:")
-	w.out.say("  ", said)
-	cost, err := w.costs(ctx)
-	if err == nil && len(cost) > 0 {
-		err = fmt.Errorf("an identity that is refused cost calls: %s", listed(cost))
-	}
-	return err
+	return message, err
 }

@@ -105,10 +105,14 @@ func awaitAdmissionPolicies(ctx context.Context) error {
 	if err := bind(ctx, "probe", metav1.NamespaceDefault, "podidentity-editor-role"); err != nil {
 		return err
 	}
-	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
 		err := probe.Create(ctx, &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "probe"}}, client.DryRunAll)
 		return err != nil && strings.Contains(err.Error(), "podidentity-service-accounts"), nil
 	})
+	if err != nil {
+		return fmt.Errorf("the API server does not evaluate the policy podidentity-service-accounts: %w", err)
+	}
+	return nil
 }
 
 // bind gives a user ClusterRoles in a namespace.
