@@ -282,3 +282,23 @@ func (s *story) putInInstanceProfile(role string) {
 	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: &role})
 	s.must(err)
 }
+
+// The operator may change instance profiles under its own path only. For a role in
+// another one, it states what to run, and deletes the role once that was done.
+func TestDelete_RoleInForeignInstanceProfile(t *testing.T) {
+	s := begin(t)
+	s.apply(checkout)
+	role := s.awaitReady("checkout").Status.Role.Name
+	profile := aws.String("nodes")
+	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: profile, Path: aws.String("/")})
+	s.must(err)
+	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: profile, RoleName: &role})
+	s.must(err)
+	s.delete("checkout")
+	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
+	s.saysOf(pi, "the role is in instance profile nodes", "run: aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name "+role)
+	_, err = s.iam.RemoveRoleFromInstanceProfile(s.ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: profile, RoleName: &role})
+	s.must(err)
+	s.request("checkout", "removed")
+	s.awaitGone("checkout")
+}

@@ -121,6 +121,20 @@ func (m *managedPolicies) read(ctx context.Context, arn string, entry *policyEnt
 	return policyVersion{entry.store(version, guardrail.ReadContents(found.Document))}, nil
 }
 
+// exists returns an error if there is no managed policy of that ARN. A policy that was
+// read before costs no call. If the operator fails to find out, it returns nil: AWS
+// answers when the policy is attached.
+func (m *managedPolicies) exists(ctx context.Context, arn string) error {
+	if m.entry(arn).known() {
+		return nil
+	}
+	_, err := m.reader.ManagedPolicyVersion(ctx, arn)
+	if fault.ReasonOf(err, "") != v1alpha1.ReasonPolicyNotFound {
+		return nil
+	}
+	return err
+}
+
 // contentsOf returns the contents of a version, if it is the one that was read last.
 func (e *policyEntry) contentsOf(version string) (guardrail.Contents, bool) {
 	e.mu.Lock()

@@ -46,7 +46,9 @@ type rolePhase struct {
 	config Config
 	// guardrails decide whether a role may be retained.
 	guardrails guardrailReader
-	orphans    *orphans
+	// policies knows which managed policies exist.
+	policies *managedPolicies
+	orphans  *orphans
 	// checkPending reports whether the first drift check is still to come.
 	checkPending func() bool
 }
@@ -219,6 +221,12 @@ func errNotOwned(obj *v1alpha1.PodIdentity, name string, ownership plan.Ownershi
 // that it blocks neither permissions nor ServiceAccounts.
 func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
 	changes := diff(s, observed)
+	if observed != nil {
+		if err := p.checkAttachable(ctx, changes); err != nil {
+			s.pending = changes
+			return plan.Applied{}, err
+		}
+	}
 	if observed == nil || observed.OwnershipBy(s.owner) != plan.Owned {
 		return p.applyChanges(ctx, s, changes)
 	}
@@ -235,6 +243,26 @@ func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed
 		return applied, nil
 	}
 	return applied, err
+}
+
+// checkAttachable returns an error if changes that also remove something attach a managed
+// policy that does not exist: a running workload would lose what it has for nothing.
+func (p *rolePhase) checkAttachable(ctx context.Context, changes []plan.Change) error {
+	var attached []string
+	for _, c := range changes {
+		if attach, ok := c.(plan.AttachPolicy); ok {
+			attached = append(attached, attach.ARN)
+		}
+	}
+	if len(attached) == len(changes) {
+		return nil
+	}
+	for _, arn := range attached {
+		if err := p.policies.exists(ctx, arn); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *rolePhase) applyChanges(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {

@@ -81,7 +81,7 @@ type dependencies struct {
 
 // newReconciler returns a reconciler whose phases have their dependencies.
 func newReconciler(config Config, d dependencies) *Reconciler {
-	role := &rolePhase{roles: d.roles, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, orphans: d.orphans, checkPending: d.checkPending}
+	role := &rolePhase{roles: d.roles, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, policies: d.policies, orphans: d.orphans, checkPending: d.checkPending}
 	serviceAccounts := &serviceAccountPhase{client: d.client}
 	return &Reconciler{
 		config:          config,

@@ -58,7 +58,6 @@ func TestObjectRules(t *testing.T) {
 		"Type":         {"A word is no truth.", `{suspend: true}`, `{suspend: "yes"}`, []string{"spec.suspend", "boolean"}},
 		"Deletion":     {"The words that there are.", `{deletionPolicy: Retain}`, `{deletionPolicy: Orphan}`, []string{"spec.deletionPolicy", `"Delete", "Retain"`}},
 		"Mode":         {"The same for modes.", `{mode: Plan}`, `{mode: plan}`, []string{"spec.mode", `"Apply", "Plan"`}},
-		"EmptyRole":    {"A section without content is a section forgotten.", `{}`, `{role: {}}`, []string{"spec.role", "at least 1"}},
 	} {
 		t.Run(name, r.check)
 	}

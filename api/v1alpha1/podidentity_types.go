@@ -60,7 +60,6 @@ type PodIdentitySpec struct {
 	// annotates them and creates none.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
 	AdditionalServiceAccounts []ServiceAccountName `json:"additionalServiceAccounts,omitempty"`
 
@@ -141,8 +140,6 @@ const (
 type PolicyARN string
 
 // RoleSpec holds the settings of the IAM role other than its policies.
-//
-// +kubebuilder:validation:MinProperties=1
 type RoleSpec struct {
 	// name of the role. If empty, the operator generates one:
 	// <cluster>_<namespace>_<name>_<hash>. Immutable. The role is always created
@@ -175,7 +172,6 @@ type RoleSpec struct {
 	// tags of the role, in addition to the ownership tags. Keys are unique without
 	// regard to case and must not begin with aws: or iam.podidentity.io/.
 	// +optional
-	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=45
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 128)",message="a tag key must have 1 to 128 characters"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.lowerAscii().startsWith('aws:') && !k.lowerAscii().startsWith('iam.podidentity.io/'))",message="tag keys must not begin with aws: or iam.podidentity.io/, which are reserved"
@@ -207,13 +203,10 @@ const (
 )
 
 // PoliciesSpec defines the permissions of an identity.
-//
-// +kubebuilder:validation:MinProperties=1
 type PoliciesSpec struct {
 	// managed lists the ARNs of managed policies, of AWS or of the role's account.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=25
 	Managed []PolicyARN `json:"managed,omitempty"`
 
@@ -224,7 +217,6 @@ type PoliciesSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=20
 	// +kubebuilder:validation:XValidation:rule="self.map(p, has(p.document) ? size(p.document) : 0).sum() <= 40960",message="the documents have more than 40960 characters together; IAM stores at most 10240 characters of inline policies for a role, without white space; move some statements to a managed policy"
 	// +kubebuilder:validation:XValidation:rule="self.map(p, has(p.statements) ? p.statements.map(s, (has(s.actions) ? s.actions.map(a, size(a)).sum() : has(s.notActions) ? s.notActions.map(a, size(a)).sum() : 0) + (has(s.resources) ? s.resources.map(r, size(r)).sum() : has(s.notResources) ? s.notResources.map(r, size(r)).sum() : 0)).sum() : 0).sum() <= 10240",message="the statements have more than 10240 characters together, which is the most that IAM stores of inline policies for a role; move some statements to a managed policy"
@@ -366,8 +358,6 @@ type Condition struct {
 type ConditionValue string
 
 // TrustSpec defines who may assume the role.
-//
-// +kubebuilder:validation:MinProperties=1
 type TrustSpec struct {
 	// scope is ServiceAccount or Namespace. ServiceAccount (default) trusts exactly
 	// the named ServiceAccounts. Namespace trusts every ServiceAccount of the

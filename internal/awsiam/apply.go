@@ -22,7 +22,7 @@ func (r *Roles) Apply(ctx context.Context, name string, changes []plan.Change) (
 	var applied plan.Applied
 	for _, change := range changes {
 		if err := r.apply(ctx, name, change, &applied); err != nil {
-			return applied, fmt.Errorf("role %s: %w", name, r.explainChange(ctx, change, err))
+			return applied, fmt.Errorf("role %s: %w", name, r.explainChange(ctx, name, change, err))
 		}
 		applied.Completed = append(applied.Completed, change)
 	}
@@ -101,7 +101,7 @@ func (r *Roles) create(ctx context.Context, name *string, role plan.Role, applie
 }
 
 // explainChange returns the fault that err is of change.
-func (r *Roles) explainChange(ctx context.Context, change plan.Change, err error) error {
+func (r *Roles) explainChange(ctx context.Context, name string, change plan.Change, err error) error {
 	c := operation{name: change.Action()}
 	switch change := change.(type) {
 	case plan.CreateRole:
@@ -121,6 +121,8 @@ func (r *Roles) explainChange(ctx context.Context, change plan.Change, err error
 		c.document = "spec.policies.inline[" + change.Name + "]"
 	case plan.AttachPolicy:
 		c.policy = change.ARN
+	case plan.RemoveFromInstanceProfile:
+		c.role, c.profile = name, change.Name
 	default: // the others name nothing that their failure could be about
 	}
 	return r.explain(ctx, c, err)

@@ -18,6 +18,8 @@ type operation struct {
 	document string // whose policy was sent: spec.policies.inline[NAME], or trustPolicy
 	policy   string // ARN of the managed policy
 	boundary string // ARN of the permissions boundary
+	role     string // the role that is removed from an instance profile
+	profile  string // the instance profile
 }
 
 // trustPolicy is the document that the operator makes itself.
@@ -88,7 +90,7 @@ var errorCodes = map[string]classification{
 	"MalformedPolicyDocument":       {fault.Terminal, v1alpha1.ReasonPolicyMalformed, policyRejectedMessage},
 	"NoSuchEntity":                  notFound,
 	"OpenIdIdpCommunicationError":   {fault.Blocked, v1alpha1.ReasonOIDCProviderNotFound, issuerUnreachableMessage},
-	"PolicyNotAttachable":           rejected,
+	"PolicyNotAttachable":           {fault.Terminal, v1alpha1.ReasonInvalidSpec, notAttachableMessage},
 	"ServiceFailure":                unavailable,
 	"UnmodifiableEntity":            {fault.Blocked, v1alpha1.ReasonRoleUnmodifiable, unmodifiableMessage},
 

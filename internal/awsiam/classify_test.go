@@ -188,6 +188,25 @@ func TestRefusals(t *testing.T) {
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPolicyNotFound,
 			want: "role r: managed policy " + policyARN + " not found; create it or fix spec.policies.managed",
 		},
+		"PolicyOfServiceRolesNotFound": {
+			reason: "No one can create a policy of AWS; its path may be missing.",
+			change: plan.AttachPolicy{ARN: "arn:aws-cn:iam::aws:policy/AmazonEBSCSIDriverPolicy"}, status: 404, code: "NoSuchEntity", message: "Policy x does not exist or is not attachable.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPolicyNotFound,
+			want: "role r: managed policy arn:aws-cn:iam::aws:policy/AmazonEBSCSIDriverPolicy not found; AWS has no policy of this name without a path; policies for service roles have one, " +
+				"such as arn:aws-cn:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy; fix spec.policies.managed (aws iam list-policies --scope AWS)",
+		},
+		"PolicyOfAWSNotFound": {
+			reason: "With a path, the name is wrong.",
+			change: plan.AttachPolicy{ARN: "arn:aws:iam::aws:policy/service-role/X"}, status: 404, code: "NoSuchEntity", message: "Policy x does not exist or is not attachable.",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPolicyNotFound,
+			want: "role r: managed policy arn:aws:iam::aws:policy/service-role/X not found; AWS has no policy of this name; fix spec.policies.managed (aws iam list-policies --scope AWS)",
+		},
+		"InstanceProfileElsewhere": {
+			reason: "No policy of the operator covers it, so the message states what to run.",
+			change: plan.RemoveFromInstanceProfile{Name: "nodes"}, status: 403, code: "AccessDenied", message: "User: u is not authorized to perform: iam:RemoveRoleFromInstanceProfile on resource: r because no identity-based policy allows it",
+			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
+			want: "role r: the role is in instance profile nodes, which the operator is not allowed to change; run: aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name r",
+		},
 		"BoundaryNotFoundAtCreation": {
 			reason: "The boundary may be created later.",
 			change: create, status: 404, code: "NoSuchEntity", message: "Scope ARN: " + boundaryARN + " does not exist or is not attachable.",
@@ -228,7 +247,7 @@ func TestRefusals(t *testing.T) {
 			reason: "A policy that cannot be attached to a role never will be.",
 			change: attach, status: 400, code: "PolicyNotAttachable", message: "Cannot attach a Service Role Policy to a Customer Role.",
 			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonInvalidSpec,
-			want: "role r: AWS IAM rejected AttachRolePolicy: PolicyNotAttachable: Cannot attach a Service Role Policy to a Customer Role",
+			want: "role r: managed policy " + policyARN + " in spec.policies.managed cannot be attached to this role: Cannot attach a Service Role Policy to a Customer Role; use a different policy",
 		},
 		"ValidationError": {
 			reason: "A value that IAM does not take is the author's to correct.",

@@ -71,7 +71,28 @@ func boundaryNotFoundMessage(r apiError) string {
 }
 
 func policyNotFoundMessage(r apiError) string {
-	return fmt.Sprintf("managed policy %s not found; create it or fix spec.policies.managed", r.policy)
+	const missing = "managed policy %s not found; "
+	before, name, ofAWS := strings.Cut(r.policy, ":iam::aws:policy/")
+	switch {
+	case !ofAWS:
+		return fmt.Sprintf(missing+"create it or fix spec.policies.managed", r.policy)
+	case strings.Contains(name, "/"):
+		return fmt.Sprintf(missing+"AWS has no policy of this name; fix spec.policies.managed (aws iam list-policies --scope AWS)", r.policy)
+	default:
+		return fmt.Sprintf(missing+"AWS has no policy of this name without a path; policies for service roles have one, such as "+
+			"%s:iam::aws:policy/service-role/%s; fix spec.policies.managed (aws iam list-policies --scope AWS)", r.policy, before, name)
+	}
+}
+
+func notAttachableMessage(r apiError) string {
+	return fmt.Sprintf("managed policy %s in spec.policies.managed cannot be attached to this role: %s; use a different policy", r.policy, r.text)
+}
+
+// instanceProfileMessage states what to run: the operator's policy covers instance
+// profiles under its own path only, and it creates none.
+func instanceProfileMessage(r apiError) string {
+	return fmt.Sprintf("the role is in instance profile %[1]s, which the operator is not allowed to change; "+
+		"run: aws iam remove-role-from-instance-profile --instance-profile-name %[1]s --role-name %[2]s", r.profile, r.role)
 }
 
 func policyRejectedMessage(r apiError) string {
@@ -113,6 +134,9 @@ var (
 // it is: to create a role with tags needs iam:TagRole too. The caller, whom AWS
 // names as well, is left out, for the name of its session changes.
 func accessDeniedMessage(r apiError) string {
+	if r.profile != "" {
+		return instanceProfileMessage(r)
+	}
 	what := r.action()
 	if m := deniedAction.FindStringSubmatch(r.text); m != nil {
 		what = m[1]
