@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-var update = flag.Bool("update", false, "write the fixtures of config/argocd anew, from what the stories end in")
+var update = flag.Bool("update", false, "write the golden files and the fixtures of config/argocd from what the stories end in")
 
 // golden compares a file with what it should hold, or writes it anew.
 func golden(t *testing.T, path, want string) {

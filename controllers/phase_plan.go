@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,5 +55,12 @@ func (p *planPhase) report(_ context.Context, s *scope) error {
 	}
 	s.requeueAfter = p.interval
 	return fault.Errorf(fault.Waiting, v1alpha1.ReasonChangesPending,
-		"%d changes pending (see status.plan); set spec.mode: Apply to apply them", changes)
+		"%s; set spec.mode: Apply to apply them", changesPending(changes))
+}
+
+func changesPending(n int) string {
+	if n == 1 {
+		return "1 change pending (see status.plan)"
+	}
+	return fmt.Sprintf("%d changes pending (see status.plan)", n)
 }

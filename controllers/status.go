@@ -49,6 +49,8 @@ func setStatus(s *scope, err error) {
 func setPhaseConditions(s *scope, err error) {
 	for _, condition := range phaseConditions {
 		switch {
+		case s.pendingIn(condition) > 0:
+			s.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending, changesPending(s.pendingIn(condition)))
 		case slices.Contains(s.succeeded, condition):
 			s.set(condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessage(s, condition))
 		case condition == s.failedCondition:
@@ -57,6 +59,21 @@ func setPhaseConditions(s *scope, err error) {
 		case meta.FindStatusCondition(s.obj.Status.Conditions, condition) == nil:
 			s.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "Waiting for earlier steps to complete")
 		}
+	}
+}
+
+// pendingIn returns the number of changes that mode Plan holds back in the part of a
+// condition.
+func (s *scope) pendingIn(condition string) int {
+	switch {
+	case s.obj.Spec.Mode != v1alpha1.ModePlan || !slices.Contains(s.succeeded, condition):
+		return 0
+	case condition == v1alpha1.ConditionRoleReady:
+		return len(s.pending)
+	case condition == v1alpha1.ConditionServiceAccountReady:
+		return len(s.pendingServiceAccounts)
+	default:
+		return 0
 	}
 }
 
