@@ -15,4 +15,5 @@ func TestPlugin(t *testing.T) {
 	t.Run("Doctor", func(t *testing.T) { e.with(t).doctor() })
 	t.Run("IAMPolicy", func(t *testing.T) { e.with(t).iamPolicy() })
 	t.Run("Plan", func(t *testing.T) { e.with(t).plan() })
+	t.Run("Import", func(t *testing.T) { e.with(t).imports() })
 }

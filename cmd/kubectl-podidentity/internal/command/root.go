@@ -12,6 +12,7 @@ func verbs() []func(*session) *cobra.Command {
 		newVerify,
 		newDoctor,
 		newPlan,
+		newImport,
 		newIAMPolicy,
 		newRestart,
 		newSuspend,

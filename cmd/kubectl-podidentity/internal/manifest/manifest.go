@@ -61,6 +61,39 @@ func Read(in io.Reader, s Source) ([]Object, []Fault, error) {
 	return r.objects, r.faults, nil
 }
 
+// ReadFile returns a file as it is; - is standard input.
+func ReadFile(in io.Reader, name string) ([]byte, error) {
+	if name == "" {
+		return nil, errors.New("--filename must be set")
+	}
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fileError(err)
+		}
+		defer f.Close() //nolint:errcheck // read only
+		in = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fileError(err)
+	case len(raw) > maxFile:
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	default:
+		return raw, nil
+	}
+}
+
+// Unstructured returns the objects without their files.
+func Unstructured(objects []Object) []*unstructured.Unstructured {
+	out := make([]*unstructured.Unstructured, len(objects))
+	for i, o := range objects {
+		out[i] = o.Unstructured
+	}
+	return out
+}
+
 type reader struct {
 	objects []Object
 	faults  []Fault
