@@ -84,18 +84,20 @@ type scale struct {
 	storm        int           // number of identities that AWS throttles at random
 	stormSeconds int
 	steady       int           // seconds for which the operator of the largest cluster is watched at rest
+	tooLarge     int           // number of identities that no role can hold
+	largest      int           // number of identities of the greatest size
 	quiet        time.Duration // without a call or write, after which all is done
 }
 
 var (
 	full = scale{
 		ready: []int{100, 500, 1000}, goalReady: 500, checks: []int{100, 1000, 5000}, restart: 1000,
-		repairs: 50, edits: 50, burst: 5000, lease: 15 * time.Second, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60, quiet: 5 * time.Second,
+		repairs: 50, edits: 50, burst: 5000, lease: 15 * time.Second, pods: 20000, accounts: 10000, storm: 200, stormSeconds: 120, steady: 60, tooLarge: 420, largest: 1000, quiet: 5 * time.Second,
 	}
 	small = scale{
 		quick: true,
 		ready: []int{40, 80}, goalReady: 80, checks: []int{50, 200}, restart: 200,
-		repairs: 10, edits: 10, burst: 500, lease: 3 * time.Second, pods: 400, accounts: 200, storm: 40, stormSeconds: 10, steady: 5, quiet: 2 * time.Second,
+		repairs: 10, edits: 10, burst: 500, lease: 3 * time.Second, pods: 400, accounts: 200, storm: 40, stormSeconds: 10, steady: 5, tooLarge: 20, largest: 50, quiet: 2 * time.Second,
 	}
 )
 
@@ -111,6 +113,7 @@ var measurements = []struct {
 	{"edits", measureEdits},
 	{"storm", measureStorm},
 	{"failover", measureFailover},
+	{"bounds", measureBounds},
 	{"fleet", measureFleet},
 }
 

@@ -31,7 +31,7 @@ func TestDesired_StatementPaths(t *testing.T) {
 		"NotAction":   {"The negated list.", with(func(s *v1alpha1.Statement) { s.Actions, s.NotActions = nil, []v1alpha1.Action{"Get"} }), ".notActions[0]: must be"},
 		"Resource":    {"An item of a list.", with(func(s *v1alpha1.Statement) { s.Resources = []v1alpha1.Resource{"*", "*", "shop"} }), ".resources[2]: must be * or an ARN"},
 		"NotResource": {"The negated list.", with(func(s *v1alpha1.Statement) { s.Resources, s.NotResources = nil, []v1alpha1.Resource{"shop"} }), ".notResources[0]: must be"},
-		"Elements":    {"The statement as a whole.", with(func(s *v1alpha1.Statement) { s.Actions = nil }), ": must have Action or NotAction"},
+		"Elements":    {"The statement as a whole.", with(func(s *v1alpha1.Statement) { s.Actions = nil }), ": must have actions or notActions"},
 		"Operator":    {"Of one of several conditions.", when(v1alpha1.Condition{Operator: "Null", Key: subject, Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Equals", Key: subject}), ".conditions[1].operator: unknown condition operator"},
 		"Key":         {"Of a condition.", when(v1alpha1.Condition{Operator: "Null"}), ".conditions[0].key: must be a condition key"},
 		"Value":       {"A key with dots and colons.", when(v1alpha1.Condition{Operator: "Bool", Key: "aws:x", Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Bool", Key: subject, Values: []v1alpha1.ConditionValue{"true", "yes"}}), `.conditions[1].values[1]: must be true or false, not "yes"`},

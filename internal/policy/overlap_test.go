@@ -266,45 +266,58 @@ func meet(t, o token) bool {
 
 // A set says what its patterns say one by one, also across its words of 64 positions.
 func TestPatternSet(t *testing.T) {
-	pattern := rapid.Custom(func(t *rapid.T) string {
-		return strings.Repeat(rapid.SampledFrom([]string{"", "a", "ab:", "a*", "?"}).Draw(t, "start"), rapid.IntRange(0, 40).Draw(t, "times")) +
-			rapid.StringOfN(rapid.SampledFrom([]rune("ab:*?é${}")), 0, 30, -1).Draw(t, "rest")
-	})
 	covered, overlapping := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		how := rapid.SampledFrom([]syntax{glob, resourceARN, conditionARN}).Draw(t, "syntax")
-		read := func(text string, vars lookup) []token {
-			tokens, _ := compile(text, how, vars)
-			return tokens
-		}
-		texts := rapid.SliceOfN(pattern, 0, 6).Draw(t, "patterns")
-		other := rapid.OneOf(pattern, rapid.SampledFrom(append(texts, "*"))).Draw(t, "other")
-		for _, tc := range []struct {
-			name  string
-			vars  lookup
-			set   func(*patternSet, []token) (int, bool)
-			pair  func(pattern, other []token) bool
-			count *int
-		}{
-			{"covering", keepVariables, (*patternSet).covering, coversPairwise, &covered},
-			{"overlapping", matchAnyVariable, (*patternSet).overlapping, overlapPairwise, &overlapping},
-		} {
-			compiled := make([][]token, len(texts))
-			for i, text := range texts {
-				compiled[i] = read(text, tc.vars)
-			}
-			o := read(other, tc.vars)
-			want := slices.IndexFunc(compiled, func(p []token) bool { return tc.pair(p, o) })
-			got, found := tc.set(newPatternSet(compiled...), o)
-			if found != (want >= 0) || found && got != want {
-				t.Fatalf("%s(%q) of %q = %d, %t; want %d", tc.name, other, texts, got, found, want)
-			}
-			if found {
-				*tc.count++
-			}
-		}
+		c, o := patternSetAgrees(t)
+		covered, overlapping = covered+c, overlapping+o
 	})
 	if covered == 0 || overlapping == 0 {
 		t.Error("the generators are of no use")
 	}
+}
+
+// FuzzPatternSet looks for patterns of which a set says something else than they do.
+func FuzzPatternSet(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { patternSetAgrees(t) }))
+}
+
+// genLongPattern draws patterns that are longer than a word.
+var genLongPattern = rapid.Custom(func(t *rapid.T) string {
+	return strings.Repeat(rapid.SampledFrom([]string{"", "a", "ab:", "a*", "?"}).Draw(t, "start"), rapid.IntRange(0, 40).Draw(t, "times")) +
+		rapid.StringOfN(rapid.SampledFrom([]rune("ab:*?é${}")), 0, 30, -1).Draw(t, "rest")
+})
+
+func patternSetAgrees(t *rapid.T) (covered, overlapping int) {
+	how := rapid.SampledFrom([]syntax{glob, resourceARN, conditionARN}).Draw(t, "syntax")
+	read := func(text string, vars lookup) []token {
+		tokens, _ := compile(text, how, vars)
+		return tokens
+	}
+	texts := rapid.SliceOfN(genLongPattern, 0, 6).Draw(t, "patterns")
+	other := rapid.OneOf(genLongPattern, rapid.SampledFrom(append(texts, "*"))).Draw(t, "other")
+	for _, tc := range []struct {
+		name  string
+		vars  lookup
+		set   func(*patternSet, []token) (int, bool)
+		pair  func(pattern, other []token) bool
+		count *int
+	}{
+		{"covering", keepVariables, (*patternSet).covering, coversPairwise, &covered},
+		{"overlapping", matchAnyVariable, (*patternSet).overlapping, overlapPairwise, &overlapping},
+	} {
+		compiled := make([][]token, len(texts))
+		for i, text := range texts {
+			compiled[i] = read(text, tc.vars)
+		}
+		o := read(other, tc.vars)
+		want := slices.IndexFunc(compiled, func(p []token) bool { return tc.pair(p, o) })
+		got, found := tc.set(newPatternSet(compiled...), o)
+		if found != (want >= 0) || found && got != want {
+			t.Fatalf("%s(%q) of %q = %d, %t; want %d", tc.name, other, texts, got, found, want)
+		}
+		if found {
+			*tc.count++
+		}
+	}
+	return covered, overlapping
 }
