@@ -45,7 +45,7 @@ func TestGitOpsActions(t *testing.T) {
 	argo.expectInSync(s, manifest)
 
 	s.click("suspend")
-	s.visitAll()
+	s.awaitSuspended("checkout")
 	if got := argoHealth(t, s.live("checkout")).Status; got != "Suspended" {
 		t.Errorf("Argo CD says that a suspended identity is %s.", got)
 	}

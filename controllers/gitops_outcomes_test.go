@@ -221,7 +221,7 @@ var outcomes = map[string]outcome{
 		tell: func(s *story) {
 			s.readyCheckout()
 			s.apply(checkout + "  suspend: true\n")
-			s.visitAll()
+			s.awaitSuspended("checkout")
 		},
 		want: suspended(success),
 	},
@@ -229,7 +229,7 @@ var outcomes = map[string]outcome{
 		reason: "Nothing was made, and nothing is said.",
 		tell: func(s *story) {
 			s.apply("metadata: {name: checkout}\nspec: {suspend: true}")
-			s.visitAll()
+			s.awaitSuspended("checkout")
 		},
 		want: suspended(notSeen),
 	},
@@ -249,12 +249,10 @@ func (s *story) readyCheckout() {
 	s.awaitReady("checkout")
 }
 
-// visitAll waits until the operator has been at everything that was applied
-// before.
-func (s *story) visitAll() {
+// awaitSuspended waits until the operator reports the suspension.
+func (s *story) awaitSuspended(name string) {
 	s.t.Helper()
-	s.apply("metadata: {name: other}\nspec: {}")
-	s.awaitReady("other")
+	s.await(name, v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended)
 }
 
 // begin starts the outcome's story.

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func run(files []string) error {
 		return err
 	}
 	if len(files) == 0 {
-		out, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard").Output()
+		out, err := exec.CommandContext(context.Background(), "git", "ls-files", "--cached", "--others", "--exclude-standard").Output()
 		if err != nil {
 			return fmt.Errorf("git ls-files: %w", err)
 		}
