@@ -106,6 +106,9 @@ var aggregated = map[string]string{
 // and its binding.
 const serviceAccountsPolicy = "service-accounts"
 
+// placeholdersPolicy is the admission policy that only ever warns.
+const placeholdersPolicy = "placeholders"
+
 // admission returns the admission policies as a template.
 func admission(root string) ([]byte, error) {
 	manifests, err := resources(root, "config/admission")
@@ -119,8 +122,9 @@ func admission(root string) ([]byte, error) {
 		spec := field(object, "spec")
 		own := field(field(object, "metadata"), "name").Value == prefixToken+serviceAccountsPolicy
 		if policy := field(spec, "policyName"); policy != nil {
+			warns := policy.Value == placeholdersPolicy
 			set(spec, "policyName", prefixToken+policy.Value)
-			if !own {
+			if !own && !warns {
 				set(spec, "validationActions", actionsToken)
 				field(spec, "validationActions").LineComment = ""
 			}

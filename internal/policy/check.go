@@ -17,7 +17,7 @@ type Place struct {
 func CheckDocument(raw []byte, place Place) (Policy, error) {
 	p, err := decode(raw)
 	found, _ := errors.AsType[Errors](err)
-	c := checker{place: place, unreadable: map[string]bool{}}
+	c := checker{names: elements, place: place, unreadable: map[string]bool{}}
 	for _, f := range found {
 		c.unreadable[statementOf(f.Path)] = true
 	}
@@ -52,7 +52,7 @@ func (p Policy) CheckStatements(place Place) error {
 //
 // AWS documents Id for resource policies only, but IAM accepts it in identity policies.
 func (p Policy) CheckIdentity() error {
-	c := checker{}
+	c := checker{names: elements}
 	c.check(p, c.identity)
 	return c.faults.err()
 }
@@ -60,7 +60,7 @@ func (p Policy) CheckIdentity() error {
 // CheckTrust returns Errors for all that AWS would reject in p as a role's trust policy,
 // nil if there is nothing.
 func (p Policy) CheckTrust() error {
-	c := checker{}
+	c := checker{names: elements}
 	c.check(p, c.trust)
 	return c.faults.err()
 }

@@ -66,7 +66,7 @@ func faultsOf(err error) Errors {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined error itself, not one in its chain
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all Errors
 		for _, one := range joined.Unwrap() {
 			all = append(all, faultsOf(one)...)

@@ -132,7 +132,7 @@ func TestEvaluatePrincipal(t *testing.T) {
 		"Federated":     {"By provider.", web, is(Principal{Federated, testProvider}), true},
 		"Type":          {"The type counts.", web, is(Principal{AWS, testProvider}), false},
 		"Service":       {"A service.", service, is(Principal{Service, "s3.amazonaws.com"}, Principal{Service, "ec2.amazonaws.com"}), true},
-		"EmptyElement":        {"An empty element names no principal.", service, is([]Principal{}...), false},
+		"EmptyElement":  {"An empty element names no principal.", service, is([]Principal{}...), false},
 		"NoElement":     {"Without one, a resource's policy applies to no principal.", service, Statement{Effect: Allow, Actions: []string{"*"}}, false},
 		"Not":           {"Everybody else.", service, not(Principal{Service, "s3.amazonaws.com"}), true},
 		"NotThis":       {"But not this.", service, not(Principal{Service, "s3.amazonaws.com"}, Principal{Service, "ec2.amazonaws.com"}), false},

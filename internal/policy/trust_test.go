@@ -108,7 +108,7 @@ func TestTrustAdmits(t *testing.T) {
 		"OtherAction":    {"Not by another call.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRole", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
 		"Whole":          {"Anybody in the namespace.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:any"), Allowed},
 		"WholeOther":     {"A namespace with the same prefix is not trusted.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:any"), ImplicitDeny},
-		"DenyAll":         {"A trust policy that denies everyone admits no principal.", DenyAllTrust().Policy(), webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
+		"DenyAll":        {"A trust policy that denies everyone admits no principal.", DenyAllTrust().Policy(), webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
 		"NobodyAtAll":    {"Not the account's root either.", DenyAllTrust().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
 	}
 	for name, tc := range cases {

@@ -57,6 +57,7 @@ func TestValues(t *testing.T) {
 		"Admin":              {"On request.", `rbac: {aggregateToAdmin: true}`, "ClusterRole", "podidentity-admin-role", `{.metadata.labels.rbac\.authorization\.k8s\.io/aggregate-to-admin}`, `"true"`},
 		"Warn":               {"The operator enforces guardrails anyway.", `admissionPolicies: {validationActions: [Warn]}`, "ValidatingAdmissionPolicyBinding", "podidentity-guardrails", "{.spec.validationActions}", `["Warn"]`},
 		"ServiceAccounts":    {"Only the API server knows the user, so this is never a warning.", `admissionPolicies: {validationActions: [Warn]}`, "ValidatingAdmissionPolicyBinding", "podidentity-service-accounts", "{.spec.validationActions}", `["Deny"]`},
+		"Placeholders":       {"A placeholder may be meant, so this is never rejected.", `admissionPolicies: {validationActions: [Deny]}`, "ValidatingAdmissionPolicyBinding", "podidentity-placeholders", "{.spec.validationActions}", `["Warn"]`},
 		"NoServiceAccounts":  {"For GitOps tools without the permission.", `admissionPolicies: {requireServiceAccountPermissions: false}`, "ValidatingAdmissionPolicyBinding", "podidentity-service-accounts", "{.kind}", ``},
 		"NoPolicyEither":     {"", `admissionPolicies: {requireServiceAccountPermissions: false}`, "ValidatingAdmissionPolicy", "podidentity-service-accounts", "{.kind}", ``},
 		"NoAdmission":        {"", `admissionPolicies: {enabled: false}`, "ValidatingAdmissionPolicy", "podidentity-guardrails", "{.kind}", ``},

@@ -3,7 +3,9 @@ package manifests_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,11 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/guardrail"
+	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
 // statement is a spec with one statement of an inline policy.
@@ -175,7 +179,7 @@ func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 			a.create(t, other)
 			// The API server learns of guardrails in the order in which they are made.
 			last := a.guardNamespace(t, g.Name+"-last", g.Name, `maxIdentities: 9`)
-			err = a.Create(t.Context(), identity(t, g.Name, `{policies: {inline: [{name: p, document: "{}"}]}}`), client.DryRunAll)
+			err = a.Create(t.Context(), identity(t, g.Name, `{policies: {inline: [{name: p, document: '{"Statement":[]}'}]}}`), client.DryRunAll)
 			if refused := err != nil; refused != (len(rails) == 1) {
 				t.Errorf("refused = %t (%v), the operator's view is %t; %s is in force", refused, err, len(rails) == 1, last.Name)
 			}
@@ -205,4 +209,66 @@ func (a admission) whatIsRefusedCanStillGo(t *testing.T) {
 		t.Errorf("To delete is refused: %v", err)
 	}
 	change("To remove the finalizer", func() { pi.Finalizers = nil })
+}
+
+// Documents that are surely no policy are rejected when they are applied, and
+// placeholders lead to a warning. Whatever the operator accepts is accepted.
+func (c *cluster) documentsAreChecked(t *testing.T) {
+	warned := &warnings{}
+	config := rest.CopyConfig(c.Config)
+	config.WarningHandler = warned
+	admission := (&cluster{ControlPlane: &controlplane.ControlPlane{Config: config}}).admission(t)
+	const namespace = "documents"
+	admission.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	document := func(text string) string {
+		return `{policies: {inline: [{name: p, document: ` + strconv.Quote(text) + `}]}}`
+	}
+	const placeholder = "resources of the inline policies p contain a placeholder"
+	for name, tc := range map[string]struct{ reason, spec, rejected, warned string }{
+		"Valid":         {"A policy passes.", document("{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::a/${aws:username}\"}}\n"), "", ""},
+		"Encoded":       {"The operator reads percent-encoded documents.", document("%7B%22Statement%22%3A%5B%5D%7D"), "", ""},
+		"CommaInString": {"A comma in a string is no fault.", document(`{"Statement":{"Sid":",}"}}`), "", ""},
+		"TrailingComma": {"JSON has none.", document("{\"Statement\": [],\n}"), "the documents of the inline policies p have a comma before a closing bracket", ""},
+		"NoObject":      {"A policy is an object.", document(`"Statement"`), "the documents of the inline policies p are not JSON objects", ""},
+		"Cut":           {"The end is missing.", document(`{"Statement": [`), "are not JSON objects", ""},
+		"NoStatement":   {"A policy has statements.", document(`{"Version":"2012-10-17"}`), "the documents of the inline policies p have no Statement", ""},
+		"Placeholder":   {"A template was not filled in.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::${BUCKET}/*"]`), "", placeholder},
+		"Example":       {"An example was copied.", document(`{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::<bucket>/*"}}`), "", placeholder},
+		"Variable":      {"A variable of IAM is no placeholder.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::b/${aws:username}"]`), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			warned.reset()
+			err := admission.Create(t.Context(), identity(t, namespace, tc.spec), client.DryRunAll)
+			if (err != nil) != (tc.rejected != "") || err != nil && !strings.Contains(err.Error(), tc.rejected) {
+				t.Errorf("%s\ngot %v, want %q", tc.reason, err, tc.rejected)
+			}
+			if got := warned.text(); (got != "") != (tc.warned != "") || !strings.Contains(got, tc.warned) {
+				t.Errorf("%s\nwarning %q, want %q", tc.reason, got, tc.warned)
+			}
+		})
+	}
+}
+
+// warnings collects the warnings of the API server.
+type warnings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *warnings) HandleWarningHeader(_ int, _, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, text)
+}
+
+func (w *warnings) reset() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = nil
+}
+
+func (w *warnings) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.list, "; ")
 }

@@ -52,6 +52,7 @@ func TestManifests(t *testing.T) {
 	t.Run("OperatorMayDoItsWork", c.operatorMayDoItsWork)
 	t.Run("OperatorMayDoNoMore", c.operatorMayDoNoMore)
 	t.Run("GuardrailsAreToldAtOnce", c.guardrailsAreToldAtOnce)
+	t.Run("DocumentsAreChecked", c.documentsAreChecked)
 	t.Run("PeopleMayDoWhatTheirRolesSay", c.peopleMayDoWhatTheirRolesSay)
 	t.Run("ServiceAccountsNeedPermission", c.serviceAccountsNeedPermission)
 	t.Run("ServiceAccountsPolicyIsSwitchable", c.serviceAccountsPolicyIsSwitchable)
