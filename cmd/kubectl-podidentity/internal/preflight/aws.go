@@ -200,7 +200,7 @@ func orphans(f Facts) Check {
 	if len(found) > 0 {
 		return Check{
 			name, check.Warning, fmt.Sprintf("%d roles of this cluster have no PodIdentity: %s", len(found), some(found)),
-			"list them with: kubectl podidentity orphans",
+			"the log of the operator names them; --orphaned-roles of the operator defines what it does with them",
 		}
 	}
 	return ok(name, "each role of this cluster has its PodIdentity")
