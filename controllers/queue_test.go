@@ -55,19 +55,19 @@ func TestUrgency(t *testing.T) {
 			status: refused, generation: 3, want: ratelimit.Edit,
 		},
 		"Undecided": {
-			reason: "An edit that has failed in passing is tried again as the edit that it is.",
+			reason: "An edit that failed with a transient error is retried as an edit.",
 			status: ready(metav1.ConditionUnknown), want: ratelimit.Edit,
 		},
 		"Requested": {
-			reason: "Checks that are asked for, and be it of all identities at once, do not hold up edits.",
+			reason: "Requested checks do not delay edits, even if users request a check of all identities.",
 			status: ready(metav1.ConditionTrue), requested: true, want: ratelimit.Request,
 		},
 		"RequestedNew": {
-			reason: "Who asks does not wait for a crowd of new identities.",
+			reason: "A user's request does not wait for a burst of new identities.",
 			status: refused, requested: true, want: ratelimit.Request,
 		},
 		"New": {
-			reason: "A new identity has been seen by nobody.",
+			reason: "The operator has not reconciled a new identity.",
 			status: none, want: ratelimit.Create,
 		},
 		"NewAndRefused": {
@@ -75,11 +75,11 @@ func TestUrgency(t *testing.T) {
 			status: refused, want: ratelimit.Create,
 		},
 		"Blocked": {
-			reason: "A crowd that waits for a permission does not hold up edits every two minutes.",
+			reason: "Many identities that lack a permission do not delay edits with their retries.",
 			status: ready(metav1.ConditionFalse), want: ratelimit.Check,
 		},
-		"Settled": {
-			reason: "What is ready is only looked at.",
+		"InSync": {
+			reason: "An identity that is ready only needs a check.",
 			status: ready(metav1.ConditionTrue), want: ratelimit.Check,
 		},
 	}
@@ -94,14 +94,14 @@ func TestUrgency(t *testing.T) {
 				obj.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"}
 			}
 			if got := priorityOf(obj); got != tc.want {
-				t.Errorf("%s\nurgency = %s, want %s", tc.reason, got, tc.want)
+				t.Errorf("%s\npriority = %s, want %s", tc.reason, got, tc.want)
 			}
 		})
 	}
 }
 
-// What happens to a ServiceAccount brings on a visit that goes first, but not one
-// that would wait for the budget in the place of an edit.
+// An event on a ServiceAccount causes a reconcile of high priority, except if that would
+// occupy the worker of an edit to wait for the rate limiter.
 func TestMapped(t *testing.T) {
 	identity := func(name string, status metav1.ConditionStatus) v1alpha1.PodIdentity {
 		pi := v1alpha1.PodIdentity{}
@@ -116,8 +116,8 @@ func TestMapped(t *testing.T) {
 		want   ratelimit.Priority
 	}{
 		"Known":   {reason: "It costs no call to AWS.", pi: identity("known", metav1.ConditionTrue), want: ratelimit.Edit},
-		"Unknown": {reason: "It costs a look at the role.", pi: identity("unknown", metav1.ConditionTrue), want: ratelimit.Repair},
-		"Blocked": {reason: "It is looked at in vain, most likely.", pi: identity("known", metav1.ConditionFalse), want: ratelimit.Check},
+		"Unknown": {reason: "It costs a read of the role.", pi: identity("unknown", metav1.ConditionTrue), want: ratelimit.Repair},
+		"Blocked": {reason: "The retry most likely fails again.", pi: identity("known", metav1.ConditionFalse), want: ratelimit.Check},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -135,8 +135,9 @@ func TestMapped(t *testing.T) {
 	}
 }
 
-// An edit hurries the visit that it has to wait for, and no other.
-func TestHurry(t *testing.T) {
+// An edit raises the priority of the running reconcile that it waits for, and of no
+// other.
+func TestEdit_RaisesThePriorityOfARunningReconcile(t *testing.T) {
 	object := func(name string, generation int64) *v1alpha1.PodIdentity {
 		pi := &v1alpha1.PodIdentity{}
 		pi.Namespace, pi.Name, pi.Generation, pi.Status.ObservedGeneration = "shop", name, generation, 1
@@ -153,16 +154,16 @@ func TestHurry(t *testing.T) {
 		podIdentityHandler(&u).Update(t.Context(), event.UpdateEvent{ObjectOld: object(name, 1), ObjectNew: object(name, 2)}, q)
 	}
 	if got := ratelimit.PriorityOf(edited); got != ratelimit.Edit {
-		t.Errorf("the visit that an edit waits for is %s", got)
+		t.Errorf("the reconcile that an edit waits for has priority %s", got)
 	}
 	if got := ratelimit.PriorityOf(other); got != ratelimit.Check {
-		t.Errorf("a visit that nobody waits for is %s", got)
+		t.Errorf("a reconcile that no edit waits for has priority %s", got)
 	}
 
 	endEdited()
 	next, endNext := u.Start(t.Context(), requestFor(object("edited", 2)), ratelimit.Check)
 	defer endNext()
 	if got := ratelimit.PriorityOf(next); got != ratelimit.Check {
-		t.Errorf("the visit after the one that was hurried is %s", got)
+		t.Errorf("the next reconcile of the same object has priority %s", got)
 	}
 }

@@ -24,11 +24,11 @@ const (
 	// Edit is what a user waits for: a changed spec, a deletion. It is the zero
 	// value, so what does not say is not held up.
 	Edit Priority = iota
-	// Request is a check that a user asked for: of one identity, or of all at once.
+	// Request is a check that a user requested, of one identity or of all.
 	Request
 	// Create makes a new identity.
 	Create
-	// Repair puts back what somebody changed in AWS.
+	// Repair reverts an out-of-band change in AWS.
 	Repair
 	// Check looks whether there is anything to repair.
 	Check

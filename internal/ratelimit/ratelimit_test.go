@@ -153,7 +153,7 @@ func TestRaise(t *testing.T) {
 	})
 }
 
-// Whoever gives up does not take a token along.
+// A caller that gives up takes no token.
 func TestGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
@@ -194,7 +194,7 @@ func TestThrottled(t *testing.T) {
 			t.Errorf("rate = %v after the recovery, want 8", got)
 		}
 		if got := b.Rate(Read); got != 8 {
-			t.Errorf("rate of reads = %v, which nobody throttled", got)
+			t.Errorf("rate of reads = %v, although AWS throttled no read", got)
 		}
 	})
 }
@@ -244,8 +244,8 @@ func TestAcquire_NothingStarves(t *testing.T) {
 		"A new identity elsewhere does not wait for edits":       {"quiet", Create, 250 * time.Millisecond},
 		"A repair elsewhere does not wait for edits":             {"quiet", Repair, 250 * time.Millisecond},
 		"An edit elsewhere does not wait for edits":              {"quiet", Edit, 250 * time.Millisecond},
-		"Many creations have a share beside edits":               {"busy", Create, 7 * time.Second},
-		"A check of the operator has a share beside edits":       {"", Check, 12 * time.Second},
+		"Many creations have a share in addition to edits":       {"busy", Create, 7 * time.Second},
+		"A drift check has a share in addition to edits":         {"", Check, 12 * time.Second},
 		"Creations of a busy namespace leave turns for the next": {"other", Create, 250 * time.Millisecond},
 	}
 	for name, tc := range cases {

@@ -49,7 +49,7 @@ func newImportServiceAccount(s *session) *cobra.Command {
 		Use:     "serviceaccount [NAMESPACE/]NAME",
 		Aliases: []string{"sa"},
 		Short:   "Import the role of a ServiceAccount",
-		Long: `Import the role that the annotation of a ServiceAccount names, whoever created it. It
+		Long: `Import the role that the annotation of a ServiceAccount names, whichever tool created it. It
 needs what import role does, and to read the ServiceAccount.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
