@@ -141,7 +141,7 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 	u := &unit{
 		t: t, client: builder.Build(), roles: &fakeRoles{roles: map[string]*plan.Observed{}},
 		cache: newRoleCache(), clock: testingclock.NewFakePassiveClock(now),
-		policies: &fakePolicies{documents: map[string]string{s3ReadOnly: readOnlyDocument}},
+		policies: &fakePolicies{documents: map[string]string{s3ReadOnly: readOnlyDocument, sqsFullAccess: readOnlyDocument}},
 	}
 	u.Reconciler = newReconciler(unitConfig, dependencies{
 		client: client.WithFieldOwner(u.client, FieldManager), apiReader: u.client, roles: u.roles, cache: u.cache, clock: u.clock,

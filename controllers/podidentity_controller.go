@@ -105,6 +105,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 	err := run(ctx, s, r.phases(obj.Spec.Mode)...)
 	r.defend(ctx, s, err)
 	err = r.guardrails.enforceOnRole(ctx, s, err)
+	if s.requestToken != "" && !s.roleInSync {
+		r.role.cache.remove(obj.UID) // the request is handled without a full read, so the next reconcile makes one
+	}
 	setStatus(s, err)
 	return r.updateStatus(ctx, before, s, err)
 }

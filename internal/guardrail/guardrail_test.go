@@ -17,21 +17,21 @@ import (
 )
 
 // identity returns PodIdentity checkout with a spec in YAML.
-func identity(t testing.TB, spec string) *v1alpha1.PodIdentity {
-	t.Helper()
+func identity(tb testing.TB, spec string) *v1alpha1.PodIdentity {
+	tb.Helper()
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &pi.Spec); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return pi
 }
 
 // newGuardrail returns a guardrail with a spec in YAML.
-func newGuardrail(t testing.TB, name, spec string) v1alpha1.PodIdentityGuardrail {
-	t.Helper()
+func newGuardrail(tb testing.TB, name, spec string) v1alpha1.PodIdentityGuardrail {
+	tb.Helper()
 	g := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &g.Spec); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return g
 }
