@@ -36,7 +36,8 @@ func (k *kubelet) start() error {
 		return err
 	}
 	k.end, k.ended = make(chan struct{}), make(chan error, 1)
-	go func() { k.ended <- k.run() }()
+	end, ended := k.end, k.ended
+	go func() { ended <- k.run(end) }()
 	return nil
 }
 
@@ -50,8 +51,7 @@ func (k *kubelet) stop() error {
 	return <-k.ended
 }
 
-func (k *kubelet) run() error {
-	end := k.end
+func (k *kubelet) run(end <-chan struct{}) error {
 	tick := time.NewTicker(tokenLife * 4 / 5)
 	defer tick.Stop()
 	for {
