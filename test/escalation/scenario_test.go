@@ -62,7 +62,7 @@ type options struct {
 func open(t *testing.T, o options) *scenario {
 	t.Helper()
 	if cluster == nil {
-		t.Skip("a scenario needs a control plane")
+		t.Skip("scenarios need a control plane; -short omits them")
 	}
 	t.Parallel()
 	if o.driftInterval == 0 {

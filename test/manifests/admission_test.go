@@ -227,6 +227,8 @@ func (c *cluster) documentsAreChecked(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, spec, rejected, warned string }{
 		"Valid":         {"A policy passes.", document("{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::a/${aws:username}\"}}\n"), "", ""},
 		"Encoded":       {"The operator reads percent-encoded documents.", document("%7B%22Statement%22%3A%5B%5D%7D"), "", ""},
+		"EncodedKey":    {"An escape of a URL can stand for a letter of the key.", document("%7B%22%53tatement%22%3A%5B%5D%7D"), "", ""},
+		"EscapedKey":    {"An escape of JSON can stand for a letter of the key.", document(`{"\u0053tatement":[]}`), "", ""},
 		"CommaInString": {"A comma in a string is no fault.", document(`{"Statement":{"Sid":",}"}}`), "", ""},
 		"TrailingComma": {"JSON has none.", document("{\"Statement\": [],\n}"), "the documents of the inline policies p have a comma before a closing bracket", ""},
 		"NoObject":      {"A policy is an object.", document(`"Statement"`), "the documents of the inline policies p are not JSON objects", ""},

@@ -102,8 +102,7 @@ func (m module) all() []resource {
 	return all
 }
 
-// terraformRole is an aws_iam_role.
-// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/iam_role
+// terraformRole is a resource aws_iam_role of the Terraform provider hashicorp/aws.
 type terraformRole struct {
 	ARN         string            `json:"arn"`
 	Name        string            `json:"name"`
