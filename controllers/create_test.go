@@ -156,7 +156,8 @@ func TestRestartCostsOneSweep(t *testing.T) {
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "GetAccountAuthorizationDetails", Error: "Throttling", Count: 1}}})
 	s.start()
 	s.eventually("the drift check", func() bool { return since(before, s.account.Calls())["ListRoles"] > 0 })
-	s.apply("metadata: {name: late}\nspec: {}") // which is reconciled after all others
+	s.eventually("the contents of the policy to be read", func() bool { return since(before, s.account.Calls())["GetPolicyVersion"] > 0 })
+	s.apply("metadata: {name: late}\nspec: {}") // a new identity
 	s.awaitReady("late")
 	want := map[string]int{
 		"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 2, "ListRoles": 1,
