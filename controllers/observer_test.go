@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,18 +25,36 @@ type writeCounter struct {
 	writes []string // method and path
 }
 
-// count wraps the transport of the operator's client.
+// count wraps the transport of the operator's client. It counts a write before the API
+// server answers, so that no test sees a write that is not counted.
 func (w *writeCounter) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
+			return next.RoundTrip(r)
+		}
+		write := r.Method + " " + r.URL.Path
+		w.add(write)
 		response, err := next.RoundTrip(r)
-		refused := err == nil && response.StatusCode == http.StatusConflict
-		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") && !refused {
-			w.mu.Lock()
-			w.writes = append(w.writes, r.Method+" "+r.URL.Path)
-			w.mu.Unlock()
+		if err == nil && response.StatusCode == http.StatusConflict {
+			w.remove(write)
 		}
 		return response, err
 	})
+}
+
+func (w *writeCounter) add(write string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes = append(w.writes, write)
+}
+
+// remove removes a write that the API server rejected.
+func (w *writeCounter) remove(write string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := slices.Index(w.writes, write); i >= 0 {
+		w.writes = slices.Delete(w.writes, i, i+1)
+	}
 }
 
 // all returns the writes so far.
