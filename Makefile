@@ -112,7 +112,7 @@ SEED ?= 1
 chaos: ## Run randomized fault-injection tests: 100 identities, for DURATION (3m), from SEED.
 	@hack/check-race.sh $(RACE)
 	@assets=$$(go run ./hack/assets) && \
-		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos$$' -count=1 -timeout 60m \
+		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos_' -count=1 -timeout 60m \
 		-chaos=$(DURATION) -identities=100 -seed=$(SEED)
 
 ##@ Measure

@@ -11,7 +11,7 @@ import (
 
 // Create rejects a ServiceAccount that exists and has another owner, before it creates
 // a role.
-func TestCreateRefusesServiceAccountOfOthers(t *testing.T) {
+func TestCreate_RejectsServiceAccountOfAnotherOwner(t *testing.T) {
 	s := begin(t)
 	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
 	s.apply(checkout)
@@ -27,7 +27,7 @@ func TestCreateRefusesServiceAccountOfOthers(t *testing.T) {
 
 // Annotate waits for a ServiceAccount that a user creates, applies one annotation to it,
 // restores it after drift, and removes it in the end.
-func TestAnnotate(t *testing.T) {
+func TestAnnotate_WaitsAnnotatesRestoresRemoves(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -54,7 +54,7 @@ func TestAnnotate(t *testing.T) {
 }
 
 // Another manager's value is reported and never overwritten.
-func TestAnnotateConflict(t *testing.T) {
+func TestAnnotate_NeverOverwritesAnotherManager(t *testing.T) {
 	s := begin(t)
 	others := map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/by-hand"}
 	s.createServiceAccount("checkout", others)
@@ -100,7 +100,7 @@ func TestAnnotate_MigratesWithoutAGap(t *testing.T) {
 
 // The lifetime of the token is an annotation, which the operator removes when the spec
 // no longer sets it.
-func TestTokenExpiration(t *testing.T) {
+func TestServiceAccount_TokenExpirationFollowsTheSpec(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -121,7 +121,7 @@ func TestTokenExpiration(t *testing.T) {
 }
 
 // A ServiceAccount that the operator made can be handed over.
-func TestHandOver(t *testing.T) {
+func TestServiceAccount_ManagedOneCanBeHandedOver(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")

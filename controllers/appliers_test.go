@@ -25,7 +25,7 @@ var appliers = map[string]applier{
 
 // A ServiceAccount that another tool applies, before, between and after the
 // identity, keeps what the tool set, and the tool does not take the role away.
-func TestServiceAccountOfOtherTools(t *testing.T) {
+func TestServiceAccount_AppliedByAnotherToolKeepsBothSettings(t *testing.T) {
 	const (
 		first  = `{apiVersion: v1, kind: ServiceAccount, metadata: {name: checkout, labels: {app: shop}, annotations: {example.com/a: "1"}}, imagePullSecrets: [{name: registry}]}`
 		second = `{apiVersion: v1, kind: ServiceAccount, metadata: {name: checkout, labels: {app: shop, tier: web}, annotations: {example.com/b: "2"}}, imagePullSecrets: [{name: mirror}]}`

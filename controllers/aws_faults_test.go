@@ -15,7 +15,7 @@ import (
 
 // An operator that AWS denies something says which permission is missing, goes
 // on when it is granted, and does not ask again and again meanwhile.
-func TestAWSDenies(t *testing.T) {
+func TestAWS_DeniedCallNamesThePermission(t *testing.T) {
 	s := begin(t)
 	before := s.account.Calls()
 	s.fail("CreateRole", "AccessDenied")
@@ -35,7 +35,7 @@ func TestAWSDenies(t *testing.T) {
 
 // Throttling ends without a user: the identity becomes ready, and one that was ready
 // stays ready.
-func TestAWSThrottles(t *testing.T) {
+func TestAWS_ThrottlingKeepsAReadyIdentityReady(t *testing.T) {
 	s := begin(t)
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Error: "Throttling", Count: 5}}})
 	s.apply(checkout)
@@ -56,7 +56,7 @@ func TestAWSThrottles(t *testing.T) {
 }
 
 // A throttled identity that has not been ready says that it is being worked on.
-func TestAWSThrottlesBeforeFirstSuccess(t *testing.T) {
+func TestAWS_ThrottledNewIdentityIsReconciling(t *testing.T) {
 	s := begin(t)
 	s.fail("CreateRole", "Throttling")
 	s.apply(checkout)
@@ -67,7 +67,7 @@ func TestAWSThrottlesBeforeFirstSuccess(t *testing.T) {
 
 // The operator retries a transient error within the same reconcile. It does not retry an
 // exceeded quota, although the error code of a quota looks like throttling.
-func TestAWSRetries(t *testing.T) {
+func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		code   string
@@ -104,7 +104,7 @@ func TestAWSRetries(t *testing.T) {
 
 // What the account has no room for is refused before any of it is made, with the
 // quota's name and number.
-func TestAWSQuota(t *testing.T) {
+func TestAWS_QuotaIsCheckedBeforeTheFirstWrite(t *testing.T) {
 	s := begin(t)
 	arns := make([]string, 11)
 	for i := range arns {
@@ -124,7 +124,7 @@ func TestAWSQuota(t *testing.T) {
 
 // An account whose quota was raised has room for more, and one that does not tell
 // its quotas is tried.
-func TestAWSQuotaOfAccount(t *testing.T) {
+func TestAWS_RaisedQuotaOfTheAccountCounts(t *testing.T) {
 	eleven := func(s *story) string {
 		var arns []string
 		for name := range strings.SplitSeq("abcdefghijk", "") {
@@ -154,7 +154,7 @@ func TestAWSQuotaOfAccount(t *testing.T) {
 }
 
 // A policy or boundary that does not exist is named.
-func TestAWSPolicyNotFound(t *testing.T) {
+func TestAWS_MissingPolicyIsNamed(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: policy}
@@ -175,7 +175,7 @@ func TestAWSPolicyNotFound(t *testing.T) {
 }
 
 // A new role is not ready, and has no ServiceAccount, before pods can rely on it.
-func TestPropagation(t *testing.T) {
+func TestPropagation_ServiceAccountWaitsForTheNewRole(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 1500 * time.Millisecond })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating)
@@ -187,7 +187,7 @@ func TestPropagation(t *testing.T) {
 
 // An STS that learns of a new role later than IAM, and within the grace, never
 // refuses a pod of an identity that says that it is ready.
-func TestPropagationToSTS(t *testing.T) {
+func TestPropagation_ReadyMeansSTSAcceptsTheRole(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 3 * time.Second })
 	s.account.SetFaults(awslocal.Faults{STSDelay: awslocal.Duration(2 * time.Second)})
 	s.createServiceAccount("checkout", nil) // so that there is a token to try with before
@@ -207,7 +207,7 @@ func TestPropagationToSTS(t *testing.T) {
 
 // A node whose clock is wrong does not keep its operator from AWS: the SDK learns
 // the time from AWS's answers.
-func TestAWSClockSkew(t *testing.T) {
+func TestAWS_WrongClockIsCorrected(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"Ahead": time.Hour, "Behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

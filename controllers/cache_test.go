@@ -16,7 +16,7 @@ import (
 
 // Of every object the cache keeps what the controller reads, and no more of it than
 // the controller compares.
-func TestCacheKeepsWhatIsUsed(t *testing.T) {
+func TestCache_KeepsOnlyWhatIsRead(t *testing.T) {
 	yes := true
 	controller := metav1.OwnerReference{Kind: "ReplicaSet", Name: "checkout-5d9", UID: "2", Controller: &yes}
 	ours := metav1.ManagedFieldsEntry{Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply}
@@ -124,7 +124,7 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 
 // A namespace is cached as metadata: identity and labels, by which guardrails select
 // it.
-func TestCacheKeepsLabelsOfNamespaces(t *testing.T) {
+func TestCache_KeepsLabelsOfNamespaces(t *testing.T) {
 	ns := namespaceObject()
 	ns.ObjectMeta = metav1.ObjectMeta{
 		Name: "shop", ResourceVersion: "7", Labels: map[string]string{"team": "shop"},

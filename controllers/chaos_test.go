@@ -20,12 +20,12 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// How long TestChaos goes on, with how many identities, and the seed of what
+// How long TestChaos_EverythingMatchesTheSpecsInTheEnd goes on, with how many identities, and the seed of what
 // happens; `make chaos` asks for more than a test run does.
 var (
-	chaosFor        = flag.Duration("chaos", 5*time.Second, "how long TestChaos goes on")
-	chaosIdentities = flag.Int("identities", 10, "how many identities TestChaos has")
-	chaosSeed       = flag.Uint64("seed", 1, "seed of what happens in TestChaos")
+	chaosFor        = flag.Duration("chaos", 5*time.Second, "how long TestChaos_EverythingMatchesTheSpecsInTheEnd goes on")
+	chaosIdentities = flag.Int("identities", 10, "how many identities TestChaos_EverythingMatchesTheSpecsInTheEnd has")
+	chaosSeed       = flag.Uint64("seed", 1, "seed of what happens in TestChaos_EverythingMatchesTheSpecsInTheEnd")
 )
 
 // chaosSpecs are what teams declare.
@@ -63,7 +63,7 @@ type chaos struct {
 // throttles, fails, drops connections and shows late what was written; the operator is
 // restarted. When all is quiet again, everything matches the specs, and the operator
 // has touched nothing of other owners.
-func TestChaos(t *testing.T) {
+func TestChaos_EverythingMatchesTheSpecsInTheEnd(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) {
 		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 2*time.Second, 10
 	})

@@ -36,7 +36,7 @@ spec:
 
 // An app team applies one YAML and gets a role, its policies and a ServiceAccount
 // that carries it, at the least number of calls that this can cost.
-func TestCreate(t *testing.T) {
+func TestCreate_RoleAndServiceAccountAtLeastCost(t *testing.T) {
 	s := begin(t)
 	s.eventually("the operator to know its cluster", func() bool { return s.account.Calls()["GetOpenIDConnectProvider"] == 1 })
 	before := s.account.Calls()
@@ -92,7 +92,7 @@ func TestCreate(t *testing.T) {
 }
 
 // An identity in sync costs nothing: no AWS write and no API-server write.
-func TestInSyncCostsNothing(t *testing.T) {
+func TestInSync_ReconcileWritesNothing(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	pi := s.awaitReady("checkout")
@@ -119,7 +119,7 @@ func TestInSyncCostsNothing(t *testing.T) {
 
 // Between two drift checks the operator does not call AWS for events in the cluster
 // that do not concern the role: it has the role in its cache.
-func TestVisitsBetweenFullChecksCostNoCalls(t *testing.T) {
+func TestInSync_ClusterEventsCauseNoAWSCall(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")
@@ -139,7 +139,7 @@ func TestVisitsBetweenFullChecksCostNoCalls(t *testing.T) {
 
 // A restarted operator finds everything in sync in one drift check: it reads no role
 // individually, and writes nothing.
-func TestRestartCostsOneSweep(t *testing.T) {
+func TestRestart_OneDriftCheckFindsAllInSync(t *testing.T) {
 	s := begin(t)
 	names := []string{"a", "b", "c", "d", "e"}
 	for _, name := range names {
@@ -178,7 +178,7 @@ func TestRestartCostsOneSweep(t *testing.T) {
 
 // The empty spec is an identity without rights, for the ServiceAccount of the
 // object's own name.
-func TestEmptySpec(t *testing.T) {
+func TestCreate_EmptySpecGrantsNothing(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: nothing}
@@ -194,7 +194,7 @@ func TestEmptySpec(t *testing.T) {
 }
 
 // A ServiceAccount is made after its role, so no pod starts without credentials.
-func TestServiceAccountComesAfterRole(t *testing.T) {
+func TestCreate_ServiceAccountComesAfterRole(t *testing.T) {
 	s := begin(t)
 	s.fail("AttachRolePolicy", "AccessDenied")
 	s.apply(checkout)

@@ -22,7 +22,7 @@ import (
 
 // A deletion takes down the ServiceAccount and the role, with all that was put
 // on the role out of band.
-func TestDelete(t *testing.T) {
+func TestDelete_RemovesServiceAccountAndRoleWithAttachments(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -45,7 +45,7 @@ func TestDelete(t *testing.T) {
 
 // A deletion reads the owner of the role from AWS, and lists nothing: the attachments
 // are in the cache. After a restart the operator must list them.
-func TestDeleteCosts(t *testing.T) {
+func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 	known := map[string]int{"GetRole": 1, "UpdateAssumeRolePolicy": 1, "DetachRolePolicy": 1, "DeleteRolePolicy": 2, "DeleteRole": 1}
 	bare := map[string]int{"GetRole": 1, "DeleteRole": 1}
 	lists := []string{"ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"}
@@ -114,7 +114,7 @@ func with(calls map[string]int, actions ...string) map[string]int {
 
 // IAM does not show a new role immediately. An identity that is deleted in that moment
 // does not leave the role behind.
-func TestDeleteBeforeIAMShowsTheRole(t *testing.T) {
+func TestDelete_BeforeIAMShowsTheRoleLeavesNothing(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Restart=%v", restart), func(t *testing.T) {
 			s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 4 * time.Second })
@@ -142,7 +142,7 @@ func TestDeleteBeforeIAMShowsTheRole(t *testing.T) {
 
 // Retain leaves the role in AWS, whatever AWS is like, and takes down what is in
 // the cluster.
-func TestDeleteRetain(t *testing.T) {
+func TestDelete_RetainLeavesTheRole(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -162,7 +162,7 @@ func TestDeleteRetain(t *testing.T) {
 
 // A deletion that AWS does not allow says what is missing, and goes on when it is
 // there.
-func TestDeleteDenied(t *testing.T) {
+func TestDelete_DeniedNamesThePermissionAndContinues(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -186,7 +186,7 @@ func TestDeleteDenied(t *testing.T) {
 }
 
 // A user who cannot wait for AWS can delete the object by changing its policy to Retain.
-func TestDeleteUnreachableThenRetain(t *testing.T) {
+func TestDelete_RetainEndsTheWaitForAWS(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")
@@ -203,7 +203,7 @@ func TestDeleteUnreachableThenRetain(t *testing.T) {
 
 // A role that no longer exists does not block a deletion, and neither does one that has
 // another owner by now: the operator leaves it alone.
-func TestDeleteRoleGoneOrForeign(t *testing.T) {
+func TestDelete_RoleNotFoundOrOfAnotherOwner(t *testing.T) {
 	s := begin(t)
 	for _, name := range []string{"gone", "foreign"} {
 		s.apply("metadata: {name: " + name + "}\nspec: {}")
@@ -225,7 +225,7 @@ func TestDeleteRoleGoneOrForeign(t *testing.T) {
 }
 
 // An object whose spec is refused, and which never had a role, can be deleted.
-func TestDeleteInvalid(t *testing.T) {
+func TestDelete_RejectedSpec(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -237,7 +237,7 @@ func TestDeleteInvalid(t *testing.T) {
 }
 
 // A provider that is gone does not keep an identity from being deleted.
-func TestDeleteWithoutProvider(t *testing.T) {
+func TestDelete_WithoutOIDCProvider(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -255,7 +255,7 @@ func TestDeleteWithoutProvider(t *testing.T) {
 }
 
 // A namespace that is deleted takes its identities along.
-func TestDeleteNamespace(t *testing.T) {
+func TestDelete_NamespaceDeletesItsIdentities(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	s.apply("metadata: {name: other}\nspec: {}")

@@ -21,7 +21,7 @@ var described = []string{
 	"ready", "rolePropagating", "planned", "suspended", "accessDenied", "roleNotOwned", "guardrailViolated", "invalidSpec", "deletionBlocked",
 }
 
-func TestDescribe_ReadsAsTheGoldenFilesDo(t *testing.T) {
+func TestDescribe_OutputIsGolden(t *testing.T) {
 	for _, name := range described {
 		t.Run(name, func(t *testing.T) {
 			o := outcomes[name]

@@ -42,7 +42,7 @@ func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListO
 // The operator soon repeats a drift check that failed with a transient error. If AWS
 // denies the bulk read, it reads every role individually, and no more often than it
 // would make a bulk read.
-func TestSweepRests(t *testing.T) {
+func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 	cases := map[string]struct {
 		reason        string
 		err           error

@@ -28,7 +28,7 @@ const (
 
 // A full check costs a page of each list for as many roles as AWS puts on one,
 // and no call for any single role.
-func TestFullCheckCostsPages(t *testing.T) {
+func TestDriftCheck_CostsPagesAndNoCallPerRole(t *testing.T) {
 	s := begin(t)
 	s.applyMany(5)
 	s.createRole("somebodys", "/", ownerNone)
@@ -52,7 +52,7 @@ func TestFullCheckCostsPages(t *testing.T) {
 
 // In an account with many roles of other owners, the operator reads its few roles one
 // by one: the cost of the last bulk read decides.
-func TestFullCheckLooksAtFewOneByOne(t *testing.T) {
+func TestDriftCheck_ReadsFewRolesIndividually(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 200 * time.Millisecond })
 	for i := range 9 {
 		s.createRole(fmt.Sprintf("somebodys-%d", i), "/", ownerNone)
@@ -76,7 +76,7 @@ func TestFullCheckLooksAtFewOneByOne(t *testing.T) {
 
 // GetAccountAuthorizationDetails is known to leave out boundaries: one that it
 // does not show is missing only if GetRole says so, too.
-func TestFullCheckConfirmsMissingBoundary(t *testing.T) {
+func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	s.applyMany(1)
@@ -106,7 +106,7 @@ func TestFullCheckConfirmsMissingBoundary(t *testing.T) {
 
 // A role that is changed while the account is listed is not judged by the list,
 // which may be older.
-func TestFullCheckDoesNotJudgeWhatChanges(t *testing.T) {
+func TestDriftCheck_SkipsRolesThatChangeMeanwhile(t *testing.T) {
 	s := begin(t)
 	s.applyMany(2)
 	s.stop()

@@ -18,7 +18,7 @@ import (
 
 // The operator reverts an out-of-band change of any part of a role, and the event names
 // the part.
-func TestDriftOfRole(t *testing.T) {
+func TestDrift_OfARoleIsRevertedAndReported(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	s.apply(checkout)
@@ -111,7 +111,7 @@ func corrected(t *testing.T, part string) float64 {
 }
 
 // The operator creates a role that was deleted out of band again.
-func TestDriftRoleDeleted(t *testing.T) {
+func TestDrift_DeletedRoleIsCreatedAgain(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -129,7 +129,7 @@ func TestDriftRoleDeleted(t *testing.T) {
 }
 
 // AWS is compared with the spec from time to time, without being asked to.
-func TestDriftInterval(t *testing.T) {
+func TestDriftCheck_RunsAtTheInterval(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -142,7 +142,7 @@ func TestDriftInterval(t *testing.T) {
 }
 
 // A ServiceAccount that is changed or deleted is restored by watch.
-func TestDriftOfServiceAccount(t *testing.T) {
+func TestDrift_OfAServiceAccountIsRevertedByWatch(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	arn := s.awaitReady("checkout").Status.Role.ARN
@@ -175,7 +175,7 @@ func TestDriftOfServiceAccount(t *testing.T) {
 }
 
 // What others put on the operator's ServiceAccount stays.
-func TestServiceAccountKeepsWhatOthersSet(t *testing.T) {
+func TestServiceAccount_KeepsWhatOthersSet(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")

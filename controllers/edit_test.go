@@ -12,7 +12,7 @@ import (
 
 // An edit of the spec reaches the role at one read of its owner and one write for each
 // part that changed, and does not create the role again.
-func TestEdit(t *testing.T) {
+func TestEdit_CostsOneReadAndOneWritePerPart(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	first := s.awaitReady("checkout")
@@ -52,7 +52,7 @@ func TestEdit(t *testing.T) {
 
 // More ServiceAccounts can be trusted, each by its name; they are annotated when
 // they are there, and released when they are named no more.
-func TestAdditionalServiceAccounts(t *testing.T) {
+func TestAdditionalServiceAccounts_AreAnnotatedAndReleased(t *testing.T) {
 	s := begin(t)
 	s.createServiceAccount("migrate", nil)
 	s.apply(`
@@ -78,7 +78,7 @@ func TestAdditionalServiceAccounts(t *testing.T) {
 }
 
 // The role can trust the whole namespace, if that is what is declared.
-func TestTrustNamespace(t *testing.T) {
+func TestTrust_WholeNamespace(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -91,7 +91,7 @@ func TestTrustNamespace(t *testing.T) {
 }
 
 // Mode Plan shows what would be done, and does nothing.
-func TestPlan(t *testing.T) {
+func TestPlan_ReportsChangesAndMakesNone(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -122,7 +122,7 @@ func TestPlan(t *testing.T) {
 }
 
 // suspend stops all work but deletion, and keeps what was last found.
-func TestSuspend(t *testing.T) {
+func TestSuspend_StopsAllButDeletion(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	ready := s.awaitReady("checkout")
@@ -162,7 +162,7 @@ func TestSuspend(t *testing.T) {
 
 // A spec that cannot be is not tried: the condition names the field and what is
 // allowed, and nothing is made.
-func TestInvalidSpec(t *testing.T) {
+func TestInvalidSpec_NamesTheFieldAndCreatesNothing(t *testing.T) {
 	s := begin(t)
 	cases := map[string]struct {
 		spec   string

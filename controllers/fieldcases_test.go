@@ -41,7 +41,7 @@ type fieldStep struct {
 
 // Inputs that users of such systems report lead to the message or the state that the
 // file demands.
-func TestFieldCases(t *testing.T) {
+func TestFieldCases_LeadToTheirMessages(t *testing.T) {
 	files, err := filepath.Glob("../test/fieldcases/*.yaml")
 	if err != nil || len(files) < 15 {
 		t.Fatalf("%d cases in test/fieldcases (%v)", len(files), err)

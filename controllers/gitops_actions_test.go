@@ -17,7 +17,7 @@ import (
 
 // A user's click in Argo CD reaches the operator, and is no difference from Git, unless
 // Git sets the same field.
-func TestGitOpsActions(t *testing.T) {
+func TestGitOps_ActionsReachTheOperator(t *testing.T) {
 	s := begin(t)
 	manifest := s.manifest(checkout)
 	argo := serverSideSync("argocd-controller")
@@ -57,7 +57,7 @@ func TestGitOpsActions(t *testing.T) {
 }
 
 // A suspend: false in Git ends what the action began: a sync puts it back.
-func TestGitOpsActionsYieldToGit(t *testing.T) {
+func TestGitOps_SyncRevertsAnAction(t *testing.T) {
 	s := begin(t)
 	manifest := s.manifest(checkout + "  suspend: false\n")
 	argo := serverSideSync("argocd-controller")
@@ -91,7 +91,7 @@ func setSuspend(suspend bool) func(*unstructured.Unstructured) {
 
 // An action leaves alone what it is not about, though Lua cannot tell an empty
 // list from an empty map.
-func TestGitOpsActionsKeepTheRest(t *testing.T) {
+func TestGitOps_ActionsKeepOtherFields(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]map[string]any{
 		"suspend":   {"spec": map[string]any{"suspend": true}},

@@ -82,7 +82,7 @@ func argoHealth(t *testing.T, u *unstructured.Unstructured) argoStatus {
 
 // Every health.lua does what the health_test.yaml in its directory says, judged as Argo
 // CD's own tests do; and no fixture is left that nothing writes or reads.
-func TestGitOpsHealthScripts(t *testing.T) {
+func TestGitOps_HealthScriptsGiveTheirResults(t *testing.T) {
 	t.Parallel()
 	visited := 0
 	err := fs.WalkDir(argoFS(), ".", func(p string, _ fs.DirEntry, err error) error {
@@ -114,7 +114,7 @@ func TestGitOpsHealthScripts(t *testing.T) {
 }
 
 // Every action does what the action_test.yaml in its directory says.
-func TestGitOpsActionScripts(t *testing.T) {
+func TestGitOps_ActionScriptsGiveTheirResults(t *testing.T) {
 	t.Parallel()
 	dir := customizations + "/actions"
 	var file actionTests
@@ -187,7 +187,7 @@ func withoutTime(t *testing.T, u *unstructured.Unstructured) *unstructured.Unstr
 }
 
 // The ConfigMap that installs the scripts holds what was tested.
-func TestGitOpsArgoCDConfigMap(t *testing.T) {
+func TestGitOps_ConfigMapHasTheTestedScripts(t *testing.T) {
 	t.Parallel()
 	type action struct {
 		Name   string `json:"name"`

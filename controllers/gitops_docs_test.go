@@ -32,7 +32,7 @@ func snippets(t *testing.T, language string) []string {
 }
 
 // What docs/gitops.md says to write is what the API server, and Flux, take.
-func TestGitOpsDocumentedManifests(t *testing.T) {
+func TestGitOps_DocumentedManifestsAreAccepted(t *testing.T) {
 	t.Parallel()
 	s := prepare(t)
 	kinds := map[string]int{}
@@ -66,7 +66,7 @@ func TestGitOpsDocumentedManifests(t *testing.T) {
 }
 
 // The documented command adds the scripts to what argocd-cm holds.
-func TestGitOpsArgoCDInstall(t *testing.T) {
+func TestGitOps_DocumentedInstallAddsScripts(t *testing.T) {
 	t.Parallel()
 	s := prepare(t)
 	const command = "kubectl patch configmap argocd-cm --namespace argocd --patch-file config/argocd/argocd-cm-patch.yaml"
@@ -92,7 +92,7 @@ func TestGitOpsArgoCDInstall(t *testing.T) {
 }
 
 // The documented RBAC names actions that there are.
-func TestGitOpsDocumentedRBAC(t *testing.T) {
+func TestGitOps_DocumentedRBACNamesRealActions(t *testing.T) {
 	t.Parallel()
 	offered := discoverActions(t, fixture(t, customizations+"/actions/testdata/ready.yaml"))
 	policy := strings.Join(snippets(t, "csv"), "")
@@ -108,7 +108,7 @@ func TestGitOpsDocumentedRBAC(t *testing.T) {
 
 // A prune, which Argo CD does in the foreground, takes the identity down to the
 // role. If the operator is not there, it waits, and goes when the operator is back.
-func TestGitOpsPrune(t *testing.T) {
+func TestGitOps_PruneDeletesTheRole(t *testing.T) {
 	s := begin(t)
 	s.readyCheckout()
 	role := s.get("checkout").Status.Role.Name
@@ -136,7 +136,7 @@ func TestGitOpsPrune(t *testing.T) {
 
 // A retained role outlives its object, and the object that is applied again adopts it
 // unchanged, as the last snippet shows.
-func TestGitOpsRetainAndTakeBack(t *testing.T) {
+func TestGitOps_RetainedRoleIsAdoptedAgain(t *testing.T) {
 	s := begin(t)
 	all := snippets(t, "yaml")
 	var content map[string]any
@@ -159,7 +159,7 @@ func TestGitOpsRetainAndTakeBack(t *testing.T) {
 // A replace, as Argo CD does with Replace=true, drops what Git does not have, the
 // finalizer included. The operator restores it, because a deletion would otherwise leave
 // the role behind.
-func TestGitOpsReplace(t *testing.T) {
+func TestGitOps_ReplaceDoesNotLoseTheFinalizer(t *testing.T) {
 	for name, manifest := range map[string]string{
 		"Ready":     checkout,
 		"Suspended": checkout + "  suspend: true\n",

@@ -14,7 +14,7 @@ import (
 // What GitOps tools make of an identity follows from who has to act, for every
 // outcome that an identity can come to: by the libraries that the tools
 // themselves judge with, of objects as the API server has them.
-func TestGitOpsOutcomes(t *testing.T) {
+func TestGitOps_HealthOfEveryOutcome(t *testing.T) {
 	t.Parallel()
 	judges := fluxJudges(t)
 	dumps := newDumps(t)

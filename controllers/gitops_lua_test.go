@@ -159,7 +159,7 @@ func mended(after, before any) any {
 }
 
 // The libraries are as closed, and as open, as the tests of scripts assume.
-func TestGitOpsLuaLibraries(t *testing.T) {
+func TestGitOps_LuaLibrariesAreThoseOfArgoCD(t *testing.T) {
 	t.Parallel()
 	const script = `
 		local found = {}

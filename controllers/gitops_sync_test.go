@@ -86,7 +86,7 @@ var manifestsToSync = map[string]string{
 // Once an identity is ready, its manifest differs in nothing from what is in the
 // cluster, whatever the operator wrote meanwhile: a tool that syncs it again sees
 // no difference and makes none.
-func TestGitOpsSyncSeesNoDifference(t *testing.T) {
+func TestGitOps_SyncSeesNoDifference(t *testing.T) {
 	for name, tool := range syncTools {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t)

@@ -62,7 +62,7 @@ func (s *story) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
 
 // An identity of a namespace without a guardrail may not administer IAM, and the
 // operator creates nothing for one that asks to.
-func TestBaseline(t *testing.T) {
+func TestBaseline_RejectsIAMAdministration(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: checkout}
@@ -84,7 +84,7 @@ func TestBaseline(t *testing.T) {
 
 // A guardrail comes after the identity: the permissions of the role stay, and the
 // operator no longer changes the role.
-func TestGuardrailReports(t *testing.T) {
+func TestGuardrail_ReportKeepsPermissions(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -120,7 +120,7 @@ func TestGuardrailReports(t *testing.T) {
 // A guardrail that revokes takes trust and policies away, and gives them back when
 // the identity is allowed again. The role remains the same, and its tags say whose
 // it is.
-func TestGuardrailRevokes(t *testing.T) {
+func TestGuardrail_RevokeRemovesAndRestoresPermissions(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	made := s.awaitReady("checkout").Status.Role
@@ -160,7 +160,7 @@ func TestGuardrailRevokes(t *testing.T) {
 }
 
 // What AWS refuses to take away now is taken away later.
-func TestRevokingGoesOn(t *testing.T) {
+func TestRevoke_RetriesAfterAccessDenied(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -175,7 +175,7 @@ func TestRevokingGoesOn(t *testing.T) {
 }
 
 // Mode Plan changes nothing, except that a guardrail can revoke.
-func TestGuardrailAndPlan(t *testing.T) {
+func TestRevoke_AppliesInModePlan(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -206,7 +206,7 @@ func (s *story) awaitRevoked(name, role string) {
 }
 
 // A guardrail never keeps an identity from being deleted.
-func TestDeleteOfWhatIsRefused(t *testing.T) {
+func TestDelete_RejectedByAGuardrail(t *testing.T) {
 	for _, onViolation := range []string{"Report", "Revoke"} {
 		t.Run(onViolation, func(t *testing.T) {
 			s := begin(t)
@@ -224,7 +224,7 @@ func TestDeleteOfWhatIsRefused(t *testing.T) {
 }
 
 // A boundary of a guardrail replaces the one in the spec immediately.
-func TestGuardrailBoundary(t *testing.T) {
+func TestGuardrail_BoundaryReplacesThatOfTheSpec(t *testing.T) {
 	s := begin(t)
 	s.createPolicy("boundary")
 	s.createPolicy("own")
@@ -245,7 +245,7 @@ func TestGuardrailBoundary(t *testing.T) {
 
 // Two that force different boundaries have to be brought in line by the platform
 // team.
-func TestGuardrailBoundaryConflict(t *testing.T) {
+func TestGuardrail_ConflictingBoundariesAreReported(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	g := s.guard("other", `permissionsBoundary: "arn:aws:iam::123456789012:policy/other"`)
@@ -257,7 +257,7 @@ func TestGuardrailBoundaryConflict(t *testing.T) {
 }
 
 // Of more identities than a namespace may have, the newest wait, and move up.
-func TestMaxIdentities(t *testing.T) {
+func TestMaxIdentities_NewestWaitAndMoveUp(t *testing.T) {
 	s := begin(t)
 	s.guard("one", `maxIdentities: 1`)
 	s.apply("metadata: {name: first}\nspec: {}")
@@ -273,7 +273,7 @@ func TestMaxIdentities(t *testing.T) {
 }
 
 // Which guardrails bound a namespace follows its labels.
-func TestGuardrailFollowsLabels(t *testing.T) {
+func TestGuardrail_FollowsLabelsOfTheNamespace(t *testing.T) {
 	s := begin(t)
 	s.guardWhere("restricted", `{tier: `+s.namespace+`}`, `inlinePolicies: Forbidden`)
 	s.apply(checkout)
@@ -295,7 +295,7 @@ func (s *story) label(key, value string) {
 }
 
 // An operator that demands guardrails serves no namespace without one.
-func TestRequireGuardrail(t *testing.T) {
+func TestRequireGuardrail_RejectsNamespacesWithoutOne(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.RequireGuardrail = true })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailMissing)
@@ -311,7 +311,7 @@ func TestRequireGuardrail(t *testing.T) {
 }
 
 // An operator that starts applies a guardrail that was created while none ran.
-func TestGuardrailAfterRestart(t *testing.T) {
+func TestGuardrail_CreatedWhileNoOperatorRanIsApplied(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -325,7 +325,7 @@ func TestGuardrailAfterRestart(t *testing.T) {
 }
 
 // To judge costs no call to AWS, and an identity that stays allowed no write.
-func TestGuardrailCostsNothing(t *testing.T) {
+func TestGuardrail_EvaluationCostsNoCall(t *testing.T) {
 	s := begin(t)
 	s.guard("wide", `actions: {allowed: ["s3:*", "s3-object-lambda:*", "sqs:*"]}`)
 	s.apply(checkout)
@@ -350,7 +350,7 @@ func TestGuardrailCostsNothing(t *testing.T) {
 }
 
 // Comparing all roles with AWS knows what guardrails force on them.
-func TestSweepKnowsGuardrails(t *testing.T) {
+func TestDriftCheck_KnowsBoundariesOfGuardrails(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
 	s.createPolicy("boundary")
 	s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)

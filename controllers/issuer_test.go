@@ -18,7 +18,7 @@ var ownerNone plan.Owner
 
 // Without an IAM OIDC provider nothing is made; the condition has the command
 // that makes one.
-func TestProviderMissing(t *testing.T) {
+func TestProvider_MissingOneIsReportedWithTheCommand(t *testing.T) {
 	t.Parallel()
 	s := prepare(t)
 	before := s.account.Calls()
@@ -39,7 +39,7 @@ func TestProviderMissing(t *testing.T) {
 }
 
 // A requested check also reads the provider, but many requests together read it once.
-func TestProviderIsCheckedOnceForACrowd(t *testing.T) {
+func TestProvider_ManyRequestsReadItOnce(t *testing.T) {
 	s := begin(t)
 	names := s.applyMany(8)
 	before := s.account.Calls()
@@ -58,7 +58,7 @@ func TestProviderIsCheckedOnceForACrowd(t *testing.T) {
 
 // The next drift check after the provider is deleted, every identity says so, and works
 // again once the provider is back, without a request.
-func TestProviderDeleted_AllIdentitiesSaySoAndRecover(t *testing.T) {
+func TestProvider_DeletionIsReportedByAllIdentities(t *testing.T) {
 	t.Parallel()
 	s := prepare(t, func(c *controllers.Config) { c.DriftCheckInterval = 15 * time.Second })
 	s.createProvider()
@@ -84,7 +84,7 @@ func TestProviderDeleted_AllIdentitiesSaySoAndRecover(t *testing.T) {
 }
 
 // A provider that does not list the audience is as good as none.
-func TestAudienceMissing(t *testing.T) {
+func TestProvider_MissingAudienceIsReported(t *testing.T) {
 	t.Parallel()
 	s := prepare(t)
 	out, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: &cluster.Issuer, ClientIDList: []string{"other"}})
@@ -100,7 +100,7 @@ func TestAudienceMissing(t *testing.T) {
 
 // If configured to, the operator creates the provider, with its ownership tags, and adds
 // the audience to one that lacks it.
-func TestProviderCreated(t *testing.T) {
+func TestProvider_IsCreatedWithTagsAndAudience(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(*story){
 		"None": func(*story) {},

@@ -15,7 +15,7 @@ import (
 )
 
 // The first use of a managed policy costs two reads, for all identities together.
-func TestManagedPolicyIsReadOnce(t *testing.T) {
+func TestManagedPolicy_IsReadOnceForAllIdentities(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: first}
@@ -33,7 +33,7 @@ func TestManagedPolicyIsReadOnce(t *testing.T) {
 
 // A managed policy that comes to grant more is evaluated again, and what a guardrail
 // says about violations holds for it too.
-func TestManagedPolicyComesToGrantMore(t *testing.T) {
+func TestManagedPolicy_IsEvaluatedAgainWhenItChanges(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
 	arn := s.createPolicyWith("shop", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`)
 	s.guard("revoke", `onViolation: Revoke`)
@@ -55,7 +55,7 @@ func TestManagedPolicyComesToGrantMore(t *testing.T) {
 // Contents that the operator may not read are rejected, and the message names the
 // missing permission. What a role has already stays: the operator lacks something,
 // not the identity.
-func TestManagedPolicyCannotBeRead(t *testing.T) {
+func TestManagedPolicy_UnreadableOneNamesThePermission(t *testing.T) {
 	s := begin(t)
 	s.guard("revoke", `onViolation: Revoke`)
 	s.apply(checkout)
@@ -76,7 +76,7 @@ func TestManagedPolicyCannotBeRead(t *testing.T) {
 
 // A guardrail that trusts a policy leaves its contents to its owner, and costs no
 // read.
-func TestManagedPolicyIsTrusted(t *testing.T) {
+func TestManagedPolicy_TrustedOneIsNotRead(t *testing.T) {
 	s := begin(t)
 	s.guard("trust", `managedPolicies: {trusted: ["arn:aws:iam::aws:policy/AdministratorAccess"]}`)
 	s.grant("b", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:AttachRolePolicy","Resource":"*"}}`)
@@ -100,7 +100,7 @@ func TestManagedPolicyIsTrusted(t *testing.T) {
 }
 
 // A boundary of the spec that the platform team overrides is named in the condition.
-func TestBoundaryOverride(t *testing.T) {
+func TestGuardrail_OverriddenBoundaryIsNamed(t *testing.T) {
 	s := begin(t)
 	s.createPolicy("boundary")
 	g := s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)
@@ -117,7 +117,7 @@ var longName = strings.Repeat("a", 10240)
 
 // Nothing keeps a guardrail from revoking: neither a suspension, nor mode Plan, nor
 // an invalid spec, whatever the spec says since.
-func TestNothingEvadesRevocation(t *testing.T) {
+func TestRevoke_CannotBeEvaded(t *testing.T) {
 	for name, spec := range map[string]string{
 		"suspended":                     checkout + "  suspend: true\n",
 		"suspended, asks for nothing":   "metadata: {name: checkout}\nspec: {suspend: true}",

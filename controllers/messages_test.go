@@ -35,7 +35,7 @@ func checkShown(t *rapid.T, what, text string, most int) {
 
 // Whatever the texts of a spec, of AWS and of pods are, conditions and events are
 // short, on one line and legible, and the API server accepts the status.
-func TestMessagesAreBounded(t *testing.T) {
+func TestMessages_AreShortAndLegible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(label string) string { return hostileTexts.Draw(t, label) }
 		obj := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: map[string]string{v1alpha1.RequestedAtAnnotation: draw("request")}}}

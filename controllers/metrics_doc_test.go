@@ -14,7 +14,7 @@ import (
 
 // Every metric is on the page with its type and labels, and no other; and what the
 // page asks Prometheus exists.
-func TestMetricsAreDocumented(t *testing.T) {
+func TestMetricsPage_ListsEveryMetric(t *testing.T) {
 	content, err := os.ReadFile("../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)

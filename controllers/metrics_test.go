@@ -13,7 +13,7 @@ import (
 
 // The metrics tell what a day of the operator cost, and what it found. All stories
 // share them, so this one is not parallel to others.
-func TestMetrics(t *testing.T) {
+func TestMetrics_CountCallsChangesAndDrift(t *testing.T) {
 	s := prepare(t)
 	s.createProvider()
 	s.budget = ratelimit.New(1000, 1000)

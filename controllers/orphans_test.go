@@ -32,7 +32,7 @@ func orphanOf(edits ...func(*plan.Observed)) *plan.Observed {
 	return role
 }
 
-func TestOrphans(t *testing.T) {
+func TestOrphans_NeedTwoDriftChecks(t *testing.T) {
 	tag := func(key, value string) func(*plan.Observed) {
 		return func(o *plan.Observed) { o.Tags[key] = value }
 	}

@@ -18,7 +18,7 @@ import (
 
 // The operator never touches a role of another owner, and the condition says that it has
 // one.
-func TestForeignRole(t *testing.T) {
+func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		role   string // as it is named in AWS; the spec names Shared-Role
@@ -74,7 +74,7 @@ func TestForeignRole(t *testing.T) {
 
 // A role that an earlier object of the same name left behind is taken over only
 // if the spec says so, and then nothing is lost: its ID stays.
-func TestAdoption(t *testing.T) {
+func TestAdoption_NeedsThePolicyAndKeepsTheRole(t *testing.T) {
 	s := begin(t)
 	name := roleName(s, "checkout")
 	id := s.createRole(name, s.config.RolePath, plan.Owner{Cluster: "test", Namespace: s.namespace, Name: "checkout", UID: "an-earlier-one"})
@@ -119,7 +119,7 @@ func TestAdoption(t *testing.T) {
 
 // Two identities that name one ServiceAccount: the older wins, and the other
 // takes over when the older is gone.
-func TestRivals(t *testing.T) {
+func TestServiceAccountConflict_OlderWins(t *testing.T) {
 	s := begin(t)
 	s.apply(`
 		metadata: {name: first}
@@ -151,7 +151,7 @@ func TestRivals(t *testing.T) {
 
 // The same holds for a ServiceAccount that neither of the two makes: it is never
 // handed to and fro.
-func TestRivalsAnnotate(t *testing.T) {
+func TestServiceAccountConflict_OlderKeepsAnAnnotatedOne(t *testing.T) {
 	s := begin(t)
 	s.createServiceAccount("checkout", nil)
 	s.apply(`

@@ -13,7 +13,7 @@ import (
 
 // A team moves a Deployment that runs already to an identity. The operator counts
 // the pods that have to be restarted, says whose they are, and restarts none.
-func TestWorkloads(t *testing.T) {
+func TestPods_OutdatedOnesAreCountedAndNamed(t *testing.T) {
 	s := begin(t)
 	s.createServiceAccount("checkout", nil)
 	s.deploy("web", 2)

@@ -13,7 +13,7 @@ import (
 
 // Of two identities that name one ServiceAccount exactly one comes first, and it
 // is not taken away from the one that has it.
-func TestPrecedes(t *testing.T) {
+func TestPrecedes_IsATotalOrderAndKeepsTheHolder(t *testing.T) {
 	s := &scope{cluster: plan.Cluster{Name: "test", Partition: "aws", AccountID: "123456789012", RolePath: "/"}}
 	identity := func(name string, uid types.UID, second int) *v1alpha1.PodIdentity {
 		return &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{

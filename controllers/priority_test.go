@@ -11,7 +11,7 @@ import (
 
 // A user waits for edits and deletions, so these come first: they wait neither for a
 // worker nor for a call behind a burst of new identities.
-func TestEditsGoFirst(t *testing.T) {
+func TestPriority_EditsOvertakeNewIdentities(t *testing.T) {
 	for _, workers := range []int{5, 30} { // fewer than there are new identities, and more than the rate limiter serves
 		t.Run(fmt.Sprint(workers), func(t *testing.T) { editsGoFirst(t, workers) })
 	}
@@ -50,7 +50,7 @@ func editsGoFirst(t *testing.T, workers int) {
 
 // The same holds while all identities, the edited one included, wait for a read of their
 // roles: because AWS denies the bulk read, or because a user requests a check of all.
-func TestEditsGoBeforeChecks(t *testing.T) {
+func TestPriority_EditsOvertakeChecks(t *testing.T) {
 	cases := map[string]func(s *story, names []string){
 		"Unlisted": func(s *story, _ []string) {
 			s.stop()

@@ -120,7 +120,7 @@ func (r *refusals) all() []string {
 
 // The policy suffices for a whole life, and of what it allows nothing can be left
 // out: without any one action that life meets a refusal.
-func TestLeastPrivilege(t *testing.T) {
+func TestOperatorPolicy_AllowsNoMoreThanIsNeeded(t *testing.T) {
 	withBoundary := func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN }
 	t.Run("Suffices", func(t *testing.T) {
 		s := begin(t, withBoundary)

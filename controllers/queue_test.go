@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-func TestUrgency(t *testing.T) {
+func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 	ready := func(status metav1.ConditionStatus) v1alpha1.PodIdentityStatus {
 		return v1alpha1.PodIdentityStatus{
 			ObservedGeneration: 2,
@@ -102,7 +102,7 @@ func TestUrgency(t *testing.T) {
 
 // An event on a ServiceAccount causes a reconcile of high priority, except if that would
 // occupy the worker of an edit to wait for the rate limiter.
-func TestMapped(t *testing.T) {
+func TestWatch_ServiceAccountEventEnqueuesAtHighPriority(t *testing.T) {
 	identity := func(name string, status metav1.ConditionStatus) v1alpha1.PodIdentity {
 		pi := v1alpha1.PodIdentity{}
 		pi.Namespace, pi.Name, pi.UID, pi.Generation = "shop", name, types.UID(name), 1

@@ -21,7 +21,7 @@ func guardrailObject(t *testing.T, name, spec string) *unstructured.Unstructured
 }
 
 // What a guardrail may say.
-func TestGuardrailRules(t *testing.T) {
+func TestAdmission_GuardrailRules(t *testing.T) {
 	const key = "a label key must be a name of at most 63 letters, digits, - _ and ., after a domain and a slash or not"
 	const values = "values must be set with operator In and NotIn, and must not be with Exists and DoesNotExist"
 	for name, r := range map[string]rule{

@@ -51,7 +51,7 @@ func list(n int, format string) string {
 }
 
 // What an object may hold at all.
-func TestObjectRules(t *testing.T) {
+func TestAdmission_ObjectRules(t *testing.T) {
 	for name, r := range map[string]rule{
 		"UnknownField": {"A field that is misspelled is not silently ignored.", `{policies: {managed: ["` + policyARN + `"]}}`, `{policies: {manged: ["` + policyARN + `"]}}`, []string{`unknown field "spec.policies.manged"`}},
 		"UnknownDeep":  {"Nor is one deep in a list.", inline(`document: "{}"`), inline(`dokument: "{}"`), []string{`unknown field "spec.policies.inline[0].dokument"`}},
@@ -64,7 +64,7 @@ func TestObjectRules(t *testing.T) {
 }
 
 // Which ServiceAccounts have the identity.
-func TestServiceAccountRules(t *testing.T) {
+func TestAdmission_ServiceAccountRules(t *testing.T) {
 	const words = "the name of a ServiceAccount must contain only lower case letters, digits, - and ., and begin and end with a letter or digit"
 	long := strings.Repeat("a", 254)
 	for name, r := range map[string]rule{
@@ -85,7 +85,7 @@ func TestServiceAccountRules(t *testing.T) {
 }
 
 // The role, apart from its policies.
-func TestRoleRules(t *testing.T) {
+func TestAdmission_RoleRules(t *testing.T) {
 	const key, arn = "a tag key must contain only letters, digits, spaces and _ . : / = + - @", "must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name"
 	long := strings.Repeat("a", 1001)
 	tags := func(n int) string { return `{role: {tags: {` + strings.Trim(list(n, "k%d: v"), "[]") + `}}}` }
@@ -111,7 +111,7 @@ func TestRoleRules(t *testing.T) {
 }
 
 // The lists of policies.
-func TestPolicyRules(t *testing.T) {
+func TestAdmission_PolicyRules(t *testing.T) {
 	const arn = "must be the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/name"
 	managed := func(arns string) string { return `{policies: {managed: ` + arns + `}}` }
 	documents := func(n int) string {
@@ -152,7 +152,7 @@ func TestPolicyRules(t *testing.T) {
 }
 
 // What a statement may say.
-func TestStatementRules(t *testing.T) {
+func TestAdmission_StatementRules(t *testing.T) {
 	const at = "spec.policies.inline[0].statements[0]"
 	const action = "must be service:Action, such as s3:GetObject (wildcards allowed in the action name), or *"
 	one := func(fields string) string { return inline(`statements: [{` + fields + `}]`) }

@@ -19,7 +19,7 @@ import (
 const path = "/apis/iam.podidentity.io/v1alpha1/namespaces/default/podidentities"
 
 // An object that no operator has seen is not taken for ready by kstatus.
-func TestUnseenIsNotReady(t *testing.T) {
+func TestKstatus_UnreconciledObjectIsInProgress(t *testing.T) {
 	if err := user.Create(t.Context(), object(t, "unseen", `{}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestUnseenIsNotReady(t *testing.T) {
 }
 
 // What the team names can be selected by.
-func TestSelectableName(t *testing.T) {
+func TestFieldSelector_SelectsSpecifiedRoleName(t *testing.T) {
 	if err := user.Create(t.Context(), object(t, "selected", `{serviceAccount: {name: wanted}}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestSelectableName(t *testing.T) {
 }
 
 // So can what the operator found.
-func TestSelectableRole(t *testing.T) {
+func TestFieldSelector_SelectsRoleARNOfStatus(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:role/selected"
 	var obj v1alpha1.PodIdentity
 	obj.Namespace, obj.Name = "default", "selectedrole"
@@ -68,7 +68,7 @@ func TestSelectableRole(t *testing.T) {
 }
 
 // kubectl get shows these columns, and this of an object.
-func TestPrinterColumns(t *testing.T) {
+func TestPrinterColumns_OfBothKinds(t *testing.T) {
 	var obj v1alpha1.PodIdentity
 	obj.Namespace, obj.Name = "default", "printed"
 	if err := user.Create(t.Context(), &obj); err != nil {
@@ -120,7 +120,7 @@ func TestPrinterColumns(t *testing.T) {
 }
 
 // kubectl get podid and kubectl get aws find them; kubectl delete all does not.
-func TestNames(t *testing.T) {
+func TestDiscovery_ShortNamesAndCategories(t *testing.T) {
 	found, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestNames(t *testing.T) {
 
 // Two managers each own an inline policy and managed policies; neither removes those of
 // the other.
-func TestListsHaveOwners(t *testing.T) {
+func TestServerSideApply_ManagersShareLists(t *testing.T) {
 	apply := func(manager, spec string) error {
 		obj := object(t, "shared", spec)
 		return user.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner(manager))

@@ -10,7 +10,7 @@ import (
 )
 
 // The names of ServiceAccount and role stay; all else can be edited.
-func TestUpdateRules(t *testing.T) {
+func TestAdmission_NamesAreImmutable(t *testing.T) {
 	const immutable = "is immutable"
 	cases := map[string]struct {
 		reason        string

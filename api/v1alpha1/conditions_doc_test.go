@@ -17,7 +17,7 @@ import (
 // Every condition type is documented in a table, every reason under a heading of its
 // own, to which messages and other pages link, with its cause and its fix; and so is
 // every reason of an event.
-func TestConditionsAreDocumented(t *testing.T) {
+func TestConditionsPage_HasEveryTypeAndReason(t *testing.T) {
 	page, err := os.ReadFile("../../docs/conditions.md")
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ var exceptions = map[string]string{
 
 // The schemas keep the rules of kube-api-linter, but for the exceptions above; and
 // each of those is needed.
-func TestSchemasKeepConventions(t *testing.T) {
+func TestSchemas_FollowAPIConventions(t *testing.T) {
 	found := append(breaches(crdSchema(t, "podidentities")), breaches(crdSchema(t, "podidentityguardrails"))...)
 	for _, breach := range found {
 		if exceptions[breach] == "" {
@@ -57,7 +57,7 @@ func TestSchemasKeepConventions(t *testing.T) {
 }
 
 // The rules are broken by what breaks them.
-func TestSchemaRules(t *testing.T) {
+func TestSchemaCheck_FindsEachViolation(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		schema string
@@ -93,7 +93,7 @@ func TestSchemaRules(t *testing.T) {
 }
 
 // A reader of the Go type reads the conditions first.
-func TestConditionsComeFirst(t *testing.T) {
+func TestStatusTypes_ConditionsComeFirst(t *testing.T) {
 	source, err := os.ReadFile("status_types.go")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // It prints where it listens, answers there, and stops on a signal.
-func TestRun(t *testing.T) {
+func TestRun_ServesUntilSignal(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	done := make(chan error, 1)
@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestBadFlags(t *testing.T) {
+func TestRun_RejectsBadFlags(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 // The page in docs is what the CRDs say; make manifests makes it so.
-func TestPageIsUpToDate(t *testing.T) {
+func TestPage_IsUpToDate(t *testing.T) {
 	want, err := page("../../config/crd/bases")
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestPageIsUpToDate(t *testing.T) {
 }
 
 // Types, bounds and rules are said in words, and nothing of them becomes Markdown.
-func TestWrite(t *testing.T) {
+func TestWrite_DescribesTypesBoundsAndRules(t *testing.T) {
 	var got bytes.Buffer
 	err := write(&got, []byte(`
 spec:
@@ -61,7 +61,7 @@ spec:
 }
 
 // What cannot be read is an error, and nothing is written.
-func TestRunFails(t *testing.T) {
+func TestRun_UnreadableInputWritesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "api.md")
 	for name, args := range map[string][]string{"Usage": nil, "Empty": {t.TempDir(), file}} {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestPercentile(t *testing.T) {
+func TestPercentile_NearestRank(t *testing.T) {
 	values := []float64{5, 1, 4, 2, 3}
 	for p, want := range map[int]float64{1: 1, 20: 1, 21: 2, 50: 3, 99: 5, 100: 5} {
 		if got := percentile(values, p); got != want {
@@ -17,7 +17,7 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-func TestNumber(t *testing.T) {
+func TestNumber_KeepsThreeDigits(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 4: "4", 0.4567: "0.457", 12.345: "12.3", 1234.5: "1234", 99.95: "100"} {
 		if got := number(v); got != want {
 			t.Errorf("number(%v) = %s, want %s", v, got, want)
@@ -25,7 +25,7 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestCostsSince(t *testing.T) {
+func TestCostsSince_SubtractsEarlierCosts(t *testing.T) {
 	before := costs{calls: map[string]int{"GetRole": 2, "CreateRole": 1}, made: map[string]int{"PATCH podidentities": 3}}
 	after := costs{calls: map[string]int{"GetRole": 4, "CreateRole": 1, "PutRolePolicy": 1}, made: map[string]int{"PATCH podidentities": 5}}
 	got := after.since(before)
@@ -36,7 +36,7 @@ func TestCostsSince(t *testing.T) {
 
 // A goal that is missed is said as plainly as one that is reached, and no figure is
 // without the least that it can be, or the reason why that is not known.
-func TestReport(t *testing.T) {
+func TestReport_NamesMissedGoals(t *testing.T) {
 	r := &report{Cores: 2}
 	r.add(figure{Section: "Drift check", Name: "some", Unit: "AWS calls", Value: 3}.meets("the least", false), least(2, "a page of %d lists", 2))
 	r.add(figure{Section: "Drift check", Name: "more", Unit: "s", Value: 0.5}.meets("< 1 s", true), unbounded("chance"))

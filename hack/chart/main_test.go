@@ -14,7 +14,7 @@ import (
 const root = "../.."
 
 // The files in the chart are what `make manifests` writes.
-func TestFilesAreUpToDate(t *testing.T) {
+func TestFiles_AreUpToDate(t *testing.T) {
 	files, err := generate(root)
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestFilesAreUpToDate(t *testing.T) {
 
 // Every value is used by a template, and every value that a template uses is
 // documented in values.yaml.
-func TestValuesAndTemplatesAgree(t *testing.T) {
+func TestValues_AreThoseTheTemplatesUse(t *testing.T) {
 	document, err := values(root, true)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestValuesAndTemplatesAgree(t *testing.T) {
 }
 
 // A schema of Kubernetes becomes one that rejects unknown fields at every depth.
-func TestStrict(t *testing.T) {
+func TestStrict_RejectsUnknownFieldsAtEveryDepth(t *testing.T) {
 	var schema, want object
 	for text, into := range map[string]*object{
 		`{type: object, x-kubernetes-validations: [], properties: {a: {type: array, items: {type: object, properties: {b: {}}}}, m: {additionalProperties: {type: object, properties: {c: {}}}}}}`:                                                          &schema,
@@ -74,7 +74,7 @@ func TestStrict(t *testing.T) {
 }
 
 // A manifest becomes a template that renders to the manifest.
-func TestTemplate(t *testing.T) {
+func TestTemplate_RendersToTheManifest(t *testing.T) {
 	manifests, err := parse([]byte("# Why.\nkind: A\nmetadata:\n  name: a\n  labels:\n    rbac.authorization.k8s.io/aggregate-to-view: \"true\"\ntext: '{{ $x }}'\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestTemplate(t *testing.T) {
 
 // What the generator does not know it rejects: a template without it would be wrong
 // and no test would notice.
-func TestUnknownIsRejected(t *testing.T) {
+func TestTemplate_RejectsUnknownManifests(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, manifest, want string }{
 		"Label":    {"A label that no value decides about.", "kind: A\nmetadata:\n  labels: {a: b}\n", "label a: no value of the chart decides about it"},
 		"Metadata": {"Nowhere to put the labels.", "kind: A\n", "the manifest has no metadata"},

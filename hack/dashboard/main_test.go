@@ -9,7 +9,7 @@ import (
 )
 
 // The dashboard's files are what `make manifests` writes.
-func TestFilesAreUpToDate(t *testing.T) {
+func TestFiles_AreUpToDate(t *testing.T) {
 	const root = "../.."
 	dir := t.TempDir()
 	if err := run(dir); err != nil {

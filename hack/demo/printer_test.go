@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestListed(t *testing.T) {
+func TestList_CountsCallsInStableOrder(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		calls  map[string]int
@@ -27,7 +27,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-func TestSinceAndWrites(t *testing.T) {
+func TestCosts_SinceSubtractsAndWritesOmitsReads(t *testing.T) {
 	before := map[string]int{"GetRole": 2, "CreateRole": 1}
 	after := map[string]int{"GetRole": 3, "CreateRole": 1, "TagRole": 1}
 	delta := since(before, after)
@@ -39,7 +39,7 @@ func TestSinceAndWrites(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestParse_OnceByFlagOrEnvironment(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		args   []string
@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 }
 
 // A long list of calls goes on below its beginning, within the width of a terminal.
-func TestCost(t *testing.T) {
+func TestCost_FitsTheTerminal(t *testing.T) {
 	var out strings.Builder
 	tell := &teller{out: &out}
 	tell.cost(map[string]int{"DeleteRole": 1, "DeleteRolePolicy": 2, "DetachRolePolicy": 1, "ListInstanceProfilesForRole": 1})
@@ -73,7 +73,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
+func TestWrap_BreaksBetweenWords(t *testing.T) {
 	cases := map[string]struct {
 		reason, text string
 		want         []string
@@ -94,7 +94,7 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-func TestActionsOf(t *testing.T) {
+func TestActionsOf_ListsActionsOfAPolicy(t *testing.T) {
 	const document = `{"Statement": [{"Action": ["s3:GetObject", "s3:PutObject"]}, {"Action": ["sqs:SendMessage"]}]}`
 	got, err := actionsOf(document)
 	if want := "s3:GetObject, s3:PutObject, sqs:SendMessage"; err != nil || got != want {
@@ -102,7 +102,7 @@ func TestActionsOf(t *testing.T) {
 	}
 }
 
-func TestConditions(t *testing.T) {
+func TestConditions_PrintedOnePerLine(t *testing.T) {
 	got := conditions([]metav1.Condition{
 		{Type: "Ready", Status: metav1.ConditionTrue, Message: "All is well"},
 		{Type: "RoleReady", Status: metav1.ConditionUnknown, Message: "New"},
@@ -113,7 +113,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestSpecOf(t *testing.T) {
+func TestSpecOf_OmitsMetadataAndComments(t *testing.T) {
 	const manifest = "kind: PodIdentity\nspec:\n  # why\n  suspend: true\n"
 	if got, want := specOf(manifest), "spec:\n  suspend: true"; got != want {
 		t.Errorf("specOf(...) = %q, want %q", got, want)

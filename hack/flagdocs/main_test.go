@@ -20,7 +20,7 @@ func TestPage_IsUpToDate(t *testing.T) {
 	}
 }
 
-func TestPage(t *testing.T) {
+func TestPage_DescribesFlags(t *testing.T) {
 	got := page([]options.Flag{
 		{Name: "name", Env: "P_NAME", Usage: "Name of <it>.", Allowed: "a|b", Required: true},
 		{Name: "path", Usage: "Path.", Default: "the name's own", Allowed: "a path"},

@@ -95,7 +95,7 @@ func digest(t *testing.T, index v1.ImageIndex) string {
 	return d.String()
 }
 
-func TestBuild(t *testing.T) {
+func TestBuild_IsReproducible(t *testing.T) {
 	s, first := built(t, "v1")
 	t.Run("the same sources in another directory give the same image", func(t *testing.T) {
 		if _, again := built(t, "v1"); digest(t, first) != digest(t, again) {
@@ -295,7 +295,7 @@ func TestRoots_TrustedWithoutConstraint(t *testing.T) {
 	}
 }
 
-func TestCheckSizes(t *testing.T) {
+func TestCheckSizes_RejectsLargeImages(t *testing.T) {
 	index := packed(t, "v1")
 	if err := checkSizes(index, maxSize); err != nil {
 		t.Errorf("a small image is too large: %v", err)

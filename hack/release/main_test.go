@@ -17,7 +17,7 @@ func TestParse_Version(t *testing.T) {
 	}
 }
 
-func TestCheckCommit(t *testing.T) {
+func TestCheckCommit_RejectsUncommittedChanges(t *testing.T) {
 	for reason, tc := range map[string]struct {
 		tags    []string
 		changed string
@@ -38,7 +38,7 @@ func TestCheckCommit(t *testing.T) {
 	}
 }
 
-func TestChartDigest(t *testing.T) {
+func TestChartDigest_ReadFromHelmsOutput(t *testing.T) {
 	const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	if got, err := chartDigest("Pushed: example.com/charts/podidentity-operator:0.1.0\nDigest: " + digest + "\n"); err != nil || got != digest {
 		t.Errorf("digest is %s, %v", got, err)

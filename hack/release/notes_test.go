@@ -33,7 +33,7 @@ const changelog = `# Changelog
 [0.2.0]: https://example.com/releases/v0.2.0
 `
 
-func TestSection(t *testing.T) {
+func TestSection_OfOneVersion(t *testing.T) {
 	for reason, tc := range map[string]struct {
 		version string
 		dryRun  bool

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheck_FindsWordsInProse(t *testing.T) {
 	rules, err := parse("# comment\n\nsomebody = a user\nputs? back = restore\n")
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestParse_RejectsALineWithoutReplacement(t *testing.T) {
 	}
 }
 
-func TestIsProse(t *testing.T) {
+func TestIsProse_CommentsStringsAndPages(t *testing.T) {
 	for file, want := range map[string]bool{
 		"controllers/status.go": true, "Makefile": true, "docs/README.md": true, "test/x/testdata/a.yaml": false, "go.sum": false, "hack/words/words.txt": false,
 	} {

@@ -18,7 +18,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-func TestCaller(t *testing.T) {
+func TestIdentity_IsThatOfTheCaller(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		in     awslocal.Options
@@ -48,7 +48,7 @@ func TestCaller(t *testing.T) {
 	}
 }
 
-func TestCallerFails(t *testing.T) {
+func TestIdentity_FailureNamesTheCause(t *testing.T) {
 	cases := map[string]struct {
 		reason     string
 		answer     http.HandlerFunc
@@ -109,7 +109,7 @@ func (s *summaries) GetAccountSummary(context.Context, *iam.GetAccountSummaryInp
 
 // Quotas are read rarely, and keep their last known values: a message must not change
 // because of a throttled call.
-func TestQuotas(t *testing.T) {
+func TestQuotas_KeepTheirLastKnownValues(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	api := &summaries{roles: 1000}
 	q := &quotas{api: api, now: func() time.Time { return now }}
@@ -144,7 +144,7 @@ func (i identity) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput
 	return &sts.GetCallerIdentityOutput{Arn: aws.String(i.arn), Account: aws.String("123456789012")}, nil
 }
 
-func TestCallerOfEveryPartition(t *testing.T) {
+func TestIdentity_OfEveryPartition(t *testing.T) {
 	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b"} {
 		got, err := NewAccount(identity{"arn:" + partition + ":sts::123456789012:assumed-role/r/s"}).Identity(t.Context())
 		if err != nil || got.Partition != partition {

@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-func TestFaultsAreWellFormed(t *testing.T) {
+func TestErrorCodes_HaveMessageAndReason(t *testing.T) {
 	for code, v := range errorCodes {
 		if v.message == nil || v.reason == "" {
 			t.Errorf("%s: no words or no reason", code)
@@ -37,7 +37,7 @@ const (
 
 // What AWS refuses reaches users as a kind, a reason and words that name what
 // to do, and nothing that differs between two attempts.
-func TestRefusals(t *testing.T) {
+func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 	create := plan.CreateRole{Role: plan.Role{Trust: "{}", Boundary: boundaryARN}}
 	put := plan.PutRolePolicy{Name: "bucket", Policy: plan.InlinePolicy{Document: "{}"}}
 	attach := plan.AttachPolicy{ARN: policyARN}
@@ -317,7 +317,7 @@ func rejecting(status int, code, message, summary string) http.HandlerFunc {
 }
 
 // The SDK wraps what it retried in errors that count attempts and tokens.
-func TestMessagesDoNotCountAttempts(t *testing.T) {
+func TestClassify_MessageDoesNotCountAttempts(t *testing.T) {
 	cause := &smithy.OperationError{ServiceID: "IAM", OperationName: "GetRole", Err: &smithy.GenericAPIError{Code: "Throttling", Message: "Rate exceeded"}}
 	want := classify(operation{name: "GetRole"}, cause, unknownQuota)
 	for _, err := range []error{
@@ -330,7 +330,7 @@ func TestMessagesDoNotCountAttempts(t *testing.T) {
 	}
 }
 
-func TestScrub(t *testing.T) {
+func TestRedact_RemovesWhatChangesBetweenAttempts(t *testing.T) {
 	cases := map[string]struct {
 		reason, text, want string
 	}{
@@ -359,7 +359,7 @@ func TestScrub(t *testing.T) {
 	}
 }
 
-func TestInterrupted(t *testing.T) {
+func TestObserve_CanceledIsTransient(t *testing.T) {
 	c := serve(t, func(http.ResponseWriter, *http.Request) {}, ClientOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

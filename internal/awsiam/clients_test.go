@@ -33,7 +33,7 @@ func noRole(w http.ResponseWriter, _ *http.Request) {
 	rejectWith(w, http.StatusNotFound, "NoSuchEntity", "The role with name r cannot be found.")
 }
 
-func TestRequestsAreSignedAndNamed(t *testing.T) {
+func TestClients_SignAndNameRequests(t *testing.T) {
 	cases := map[string]struct {
 		reason, region, want string
 	}{
@@ -70,7 +70,7 @@ func TestRequestsAreSignedAndNamed(t *testing.T) {
 }
 
 // In a network that opens TLS connections, AWS_CA_BUNDLE must reach our client.
-func TestCABundle(t *testing.T) {
+func TestClients_UseTheCABundle(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(noRole))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -94,7 +94,7 @@ func TestCABundle(t *testing.T) {
 	}
 }
 
-func TestUnusableConfiguration(t *testing.T) {
+func TestNewClients_RejectsMissingCABundle(t *testing.T) {
 	configureAWS(t, "")
 	t.Setenv("AWS_CA_BUNDLE", filepath.Join(t.TempDir(), "missing"))
 	if _, err := NewClients(t.Context(), ClientOptions{}); err == nil {
@@ -102,7 +102,7 @@ func TestUnusableConfiguration(t *testing.T) {
 	}
 }
 
-func TestRetryer(t *testing.T) {
+func TestRetryer_RetriesTransientCodesOnly(t *testing.T) {
 	cases := map[string]struct {
 		reason, code string
 		want         bool
@@ -126,7 +126,7 @@ func TestRetryer(t *testing.T) {
 
 // However many calls have failed, the next is retried as the first was. The SDK's
 // own allowance, which all callers share, pays for a hundred retries.
-func TestRetriesAreNotUsedUp(t *testing.T) {
+func TestRetryer_FailuresDoNotUseUpRetries(t *testing.T) {
 	for _, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
 		t.Run(string(mode), func(t *testing.T) {
 			retryer := newRetryer(mode)
@@ -141,7 +141,7 @@ func TestRetriesAreNotUsedUp(t *testing.T) {
 }
 
 // How AWS fails to answer, and what is said of it.
-func TestNoAnswer(t *testing.T) {
+func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 
@@ -207,7 +207,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-func TestNetworkCause(t *testing.T) {
+func TestNetworkCause_InWords(t *testing.T) {
 	dial := func(err error) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 40000}, Err: err}
 	}
@@ -234,7 +234,7 @@ func TestNetworkCause(t *testing.T) {
 }
 
 // Every attempt is recorded, with an outcome that can be the label of a metric.
-func TestOnCall(t *testing.T) {
+func TestOnAttempt_RecordsEveryAttemptWithItsOutcome(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		attempts string
@@ -298,7 +298,7 @@ func TestOnCall(t *testing.T) {
 	}
 }
 
-func TestOutcomeOfCanceled(t *testing.T) {
+func TestOutcomeOf_Canceled(t *testing.T) {
 	if got := outcomeOf(fmt.Errorf("sending: %w", context.Canceled)); got != OutcomeCanceled {
 		t.Errorf("outcomeOf(canceled) = %q", got)
 	}

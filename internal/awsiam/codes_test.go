@@ -17,7 +17,7 @@ import (
 
 // A code that the SDK documents for one of the operator's calls, and that has no class,
 // fails this test, including one that a new version of the SDK adds.
-func TestEveryDocumentedCodeIsClassified(t *testing.T) {
+func TestErrorCodes_EveryDocumentedOneIsClassified(t *testing.T) {
 	calls := map[string][]string{
 		"github.com/aws/aws-sdk-go-v2/service/iam": methods(reflect.TypeFor[API]()),
 		// The SDK makes the second call itself, to get the operator's credentials.
@@ -49,7 +49,7 @@ func expectClassified(t *testing.T, operation, code string, defined []string) {
 }
 
 // The test above is worth something only if it finds the codes.
-func TestDocumentedCodes(t *testing.T) {
+func TestErrorCodes_AreFoundInTheSDK(t *testing.T) {
 	got := documentedCodes(t, "github.com/aws/aws-sdk-go-v2/service/iam")["PutRolePolicy"]
 	want := []string{"LimitExceeded", "MalformedPolicyDocument", "NoSuchEntity", "ServiceFailure", "UnmodifiableEntity"}
 	if diff := cmp.Diff(want, got); diff != "" {

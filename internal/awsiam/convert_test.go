@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-func TestDocument(t *testing.T) {
+func TestDocument_DecodesAndCanonicalizes(t *testing.T) {
 	cases := map[string]struct {
 		reason, encoded string
 		want            policy.Document
@@ -48,7 +48,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-func TestTags(t *testing.T) {
+func TestTags_ConvertBothWays(t *testing.T) {
 	list := tagList(map[string]string{"b": "2", "a": "1", "c": ""})
 	want := []iamtypes.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("c"), Value: aws.String("")}}
 	if diff := cmp.Diff(want, list, cmpopts.IgnoreUnexported(iamtypes.Tag{})); diff != "" {

@@ -17,7 +17,7 @@ import (
 
 // Errors of getting credentials are not mistaken for those of the call that the
 // credentials are for, though the SDK nests them alike.
-func TestCredentials(t *testing.T) {
+func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 	cases := map[string]struct {
 		reason     string
 		sts        http.HandlerFunc // nil if no server listens
@@ -106,7 +106,7 @@ func TestCredentials(t *testing.T) {
 }
 
 // Credentials are renewed a while before they expire, and not before.
-func TestCredentialsRenewed(t *testing.T) {
+func TestCredentials_AreRenewedBeforeTheyExpire(t *testing.T) {
 	for name, tc := range map[string]struct {
 		left time.Duration // until they expire
 		want int           // how often they are fetched for two calls

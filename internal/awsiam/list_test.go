@@ -20,7 +20,7 @@ import (
 
 // A bulk read returns the same of every role in the path as a read of that role, at two
 // calls for all of them.
-func TestSweep(t *testing.T) {
+func TestListAll_ReturnsWhatObserveReturns(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 	must(t, roles, full(t).Name, fullChanges(t)...)
@@ -58,7 +58,7 @@ func TestSweep(t *testing.T) {
 // IAM may put fewer roles on a page than it is asked for, and none at all, though
 // there are more (https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html):
 // that costs more calls, and loses nothing.
-func TestSweepPages(t *testing.T) {
+func TestListAll_ReadsAllPages(t *testing.T) {
 	const roles = 5
 	cases := map[string]struct {
 		reason string
@@ -120,7 +120,7 @@ func withEmptyPages(next http.Handler) http.Handler {
 }
 
 // A bulk read that fails half way returns nothing.
-func TestSweepFails(t *testing.T) {
+func TestListAll_FailureReturnsNothing(t *testing.T) {
 	for _, action := range []string{"GetAccountAuthorizationDetails", "ListRoles"} {
 		_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{Rules: []awslocal.Rule{{Action: action, Error: "AccessDenied"}}}})
 		fleet, err := NewRoles(c.IAM).ListAll(t.Context(), "/")
@@ -132,7 +132,7 @@ func TestSweepFails(t *testing.T) {
 
 // Every attempt waits for the budget, retries too, and AWS's "too many" slows it
 // down.
-func TestBudget(t *testing.T) {
+func TestRateLimit_EveryAttemptWaitsAndThrottlingSlowsDown(t *testing.T) {
 	local := awslocal.New(awslocal.Options{Faults: awslocal.Faults{Rules: []awslocal.Rule{{Action: "GetRole", Error: "Throttling", Count: 1}}}})
 	server := httptest.NewServer(local)
 	t.Cleanup(server.Close)

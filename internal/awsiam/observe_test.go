@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-func TestObservePages(t *testing.T) {
+func TestObserve_ReadsAllPages(t *testing.T) {
 	local, client, c := account(t, awslocal.Options{Faults: awslocal.Faults{PageSize: 1}})
 	roles := NewRoles(c.IAM)
 	role := full(t)
@@ -61,7 +61,7 @@ func observations(roles *Roles) map[string]func(context.Context, string) (*plan.
 }
 
 // What vanishes between two reads counts as absent.
-func TestObserveWhatVanishes(t *testing.T) {
+func TestObserve_DeletedConcurrently(t *testing.T) {
 	bucketGone := func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{} }
 	cases := map[string]struct {
 		reason  string
@@ -104,7 +104,7 @@ func TestObserveWhatVanishes(t *testing.T) {
 }
 
 // Every read that fails names the permission that it needs.
-func TestObserveFails(t *testing.T) {
+func TestObserve_FailureNamesThePermission(t *testing.T) {
 	for observe, reads := range map[string][]string{
 		"Observe":            {"GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"},
 		"ObserveForTeardown": {"GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole"},
@@ -129,7 +129,7 @@ func TestObserveFails(t *testing.T) {
 }
 
 // Reads of IAM lag behind writes: a role that was just made may not be there yet.
-func TestObserveTooEarly(t *testing.T) {
+func TestObserve_NewRoleMayBeInvisible(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{ReadDelay: awslocal.Duration(1 << 50)}})
 	roles := NewRoles(c.IAM)
 	must(t, roles, "r", plan.CreateRole{Role: bareRole(t)})

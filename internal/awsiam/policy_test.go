@@ -42,7 +42,7 @@ func shipped(t *testing.T, name string) policy.Policy {
 	return document.Policy()
 }
 
-func TestShippedPoliciesAreAccepted(t *testing.T) {
+func TestShippedPolicies_AreAcceptedByIAM(t *testing.T) {
 	for _, name := range []string{bounded, unbounded, withProvider, boundary} {
 		p := shipped(t, name)
 		if err := p.CheckIdentity(); err != nil {
@@ -55,7 +55,7 @@ func TestShippedPoliciesAreAccepted(t *testing.T) {
 }
 
 // The operator's own role is bound to its ServiceAccount as it binds others.
-func TestOperatorTrust(t *testing.T) {
+func TestOperatorTrust_AdmitsItsServiceAccountOnly(t *testing.T) {
 	p := shipped(t, "operator-trust-policy.json")
 	if err := p.CheckTrust(); err != nil {
 		t.Errorf("AWS would refuse it: %v", err)
@@ -85,7 +85,7 @@ func TestOperatorTrust(t *testing.T) {
 
 // The operator may do in IAM exactly what API lets the code call. (STS needs no
 // permission for GetCallerIdentity.)
-func TestOperatorPolicyMatchesAPI(t *testing.T) {
+func TestOperatorPolicy_AllowsExactlyTheCallsOfTheCode(t *testing.T) {
 	called := methods(reflect.TypeFor[API]())
 	providers := []string{"AddClientIDToOpenIDConnectProvider", "CreateOpenIDConnectProvider"}
 
@@ -175,7 +175,7 @@ func without(context map[string][]string, key string) map[string][]string {
 
 // What the operator must do is allowed, and what would let the operator, or an attacker
 // with its credentials, reach beyond its own roles is denied.
-func TestOperatorPolicyDecides(t *testing.T) {
+func TestOperatorPolicy_DeniesBeyondItsOwnRoles(t *testing.T) {
 	const (
 		foreign  = "arn:aws:iam::123456789012:role/admin"
 		operator = "arn:aws:iam::123456789012:role/podidentity-operator"
@@ -250,7 +250,7 @@ func TestOperatorPolicyDecides(t *testing.T) {
 	}
 }
 
-func TestProviderPolicyDecides(t *testing.T) {
+func TestProviderPolicy_DeniesOtherProviders(t *testing.T) {
 	p := shipped(t, withProvider)
 	for _, action := range []string{"iam:CreateOpenIDConnectProvider", "iam:TagOpenIDConnectProvider", "iam:AddClientIDToOpenIDConnectProvider"} {
 		if got := policy.Evaluate(policy.Request{Action: action, Resource: providerARN}, p); got != policy.Allowed {
@@ -263,7 +263,7 @@ func TestProviderPolicyDecides(t *testing.T) {
 }
 
 // The example of a boundary keeps workloads from giving themselves more.
-func TestBoundaryDecides(t *testing.T) {
+func TestBoundary_DeniesPrivilegeEscalation(t *testing.T) {
 	cases := map[string]struct {
 		action, resource string
 		want             policy.Decision
@@ -284,7 +284,7 @@ func TestBoundaryDecides(t *testing.T) {
 }
 
 // A message may only send people to files that are there.
-func TestFilesOfMessagesExist(t *testing.T) {
+func TestMessages_NameFilesThatExist(t *testing.T) {
 	for _, file := range []string{operatorPolicy, providerPolicy, readme} {
 		if _, err := os.Stat(filepath.Join("..", "..", file)); err != nil {
 			t.Error(err)

@@ -18,7 +18,7 @@ const (
 	providerARN = "arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/0123"
 )
 
-func TestProvider(t *testing.T) {
+func TestProvider_CreateObserveAddAudience(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	providers := NewProviders(c.IAM)
 	tags := map[string]string{plan.TagManagedBy: plan.ManagedBy, plan.TagCluster: "prod"}
@@ -51,7 +51,7 @@ func TestProvider(t *testing.T) {
 
 // A provider is the cluster's: no author of one object can mend what is wrong
 // with it, so no fault of it is terminal.
-func TestProviderFails(t *testing.T) {
+func TestProvider_FailuresAreNeverTerminal(t *testing.T) {
 	get := func(ctx context.Context, p *Providers) error {
 		_, err := p.Provider(ctx, providerARN)
 		return err

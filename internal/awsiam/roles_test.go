@@ -101,7 +101,7 @@ func must(t *testing.T, roles *Roles, name string, changes ...plan.Change) plan.
 }
 
 // What is applied is observed, and costs no more calls than it has to.
-func TestCreateAndObserve(t *testing.T) {
+func TestRoles_CreatedIsObservedAtLeastCost(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 	want := full(t)
@@ -132,7 +132,7 @@ func TestCreateAndObserve(t *testing.T) {
 	}
 }
 
-func TestCreateBarest(t *testing.T) {
+func TestRoles_CreateWithoutOptionalParts(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 
@@ -149,7 +149,7 @@ func TestCreateBarest(t *testing.T) {
 }
 
 // Each kind of change does what it says, and may be repeated.
-func TestApplyChanges(t *testing.T) {
+func TestApply_ChangesAreIdempotent(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		change plan.Change
@@ -237,7 +237,7 @@ func TestApplyChanges(t *testing.T) {
 
 // A role is deleted with all its attachments, also those of other tools, and each step
 // may be repeated.
-func TestTeardown(t *testing.T) {
+func TestTeardown_DetachesEverything(t *testing.T) {
 	_, client, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 	role := full(t)
@@ -268,7 +268,7 @@ func TestTeardown(t *testing.T) {
 	}
 }
 
-func TestRoleExists(t *testing.T) {
+func TestCreate_ExistingRole(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 	create := plan.CreateRole{Role: bareRole(t)}
@@ -286,7 +286,7 @@ func TestRoleExists(t *testing.T) {
 
 // An attachment that the plan does not know keeps the role from being deleted; the
 // caller must observe the role again.
-func TestDeleteConflict(t *testing.T) {
+func TestDelete_UnknownAttachmentIsAConflict(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 	role := bareRole(t)
@@ -303,7 +303,7 @@ func TestDeleteConflict(t *testing.T) {
 	}
 }
 
-func TestApplyStopsAtFirstFailure(t *testing.T) {
+func TestApply_StopsAtTheFirstFailure(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
 	changes := []plan.Change{
@@ -329,7 +329,7 @@ func TestApplyStopsAtFirstFailure(t *testing.T) {
 }
 
 // AWS's refusals, as the endpoint that models them words them.
-func TestRefusalsOfTheEndpoint(t *testing.T) {
+func TestClassify_ErrorsOfTheEndpoint(t *testing.T) {
 	cases := map[string]struct {
 		reason     string
 		change     plan.Change
@@ -383,7 +383,7 @@ func TestRefusalsOfTheEndpoint(t *testing.T) {
 	}
 }
 
-func TestUnknownChange(t *testing.T) {
+func TestApply_RejectsUnknownChanges(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{})
 	_, err := NewRoles(c.IAM).Apply(t.Context(), "r", []plan.Change{unknownChange{plan.DeleteRole{}}})
 	want := "role r: cannot call AWS IAM DeleteRole: unknown change awsiam.unknownChange"

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestKindAndReason(t *testing.T) {
+func TestKindAndReason_OfWrappedErrors(t *testing.T) {
 	boom := errors.New("boom")
 	cases := map[string]struct {
 		reason     string
@@ -36,7 +36,7 @@ func TestKindAndReason(t *testing.T) {
 	}
 }
 
-func TestKindString(t *testing.T) {
+func TestKind_String(t *testing.T) {
 	for kind, want := range map[Kind]string{Transient: "transient", Waiting: "waiting", Blocked: "blocked", Terminal: "terminal", 9: "kind(9)"} {
 		if got := kind.String(); got != want {
 			t.Errorf("String() = %q, want %q", got, want)

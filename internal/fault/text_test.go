@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestEscape(t *testing.T) {
+func TestEscape_ShowsEveryCharacter(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, text, want string }{
 		"Plain":         {"Most texts are shown as they are.", "arn:aws:s3:::shop/*, größer", "arn:aws:s3:::shop/*, größer"},
 		"Newline":       {"A line break would fake a line of kubectl describe.", "a\nReady: True\r\t", `a\nReady: True\r\t`},
@@ -27,7 +27,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-func TestExcerpt(t *testing.T) {
+func TestExcerpt_CutsLongText(t *testing.T) {
 	long := strings.Repeat("ä", maxExcerpt)
 	if got := Excerpt(long); got != long {
 		t.Errorf("Excerpt cut a text of exactly %d characters to %q", maxExcerpt, got)
@@ -38,7 +38,7 @@ func TestExcerpt(t *testing.T) {
 }
 
 // Whatever the text, its excerpt is one line of visible characters, and short.
-func TestExcerptIsOneLine(t *testing.T) {
+func TestExcerpt_IsOneShortLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		got := Excerpt(rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text"))
 		const longestEscape = len(`\U0010ffff`)
@@ -48,7 +48,7 @@ func TestExcerptIsOneLine(t *testing.T) {
 	})
 }
 
-func TestBound(t *testing.T) {
+func TestBound_CutsLongMessages(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, text, want string }{
 		"Short":   {"A text that fits is not cut.", "12345678", "12345678"},
 		"Long":    {"One that does not ends in an ellipsis.", "123456789", "12345…"},
@@ -67,7 +67,7 @@ func TestBound(t *testing.T) {
 }
 
 // A bounded text is one line, short, and stays as it is when it is bounded again.
-func TestBoundIsStable(t *testing.T) {
+func TestBound_IsIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text")
 		most := rapid.IntRange(3, 40).Draw(t, "most")

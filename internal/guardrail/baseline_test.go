@@ -22,7 +22,7 @@ func known(document string) Facts {
 	return Facts{Managed: map[string]Contents{"arn:aws:iam::123456789012:policy/shop": ReadContents(document)}}
 }
 
-func TestBaseline(t *testing.T) {
+func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason string
 		spec   string
@@ -118,7 +118,7 @@ func elevenPolicies() []string {
 }
 
 // The contents of managed policies are subject to the same rules as inline policies.
-func TestBaselineOfContents(t *testing.T) {
+func TestBaseline_AppliesToContentsOfManagedPolicies(t *testing.T) {
 	const policyARN = "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop"
 	for name, tc := range map[string]struct{ reason, contents, want string }{
 		"Harmless":   {"What an inline policy may allow.", `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`, ""},
@@ -133,7 +133,7 @@ func TestBaselineOfContents(t *testing.T) {
 
 // Every row of the baseline rejects each of its patterns and a whole service, and
 // allows what it excepts.
-func TestBaselineRows(t *testing.T) {
+func TestBaseline_EveryRowRejectsItsPatterns(t *testing.T) {
 	for _, row := range baseline {
 		for _, action := range row.actions {
 			example := strings.ReplaceAll(action, "*", "Create")
@@ -155,7 +155,7 @@ func TestBaselineRows(t *testing.T) {
 }
 
 // No row has an exception that another row needs.
-func TestBaselineExceptionsAreReads(t *testing.T) {
+func TestBaseline_ExceptionsAreReads(t *testing.T) {
 	reads := []string{"Get*", "List*", "Describe*", "Search*", "Simulate*", "Generate*", "IsMember*", "BatchGet*", "CreateServiceLinkedRole"}
 	for _, row := range baseline {
 		for _, action := range row.except {

@@ -13,10 +13,10 @@ import (
 var update = flag.Bool("update", false, "write the table of the baseline to docs/guardrails.md")
 
 // docs/guardrails.md shows the baseline as it is in code.
-func TestDocsShowTheBaseline(t *testing.T) {
+func TestGuardrailsPage_ShowsTheBaseline(t *testing.T) {
 	const (
 		path  = "../../docs/guardrails.md"
-		begin = "-run TestDocs -update -->\n"
+		begin = "-run TestGuardrailsPage -update -->\n"
 		end   = "<!-- baseline:end -->"
 	)
 	raw, err := os.ReadFile(path)

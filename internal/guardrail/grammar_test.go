@@ -192,7 +192,7 @@ func asStatements(p policy.Policy) *v1alpha1.PodIdentity {
 }
 
 // Documents of the whole grammar do not get past the baseline.
-func TestBaselineHolds_Grammar(t *testing.T) {
+func TestBaseline_HoldsForTheWholeGrammar(t *testing.T) {
 	allowed := 0
 	rapid.Check(t, func(t *rapid.T) {
 		if baselineHolds(t) {

@@ -62,7 +62,7 @@ func check(t *testing.T, reason string, rejection error, want string, kind fault
 }
 
 // Each limit of a guardrail, with what it allows and what it rejects.
-func TestLimits(t *testing.T) {
+func TestEvaluate_EachLimit(t *testing.T) {
 	const policyARN = "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop"
 	const onlyResources = "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that"
 	const admin = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
@@ -152,7 +152,7 @@ func TestLimits(t *testing.T) {
 }
 
 // A role is evaluated as it is, whatever the spec of its identity says now.
-func TestEvaluateRole(t *testing.T) {
+func TestEvaluateRole_IgnoresTheSpec(t *testing.T) {
 	role := plan.Role{
 		Name: "r", Boundary: "arn:aws:iam::123456789012:policy/wide", Managed: []string{"arn:aws:iam::123456789012:policy/shop"},
 		Tags: map[string]string{"team": "shop", plan.TagCluster: "test"},
@@ -196,7 +196,7 @@ func TestEvaluateRole(t *testing.T) {
 // Contents that the operator failed to read are rejected with the reason, after
 // everything that is wrong without them. They revoke nothing: the operator may lack a
 // permission of its own.
-func TestUnreadableContents(t *testing.T) {
+func TestEvaluate_UnreadableContentsRevokeNothing(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:policy/shop"
 	denied := fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "the operator is missing the IAM permission iam:GetPolicy")
 	facts := Facts{Managed: map[string]Contents{arn: Unreadable(denied)}}
@@ -236,7 +236,7 @@ func TestUnreadableContents(t *testing.T) {
 	}
 }
 
-func TestReads(t *testing.T) {
+func TestReads_OmitsTrustedAndRejectedPolicies(t *testing.T) {
 	arns := []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::123456789012:policy/b"}
 	for name, tc := range map[string]struct {
 		reason string
@@ -261,7 +261,7 @@ func TestReads(t *testing.T) {
 }
 
 // An edit of the spec does not help against too many identities.
-func TestMaxIdentities(t *testing.T) {
+func TestEvaluate_MaxIdentitiesIsBlocked(t *testing.T) {
 	set := Set{newGuardrail(t, "g", `{maxIdentities: 2}`)}
 	const want = "rejected by PodIdentityGuardrail g: namespace limit of 2 PodIdentities reached; delete one or ask the platform team to raise maxIdentities"
 	check(t, "The second is the last.", set.Evaluate(identity(t, `{}`), Facts{Older: 1}).Err, "", fault.Blocked)
@@ -304,7 +304,7 @@ func TestEvaluate_AllGuardrailsMustAllow(t *testing.T) {
 	}
 }
 
-func TestBoundary(t *testing.T) {
+func TestBoundary_GuardrailsMustAgree(t *testing.T) {
 	const one, other = "arn:aws:iam::123456789012:policy/one", "arn:aws:iam::123456789012:policy/other"
 	const operator = "the operator's --permissions-boundary"
 	for name, tc := range map[string]struct {
@@ -370,7 +370,7 @@ func TestMatch_SelectsByLabels(t *testing.T) {
 }
 
 // However much is wrong, the message stays within what a reader can use.
-func TestMessageIsBounded(t *testing.T) {
+func TestEvaluate_MessageIsBounded(t *testing.T) {
 	var statements []string
 	for range 50 {
 		statements = append(statements, `{effect: Allow, actions: ["iam:A", "iam:B", "iam:C", "sso:*", "ram:*"], resources: ["arn:aws:s3:::`+strings.Repeat("x", 30)+`"]}`)

@@ -125,7 +125,7 @@ func passes(set Set, pi *v1alpha1.PodIdentity, facts Facts) bool {
 }
 
 // Nothing that passes the baseline allows a reserved action, by IAM's own evaluation.
-func TestBaselineHolds(t *testing.T) {
+func TestBaseline_HoldsForGeneratedPolicies(t *testing.T) {
 	isReserved := map[string]bool{}
 	for _, action := range reserved {
 		isReserved[action] = true
@@ -142,7 +142,7 @@ func TestBaselineHolds(t *testing.T) {
 }
 
 // Nothing that passes a guardrail grants what is denied, or more than is allowed.
-func TestLimitsHold(t *testing.T) {
+func TestEvaluate_LimitsHoldForGeneratedPolicies(t *testing.T) {
 	patterns := func(t *rapid.T, of *rapid.Generator[string], least int) []v1alpha1.Pattern {
 		return as[v1alpha1.Pattern](rapid.SliceOfN(of, least, 3).Draw(t, "patterns"))
 	}

@@ -26,7 +26,7 @@ func logger(encoder zap.Opts) (logr.Logger, *bytes.Buffer) {
 
 // Whatever others write into what is logged, it is one short line, on which every
 // character shows.
-func TestLinesAreShort(t *testing.T) {
+func TestWriter_LinesAreShortAndVisible(t *testing.T) {
 	hostile := rapid.OneOf(
 		rapid.String(),
 		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
@@ -53,7 +53,7 @@ func TestLinesAreShort(t *testing.T) {
 }
 
 // What is short is not changed.
-func TestShortLinesStay(t *testing.T) {
+func TestWriter_ShortLinesStay(t *testing.T) {
 	log, out := logger(zap.JSONEncoder())
 	log.WithValues("PodIdentity", types.NamespacedName{Namespace: "shop", Name: "web"}).
 		Error(errors.New("no"), "Updating IAM role", "role", "r", "drift", true, "count", 2)

@@ -34,7 +34,7 @@ func defaults() Options {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestParse_FlagsAndEnvironment(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		args   []string
@@ -128,7 +128,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_RejectsInvalidValues(t *testing.T) {
 	const (
 		name   = `1 to 40 lower-case letters, digits, '-' and '.', with a letter or digit at both ends, such as prod-eu`
 		path   = `one or more names of letters, digits and _+=,.@- between slashes, with a slash at both ends and at most 512 characters, such as /podidentity/prod-eu/`
@@ -211,7 +211,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestHelp(t *testing.T) {
+func TestHelp_ListsFlagsAndVariables(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"-h"}, {"--nonsense", "--help"}} {
 		if _, err := Parse(args, func(string) string { return "" }); !errors.Is(err, flag.ErrHelp) {
 			t.Errorf("Parse(%q): %v, want flag.ErrHelp", args, err)
@@ -228,7 +228,7 @@ func TestHelp(t *testing.T) {
 }
 
 // What the help gives as an example has to work.
-func TestExamplesAreAllowed(t *testing.T) {
+func TestHelp_ExamplesAreValid(t *testing.T) {
 	for _, s := range flags() {
 		_, example, ok := strings.Cut(s.allowed, "such as ")
 		if !ok {

@@ -43,7 +43,7 @@ func emptyState() State {
 	}
 }
 
-func TestDesired(t *testing.T) {
+func TestDesired_FromTheSpec(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		spec    func(*v1alpha1.PodIdentitySpec)
@@ -165,7 +165,7 @@ func call[T any](edit func(*T), value *T) {
 	}
 }
 
-func TestDesiredRefuses(t *testing.T) {
+func TestDesired_RejectsInvalidSpecs(t *testing.T) {
 	statement := v1alpha1.Statement{Effect: "Allow", Actions: []v1alpha1.Action{"s3:GetObject"}, Resources: []v1alpha1.Resource{"*"}}
 	twice := statement
 	twice.Conditions = []v1alpha1.Condition{{Operator: "StringEquals", Key: "aws:a", Values: []v1alpha1.ConditionValue{"1"}}, {Operator: "stringEquals", Key: "AWS:A", Values: []v1alpha1.ConditionValue{"2"}}}
@@ -216,7 +216,7 @@ func TestDesiredRefuses(t *testing.T) {
 	}
 }
 
-func TestServiceAccounts(t *testing.T) {
+func TestServiceAccounts_AdditionalOnesAreAnnotated(t *testing.T) {
 	state := emptyState()
 	state.Additional = []string{"migrate"}
 	state.ServiceAccount.Annotations[AnnotationTokenExpiration] = "600"

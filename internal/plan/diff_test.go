@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-func TestDiff(t *testing.T) {
+func TestDiff_LeastChanges(t *testing.T) {
 	const readOnly, admin = "arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/AdministratorAccess"
 	queue := allowing("sqs:SendMessage", "*")
 	role := func(edits ...func(*Role)) Role {
@@ -164,7 +164,7 @@ func toUsers(version string) policy.Document {
 }
 
 // A role that is as desired needs nothing.
-func TestDiffOfSame(t *testing.T) {
+func TestDiff_IdenticalRolesNeedNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		role := rolesOf.Draw(t, "role")
 		if got := Diff(&role, role.Clone()); len(got) > 0 {
@@ -175,7 +175,7 @@ func TestDiffOfSame(t *testing.T) {
 
 // The changes lead from one role to the other, and no interruption on the way
 // leaves a role that grants what neither of the two does.
-func TestDiffLeadsSafely(t *testing.T) {
+func TestDiff_InterruptionGrantsNothingNew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var from *Role
 		if rapid.IntRange(0, 5).Draw(t, "from") > 0 {
@@ -206,7 +206,7 @@ func TestDiffLeadsSafely(t *testing.T) {
 
 // From nothing a plan costs one call for the role and one for each policy, unless
 // two policies deny what the other allows.
-func TestCreateCosts(t *testing.T) {
+func TestDiff_CreateCostsOneCallPerPolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		to := rolesOf.Draw(t, "role")
 		least, circular := 1+len(to.Managed)+len(to.Inline), false
@@ -222,7 +222,7 @@ func TestCreateCosts(t *testing.T) {
 }
 
 // An edit of one part costs one call.
-func TestEditCosts(t *testing.T) {
+func TestDiff_EditCostsOneCall(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := rolesOf.Draw(t, "role")
 		to := from.Clone()
@@ -244,7 +244,7 @@ func TestEditCosts(t *testing.T) {
 	})
 }
 
-func TestTeardown(t *testing.T) {
+func TestTeardown_DetachesBeforeItDeletes(t *testing.T) {
 	observed := &Observed{
 		Role:             Role{Name: "r", Trust: trusting("a"), Managed: []string{"arn:1", "arn:2"}, Inline: map[string]InlinePolicy{"q": {}, "p": {}}},
 		InstanceProfiles: []string{"nodes"},
@@ -284,7 +284,7 @@ func TestTeardown(t *testing.T) {
 }
 
 // A revoked role grants nothing, and is otherwise the same role.
-func TestRevoked(t *testing.T) {
+func TestRevoked_GrantsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		role := rolesOf.Draw(t, "role")
 		before := role.Clone()
@@ -302,7 +302,7 @@ func TestRevoked(t *testing.T) {
 	})
 }
 
-func TestFleet(t *testing.T) {
+func TestRoleSnapshot_FindsRolesInSync(t *testing.T) {
 	owner := Owner{Cluster: "c", Namespace: "n", Name: "o", UID: "1"}
 	role := Role{Name: "Role", Path: "/p/", Trust: trusting("a"), Tags: owner.Tags(), Boundary: "arn:b"}
 	fleet := RoleSnapshot{Roles: map[string]*Observed{}}
@@ -334,7 +334,7 @@ func TestFleet(t *testing.T) {
 }
 
 // Every change names its action, and the part that metrics and events name.
-func TestChanges(t *testing.T) {
+func TestChanges_NameActionAndComponent(t *testing.T) {
 	changes := []Change{
 		CreateRole{Role: Role{Name: "r"}},
 		UpdateTrust{},

@@ -10,7 +10,7 @@ import (
 )
 
 // Users read these messages.
-func TestDesiredMessages(t *testing.T) {
+func TestDesired_MessagesNameTheField(t *testing.T) {
 	document := func(text string) func(*v1alpha1.PodIdentitySpec) {
 		return func(s *v1alpha1.PodIdentitySpec) {
 			s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Document: text}}

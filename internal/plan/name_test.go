@@ -16,7 +16,7 @@ func dnsName(most int) *rapid.Generator[string] {
 	})
 }
 
-func TestRoleName(t *testing.T) {
+func TestRoleName_FitsIAM(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		parts  [3]string
@@ -36,7 +36,7 @@ func TestRoleName(t *testing.T) {
 }
 
 // Names fit, and differ, without regard to case, whenever the identities do.
-func TestRoleNamesDiffer(t *testing.T) {
+func TestRoleName_IsUnique(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(label string) [3]string {
 			return [3]string{dnsName(40).Draw(t, label+" cluster"), dnsName(63).Draw(t, label+" namespace"), dnsName(253).Draw(t, label+" name")}
@@ -57,7 +57,7 @@ func TestRoleNamesDiffer(t *testing.T) {
 }
 
 // Names whose parts join to the same text differ.
-func TestRoleNamesOfShiftedParts(t *testing.T) {
+func TestRoleName_ShiftedPartsDiffer(t *testing.T) {
 	seen := map[string][3]string{}
 	for _, parts := range [][3]string{{"a-b", "c", "d"}, {"a", "b-c", "d"}, {"a", "b", "c-d"}, {"a.b", "c", "d"}, {"a", "b", "c.d"}} {
 		name := RoleName(parts[0], parts[1], parts[2])
@@ -69,7 +69,7 @@ func TestRoleNamesOfShiftedParts(t *testing.T) {
 }
 
 // Names never change: a role that is there is found by its name.
-func TestRoleNameIsGolden(t *testing.T) {
+func TestRoleName_NeverChanges(t *testing.T) {
 	long := RoleName("prod", strings.Repeat("n", 63), strings.Repeat("a", 253))
 	// The digits are those of sha256sum over prod/nnn…/aaa….
 	if want := "prod_" + strings.Repeat("n", 50) + "_d5aab9ab"; long != want {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestClaimAndWhose(t *testing.T) {
+func TestOwnership_FollowsTheTags(t *testing.T) {
 	owner := Owner{Cluster: "prod", Namespace: "shop", Name: "checkout", UID: "uid-1"}
 	tags := func(edit func(map[string]string)) *Observed {
 		all := maps.Clone(owner.Tags())

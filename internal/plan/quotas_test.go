@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-func TestQuotas(t *testing.T) {
+func TestQuotas_RejectedBeforeTheFirstCall(t *testing.T) {
 	text := func(n int) policy.Document { return policy.Document(strings.Repeat("x ", n)) }
 	cases := map[string]struct {
 		reason string

@@ -31,7 +31,7 @@ func condition(operator, key string, values ...string) []Condition {
 	return []Condition{{operator, key, values}}
 }
 
-func TestCheckIdentity(t *testing.T) {
+func TestCheck_IdentityPolicies(t *testing.T) {
 	valid := Policy{Version: Version2012, Statements: []Statement{{
 		SID: "Read", Effect: Allow, Actions: []string{"s3:Get*"}, Resources: []string{"arn:aws:s3:::shop/*"},
 		Conditions: condition("StringEquals", "aws:PrincipalAccount", "123456789012"),
@@ -94,7 +94,7 @@ func TestCheckIdentity(t *testing.T) {
 	}
 }
 
-func TestCheckConditions(t *testing.T) {
+func TestCheck_Conditions(t *testing.T) {
 	const path = `Statement[0].Condition.`
 	cases := map[string]struct {
 		reason string
@@ -137,7 +137,7 @@ func TestCheckConditions(t *testing.T) {
 	}
 }
 
-func TestCheckTrust(t *testing.T) {
+func TestCheck_TrustPolicies(t *testing.T) {
 	provider := Principal{Federated, "arn:aws:iam::123456789012:oidc-provider/example.com/id/A"}
 	valid := Policy{Version: Version2012, ID: "x", Statements: []Statement{{
 		Effect: Allow, Principals: []Principal{provider}, Actions: []string{"sts:assumerolewithwebidentity"},
@@ -173,7 +173,7 @@ func TestCheckTrust(t *testing.T) {
 	}
 }
 
-func TestCheckNoStatements(t *testing.T) {
+func TestCheck_PolicyWithoutStatements(t *testing.T) {
 	want := &Error{"Statement", "must contain at least one statement"}
 	for _, check := range []func(Policy) error{Policy.CheckIdentity, Policy.CheckTrust} {
 		got, _ := errors.AsType[*Error](check(Policy{}))

@@ -8,7 +8,7 @@ func holds(c Condition, context map[string][]string) bool {
 	return Evaluate(Request{Action: "a:b", Context: context}, policyOf(s)) == Allowed
 }
 
-func TestConditionOperators(t *testing.T) {
+func TestCondition_Operators(t *testing.T) {
 	cases := []struct {
 		operator string
 		want     string // in the policy
@@ -68,7 +68,7 @@ func TestConditionOperators(t *testing.T) {
 	}
 }
 
-func TestConditionValues(t *testing.T) {
+func TestCondition_Values(t *testing.T) {
 	key := func(values ...string) map[string][]string { return map[string][]string{"aws:k": values} }
 	in := func(operator string) Condition { return Condition{operator, "aws:k", []string{"a", "b"}} }
 	cases := map[string]struct {
@@ -129,7 +129,7 @@ func TestConditionValues(t *testing.T) {
 	}
 }
 
-func TestConditionsAreAllNeeded(t *testing.T) {
+func TestCondition_AllMustHold(t *testing.T) {
 	s := Statement{Effect: Allow, Actions: []string{"*"}, Resources: []string{"*"}, Conditions: []Condition{
 		{"StringEquals", "aws:a", []string{"1"}}, {"StringEquals", "aws:b", []string{"2"}},
 	}}

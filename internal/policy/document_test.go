@@ -22,7 +22,7 @@ func mustParse(t *testing.T, raw string) Document {
 	return d
 }
 
-func TestParseAlike(t *testing.T) {
+func TestParse_SameMeaningSameDocument(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		a, b   string
@@ -145,7 +145,7 @@ func TestParseAlike(t *testing.T) {
 	}
 }
 
-func TestParseDifferent(t *testing.T) {
+func TestParse_OtherMeaningOtherDocument(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		a, b   string
@@ -181,7 +181,7 @@ func TestParseDifferent(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_RejectsWhatIsNoPolicy(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		raw    string
@@ -237,7 +237,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestErrorNamesThePath(t *testing.T) {
+func TestError_NamesThePath(t *testing.T) {
 	for want, err := range map[string]error{
 		"policy document: is not valid UTF-8":                &Error{Msg: "is not valid UTF-8"},
 		"policy document: Statement[0].Sid: must be unique.": &Error{Path: "Statement[0].Sid", Msg: "must be unique."},
@@ -248,7 +248,7 @@ func TestErrorNamesThePath(t *testing.T) {
 	}
 }
 
-func TestDocumentPolicy(t *testing.T) {
+func TestPolicy_OfACanonicalDocument(t *testing.T) {
 	d := mustParse(t, `{"Version":"2012-10-17","Id":"i","Statement":{"Sid":"S","Effect":"Deny",
 		"Principal":{"Federated":"f","AWS":["111111111111","*"]},"NotPrincipal":{"CanonicalUser":"c"},
 		"Action":"S3:x","NotAction":["b:y","b:x"],"Resource":"r","NotResource":[],
@@ -276,14 +276,14 @@ func TestDocumentPolicy(t *testing.T) {
 	}
 }
 
-func TestPolicyOfOtherText(t *testing.T) {
+func TestPolicy_OfOtherTextIsCanonicalized(t *testing.T) {
 	want := Policy{Version: Version2008, Statements: []Statement{{Actions: []string{"s3:x"}}}}
 	if diff := cmp.Diff(want, Document(`{"Statement":{"Action":["S3:X"]}}`).Policy()); diff != "" {
 		t.Errorf("A text that is not canonical becomes so.\n-want, +got:\n%s", diff)
 	}
 }
 
-func TestPolicyOfNoDocument(t *testing.T) {
+func TestPolicy_OfUnreadableTextGrantsNothing(t *testing.T) {
 	if diff := cmp.Diff(Policy{}, Document(`{"Statement":[{"Effect":"Allow"},1]}`).Policy()); diff != "" {
 		t.Errorf("What cannot be read grants nothing, not even half.\n-want, +got:\n%s", diff)
 	}
@@ -291,7 +291,7 @@ func TestPolicyOfNoDocument(t *testing.T) {
 
 // Two conditions on one key must both hold, which JSON cannot say. The text
 // must not say less: it says it twice, and IAM rejects it.
-func TestDocumentOfContradiction(t *testing.T) {
+func TestDocument_KeepsContradictoryConditions(t *testing.T) {
 	p := Policy{Version: Version2012, Statements: []Statement{{Conditions: []Condition{
 		{"StringEquals", "aws:a", []string{"1"}},
 		{"stringequals", "AWS:a", nil},
@@ -305,7 +305,7 @@ func TestDocumentOfContradiction(t *testing.T) {
 	}
 }
 
-func TestSize(t *testing.T) {
+func TestSize_CountsCharactersWithoutWhiteSpace(t *testing.T) {
 	for raw, want := range map[string]int{
 		"":                         0,
 		" \t\r\n":                  0,

@@ -12,7 +12,7 @@ import (
 // awspolicyequivalence is what Terraform compares policies with: ten years of
 // AWS rewriting documents went into it. Where it and Document disagree, one of
 // them is wrong; these are the places where it is.
-func TestKnownDifferencesToOracle(t *testing.T) {
+func TestEquivalence_KnownDifferencesToTheOracle(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		a, b   string
@@ -171,6 +171,6 @@ func equivalence(t *rapid.T) {
 	}
 }
 
-func TestEquivalence(t *testing.T) { rapid.Check(t, equivalence) }
+func TestEquivalence_AgreesWithTheOracle(t *testing.T) { rapid.Check(t, equivalence) }
 
 func FuzzEquivalence(f *testing.F) { f.Fuzz(rapid.MakeFuzz(equivalence)) }

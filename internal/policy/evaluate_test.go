@@ -23,7 +23,7 @@ func deny(actions []string, resources ...string) Statement {
 	return Statement{Effect: Deny, Actions: actions, Resources: resources}
 }
 
-func TestEvaluate(t *testing.T) {
+func TestEvaluate_DenyBeatsAllow(t *testing.T) {
 	get := Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::shop/a"}
 	all := []string{"*"}
 	cases := map[string]struct {
@@ -68,7 +68,7 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-func TestEvaluateResource(t *testing.T) {
+func TestEvaluate_Resources(t *testing.T) {
 	cases := map[string]struct {
 		reason            string
 		pattern, resource string
@@ -100,7 +100,7 @@ func TestEvaluateResource(t *testing.T) {
 	}
 }
 
-func TestEvaluatePrincipal(t *testing.T) {
+func TestEvaluate_Principals(t *testing.T) {
 	web := []Principal{{Federated, testProvider}}
 	service := []Principal{{Service, "ec2.amazonaws.com"}}
 	is := func(p ...Principal) Statement {
@@ -152,7 +152,7 @@ func TestEvaluatePrincipal(t *testing.T) {
 	}
 }
 
-func TestEvaluateVariables(t *testing.T) {
+func TestEvaluate_Variables(t *testing.T) {
 	const bucket = "arn:aws:s3:::"
 	context := map[string][]string{
 		"aws:username": {"ann"}, "aws:PrincipalTag/Team": {"a*"}, "aws:TagKeys": {"x", "y"}, "aws:empty": {""},
@@ -247,7 +247,7 @@ func TestEvaluate_VariableWithoutValue(t *testing.T) {
 	}
 }
 
-func TestDecisionString(t *testing.T) {
+func TestDecision_String(t *testing.T) {
 	for d, want := range map[Decision]string{ImplicitDeny: "implicitDeny", Allowed: "allowed", ExplicitDeny: "explicitDeny"} {
 		if got := d.String(); got != want {
 			t.Errorf("String() = %q, want %q", got, want)

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestExplain(t *testing.T) {
+func TestExplain_NamesTheDecidingStatements(t *testing.T) {
 	get := Request{
 		Action: "s3:GetObject", Resource: "arn:aws:s3:::shop/a",
 		Context: map[string][]string{"aws:PrincipalTag/team": {"shop"}},
@@ -64,7 +64,7 @@ func TestExplain(t *testing.T) {
 }
 
 // The statements that Explain shows as applying are those that decide.
-func TestExplainAgreesWithEvaluate(t *testing.T) {
+func TestExplain_AgreesWithEvaluate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")
 		p := genPolicy(trusts).Draw(t, "policy")
@@ -84,7 +84,7 @@ func TestExplainAgreesWithEvaluate(t *testing.T) {
 	})
 }
 
-func TestIsPattern(t *testing.T) {
+func TestIsPattern_HasWildcards(t *testing.T) {
 	cases := map[string]bool{
 		"system:serviceaccount:shop:*":        true,
 		"system:serviceaccount:shop:check?ut": true,

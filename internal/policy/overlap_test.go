@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestOverlap(t *testing.T) {
+func TestOverlaps_HaveAStringInCommon(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		a, b   string
@@ -102,7 +102,7 @@ func TestLists_First(t *testing.T) {
 	}
 }
 
-func TestCovers(t *testing.T) {
+func TestCovers_EveryStringOfTheOther(t *testing.T) {
 	cases := map[string]struct {
 		reason       string
 		wide, narrow string
@@ -265,7 +265,7 @@ func meet(t, o token) bool {
 }
 
 // A set says what its patterns say one by one, also across its words of 64 positions.
-func TestPatternSet(t *testing.T) {
+func TestPatternSet_MatchesAsItsPatterns(t *testing.T) {
 	covered, overlapping := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		c, o := patternSetAgrees(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // What is written is a document that reads back as itself, in any characters.
-func TestDocumentRoundTrip(t *testing.T) {
+func TestDocument_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := genPolicy(rapid.Bool().Draw(t, "trusts")).Draw(t, "policy")
 		text := rapid.String().Filter(func(s string) bool { return !strings.ContainsRune(s, utf8.RuneError) })
@@ -32,7 +32,7 @@ func TestDocumentRoundTrip(t *testing.T) {
 }
 
 // Canonical form means the same: it grants and denies what the policy did.
-func TestDocumentMeansTheSame(t *testing.T) {
+func TestDocument_GrantsWhatThePolicyGrants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")
 		p := genPolicy(trusts).Draw(t, "policy")
@@ -48,7 +48,7 @@ func TestDocumentMeansTheSame(t *testing.T) {
 
 // One change in meaning is one change in the text: if two policies decide a
 // request differently, their Documents differ.
-func TestDocumentsThatDiffer(t *testing.T) {
+func TestDocument_DiffersIfTheMeaningDiffers(t *testing.T) {
 	differ := 0
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")
@@ -70,7 +70,7 @@ func TestDocumentsThatDiffer(t *testing.T) {
 }
 
 // Within is sound: what narrow allows, wide does too.
-func TestWithinAgreesWithEvaluate(t *testing.T) {
+func TestIsSubset_AgreesWithEvaluate(t *testing.T) {
 	within, allowed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")
@@ -96,7 +96,7 @@ func TestWithinAgreesWithEvaluate(t *testing.T) {
 	}
 }
 
-func TestWithinIsAnOrder(t *testing.T) {
+func TestIsSubset_IsAnOrder(t *testing.T) {
 	chains := 0
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")

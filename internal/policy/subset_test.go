@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWithin(t *testing.T) {
+func TestIsSubset_OfStatements(t *testing.T) {
 	one := func(elements string) Document {
 		return Policy{Version: Version2012, Statements: mustStatements(elements)}.Document()
 	}
@@ -105,7 +105,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-func TestWithinIsBounded(t *testing.T) {
+func TestIsSubset_LargePoliciesAreBounded(t *testing.T) {
 	d := Policy{ID: strings.Repeat("x", 1<<14)}.Document()
 	if IsSubset(d, d) {
 		t.Error("Within: policies too large to compare prove nothing")

@@ -23,7 +23,7 @@ func spec(edit ...func(*TrustSpec)) TrustSpec {
 	return t
 }
 
-func TestTrust(t *testing.T) {
+func TestTrust_Document(t *testing.T) {
 	const head = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"` + testProvider +
 		`"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"` + testIssuer + `:aud":"sts.amazonaws.com"`
 	cases := map[string]struct {
@@ -89,7 +89,7 @@ func webIdentity(issuer, audience, subject string) Request {
 	}
 }
 
-func TestTrustAdmits(t *testing.T) {
+func TestTrust_AdmitsOnlyNamedServiceAccounts(t *testing.T) {
 	exact := Trust(spec()).Policy()
 	whole := Trust(spec(func(t *TrustSpec) { t.WholeNamespace = true })).Policy()
 	cases := map[string]struct {
@@ -121,7 +121,7 @@ func TestTrustAdmits(t *testing.T) {
 }
 
 // The design's figure for how many ServiceAccounts one role can have.
-func TestTrustSize(t *testing.T) {
+func TestTrust_SizeLimitsServiceAccounts(t *testing.T) {
 	d := Trust(spec(func(t *TrustSpec) {
 		t.Issuer = "oidc.eks.eu-west-1.amazonaws.com/id/" + strings.Repeat("A", 32)
 		t.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/" + t.Issuer
@@ -131,7 +131,7 @@ func TestTrustSize(t *testing.T) {
 	}
 }
 
-func TestIssuerHostPath(t *testing.T) {
+func TestIssuerHostPath_RejectsInvalidURLs(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		url    string

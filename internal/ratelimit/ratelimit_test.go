@@ -26,7 +26,7 @@ func drain(t *testing.T, b *Limiter, class Class, burst int) {
 	}
 }
 
-func TestRate(t *testing.T) {
+func TestAcquire_KeepsTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 5)
 		drain(t, b, Write, 5)
@@ -43,7 +43,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-func TestUnbound(t *testing.T) {
+func TestAcquire_ZeroIsUnlimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(0, 0)
 		drain(t, b, Read, 10000)
@@ -55,7 +55,7 @@ func TestUnbound(t *testing.T) {
 }
 
 // Of those who wait the most urgent goes first, and of these who came first.
-func TestPriority(t *testing.T) {
+func TestAcquire_HighestPriorityFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
 		drain(t, b, Read, 1)
@@ -117,7 +117,7 @@ func TestAcquire_FlowsWithFewCallsHaveTokensOfTheirOwn(t *testing.T) {
 
 // What has become more urgent while it waited is served as if it had always been;
 // nothing becomes less urgent.
-func TestRaise(t *testing.T) {
+func TestRaise_CountsAsIfItHadAlwaysBeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
 		drain(t, b, Read, 1)
@@ -154,7 +154,7 @@ func TestRaise(t *testing.T) {
 }
 
 // A caller that gives up takes no token.
-func TestGiveUp(t *testing.T) {
+func TestAcquire_CanceledTakesNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
 		drain(t, b, Read, 1)
@@ -171,7 +171,7 @@ func TestGiveUp(t *testing.T) {
 }
 
 // Throttling halves the rate, at most once a second, and the rate recovers.
-func TestThrottled(t *testing.T) {
+func TestThrottled_HalvesTheRateThatThenRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(8, 8)
 		b.Throttled(Write)
@@ -201,7 +201,7 @@ func TestThrottled(t *testing.T) {
 
 // However calls come, no second lets through more than the burst and the rate,
 // and all come through in the end.
-func TestBudgetHolds(t *testing.T) {
+func TestAcquire_NeverExceedsBurstAndRate(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := rapid.IntRange(1, 20).Draw(rt, "rate")
 		calls := rapid.SliceOfN(rapid.IntRange(int(Edit), int(Check)), 1, 60).Draw(rt, "priorities")
@@ -223,7 +223,7 @@ func TestBudgetHolds(t *testing.T) {
 	})
 }
 
-func TestPriorityOf(t *testing.T) {
+func TestPriorityOf_Context(t *testing.T) {
 	if got := PriorityOf(t.Context()); got != Edit {
 		t.Errorf("a call that does not say is %s, want edit", got)
 	}

@@ -37,7 +37,7 @@ type entry struct {
 	guardrails []v1alpha1.PodIdentityGuardrail
 }
 
-func TestEntries(t *testing.T) {
+func TestEntries_AreValidAndWithinQuotas(t *testing.T) {
 	catalog := read(t, directory)
 	var all []v1alpha1.PodIdentityGuardrail
 	for _, e := range catalog {

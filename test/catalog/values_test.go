@@ -38,7 +38,7 @@ func longest(placeholder string) string {
 
 // values.sed fills in every placeholder and nothing else, and with the longest
 // values entries are still valid and within the quotas.
-func TestValues(t *testing.T) {
+func TestValues_FillEveryPlaceholder(t *testing.T) {
 	script := content(t, filepath.Join(directory, "values.sed"))
 	rules := rule.FindAllStringSubmatch(script, -1)
 	unused := map[string]bool{}
@@ -124,7 +124,7 @@ func fill(t *testing.T, script string) string {
 
 // The README lists each entry with its ServiceAccounts, and its guardrail if it
 // has one; and the policies that it offers in addition are valid.
-func TestReadme(t *testing.T) {
+func TestReadme_ListsEveryEntry(t *testing.T) {
 	readme := content(t, filepath.Join(directory, "README.md"))
 	row := regexp.MustCompile(`(?m)^\| \[(\S+)\]\(\S+\) \| (\S+) / (.+?) \| (.*?) ?\|$`)
 	got := map[string]string{}

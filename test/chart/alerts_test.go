@@ -17,7 +17,7 @@ import (
 
 // The alerts that the chart renders are valid, and fire when they should, by the real
 // promtool. testdata/alerts.yaml has the cases.
-func TestAlerts(t *testing.T) {
+func TestAlerts_FireWhenTheyShould(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("promtool is not in PATH, so the alerts are not tested: install Prometheus, such as Debian's package prometheus.")
@@ -49,7 +49,7 @@ func TestAlerts(t *testing.T) {
 }
 
 // Every alert has a case in which it fires, and one in which it does not.
-func TestEveryAlertHasCases(t *testing.T) {
+func TestAlerts_EachHasCases(t *testing.T) {
 	rule, err := os.ReadFile(root + "/config/prometheus/prometheus_rule.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 
 // The chart with its default values and config/default install the same objects. What
 // differs on purpose is listed in normalized.
-func TestChartIsConfigDefault(t *testing.T) {
+func TestChart_InstallsWhatConfigDefaultDoes(t *testing.T) {
 	want := normalized(t, kustomize(t, root+"/config/default"))
 	got := normalized(t, render(t, parse(t, "clusterName: prod-eu")))
 	if diff := gocmp.Diff(want, got); diff != "" {
@@ -27,7 +27,7 @@ func TestChartIsConfigDefault(t *testing.T) {
 }
 
 // So do the chart with monitoring, and config/prometheus and config/grafana.
-func TestChartIsConfigOfMonitoring(t *testing.T) {
+func TestChart_InstallsMonitoringOfConfig(t *testing.T) {
 	all := normalized(t, render(t, parse(t, `{clusterName: prod-eu, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true, kubeStateMetrics: true}, grafanaDashboard: {enabled: true}}`)))
 	for _, dir := range []string{"prometheus", "grafana"} {
 		want := normalized(t, kustomize(t, root+"/config/"+dir))
@@ -114,7 +114,7 @@ func withoutClusterName(env any) []any {
 }
 
 // Chart.yaml speaks of the kinds, the image and the appVersion that there are.
-func TestChartYAML(t *testing.T) {
+func TestChart_MetadataIsTrue(t *testing.T) {
 	chart := load(t)
 	for _, object := range render(t, parse(t, "clusterName: prod-eu")) {
 		if object.GetKind() == "CustomResourceDefinition" {

@@ -14,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the files in testdata/notes")
 
 // The notes name the next commands for this very installation.
-func TestNotes(t *testing.T) {
+func TestNotes_NameTheNextCommands(t *testing.T) {
 	for name, values := range matrix(t) {
 		t.Run(name, func(t *testing.T) {
 			rendered, err := charttest.Render(t.Context(), load(t), values)

@@ -22,7 +22,7 @@ var elsewhere = map[string]string{
 
 // Every flag of the operator is a value, and every value is a flag. A new flag needs
 // one line in values.yaml.
-func TestEveryFlagIsAValue(t *testing.T) {
+func TestValues_EveryFlagIsOne(t *testing.T) {
 	var want []string
 	for _, flag := range options.Flags() {
 		if elsewhere[flag.Name] == "" {
@@ -42,7 +42,7 @@ func TestEveryFlagIsAValue(t *testing.T) {
 
 // The defaults of the chart are those of the operator: the arguments that the chart
 // renders mean the same as the name of the cluster alone.
-func TestDefaultsAreTheOperators(t *testing.T) {
+func TestValues_DefaultsAreThoseOfTheOperator(t *testing.T) {
 	want := parseArgs(t, []string{"--cluster-name=prod-eu"})
 	got := parseArgs(t, args(t, render(t, parse(t, "clusterName: prod-eu"))))
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -51,7 +51,7 @@ func TestDefaultsAreTheOperators(t *testing.T) {
 }
 
 // Values arrive in the operator, whatever their type, and extraArgs win.
-func TestValuesReachTheOperator(t *testing.T) {
+func TestValues_ReachTheOperator(t *testing.T) {
 	got := parseArgs(t, args(t, render(t, matrix(t)["everything"])))
 	want := parseArgs(t, []string{
 		"--cluster-name=prod-eu", "--role-path=/platform/prod-eu/", "--permissions-boundary=arn:aws:iam::123456789012:policy/podidentity-boundary",
@@ -67,7 +67,7 @@ func TestValuesReachTheOperator(t *testing.T) {
 
 // The schema rejects no value that the operator accepts, and of the values that the
 // operator rejects it rejects those that are listed here.
-func TestSchemaAgreesWithTheOperator(t *testing.T) {
+func TestSchema_AgreesWithTheOperator(t *testing.T) {
 	probes := map[string][]string{ // by kind of flag
 		"duration": {"1s", "10m", "1h30m", "1.5h", "500ms", "ten", "10", "-1s"},
 		"number":   {"0", "1", "0.5", "10", "100", "101", "1000", "1001", "-1"},

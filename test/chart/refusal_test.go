@@ -8,7 +8,7 @@ import (
 )
 
 // What is rejected, and how: each message names the value and what is allowed.
-func TestRefusals(t *testing.T) {
+func TestSchema_MessagesNameTheValue(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, values, want string }{
 		"NoClusterName": {
 			"The one required value.", `{}`,

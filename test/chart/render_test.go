@@ -17,7 +17,7 @@ const root = "../.."
 
 // The chart passes `helm lint --strict`, with the default values and with each row of
 // the matrix.
-func TestLint(t *testing.T) {
+func TestRender_PassesStrictLint(t *testing.T) {
 	rows := matrix(t)
 	rows["no values"] = map[string]any{}
 	for name, values := range rows {
@@ -32,7 +32,7 @@ func TestLint(t *testing.T) {
 }
 
 // Each row of the matrix renders, and each object has a namespace or none on purpose.
-func TestRender(t *testing.T) {
+func TestRender_EveryRowOfTheMatrix(t *testing.T) {
 	clusterScoped := map[string]bool{
 		"CustomResourceDefinition": true, "ClusterRole": true, "ClusterRoleBinding": true, "PodIdentityGuardrail": true,
 		"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
@@ -50,7 +50,7 @@ func TestRender(t *testing.T) {
 
 // The chart can be a dependency of another chart, which switches it by a condition
 // and shares its global values with it.
-func TestRenderAsDependency(t *testing.T) {
+func TestRender_AsDependencyOfAnotherChart(t *testing.T) {
 	parent := &chartv2.Chart{Metadata: &chartv2.Metadata{
 		APIVersion: "v2", Name: "platform", Version: "1.0.0",
 		Dependencies: []*chartv2.Dependency{{Name: "podidentity-operator", Version: "*", Repository: "file://x", Condition: "podidentity-operator.enabled"}},

@@ -12,7 +12,7 @@ import (
 )
 
 // What single values change.
-func TestValues(t *testing.T) {
+func TestValues_ChangeWhatTheySay(t *testing.T) {
 	const (
 		name    = "podidentity-controller-manager"
 		crd     = "podidentities.iam.podidentity.io"

@@ -29,7 +29,7 @@ import (
 )
 
 // What the control plane promises to its users, checked on one instance.
-func TestControlPlane(t *testing.T) {
+func TestControlPlane_KeepsItsPromises(t *testing.T) {
 	logs := t.TempDir()
 	began := time.Now()
 	cp, err := controlplane.Start(t.Context(), controlplane.Options{

@@ -9,7 +9,7 @@ import (
 )
 
 // No credentials of this machine reach what is started, nor settings of an operator.
-func TestEnviron(t *testing.T) {
+func TestEnviron_HasNoCredentialsOfTheMachine(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "production")
 	t.Setenv("PODIDENTITY_CLUSTER_NAME", "production")
 	t.Setenv("KEPT", "yes")

@@ -48,7 +48,7 @@ func hold() int {
 
 // A start that fails half way, here by a custom resource that is not there,
 // leaves nothing behind.
-func TestStartFailsHalfWay(t *testing.T) {
+func TestStart_FailureLeavesNothing(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{CRDPaths: []string{"testdata/no-such-file.yaml"}})
@@ -59,7 +59,7 @@ func TestStartFailsHalfWay(t *testing.T) {
 }
 
 // A process that ends early is reported immediately, with its output.
-func TestStartReportsWhatAProcessSaid(t *testing.T) {
+func TestStart_ReportsOutputOfAFailedProcess(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{Issuer: "https://%zz"})
@@ -72,7 +72,7 @@ func TestStartReportsWhatAProcessSaid(t *testing.T) {
 }
 
 // A start that takes too long is given up.
-func TestStartTimesOut(t *testing.T) {
+func TestStart_TimesOut(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{StartTimeout: time.Millisecond})
@@ -94,7 +94,7 @@ func expectNothingLeft(t *testing.T, tmp string) {
 }
 
 // Nothing survives a process that is killed before it can stop anything.
-func TestNothingSurvivesItsParent(t *testing.T) {
+func TestStart_ProcessesEndWithTheirParent(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("only Linux ties a process to its parent")
 	}

@@ -98,7 +98,7 @@ var stories = map[string]story{
 
 // Wherever the operator is killed, the next one ends where it would have: one role
 // and no other, with no right too many in between.
-func TestCrashes(t *testing.T) {
+func TestCrash_NextOperatorReachesTheSameState(t *testing.T) {
 	c := openCluster(t)
 	for title, s := range stories {
 		t.Run(title, func(t *testing.T) {

@@ -230,7 +230,7 @@ func TestSlug_IsGitHubs(t *testing.T) {
 }
 
 // A heading that repeats gets a number; code and links in it count as their text.
-func TestParse(t *testing.T) {
+func TestParse_HeadingsAndLinks(t *testing.T) {
 	page := parse("p.md", []byte("# A `b`\n\n## A [b](c.md)\n\n![d](e.svg)\n\n```sh\nmake\n```\n"))
 	if want := []string{"a-b", "a-b-1"}; !slices.Equal(page.Anchors, want) {
 		t.Errorf("anchors = %q, want %q", page.Anchors, want)

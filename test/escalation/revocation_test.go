@@ -164,7 +164,7 @@ func (s *scenario) namespaceGone() bool {
 }
 
 // maxIdentities holds however fast the tenant creates identities.
-func TestMaxIdentities(t *testing.T) {
+func TestMaxIdentities_HoldsForConcurrentCreates(t *testing.T) {
 	s := open(t, options{})
 	s.guard("maxIdentities: 1")
 	s.apply("first", "{}")

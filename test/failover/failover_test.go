@@ -34,7 +34,7 @@ var edit = map[string]int{"GetRole": 1, "ListAttachedRolePolicies": 1, "ListRole
 // users wait for within the lease of a leader that was killed, and immediately when the
 // leader was stopped; of what is in sync it looks at everything together, and writes
 // nothing.
-func TestFailover(t *testing.T) {
+func TestFailover_StandbyTakesOverWithoutInterruption(t *testing.T) {
 	w := open(t)
 	first := w.startReplica("first")
 	w.create("a", "b", "c", "d", "edited")

@@ -26,7 +26,7 @@ type cluster struct {
 	client kubernetes.Interface
 }
 
-func TestManifests(t *testing.T) {
+func TestManifests_InstallAndBind(t *testing.T) {
 	cp, err := controlplane.Start(t.Context(), controlplane.Options{})
 	if err != nil {
 		t.Fatal(err)

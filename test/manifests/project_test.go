@@ -29,7 +29,7 @@ type project struct {
 }
 
 // PROJECT tells kubebuilder what there is; this test, that it tells the truth.
-func TestProjectIsTrueToTheTree(t *testing.T) {
+func TestProject_ListsWhatExists(t *testing.T) {
 	var p project
 	if err := yaml.Unmarshal(read(t, "PROJECT"), &p); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 // Every panel shows something of a real run: Prometheus' own engine finds results for
 // its query in two scrapes of an operator at work, and in what kube-state-metrics makes
 // of PodIdentities. No alert fails to evaluate.
-func TestQueriesHaveResults(t *testing.T) {
+func TestQueries_HaveResultsInARealRun(t *testing.T) {
 	db := teststorage.New(t)
 	const between = time.Minute
 	start := time.Unix(1_700_000_000, 0)

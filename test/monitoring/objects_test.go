@@ -19,7 +19,7 @@ import (
 
 // The configuration of kube-state-metrics, run by its own code on PodIdentities as the
 // operator leaves them, makes exactly these series.
-func TestObjectMetrics(t *testing.T) {
+func TestObjectMetrics_OfAReadyIdentity(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, file string
 		want         []string
@@ -51,7 +51,7 @@ func TestObjectMetrics(t *testing.T) {
 
 // What Prometheus cannot show is not there: an object without a status, one that is
 // being deleted, one that is suspended.
-func TestObjectMetricsOfOtherStates(t *testing.T) {
+func TestObjectMetrics_OfOtherStates(t *testing.T) {
 	pi := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "iam.podidentity.io/v1alpha1", "kind": "PodIdentity",
 		"metadata": map[string]any{"namespace": "a", "name": "b", "deletionTimestamp": "2026-01-02T15:04:05Z"},
@@ -67,7 +67,7 @@ func TestObjectMetricsOfOtherStates(t *testing.T) {
 }
 
 // docs/metrics.md lists the series, with their labels.
-func TestObjectMetricsAreDocumented(t *testing.T) {
+func TestObjectMetrics_AreDocumented(t *testing.T) {
 	var families []string
 	for _, resource := range resources(t) {
 		for _, m := range resource.Metrics {

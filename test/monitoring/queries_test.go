@@ -17,7 +17,7 @@ import (
 
 // Every query of the dashboard and of the alerts asks for metrics and labels that there
 // are, and for rates of counters only.
-func TestQueriesAskForWhatThereIs(t *testing.T) {
+func TestQueries_NameExistingMetrics(t *testing.T) {
 	known := metrics(t)
 	for title, expr := range allQueries(t) {
 		t.Run(title, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestQueriesAskForWhatThereIs(t *testing.T) {
 }
 
 // The check sees what is wrong.
-func TestProblems(t *testing.T) {
+func TestQueryCheck_FindsEachProblem(t *testing.T) {
 	known := map[string]metric{
 		"requests_total": {"counter", []string{"outcome"}}, "age": {"gauge", nil}, "took": {"histogram", []string{"operation"}},
 	}
@@ -199,7 +199,7 @@ func alerts(t *testing.T) []group {
 
 // docs/metrics.md explains each alert, and has no other: the same names, in the same
 // order, with the same queries.
-func TestAlertsAreDocumented(t *testing.T) {
+func TestAlerts_AreDocumented(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(root, "docs", "metrics.md"))
 	if err != nil {
 		t.Fatal(err)

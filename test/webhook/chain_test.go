@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-func TestWholeChain(t *testing.T) {
+func TestWebhook_PodGetsCredentials(t *testing.T) {
 	w := open(t)
 	var pod *corev1.Pod
 	var pi *v1alpha1.PodIdentity

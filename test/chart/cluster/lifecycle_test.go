@@ -19,7 +19,7 @@ const (
 // The life of an installation: no operation of Helm interrupts an identity, lifts a
 // limit, or changes what a role grants; and between installations of one version
 // nothing is written at all.
-func TestLifecycle(t *testing.T) {
+func TestLifecycle_HelmInterruptsNoIdentity(t *testing.T) {
 	e := newEnv(t)
 	first, current := e.first(), e.current()
 

@@ -16,7 +16,7 @@ import (
 )
 
 // What each row of the matrix renders is accepted by a real API server, field by field.
-func TestMatrix(t *testing.T) {
+func TestMatrix_IsAcceptedByTheAPIServer(t *testing.T) {
 	monitoring := filepath.Join(moduleDir(t, "github.com/prometheus-operator/prometheus-operator"), "example", "prometheus-operator-crd")
 	cluster := start(t, controlplane.Options{CRDPaths: []string{
 		root + "/config/crd/bases",

@@ -26,7 +26,7 @@ func main() { println("hello") }
 	}
 }
 
-func TestBuild(t *testing.T) {
+func TestBuild_InstallsTheBinaries(t *testing.T) {
 	root := checkout(t, tiny())
 	cache := t.TempDir()
 	r := Recipe{
@@ -57,7 +57,7 @@ func TestBuild(t *testing.T) {
 }
 
 // A build that fails says why, and leaves nothing that looks like a result.
-func TestBuildFails(t *testing.T) {
+func TestBuild_FailureLeavesNoResult(t *testing.T) {
 	files := tiny()
 	files["main.go"] = "package main\n\nfunc main() { undefined() }\n"
 	root := checkout(t, files)
@@ -75,7 +75,7 @@ func TestBuildFails(t *testing.T) {
 }
 
 // Of two that want to build, one waits, and says for whom.
-func TestLock(t *testing.T) {
+func TestLock_SecondBuildWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	var said strings.Builder
 	out := &display{w: &said, period: time.Hour}
@@ -103,7 +103,7 @@ func TestLock(t *testing.T) {
 
 // A compiler that does not work is noticed before the build, which then does
 // without.
-func TestToolchainWithoutCompiler(t *testing.T) {
+func TestToolchain_WithoutCCompiler(t *testing.T) {
 	t.Setenv("CGO_ENABLED", "1")
 	t.Setenv("CC", "no-such-compiler")
 	g, note, err := newToolchain(t.Context(), t.TempDir())
@@ -118,7 +118,7 @@ func TestToolchainWithoutCompiler(t *testing.T) {
 	}
 }
 
-func TestToolchainWithoutGo(t *testing.T) {
+func TestToolchain_WithoutGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, _, err := newToolchain(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "not in PATH") {
 		t.Errorf("newToolchain(...): got %v, want it to say that go is missing", err)

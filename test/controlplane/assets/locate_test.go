@@ -21,7 +21,7 @@ func programs(t *testing.T, dir string, names ...string) string {
 	return dir
 }
 
-func TestLocateGiven(t *testing.T) {
+func TestLocate_GivenDirectory(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		names  []string
@@ -59,7 +59,7 @@ func TestLocateGiven(t *testing.T) {
 }
 
 // A relative directory means the same from wherever it is used later.
-func TestLocateGivenRelative(t *testing.T) {
+func TestLocate_GivenRelativeDirectory(t *testing.T) {
 	dir := programs(t, t.TempDir(), Programs()...)
 	t.Chdir(filepath.Dir(dir))
 	t.Setenv(Env, filepath.Base(dir))
@@ -68,7 +68,7 @@ func TestLocateGivenRelative(t *testing.T) {
 	}
 }
 
-func TestLocateBuilt(t *testing.T) {
+func TestLocate_BuiltEarlier(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("HOME", cache)
 	t.Setenv("XDG_CACHE_HOME", cache)

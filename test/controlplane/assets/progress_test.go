@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestDownloads(t *testing.T) {
+func TestDownloads_ReportProgress(t *testing.T) {
 	d := downloads{total: 180}
 	if got, want := d.status(), "listing packages"; got != want {
 		t.Errorf("at first: %q, want %q", got, want)
@@ -24,7 +24,7 @@ func TestDownloads(t *testing.T) {
 	}
 }
 
-func TestNewWorklist(t *testing.T) {
+func TestWorklist_CountsStalePackages(t *testing.T) {
 	list := `{"ImportPath": "errors"}
 		{"ImportPath": "fmt", "Stale": true, "DepOnly": true}
 		{"ImportPath": "m/main", "Stale": true}`
@@ -44,7 +44,7 @@ func TestNewWorklist(t *testing.T) {
 	}
 }
 
-func TestProgress(t *testing.T) {
+func TestProgress_ReportsShareAndTimeLeft(t *testing.T) {
 	began := time.Unix(0, 0)
 	p := newProgress(&worklist{
 		all:    10,
@@ -79,7 +79,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-func TestGuess(t *testing.T) {
+func TestETA_FirstGuessScalesWithCores(t *testing.T) {
 	cases := map[string]struct {
 		reason       string
 		total, whole int64
@@ -101,7 +101,7 @@ func TestGuess(t *testing.T) {
 	}
 }
 
-func TestLeft(t *testing.T) {
+func TestETA_FollowsTheMeasuredSpeed(t *testing.T) {
 	const guess = 10 * time.Minute
 	cases := map[string]struct {
 		reason  string

@@ -34,7 +34,7 @@ func sources() map[string]string {
 	}
 }
 
-func TestNewRecipe(t *testing.T) {
+func TestRecipe_NamesVersionsAndFlags(t *testing.T) {
 	root := checkout(t, sources())
 
 	r, err := NewRecipe(root, "/cache")
@@ -56,7 +56,7 @@ func TestNewRecipe(t *testing.T) {
 	}
 }
 
-func TestRecipeChangesWithItsSources(t *testing.T) {
+func TestRecipe_ChangesWithItsSources(t *testing.T) {
 	dirs := map[string]string{}
 	for _, changed := range []string{"", "go.mod", "go.sum", "main.go"} {
 		files := sources()
@@ -74,7 +74,7 @@ func TestRecipeChangesWithItsSources(t *testing.T) {
 	}
 }
 
-func TestNewRecipeRefuses(t *testing.T) {
+func TestRecipe_RejectsIncompleteModules(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		change func(map[string]string)
@@ -103,7 +103,7 @@ func TestNewRecipeRefuses(t *testing.T) {
 	}
 }
 
-func TestRoot(t *testing.T) {
+func TestRoot_IsThatOfTheModule(t *testing.T) {
 	root := checkout(t, sources())
 	deep := filepath.Join(root, "test", "deep")
 	if err := os.MkdirAll(deep, 0o755); err != nil {
@@ -122,7 +122,7 @@ func TestRoot(t *testing.T) {
 // The API server of the tests must be of the version that the operator's
 // libraries were made for, and sharing their compiled packages makes its build
 // a quarter shorter.
-func TestVersionsMatchTheOperators(t *testing.T) {
+func TestVersions_MatchTheOperators(t *testing.T) {
 	root, err := Root(".")
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func merge(to, patch map[string]any) {
 	}
 }
 
-func TestWalk(t *testing.T) {
+func TestWalk_EndsAtTheFirstBrokenLink(t *testing.T) {
 	fixtures, facts := load(t)
 	for name, tc := range fixtures {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestWalk(t *testing.T) {
 }
 
 // Every link is broken in a fixture, or none would show that it can be.
-func TestWalkBreaksEveryLink(t *testing.T) {
+func TestWalk_FixturesBreakEveryLink(t *testing.T) {
 	fixtures, _ := load(t)
 	broken := map[string]bool{}
 	for _, f := range fixtures {
@@ -117,7 +117,7 @@ func TestWalkBreaksEveryLink(t *testing.T) {
 }
 
 // Without AWS the walk ends before it, and says nothing about it.
-func TestWalkBeforeAWS(t *testing.T) {
+func TestWalk_WithoutAWSEndsBeforeIt(t *testing.T) {
 	_, facts := load(t)
 	f := facts["base"]
 	f.AWS = nil
@@ -128,7 +128,7 @@ func TestWalkBeforeAWS(t *testing.T) {
 }
 
 // A pod's other containers do not matter to a user who asks about one.
-func TestWalkOneContainer(t *testing.T) {
+func TestWalk_ChecksOnlyTheNamedContainer(t *testing.T) {
 	_, facts := load(t)
 	f := facts["base"]
 	sidecar := *f.Pod.Spec.Containers[0].DeepCopy()
@@ -143,7 +143,7 @@ func TestWalkOneContainer(t *testing.T) {
 }
 
 // Users copy fixes into a shell. What a tenant writes must not run there.
-func TestFixesHoldNoCommands(t *testing.T) {
+func TestFix_ContainsNoShellCommandOfATenant(t *testing.T) {
 	_, facts := load(t)
 	const attack = "arn:aws:iam::123456789012:role/$(id)`id`;id"
 	misspelled := facts["annotation-misspelled"]

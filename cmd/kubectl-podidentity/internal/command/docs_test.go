@@ -15,7 +15,7 @@ import (
 var update = flag.Bool("update", false, "write docs/kubectl-plugin.md and the golden files of this package")
 
 // The page lists every verb and flag as the plugin has them.
-func TestDocs(t *testing.T) {
+func TestPluginPage_ListsEveryVerbAndFlag(t *testing.T) {
 	golden(t, "../../../../docs/kubectl-plugin.md", page(newRoot(Process{Version: "dev"})))
 }
 
@@ -103,7 +103,7 @@ func flags(b *strings.Builder, set *pflag.FlagSet, wanted func(*pflag.Flag) bool
 }
 
 // Every verb is complete: the page and the help rely on it.
-func TestVerbsAreDescribed(t *testing.T) {
+func TestVerbs_HaveHelp(t *testing.T) {
 	for _, c := range documented(newRoot(Process{})) {
 		if c.Short == "" || c.Long == "" || c.Args == nil {
 			t.Errorf("verb %s lacks Short, Long or Args", c.Name())

@@ -18,7 +18,7 @@ var checks = []preflight.Check{
 	{Name: "webhook", State: check.Broken, Message: "no webhook exists", Fix: "install the webhook"},
 }
 
-func TestPrintChecks(t *testing.T) {
+func TestDoctor_OutputIsGolden(t *testing.T) {
 	var b strings.Builder
 	printChecks(output.NewPrinter(&b, false), checks)
 	golden(t, "testdata/doctor.txt", b.String())
@@ -32,7 +32,7 @@ func TestPrintChecks(t *testing.T) {
 	golden(t, "testdata/doctor.json", raw.String())
 }
 
-func TestConcludeChecks(t *testing.T) {
+func TestDoctor_ExitFollowsTheChecks(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		checks  []preflight.Check

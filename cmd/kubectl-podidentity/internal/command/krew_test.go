@@ -35,7 +35,7 @@ type krewPlugin struct {
 
 // The manifest is filled by krew-release-bot, and names the archives that
 // hack/plugin-archives.sh builds.
-func TestKrewManifest(t *testing.T) {
+func TestKrewManifest_NamesTheArchivesOfTheRelease(t *testing.T) {
 	p := krewManifest(t)
 	if p.APIVersion != "krew.googlecontainertools.github.com/v1alpha2" || p.Kind != "Plugin" || p.Metadata.Name != "podidentity" || p.Spec.Version != "v1.2.3" {
 		t.Errorf("krew would not read it: %+v", p)

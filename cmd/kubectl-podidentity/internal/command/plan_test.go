@@ -110,7 +110,7 @@ func TestPlan_Input(t *testing.T) {
 }
 
 // The golden file shows changes as a user sees them.
-func TestPrintPlan(t *testing.T) {
+func TestPlan_OutputIsGolden(t *testing.T) {
 	o := forecast.Object{
 		File: "checkout.yaml", Kind: "PodIdentity", Namespace: "shop", Name: "checkout", Action: "change", State: check.OK,
 		Changes: []forecast.Change{

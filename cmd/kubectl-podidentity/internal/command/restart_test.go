@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/workload"
 )
 
-func TestPrintRestarted(t *testing.T) {
+func TestRestart_OutputIsGolden(t *testing.T) {
 	web := restarting{Workload: workload.Workload{Kind: "Deployment", Name: "web", Pods: []workload.Pod{{Name: "a"}, {Name: "b", UpToDate: true}}}, Restarted: true}
 	job := restarting{Workload: workload.Workload{Kind: "Job", Name: "nightly", Pods: []workload.Pod{{Name: "c"}}}, Todo: "let the job finish, or create it again: its pods do not change"}
 	for name, r := range map[string]restarted{
@@ -21,7 +21,7 @@ func TestPrintRestarted(t *testing.T) {
 	}
 }
 
-func TestPrintOperated(t *testing.T) {
+func TestResume_OutputIsGolden(t *testing.T) {
 	for name, status := range map[string]*readiness.Readiness{
 		"at-once": nil,
 		"ready":   {Ready: "True", Reason: "Succeeded", Message: "Identity is ready", Current: true},

@@ -15,7 +15,7 @@ import (
 )
 
 // The golden files show what users see for each fixture of package tree.
-func TestPrintStatus(t *testing.T) {
+func TestStatus_OutputIsGolden(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	for name, facts := range treeFacts(t) {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestPrintStatus(t *testing.T) {
 	}
 }
 
-func TestPrintStatusOfNone(t *testing.T) {
+func TestStatus_WithoutIdentitiesNamesTheNamespace(t *testing.T) {
 	for namespace, want := range map[string]string{"": "No PodIdentities in the cluster.\n", "shop": "No PodIdentities in namespace shop.\n"} {
 		var b strings.Builder
 		printStatus(output.NewPrinter(&b, false), nil, namespace, false, time.Now())
@@ -43,7 +43,7 @@ func TestPrintStatusOfNone(t *testing.T) {
 	}
 }
 
-func TestStatusJSON(t *testing.T) {
+func TestStatus_JSONIsGolden(t *testing.T) {
 	var b bytes.Buffer
 	if err := output.Encode(&b, output.JSON, []tree.Identity{tree.Build(treeFacts(t)["outdated"])}); err != nil {
 		t.Fatal(err)

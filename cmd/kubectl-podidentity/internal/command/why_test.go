@@ -14,7 +14,7 @@ import (
 )
 
 // The golden files show what users see for each fixture of package chain.
-func TestPrintWhy(t *testing.T) {
+func TestWhy_OutputIsGolden(t *testing.T) {
 	files, err := filepath.Glob("../chain/testdata/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no fixtures: %v", err)
@@ -32,7 +32,7 @@ func TestPrintWhy(t *testing.T) {
 }
 
 // Programs read names and states; the messages are for people.
-func TestWhyJSON(t *testing.T) {
+func TestWhy_JSONIsGolden(t *testing.T) {
 	facts := factsOf(t, "../chain/testdata/trust-star-in-equals.yaml")
 	e := explanationOf(facts, chain.Walk(facts))
 	var b bytes.Buffer
@@ -87,7 +87,7 @@ func mergePatch(to, patch map[string]any) {
 	}
 }
 
-func TestWhyRequest(t *testing.T) {
+func TestWhy_RejectsIncompleteRequests(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		options whyOptions

@@ -186,7 +186,7 @@ func TestRole_TagsOfAWS(t *testing.T) {
 }
 
 // The tags of the printed command are those that let the identity adopt the role.
-func TestAdoptionTags(t *testing.T) {
+func TestAdoptionTags_AreThoseOfTheOperator(t *testing.T) {
 	c, err := New(cluster, true)
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func TestRole_Losses(t *testing.T) {
 	}
 }
 
-func TestReadTrust(t *testing.T) {
+func TestReadTrust_FindsServiceAccounts(t *testing.T) {
 	subject := func(operator, value string) string {
 		conditions := map[string]map[string]string{"StringEquals": {issuer + ":aud": "sts.amazonaws.com"}}
 		if conditions[operator] == nil {
@@ -349,7 +349,7 @@ func TestRole_NoServiceAccount(t *testing.T) {
 
 // A ServiceAccount is imported with what its annotations say, and with the others of its
 // namespace that share the role.
-func TestServiceAccount(t *testing.T) {
+func TestServiceAccount_ImportsAnnotationsAndNeighbours(t *testing.T) {
 	c, err := New(cluster, false)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func facts() Facts {
 }
 
 // What the operator would report as the reason of a condition is a finding here.
-func TestJudge(t *testing.T) {
+func TestJudge_FindsWhatTheOperatorWouldReport(t *testing.T) {
 	const readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 	broad := guardrail.ReadContents(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	selectsNone := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}}
@@ -79,7 +79,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestJudgeRole(t *testing.T) {
+func TestJudge_RoleOfAnotherOwner(t *testing.T) {
 	pi, cluster := identity("checkout", 0), facts().Cluster
 	owner := plan.OwnerOf(&pi, cluster)
 	stranger := owner
@@ -109,7 +109,7 @@ func TestJudgeRole(t *testing.T) {
 	}
 }
 
-func TestServiceAccountChanges(t *testing.T) {
+func TestServiceAccountChanges_ApplyAnnotateRelease(t *testing.T) {
 	pi := identity("checkout", time.Hour)
 	annotate := *pi.DeepCopy()
 	annotate.Spec.ServiceAccount.Mode = v1alpha1.ServiceAccountAnnotate
@@ -167,7 +167,7 @@ func TestServiceAccountChanges(t *testing.T) {
 
 // Of two identities, the older one has the ServiceAccount, and one that does not exist
 // yet is the youngest.
-func TestOlderIdentities(t *testing.T) {
+func TestJudge_OlderIdentityHasTheServiceAccount(t *testing.T) {
 	all := []v1alpha1.PodIdentity{identity("a", 1*time.Hour), identity("b", 2*time.Hour), identity("c", 3*time.Hour)}
 	for i := range all {
 		all[i].Spec.ServiceAccount.Name = "same"
@@ -187,7 +187,7 @@ func TestOlderIdentities(t *testing.T) {
 	}
 }
 
-func TestPlaceholders(t *testing.T) {
+func TestJudge_ReportsPlaceholders(t *testing.T) {
 	cases := map[string]struct{ reason, resource, found string }{
 		"Shell":       {"envsubst replaces it.", "arn:aws:s3:::${BUCKET}/*", "${BUCKET}"},
 		"Documented":  {"Examples have it.", "arn:aws:s3:::<bucket>/*", "<bucket>"},

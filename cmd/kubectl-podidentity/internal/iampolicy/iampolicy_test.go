@@ -17,7 +17,7 @@ var settings = Settings{
 }
 
 // AWS accepts every document, whatever the settings, and no placeholder is left.
-func TestDocuments(t *testing.T) {
+func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 	other := settings
 	other.RolePath, other.BoundaryName, other.Namespace, other.ServiceAccount = "/team/aws/", "fence", "iam", "operator"
 	other.CreateProvider = true
@@ -98,7 +98,7 @@ func TestDocuments(t *testing.T) {
 }
 
 // A value that is not what it should be would widen the policies or break them.
-func TestDocumentsRejects(t *testing.T) {
+func TestDocuments_RejectsInvalidSettings(t *testing.T) {
 	for flag, change := range map[string]func(*Settings){
 		"--cluster-name":             func(s *Settings) { s.Cluster = "*" },
 		"--role-path":                func(s *Settings) { s.RolePath = "/*/" },

@@ -31,7 +31,7 @@ func keySet(t *testing.T, kids ...string) []byte {
 	return raw
 }
 
-func TestFetch(t *testing.T) {
+func TestFetch_RejectsWhatAWSWouldReject(t *testing.T) {
 	keys := keySet(t, "a", "b")
 	cases := map[string]struct {
 		reason   string

@@ -19,7 +19,7 @@ func deployment(args []string, env ...corev1.EnvVar) *appsv1.Deployment {
 	return d
 }
 
-func TestOf(t *testing.T) {
+func TestOf_ReadsFlagsOfTheDeployment(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		in      *appsv1.Deployment
@@ -60,7 +60,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestLeader(t *testing.T) {
+func TestLeader_IsAliveUntilItsLeaseExpires(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	lease := func(holder string, renewed time.Duration) *coordinationv1.Lease {
 		at, seconds := metav1.NewMicroTime(now.Add(renewed)), int32(15)

@@ -25,7 +25,7 @@ func FuzzTerraform(f *testing.F) {
 	})
 }
 
-func TestQuote(t *testing.T) {
+func TestQuote_ForShells(t *testing.T) {
 	for in, want := range map[string]string{
 		"aws_iam_role.x":    "aws_iam_role.x",
 		`module.x["a"]`:     `'module.x["a"]'`,
@@ -40,7 +40,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-func TestOfAWS(t *testing.T) {
+func TestOfAWS_ReadsRoleAndItsTool(t *testing.T) {
 	r := OfAWS(&role.Role{
 		Name: "x", Created: time.Unix(0, 0), Tags: map[string]string{"aws:cloudformation:stack-name": "eksctl-a", eksctlAccountTag: "shop/checkout"},
 		Boundary: &role.Policy{ARN: "b"}, Policies: []role.Policy{{Name: "m", ARN: "arn"}, {Name: "i", Document: "{}"}},

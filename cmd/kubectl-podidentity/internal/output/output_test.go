@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestUseColor(t *testing.T) {
+func TestUseColor_FollowsFlagTerminalAndNoColor(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		mode     ColorMode
@@ -35,7 +35,7 @@ func TestUseColor(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
+func TestClean_RemovesControlCharacters(t *testing.T) {
 	cases := map[string]struct{ reason, in, want string }{
 		"Plain":      {"Nothing to escape.", "role ✓ größe", "role ✓ größe"},
 		"Escape":     {"A tag could move the cursor and overwrite a finding.", "a\x1b[2Kb", `a\u001b[2Kb`},
@@ -54,7 +54,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func TestPrinter(t *testing.T) {
+func TestPrinter_ColorsAndColumns(t *testing.T) {
 	printed := func(color bool) string {
 		var b strings.Builder
 		p := NewPrinter(&b, color)
@@ -75,7 +75,7 @@ type closed struct{}
 func (closed) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 // `kubectl podidentity status | head` closes the pipe.
-func TestPrinterKeepsTheFirstError(t *testing.T) {
+func TestPrinter_KeepsTheFirstError(t *testing.T) {
 	p := NewPrinter(closed{}, false)
 	p.Line(T("a"))
 	p.Line(T("b"))
@@ -84,7 +84,7 @@ func TestPrinterKeepsTheFirstError(t *testing.T) {
 	}
 }
 
-func TestParseFormat(t *testing.T) {
+func TestParseFormat_RejectsUnknownFormats(t *testing.T) {
 	if f, err := ParseFormat("yaml", JSON, YAML); f != YAML || err != nil {
 		t.Errorf(`ParseFormat("yaml") = %q, %v, want yaml`, f, err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // The shipped policies allow all that is needed; without any one of their actions,
 // it is noticed.
-func TestNeeded(t *testing.T) {
+func TestNeeded_ShippedPoliciesAllowAll(t *testing.T) {
 	settings := iampolicy.Settings{Cluster: "prod", Partition: "aws", AccountID: "123456789012", Issuer: "https://issuer.example.com/a", CreateProvider: true}
 	unbounded := settings
 	unbounded.NoBoundary = true
@@ -71,7 +71,7 @@ func without(t *testing.T, r *role.Role, action string) *role.Role {
 }
 
 // A boundary of the operator's own role limits it, too.
-func TestAllowsWithinBoundary(t *testing.T) {
+func TestNeeded_BoundaryLimitsTheOperator(t *testing.T) {
 	r := &role.Role{
 		Policies: []role.Policy{{Name: "all", Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}},
 		Boundary: &role.Policy{Name: "b", Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:Get*","Resource":"*"}]}`},

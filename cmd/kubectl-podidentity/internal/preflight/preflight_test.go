@@ -71,7 +71,7 @@ func factsOf(t *testing.T, f fixture) Facts {
 	return facts
 }
 
-func TestRun(t *testing.T) {
+func TestRun_FindsWhatTheFixtureBreaks(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no fixtures: %v", err)

@@ -13,7 +13,7 @@ func ready(status metav1.ConditionStatus) []metav1.Condition {
 	return []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Reason: "R", Message: "M"}}
 }
 
-func TestAwaiting(t *testing.T) {
+func TestAwaiting_OutcomeFollowsTheConditions(t *testing.T) {
 	requested := map[string]string{v1alpha1.RequestedAtAnnotation: "2"}
 	cases := map[string]struct {
 		reason string
@@ -81,7 +81,7 @@ func TestAwaiting(t *testing.T) {
 	}
 }
 
-func TestOfWithoutStatus(t *testing.T) {
+func TestOf_ObjectWithoutStatusIsNotReconciled(t *testing.T) {
 	got := Of(&v1alpha1.PodIdentity{})
 	want := Readiness{
 		Ready: metav1.ConditionUnknown, Reason: "NotReconciled", Current: true,

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseARN(t *testing.T) {
+func TestParseARN_OfRoles(t *testing.T) {
 	valid := map[string]ARN{
 		"arn:aws:iam::123456789012:role/r":             {Partition: "aws", AccountID: "123456789012", Path: "/", Name: "r"},
 		"arn:aws-cn:iam::123456789012:role/a/b/r+=,@-": {Partition: "aws-cn", AccountID: "123456789012", Path: "/a/b/", Name: "r+=,@-"},
@@ -39,7 +39,7 @@ func TestParseARN(t *testing.T) {
 	}
 }
 
-func TestNewDocument(t *testing.T) {
+func TestNewDocument_DecodesOnce(t *testing.T) {
 	cases := map[string]struct{ reason, in, want string }{
 		"Encoded": {"IAM encodes by RFC 3986, in which + is a plus.", "%7B%22Id%22%3A%20%22a+b%22%7D", `{"Id": "a+b"}`},
 		"Plain":   {"A percent sign of a plain document is its own.", `{"Id": "100%25"}`, `{"Id": "100%25"}`},
@@ -54,7 +54,7 @@ func TestNewDocument(t *testing.T) {
 	}
 }
 
-func TestSpelling(t *testing.T) {
+func TestSpelling_IsThatOfTheDocument(t *testing.T) {
 	const d Document = `{"Statement":[{"Action":["s3:GetObject","s3:GetObjectAcl"],"Condition":{"StringEquals":{"aws:PrincipalTag/Team":"x"}}}]}`
 	for in, want := range map[string]string{
 		"s3:getobject":          "s3:GetObject",

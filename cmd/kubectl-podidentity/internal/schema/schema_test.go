@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheck_RejectsWhatTheAPIServerWouldReject(t *testing.T) {
 	cases := map[string]struct{ reason, object, wrong string }{
 		"Minimal":      {"An empty spec is valid.", "metadata: {name: a, namespace: b}", ""},
 		"Unknown":      {"A typing error would be ignored.", "metadata: {name: a, namespace: b}\nspec: {polices: {}}", "unknown field spec.polices"},

@@ -11,7 +11,7 @@ import (
 )
 
 // Each fixture names the findings that users see, the most important first.
-func TestBuild(t *testing.T) {
+func TestBuild_MostImportantFindingFirst(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no fixtures: %v", err)
@@ -41,7 +41,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func TestSizeNear(t *testing.T) {
+func TestSize_IsNearTheQuotaAtNineTenths(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		size   Size

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-func TestRestartable(t *testing.T) {
+func TestRestartable_SaysWhatElseToDo(t *testing.T) {
 	spec := func(fields map[string]any) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
 	}

@@ -24,7 +24,7 @@ func pod(name, kind, owner string, vars ...string) corev1.Pod {
 	return p
 }
 
-func TestGroup(t *testing.T) {
+func TestGroup_ByTopmostOwner(t *testing.T) {
 	hashed := pod("web-1-a", "ReplicaSet", "web-1")
 	hashed.Labels = map[string]string{"pod-template-hash": "1"}
 	done := pod("done", "Job", "job")
@@ -83,7 +83,7 @@ func TestGroup(t *testing.T) {
 }
 
 // Before there is a role no pod has it, not even one with an empty variable.
-func TestGroupWithoutRole(t *testing.T) {
+func TestGroup_NoPodIsUpToDateWithoutARole(t *testing.T) {
 	got := Group([]corev1.Pod{pod("a", "", "", "")}, nil, "")
 	if len(got) != 1 || len(got[0].Outdated()) != 1 {
 		t.Errorf("Group() = %+v, want one outdated pod", got)
