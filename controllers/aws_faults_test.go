@@ -81,13 +81,14 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			s := begin(t)
 			before := s.account.Calls()
 			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: tc.code, Count: 2}}})
 			s.apply("metadata: {name: checkout}\nspec: {}")
 			s.await("checkout", v1alpha1.ConditionReady, tc.ready, tc.want)
 			if n := since(before, s.account.Calls())["CreateRole"]; n != tc.calls {
-				t.Errorf("%s\nCreateRole was called %d times, want %d", tc.reason, n, tc.calls)
+				t.Errorf("CreateRole was called %d times, want %d", n, tc.calls)
 			}
 			status := 0
 			for _, write := range s.writes.all() {
@@ -96,7 +97,7 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 				}
 			}
 			if status != 1 {
-				t.Errorf("%s\nThe status was written %d times, want once, at the end", tc.reason, status)
+				t.Errorf("The status was written %d times, want once, at the end", status)
 			}
 		})
 	}

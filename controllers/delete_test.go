@@ -82,6 +82,7 @@ func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			s := begin(t)
 			s.apply(tc.manifest)
 			s.awaitReady("checkout")
@@ -97,7 +98,7 @@ func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 				delete(got, start)
 			}
 			if diff := cmp.Diff(tc.deleted, got); diff != "" {
-				t.Errorf("%s\ncalls: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("calls: -want, +got:\n%s", diff)
 			}
 		})
 	}

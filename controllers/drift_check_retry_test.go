@@ -66,6 +66,7 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithTimeout(t.Context(), 55*time.Second)
 				defer stop()
@@ -85,10 +86,10 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 					t.Error(err)
 				}
 				if sweeps.count != tc.sweeps || len(s.suspects) != tc.looks {
-					t.Errorf("%s\n%d bulk reads and %d reads of roles, want %d and %d", tc.reason, sweeps.count, len(s.suspects), tc.sweeps, tc.looks)
+					t.Errorf("%d bulk reads and %d reads of roles, want %d and %d", sweeps.count, len(s.suspects), tc.sweeps, tc.looks)
 				}
 				if s.pending() != (tc.looks == 0) {
-					t.Errorf("%s\nis the first drift check still to come? %v", tc.reason, s.pending())
+					t.Errorf("is the first drift check still to come? %v", s.pending())
 				}
 			})
 		})

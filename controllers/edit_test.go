@@ -187,14 +187,18 @@ func TestInvalidSpec_NamesTheFieldAndCreatesNothing(t *testing.T) {
 	}
 	before := s.account.Calls()
 	for name, tc := range cases {
-		s.apply("metadata: {name: " + name + "}\nspec: " + tc.spec)
-		pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
-		if got := condition(pi, v1alpha1.ConditionReady).Message; !hasPrefix(got, tc.want) {
-			t.Errorf("%s\nmessage = %q, want it to begin with %q", tc.reason, got, tc.want)
-		}
-		if len(pi.Finalizers) != 0 {
-			t.Errorf("%s\nAn object that was refused holds a finalizer.", tc.reason)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
+			s := s.in(t)
+			s.apply("metadata: {name: " + name + "}\nspec: " + tc.spec)
+			pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
+			if got := condition(pi, v1alpha1.ConditionReady).Message; !hasPrefix(got, tc.want) {
+				t.Errorf("message = %q, want it to begin with %q", got, tc.want)
+			}
+			if len(pi.Finalizers) != 0 {
+				t.Error("a rejected object has a finalizer")
+			}
+		})
 	}
 	if got := written(before, s.account.Calls()); len(got) > 0 {
 		t.Errorf("Something was made of specs that were refused: %v", got)

@@ -44,6 +44,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			s := begin(t)
 			s.createRole(tc.role, "/", tc.tags)
 			before, calls := s.role(tc.role), s.account.Calls()
@@ -54,7 +55,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 			`)
 			pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonRoleNotOwned)
 			if got := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(got, tc.want) {
-				t.Errorf("%s\nmessage = %q, want it to say %q", tc.reason, got, tc.want)
+				t.Errorf("message = %q, want it to say %q", got, tc.want)
 			}
 			s.delete("checkout")
 			s.awaitGone("checkout")
@@ -63,10 +64,10 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 			writes := written(calls, s.account.Calls())
 			delete(writes, "CreateRole") // which IAM refused
 			if diff := cmp.Diff(map[string]int{}, writes); diff != "" {
-				t.Errorf("%s\nwrites: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("writes: -want, +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(before, s.role(tc.role)); diff != "" {
-				t.Errorf("%s\nrole: -before, +after:\n%s", tc.reason, diff)
+				t.Errorf("role: -before, +after:\n%s", diff)
 			}
 		})
 	}

@@ -45,8 +45,9 @@ func TestPrecedes_IsATotalOrderAndKeepsTheHolder(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if !olderThan(tc.first, tc.then, s.hasServiceAccount(tc.sa)) || olderThan(tc.then, tc.first, s.hasServiceAccount(tc.sa)) {
-				t.Errorf("%s %s does not come before %s alone", tc.reason, tc.first.Name, tc.then.Name)
+				t.Errorf("%s does not come before %s alone", tc.first.Name, tc.then.Name)
 			}
 		})
 	}

@@ -85,6 +85,7 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			obj := &v1alpha1.PodIdentity{Status: tc.status}
 			obj.Generation = max(2, tc.generation)
 			if tc.deleted {
@@ -94,7 +95,7 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 				obj.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"}
 			}
 			if got := priorityOf(obj); got != tc.want {
-				t.Errorf("%s\npriority = %s, want %s", tc.reason, got, tc.want)
+				t.Errorf("priority = %s, want %s", got, tc.want)
 			}
 		})
 	}
@@ -121,6 +122,7 @@ func TestWatch_ServiceAccountEventEnqueuesAtHighPriority(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			q := priorityqueue.New[reconcile.Request](name)
 			defer q.ShutDown()
 			handler := enqueueMapped(
@@ -129,7 +131,7 @@ func TestWatch_ServiceAccountEventEnqueuesAtHighPriority(t *testing.T) {
 			)
 			handler.Update(t.Context(), event.UpdateEvent{ObjectOld: &corev1.ServiceAccount{}, ObjectNew: &corev1.ServiceAccount{}}, q)
 			if _, got, _ := q.GetWithPriority(); got != *queue.PriorityOf(tc.want) {
-				t.Errorf("%s\npriority in the queue = %d, want that of %s", tc.reason, got, tc.want)
+				t.Errorf("priority in the queue = %d, want that of %s", got, tc.want)
 			}
 		})
 	}

@@ -71,6 +71,14 @@ func begin(t *testing.T, edits ...func(*controllers.Config)) *story {
 	return s
 }
 
+// in returns the story for a subtest.
+func (s *story) in(t *testing.T) *story {
+	t.Helper()
+	other := *s
+	other.t = t
+	return &other
+}
+
 // prepare is begin without a provider and a running operator.
 func prepare(t *testing.T, edits ...func(*controllers.Config)) *story {
 	t.Helper()

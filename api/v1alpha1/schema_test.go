@@ -81,12 +81,13 @@ func TestSchemaCheck_FindsEachViolation(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			var schema node
 			if err := yaml.Unmarshal([]byte(tc.schema), &schema); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, breaches(schema)); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -100,12 +100,13 @@ func TestTemplate_RejectsUnknownManifests(t *testing.T) {
 		"Metadata": {"Nowhere to put the labels.", "kind: A\n", "the manifest has no metadata"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			manifests, err := parse([]byte(tc.manifest))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := manifests[0].template(""); err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("%s\ngot %v, want %s", tc.reason, err, tc.want)
+				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
 	}

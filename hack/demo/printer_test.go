@@ -20,8 +20,9 @@ func TestList_CountsCallsInStableOrder(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := listed(tc.calls); got != tc.want {
-				t.Errorf("%s\nlisted(...) = %q, want %q", tc.reason, got, tc.want)
+				t.Errorf("listed(...) = %q, want %q", got, tc.want)
 			}
 		})
 	}
@@ -52,9 +53,10 @@ func TestParse_OnceByFlagOrEnvironment(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got, err := parse(tc.args, func(string) string { return tc.env })
 			if err != nil || got != tc.want {
-				t.Errorf("%s\nparse(%q) = %t, %v, want %t", tc.reason, tc.args, got, err, tc.want)
+				t.Errorf("parse(%q) = %t, %v, want %t", tc.args, got, err, tc.want)
 			}
 		})
 	}
@@ -87,8 +89,9 @@ func TestWrap_BreaksBetweenWords(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if diff := cmp.Diff(tc.want, wrap(tc.text, 9)); diff != "" {
-				t.Errorf("%s\nwrap(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("wrap(...): -want, +got:\n%s", diff)
 			}
 		})
 	}

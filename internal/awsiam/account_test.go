@@ -36,13 +36,14 @@ func TestIdentity_IsThatOfTheCaller(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, _, c := account(t, tc.in)
 			got, err := NewAccount(c.STS).Identity(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nCaller(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Caller(...): -want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -83,10 +84,11 @@ func TestIdentity_FailureNamesTheCause(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			c := serve(t, tc.answer, ClientOptions{})
 			_, err := NewAccount(c.STS).Identity(t.Context())
 			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
-				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("error: -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -283,22 +283,23 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			c := serve(t, rejecting(tc.status, tc.code, tc.message, tc.summary), ClientOptions{})
 			roles := NewRoles(c.IAM)
 
 			applied, err := roles.Apply(t.Context(), "r", []plan.Change{tc.change})
 
 			if diff := cmp.Diff(plan.Applied{}, applied); diff != "" {
-				t.Errorf("%s\napplied: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("applied: -want, +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
-				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("error: -want, +got:\n%s", diff)
 			}
 			if !hasCode(err, tc.code) {
-				t.Errorf("%s\nApply(...): AWS's own error is not in the chain", tc.reason)
+				t.Error("Apply(...): AWS's own error is not in the chain")
 			}
 			if _, again := roles.Apply(t.Context(), "r", []plan.Change{tc.change}); again.Error() != err.Error() {
-				t.Errorf("%s\nApply(...) again: %q, first %q", tc.reason, again, err)
+				t.Errorf("Apply(...) again: %q, first %q", again, err)
 			}
 		})
 	}
@@ -352,8 +353,9 @@ func TestRedact_RemovesWhatChangesBetweenAttempts(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if diff := cmp.Diff(tc.want, redact(tc.text)); diff != "" {
-				t.Errorf("%s\nscrub(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("scrub(...): -want, +got:\n%s", diff)
 			}
 		})
 	}

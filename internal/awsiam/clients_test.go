@@ -42,6 +42,7 @@ func TestClients_SignAndNameRequests(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			var got http.Header
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				got = r.Header
@@ -57,13 +58,13 @@ func TestClients_SignAndNameRequests(t *testing.T) {
 			}
 
 			if c.Region != tc.want {
-				t.Errorf("%s\nRegion = %q, want %q", tc.reason, c.Region, tc.want)
+				t.Errorf("Region = %q, want %q", c.Region, tc.want)
 			}
 			if got, want := got.Get("Authorization"), regexp.MustCompile(`Credential=AKIDEXAMPLE/\d+/`+tc.want+`/iam/`); !want.MatchString(got) {
-				t.Errorf("%s\nAuthorization = %q, want %v", tc.reason, got, want)
+				t.Errorf("Authorization = %q, want %v", got, want)
 			}
 			if got, want := got.Get("User-Agent"), "app/podidentity-operator-1.2.3"; !strings.Contains(got, want) {
-				t.Errorf("%s\nUser-Agent = %q, want one with %q", tc.reason, got, want)
+				t.Errorf("User-Agent = %q, want one with %q", got, want)
 			}
 		})
 	}
@@ -116,8 +117,9 @@ func TestRetryer_RetriesTransientCodesOnly(t *testing.T) {
 		retryer := newRetryer(mode)
 		for name, tc := range cases {
 			t.Run(fmt.Sprintf("%s/%s", mode, name), func(t *testing.T) {
+				t.Log(tc.reason)
 				if got := retryer.IsErrorRetryable(&smithy.GenericAPIError{Code: tc.code}); got != tc.want {
-					t.Errorf("%s\nIsErrorRetryable(%s) = %v", tc.reason, tc.code, got)
+					t.Errorf("IsErrorRetryable(%s) = %v", tc.code, got)
 				}
 			})
 		}
@@ -187,6 +189,7 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			endpoint := tc.endpoint
 			if tc.answer != nil {
 				server := httptest.NewServer(tc.answer)
@@ -198,10 +201,10 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 			_, err := NewRoles(clients(t, ClientOptions{}).IAM).Observe(t.Context(), "r")
 
 			if fault.KindOf(err) != fault.Transient {
-				t.Errorf("%s\nkind = %v, want transient", tc.reason, fault.KindOf(err))
+				t.Errorf("kind = %v, want transient", fault.KindOf(err))
 			}
 			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("message: -want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -275,6 +278,7 @@ func TestOnAttempt_RecordsEveryAttemptWithItsOutcome(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			server := httptest.NewServer(tc.answer)
 			t.Cleanup(server.Close)
 			configureAWS(t, server.URL)
@@ -287,11 +291,11 @@ func TestOnAttempt_RecordsEveryAttemptWithItsOutcome(t *testing.T) {
 			_, _ = c.IAM.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("r")})
 
 			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(Attempt{}, "Duration")); diff != "" {
-				t.Errorf("%s\ncalls: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("calls: -want, +got:\n%s", diff)
 			}
 			for _, c := range got {
 				if c.Duration <= 0 {
-					t.Errorf("%s\nduration = %v", tc.reason, c.Duration)
+					t.Errorf("duration = %v", c.Duration)
 				}
 			}
 		})

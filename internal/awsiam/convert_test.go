@@ -41,8 +41,9 @@ func TestDocument_DecodesAndCanonicalizes(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if diff := cmp.Diff(tc.want, document(tc.encoded)); diff != "" {
-				t.Errorf("%s\ndocument(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("document(...): -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -77,6 +77,7 @@ func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			configureAWS(t, "")
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
@@ -96,10 +97,10 @@ func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 			_, err := NewRoles(c.IAM).Observe(t.Context(), "r")
 
 			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
-				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("error: -want, +got:\n%s", diff)
 			}
 			if diff := cmp.Diff([]string{"GetRole " + OutcomeNoCredentials}, outcomes); diff != "" {
-				t.Errorf("%s\noutcomes: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("outcomes: -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -75,6 +75,7 @@ func TestListAll_ReadsAllPages(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			var handler http.Handler = awslocal.New(awslocal.Options{Faults: awslocal.Faults{PageSize: tc.size}})
 			if tc.empty {
 				handler = withEmptyPages(handler)
@@ -89,7 +90,7 @@ func TestListAll_ReadsAllPages(t *testing.T) {
 			}
 			fleet, err := r.ListAll(t.Context(), "/p/")
 			if err != nil || len(fleet.Roles) != roles || fleet.Calls != tc.calls {
-				t.Errorf("%s\nthe bulk read found %d roles in %d calls, want %d in %d: %v", tc.reason, len(fleet.Roles), fleet.Calls, roles, tc.calls, err)
+				t.Errorf("the bulk read found %d roles in %d calls, want %d in %d: %v", len(fleet.Roles), fleet.Calls, roles, tc.calls, err)
 			}
 		})
 	}

@@ -78,6 +78,7 @@ func TestObserve_DeletedConcurrently(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			local, _, c := account(t, awslocal.Options{})
 			roles := NewRoles(c.IAM)
 			role := full(t)
@@ -91,13 +92,13 @@ func TestObserve_DeletedConcurrently(t *testing.T) {
 
 			if tc.edit == nil {
 				if got != nil {
-					t.Errorf("%s\n%s(...) = %v, want nothing", tc.reason, tc.observe, got)
+					t.Errorf("%s(...) = %v, want nothing", tc.observe, got)
 				}
 				return
 			}
 			tc.edit(&role)
 			if diff := cmp.Diff(role, got.Role); diff != "" {
-				t.Errorf("%s\n%s(...): -want, +got:\n%s", tc.reason, tc.observe, diff)
+				t.Errorf("%s(...): -want, +got:\n%s", tc.observe, diff)
 			}
 		})
 	}

@@ -112,9 +112,10 @@ func TestOperatorPolicy_AllowsExactlyTheCallsOfTheCode(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			needed := slices.DeleteFunc(slices.Concat(called, tc.beside), func(action string) bool { return slices.Contains(tc.less, action) })
 			if diff := cmp.Diff(canonical(needed), granted(t, tc.files)); diff != "" {
-				t.Errorf("%s\n%v: -called, +granted:\n%s", tc.reason, tc.files, diff)
+				t.Errorf("%v: -called, +granted:\n%s", tc.files, diff)
 			}
 		})
 	}
@@ -241,9 +242,10 @@ func TestOperatorPolicy_DeniesBeyondItsOwnRoles(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			for file, want := range map[string]policy.Decision{bounded: tc.want, unbounded: tc.free} {
 				if got := policy.Evaluate(tc.request, shipped(t, file)); got != want {
-					t.Errorf("%s\n%s: %s is %v, want %v", tc.reason, file, tc.request.Action, got, want)
+					t.Errorf("%s: %s is %v, want %v", file, tc.request.Action, got, want)
 				}
 			}
 		})

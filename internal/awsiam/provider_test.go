@@ -110,12 +110,13 @@ func TestProvider_FailuresAreNeverTerminal(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, tc.status, tc.code, tc.message) }, ClientOptions{})
 
 			err := tc.do(t.Context(), NewProviders(c.IAM))
 
 			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
-				t.Errorf("%s\nerror: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("error: -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -213,6 +213,7 @@ func TestApply_ChangesAreIdempotent(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, _, c := account(t, awslocal.Options{})
 			roles := NewRoles(c.IAM)
 			want := full(t)
@@ -222,14 +223,14 @@ func TestApply_ChangesAreIdempotent(t *testing.T) {
 			applied := must(t, roles, want.Name, tc.change, tc.change)
 
 			if diff := cmp.Diff([]plan.Change{tc.change, tc.change}, applied.Completed); diff != "" {
-				t.Errorf("%s\ndone: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("done: -want, +got:\n%s", diff)
 			}
 			got, err := roles.Observe(t.Context(), want.Name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got.Role); diff != "" {
-				t.Errorf("%s\nrole: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("role: -want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -367,6 +368,7 @@ func TestClassify_ErrorsOfTheEndpoint(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, _, c := account(t, awslocal.Options{Quotas: tc.quotas})
 			roles := NewRoles(c.IAM)
 			must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: policy.DenyAllTrust()}})
@@ -374,10 +376,10 @@ func TestClassify_ErrorsOfTheEndpoint(t *testing.T) {
 			_, err := roles.Apply(t.Context(), "r", []plan.Change{tc.change})
 
 			if got := fault.ReasonOf(err, ""); got != tc.wantReason {
-				t.Errorf("%s\nreason = %q, want %q", tc.reason, got, tc.wantReason)
+				t.Errorf("reason = %q, want %q", got, tc.wantReason)
 			}
 			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("message: -want, +got:\n%s", diff)
 			}
 		})
 	}

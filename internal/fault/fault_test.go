@@ -23,11 +23,12 @@ func TestKindAndReason_OfWrappedErrors(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := KindOf(tc.err); got != tc.want {
-				t.Errorf("%s\nKindOf(...) = %s, want %s", tc.reason, got, tc.want)
+				t.Errorf("KindOf(...) = %s, want %s", got, tc.want)
 			}
 			if got := ReasonOf(tc.err, "fallback"); got != tc.wantReason {
-				t.Errorf("%s\nReasonOf(...) = %q, want %q", tc.reason, got, tc.wantReason)
+				t.Errorf("ReasonOf(...) = %q, want %q", got, tc.wantReason)
 			}
 		})
 	}

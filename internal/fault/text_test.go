@@ -20,8 +20,9 @@ func TestEscape_ShowsEveryCharacter(t *testing.T) {
 		"Tags":          {"Tag characters are invisible copies of ASCII.", "a\U000e0041", `a\U000e0041`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := Escape(tc.text); got != tc.want {
-				t.Errorf("%s\nEscape(%q) = %q, want %q", tc.reason, tc.text, got, tc.want)
+				t.Errorf("Escape(%q) = %q, want %q", tc.text, got, tc.want)
 			}
 		})
 	}
@@ -59,8 +60,9 @@ func TestBound_CutsLongMessages(t *testing.T) {
 		"Bytes":   {"What is no character is cut anywhere.", "\xff\xff\xff", `\xff\…`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := Bound(tc.text, 8); got != tc.want {
-				t.Errorf("%s\nBound(%q, 8) = %q, want %q", tc.reason, tc.text, got, tc.want)
+				t.Errorf("Bound(%q, 8) = %q, want %q", tc.text, got, tc.want)
 			}
 		})
 	}

@@ -47,17 +47,17 @@ const (
 	at     = "spec.policies.inline[p].statements[0]: "
 )
 
-func check(t *testing.T, reason string, rejection error, want string, kind fault.Kind) {
+func check(t *testing.T, rejection error, want string, kind fault.Kind) {
 	t.Helper()
 	got := ""
 	if rejection != nil {
 		got = rejection.Error()
 		if fault.KindOf(rejection) != kind || fault.ReasonOf(rejection, "") != v1alpha1.ReasonGuardrailViolated {
-			t.Errorf("%s\nrejection is %s of reason %q, want %s", reason, fault.KindOf(rejection), fault.ReasonOf(rejection, ""), kind)
+			t.Errorf("rejection is %s of reason %q, want %s", fault.KindOf(rejection), fault.ReasonOf(rejection, ""), kind)
 		}
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("%s\n-want, +got:\n%s", reason, diff)
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
 
@@ -133,6 +133,7 @@ func TestEvaluate_EachLimit(t *testing.T) {
 		"TrustTooWide":    {"The namespace has other ServiceAccounts.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace would trust ServiceAccounts that are not allowed; list the ServiceAccounts in spec.additionalServiceAccounts"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			set := Set{newGuardrail(t, "g", tc.limits)}
 			contents := tc.contents
 			if contents == "" {
@@ -143,7 +144,7 @@ func TestEvaluate_EachLimit(t *testing.T) {
 			if want != "" {
 				want = "rejected by PodIdentityGuardrail g: " + want
 			}
-			check(t, tc.reason, result.Err, want, fault.Terminal)
+			check(t, result.Err, want, fault.Terminal)
 			if result.Guardrail == nil || result.Guardrail.Name != "g" {
 				t.Errorf("result = %+v, want guardrail g", result)
 			}
@@ -183,12 +184,13 @@ func TestEvaluateRole_IgnoresTheSpec(t *testing.T) {
 		"Revoked":   {"A role without trust and permissions violates nothing but the boundary.", `{actions: {allowed: []}, serviceAccounts: {allowed: []}, namespaceTrust: Forbidden}`, role.Revoked(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			want := tc.want
 			if want != "" {
 				want = "rejected by PodIdentityGuardrail g: " + want
 			}
 			facts := known(`{"Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}}`)
-			check(t, tc.reason, Set{newGuardrail(t, "g", tc.limits)}.EvaluateRole(tc.role, "shop", facts).Err, want, fault.Terminal)
+			check(t, Set{newGuardrail(t, "g", tc.limits)}.EvaluateRole(tc.role, "shop", facts).Err, want, fault.Terminal)
 		})
 	}
 }
@@ -218,6 +220,7 @@ func TestEvaluate_UnreadableContentsRevokeNothing(t *testing.T) {
 		"Trusted":   {"The contents of a trusted policy need not be read.", Set{newGuardrail(t, "g", `{managedPolicies: {trusted: ["*"]}}`)}, facts, managed, "", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			result := tc.set.Evaluate(identity(t, tc.spec), tc.facts)
 			if result.Revoke {
 				t.Error("the result revokes")
@@ -226,11 +229,11 @@ func TestEvaluate_UnreadableContentsRevokeNothing(t *testing.T) {
 			if err != nil {
 				got = err.Error()
 				if fault.KindOf(err) != tc.wantKind || fault.ReasonOf(err, "") != tc.wantReason {
-					t.Errorf("%s: is %s of reason %s, want %s of reason %s", tc.reason, fault.KindOf(err), fault.ReasonOf(err, ""), tc.wantKind, tc.wantReason)
+					t.Errorf("is %s of reason %s, want %s of reason %s", fault.KindOf(err), fault.ReasonOf(err, ""), tc.wantKind, tc.wantReason)
 				}
 			}
 			if diff := gocmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -249,12 +252,13 @@ func TestReads_OmitsTrustedAndRejectedPolicies(t *testing.T) {
 		"Several":  {"One guardrail that evaluates them is enough.", []string{`{managedPolicies: {trusted: ["*"]}}`, `{managedPolicies: {trusted: ["*b"]}}`}, arns[:1]},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			var set Set
 			for i, limits := range tc.limits {
 				set = append(set, newGuardrail(t, fmt.Sprint(i), limits))
 			}
 			if diff := gocmp.Diff(tc.want, set.Reads(arns)); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -264,8 +268,10 @@ func TestReads_OmitsTrustedAndRejectedPolicies(t *testing.T) {
 func TestEvaluate_MaxIdentitiesIsBlocked(t *testing.T) {
 	set := Set{newGuardrail(t, "g", `{maxIdentities: 2}`)}
 	const want = "rejected by PodIdentityGuardrail g: namespace limit of 2 PodIdentities reached; delete one or ask the platform team to raise maxIdentities"
-	check(t, "The second is the last.", set.Evaluate(identity(t, `{}`), Facts{Older: 1}).Err, "", fault.Blocked)
-	check(t, "The third is one too many.", set.Evaluate(identity(t, `{}`), Facts{Older: 2}).Err, want, fault.Blocked)
+	t.Log("The second is the last.")
+	check(t, set.Evaluate(identity(t, `{}`), Facts{Older: 1}).Err, "", fault.Blocked)
+	t.Log("The third is one too many.")
+	check(t, set.Evaluate(identity(t, `{}`), Facts{Older: 2}).Err, want, fault.Blocked)
 	if bad := set.Evaluate(identity(t, allow(`["iam:*"]`, bucket)), Facts{Older: 2}).Err; fault.KindOf(bad) != fault.Terminal {
 		t.Errorf("%v is %s, want it to be terminal: the spec is wrong too", bad, fault.KindOf(bad))
 	}
@@ -284,12 +290,14 @@ func TestEvaluate_AllGuardrailsMustAllow(t *testing.T) {
 		newGuardrail(t, "c", `{maxIdentities: 0}`),
 	}
 	result := set[:2].Evaluate(identity(t, allow(`["s3:*"]`, bucket)), Facts{})
-	check(t, "Both allow it.", result.Err, "", fault.Terminal)
+	t.Log("Both allow it.")
+	check(t, result.Err, "", fault.Terminal)
 	if result.Guardrail.Name != "a" || result.Revoke {
 		t.Errorf("result = %+v, want the first guardrail, and nothing revoked", result)
 	}
 	result = set.Evaluate(identity(t, allow(`["sqs:*"]`, all)), Facts{})
-	check(t, "Two reject it, the first of them because of the spec.", result.Err,
+	t.Log("Two reject it, the first of them because of the spec.")
+	check(t, result.Err,
 		"rejected by PodIdentityGuardrail b: "+at+"sqs:* is not covered by the allowed actions: s3:*; "+
 			"rejected by PodIdentityGuardrail c: namespace limit of 0 PodIdentities reached; delete one or ask the platform team to raise maxIdentities",
 		fault.Terminal)
@@ -322,15 +330,16 @@ func TestBoundary_GuardrailsMustAgree(t *testing.T) {
 		"Guardrails": {"Two guardrails conflict too.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: PodIdentityGuardrail a requires " + one + ", PodIdentityGuardrail b requires " + other + "; the platform team must remove one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			var set Set
 			for i, spec := range tc.guardrails {
 				set = append(set, newGuardrail(t, string(rune('a'+i)), spec))
 			}
 			got, err := set.Boundary(tc.configured)
 			if got != tc.want {
-				t.Errorf("%s\nboundary = %v, want %v", tc.reason, got, tc.want)
+				t.Errorf("boundary = %v, want %v", got, tc.want)
 			}
-			check(t, tc.reason, err, tc.wantErr, fault.Blocked)
+			check(t, err, tc.wantErr, fault.Blocked)
 		})
 	}
 }
@@ -352,6 +361,7 @@ func TestMatch_SelectsByLabels(t *testing.T) {
 		"DoesNotExistAtAll": {"It does not exist.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			set, err := Match([]v1alpha1.PodIdentityGuardrail{
 				newGuardrail(t, "z", `{namespaceSelector: `+tc.selector+`}`),
 				newGuardrail(t, "a", `{namespaceSelector: {matchLabels: {tier: gold}}}`),
@@ -360,12 +370,13 @@ func TestMatch_SelectsByLabels(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := len(set) == 2; got != tc.want || set[0].Name != "a" {
-				t.Errorf("%s\nmatches = %t, want %t, and guardrails sorted by name", tc.reason, got, tc.want)
+				t.Errorf("matches = %t, want %t, and guardrails sorted by name", got, tc.want)
 			}
 		})
 	}
 	_, err := Match([]v1alpha1.PodIdentityGuardrail{newGuardrail(t, "g", `{namespaceSelector: {matchExpressions: [{key: tier, operator: In}]}}`)}, shop)
-	check(t, "An invalid guardrail lets nothing pass.", err,
+	t.Log("An invalid guardrail lets nothing pass.")
+	check(t, err,
 		`PodIdentityGuardrail g: spec.namespaceSelector: values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty; all PodIdentities are rejected until it is fixed`, fault.Blocked)
 }
 

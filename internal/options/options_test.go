@@ -115,14 +115,15 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got, err := Parse(tc.args, func(name string) string { return tc.env[name] })
 			if err != nil {
-				t.Fatalf("%s\nParse(...): %v", tc.reason, err)
+				t.Fatalf("Parse(...): %v", err)
 			}
 			want := defaults()
 			tc.want(&want)
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s\nParse(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Parse(...): -want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -200,12 +201,13 @@ func TestParse_RejectsInvalidValues(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got, err := Parse(append([]string{"--cluster-name=prod"}, tc.args...), func(name string) string { return tc.env[name] })
 			if diff := cmp.Diff(strings.Join(tc.want, "\n"), fmt.Sprint(err)); diff != "" {
-				t.Errorf("%s\nParse(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Parse(...): -want, +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(Options{}, got); diff != "" {
-				t.Errorf("%s\nParse(...): nothing may be half-configured: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Parse(...): nothing may be half-configured: -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -139,6 +139,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			cluster, want := testCluster, emptyState()
 			for _, edit := range []func(){
 				func() { call(tc.cluster, &cluster) }, func() { call(tc.want, &want) },
@@ -147,13 +148,13 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			}
 			got, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) { call(tc.spec, s) }), cluster)
 			if err != nil {
-				t.Fatalf("%s\nDesired(...): %v", tc.reason, err)
+				t.Fatalf("Desired(...): %v", err)
 			}
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(InlinePolicy{}, "Source")); diff != "" {
-				t.Errorf("%s\nDesired(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Desired(...): -want, +got:\n%s", diff)
 			}
 			if _, err := policy.Parse([]byte(got.Role.Trust)); err != nil || got.Role.Trust.Policy().CheckTrust() != nil {
-				t.Errorf("%s\nThe trust policy is none: %v", tc.reason, err)
+				t.Errorf("The trust policy is none: %v", err)
 			}
 		})
 	}
@@ -203,13 +204,14 @@ func TestDesired_RejectsInvalidSpecs(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, err := Desired(identity(tc.spec), testCluster)
 			if err == nil || fault.KindOf(err) != fault.Terminal || fault.ReasonOf(err, "") != v1alpha1.ReasonInvalidSpec {
-				t.Fatalf("%s\nDesired(...): %v, want it terminal", tc.reason, err)
+				t.Fatalf("Desired(...): %v, want it terminal", err)
 			}
 			for _, want := range tc.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%s\nmessage = %q, want it to say %q", tc.reason, err, want)
+					t.Errorf("message = %q, want it to say %q", err, want)
 				}
 			}
 		})

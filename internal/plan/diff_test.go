@@ -136,9 +136,10 @@ func TestDiff_LeastChanges(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := Diff(tc.observed, tc.desired)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nDiff(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Diff(...): -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -88,14 +88,15 @@ func TestDesired_MessagesNameTheField(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			cluster := testCluster
 			cluster.Partition = tc.partition
 			_, err := Desired(identity(tc.spec), cluster)
 			if fault.KindOf(err) != fault.Terminal || fault.ReasonOf(err, "") != v1alpha1.ReasonInvalidSpec {
-				t.Fatalf("%s\nDesired(...): %v, want it terminal", tc.reason, err)
+				t.Fatalf("Desired(...): %v, want it terminal", err)
 			}
 			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("message: -want, +got:\n%s", diff)
 			}
 		})
 	}

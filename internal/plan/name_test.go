@@ -27,9 +27,10 @@ func TestRoleName_FitsIAM(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := RoleName(tc.parts[0], tc.parts[1], tc.parts[2])
 			if !strings.HasPrefix(got, tc.want) {
-				t.Errorf("%s\nRoleName(...) = %q, want it to begin with %q", tc.reason, got, tc.want)
+				t.Errorf("RoleName(...) = %q, want it to begin with %q", got, tc.want)
 			}
 		})
 	}

@@ -30,11 +30,12 @@ func TestOwnership_FollowsTheTags(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := tc.role.OwnershipBy(owner); got != tc.want {
-				t.Errorf("%s\nClaimOf(...) = %d, want %d", tc.reason, got, tc.want)
+				t.Errorf("ClaimOf(...) = %d, want %d", got, tc.want)
 			}
 			if got := tc.role.OwnerDescription(); !strings.Contains(got, tc.whose) {
-				t.Errorf("%s\nWhose() = %q, want it to say %q", tc.reason, got, tc.whose)
+				t.Errorf("Whose() = %q, want it to say %q", got, tc.whose)
 			}
 		})
 	}

@@ -67,6 +67,7 @@ func TestQuotas_RejectedBeforeTheFirstCall(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			err := tc.quotas.Check(tc.role)
 			got := ""
 			if err != nil {
@@ -76,11 +77,11 @@ func TestQuotas_RejectedBeforeTheFirstCall(t *testing.T) {
 					kind = fault.Terminal // no quota increase helps
 				}
 				if fault.KindOf(err) != kind || fault.ReasonOf(err, "") != v1alpha1.ReasonQuotaExceeded {
-					t.Errorf("%s: a fault of kind %v, reason %s", tc.reason, fault.KindOf(err), fault.ReasonOf(err, ""))
+					t.Errorf("a fault of kind %v, reason %s", fault.KindOf(err), fault.ReasonOf(err, ""))
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nmessage: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("message: -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -38,11 +38,12 @@ func TestDesired_StatementPaths(t *testing.T) {
 		"ValueOfWord": {"A key that is a word.", when(v1alpha1.Condition{Operator: "NumericEquals", Key: "word", Values: []v1alpha1.ConditionValue{"x"}}), ".conditions[0].values[0]: must be a number"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Statements: []v1alpha1.Statement{good, tc.fault}}}
 			}), testCluster)
 			if want := "spec.policies.inline[p].statements[1]" + tc.want; err == nil || !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("%s\nDesired(...) = %v, want %s", tc.reason, err, want)
+				t.Errorf("Desired(...) = %v, want %s", err, want)
 			}
 		})
 	}

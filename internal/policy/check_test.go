@@ -17,13 +17,14 @@ type checkCase struct {
 
 func (tc checkCase) run(t *testing.T, valid Policy, check func(Policy) error) {
 	t.Helper()
+	t.Log(tc.reason)
 	s := valid.Statements[0]
 	valid.Statements = nil
 	tc.edit(&valid, &s)
 	valid.Statements = append([]Statement{s}, valid.Statements...)
 	got, _ := errors.AsType[*Error](check(valid))
 	if diff := cmp.Diff(tc.want, got); diff != "" {
-		t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
 
@@ -128,10 +129,11 @@ func TestCheck_Conditions(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			p := Policy{Statements: []Statement{{Effect: Deny, Actions: []string{"*"}, Resources: []string{"*"}, Conditions: tc.list}}}
 			got, _ := errors.AsType[*Error](p.CheckIdentity())
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nCheckIdentity(): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("CheckIdentity(): -want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -204,13 +206,14 @@ func TestCheckDocument_AllFaults(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, err := CheckDocument([]byte(`{"Version":"2012-10-17","Statement":[`+tc.statements+`]}`), Place{"aws"})
 			got := ""
 			if err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -122,8 +122,9 @@ func TestCondition_Values(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := holds(tc.condition, tc.context); got != tc.want {
-				t.Errorf("%s\nholds: %t, want %t", tc.reason, got, tc.want)
+				t.Errorf("holds: %t, want %t", got, tc.want)
 			}
 		})
 	}

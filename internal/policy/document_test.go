@@ -134,12 +134,13 @@ func TestParse_SameMeaningSameDocument(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			a, b := mustParse(t, tc.a), mustParse(t, tc.b)
 			if diff := cmp.Diff(a, b); diff != "" {
-				t.Errorf("%s\nParse(a) and Parse(b): -a, +b:\n%s", tc.reason, diff)
+				t.Errorf("Parse(a) and Parse(b): -a, +b:\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.want, a); tc.want != "" && diff != "" {
-				t.Errorf("%s\nParse(a): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Parse(a): -want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -174,8 +175,9 @@ func TestParse_OtherMeaningOtherDocument(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if a, b := mustParse(t, tc.a), mustParse(t, tc.b); a == b {
-				t.Errorf("%s\nParse(a) == Parse(b) == %s", tc.reason, a)
+				t.Errorf("Parse(a) == Parse(b) == %s", a)
 			}
 		})
 	}
@@ -225,13 +227,14 @@ func TestParse_RejectsWhatIsNoPolicy(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			d, err := Parse([]byte(tc.raw))
 			got, ok := errors.AsType[*Error](err)
 			if !ok {
-				t.Fatalf("%s\nParse(...) = %q, %v; want an *Error", tc.reason, d, err)
+				t.Fatalf("Parse(...) = %q, %v; want an *Error", d, err)
 			}
 			if diff := cmp.Diff(tc.want, *got); diff != "" {
-				t.Errorf("%s\nParse(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Parse(...): -want, +got:\n%s", diff)
 			}
 		})
 	}

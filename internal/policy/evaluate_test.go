@@ -61,8 +61,9 @@ func TestEvaluate_DenyBeatsAllow(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := Evaluate(tc.request, tc.policies...); got != tc.want {
-				t.Errorf("%s\nEvaluate(...) = %v, want %v", tc.reason, got, tc.want)
+				t.Errorf("Evaluate(...) = %v, want %v", got, tc.want)
 			}
 		})
 	}
@@ -92,9 +93,10 @@ func TestEvaluate_Resources(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := Request{Action: "a:b", Resource: tc.resource}
 			if got := Evaluate(r, policyOf(allow([]string{"*"}, tc.pattern))) == Allowed; got != tc.want {
-				t.Errorf("%s\n%q matches %q: %t, want %t", tc.reason, tc.pattern, tc.resource, got, tc.want)
+				t.Errorf("%q matches %q: %t, want %t", tc.pattern, tc.resource, got, tc.want)
 			}
 		})
 	}
@@ -144,9 +146,10 @@ func TestEvaluate_Principals(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := Request{Principals: tc.caller, Action: "sts:AssumeRole"}
 			if got := Evaluate(r, policyOf(tc.statement)) == Allowed; got != tc.want {
-				t.Errorf("%s\napplies: %t, want %t", tc.reason, got, tc.want)
+				t.Errorf("applies: %t, want %t", got, tc.want)
 			}
 		})
 	}
@@ -189,11 +192,12 @@ func TestEvaluate_Variables(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := Request{Action: "s3:GetObject", Resource: bucket + tc.resource, Context: context}
 			p := policyOf(allow([]string{"*"}, bucket+tc.pattern))
 			p.Version = tc.version
 			if got := Evaluate(r, p) == Allowed; got != tc.want {
-				t.Errorf("%s\n%q matches %q: %t, want %t", tc.reason, tc.pattern, tc.resource, got, tc.want)
+				t.Errorf("%q matches %q: %t, want %t", tc.pattern, tc.resource, got, tc.want)
 			}
 		})
 	}

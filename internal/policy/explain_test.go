@@ -55,9 +55,10 @@ func TestExplain_NamesTheDecidingStatements(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			tc.want.Statement = tc.statement
 			if diff := cmp.Diff([]Match{tc.want}, Explain(get, policyOf(tc.statement))); diff != "" {
-				t.Errorf("%s\nExplain(): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Explain(): -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -36,11 +36,12 @@ func TestOverlaps_HaveAStringInCommon(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := overlaps(ExactCase, tc.a, tc.b); got != tc.want {
-				t.Errorf("%s\nOverlaps(%q, %q) = %t", tc.reason, tc.a, tc.b, got)
+				t.Errorf("Overlaps(%q, %q) = %t", tc.a, tc.b, got)
 			}
 			if got := overlaps(ExactCase, tc.b, tc.a); got != tc.want {
-				t.Errorf("%s\nOverlaps(%q, %q) = %t", tc.reason, tc.b, tc.a, got)
+				t.Errorf("Overlaps(%q, %q) = %t", tc.b, tc.a, got)
 			}
 		})
 	}
@@ -133,8 +134,9 @@ func TestCovers_EveryStringOfTheOther(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := coveredBy(ExactCase, tc.wide, tc.narrow); got != tc.want {
-				t.Errorf("%s\nCovers(%q, %q) = %t", tc.reason, tc.wide, tc.narrow, got)
+				t.Errorf("Covers(%q, %q) = %t", tc.wide, tc.narrow, got)
 			}
 		})
 	}

@@ -98,8 +98,9 @@ func TestIsSubset_OfStatements(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := IsSubset(tc.narrow, tc.wide); got != tc.want {
-				t.Errorf("%s\nWithin(\n%s,\n%s) = %t", tc.reason, tc.narrow, tc.wide, got)
+				t.Errorf("Within(\n%s,\n%s) = %t", tc.narrow, tc.wide, got)
 			}
 		})
 	}

@@ -66,9 +66,10 @@ func TestTrust_Document(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := Trust(tc.spec)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nTrust(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Trust(...): -want, +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(got, mustParse(t, string(got))); diff != "" {
 				t.Errorf("What is written is what is read back.\n-Trust, +Parse:\n%s", diff)
@@ -113,8 +114,9 @@ func TestTrust_AdmitsOnlyNamedServiceAccounts(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := Evaluate(tc.request, tc.policy); got != tc.want {
-				t.Errorf("%s\nEvaluate(...) = %v, want %v", tc.reason, got, tc.want)
+				t.Errorf("Evaluate(...) = %v, want %v", got, tc.want)
 			}
 		})
 	}
@@ -156,13 +158,14 @@ func TestIssuerHostPath_RejectsInvalidURLs(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got, err := IssuerHostPath(tc.url)
 			message := ""
 			if err != nil {
 				message = err.Error()
 			}
 			if diff := cmp.Diff([]string{tc.want, tc.err}, []string{got, message}); diff != "" {
-				t.Errorf("%s\nIssuerHostPath(%q): -want, +got:\n%s", tc.reason, tc.url, diff)
+				t.Errorf("IssuerHostPath(%q): -want, +got:\n%s", tc.url, diff)
 			}
 		})
 	}

@@ -61,10 +61,11 @@ func TestUnknownCallers(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			c := clients(e.Server, e.url, tc.key, tc.secret, tc.token)
 			_, err := c.iam.ListRoles(t.Context(), &iam.ListRolesInput{})
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "StatusCode: 403") {
-				t.Errorf("%s %v; want %s, with status 403", tc.reason, err, tc.want)
+				t.Errorf("%v; want %s, with status 403", err, tc.want)
 			}
 		})
 	}
@@ -214,10 +215,11 @@ func TestChangedRequests(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := sendSigned(t, e, tc.at, tc.change)
 			for want := range strings.SplitSeq(tc.want, "|") {
 				if !strings.Contains(got, want) {
-					t.Errorf("%s %s\nwant %q in it", tc.reason, got, want)
+					t.Errorf("%s\nwant %q in it", got, want)
 				}
 			}
 		})

@@ -26,6 +26,7 @@ func TestTrustConditions(t *testing.T) {
 		"ID":          {"Sessions have the ID of their role.", `{"StringLike":{"aws:userid":"AROA*:test"}}`, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, awslocal.Options{})
 			caller := e.as(t, "caller", "", func(in *iam.CreateRoleInput) {
 				in.Tags = []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("shop")}}
@@ -40,7 +41,7 @@ func TestTrustConditions(t *testing.T) {
 				want bool
 			}{{e, "user", tc.user}, {caller, "role", tc.role}} {
 				if err := ignore(assume(roleARN("target"), "test")(t.Context(), who.endpoint)); (err == nil) != who.want {
-					t.Errorf("%s The %s: %v", tc.reason, who.name, err)
+					t.Errorf("The %s: %v", who.name, err)
 				}
 			}
 		})
@@ -65,10 +66,11 @@ func TestGlobalKeys(t *testing.T) {
 		"Transport":    {"As with AWS.", `{"Bool":{"aws:SecureTransport":"true"}}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, awslocal.Options{Region: "eu-central-1", Authorize: true, AccessKeys: map[string]string{"AKIDLOCAL": "secret"}})
 			caller := e.as(t, "caller", allow(`"iam:ListRoles"`, `"*"`, tc.condition))
 			if _, err := caller.iam.ListRoles(t.Context(), &iam.ListRolesInput{}); (err == nil) != tc.want {
-				t.Errorf("%s %v", tc.reason, err)
+				t.Errorf("%v", err)
 			}
 		})
 	}

@@ -68,12 +68,13 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 		"User":  {"", []iamtypes.EntityType{"User", "Group"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			var got []string
 			for _, p := range must(e.iam.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: tc.filter}))(t).Policies {
 				got = append(got, *p.PolicyName)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

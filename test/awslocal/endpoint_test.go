@@ -121,16 +121,17 @@ func runErrors(t *testing.T, cases map[string]errorCase, prepare func(*testing.T
 	t.Helper()
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, o)
 			if prepare != nil {
 				prepare(t, e)
 			}
 			err := tc.call(t.Context(), e)
 			if err == nil {
-				t.Fatalf("%s\nwant %v, got no error", tc.reason, tc.want)
+				t.Fatalf("want %v, got no error", tc.want)
 			}
 			if diff := cmp.Diff(tc.want, failureOf(t, err)); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

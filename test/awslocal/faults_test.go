@@ -45,6 +45,7 @@ func TestRules(t *testing.T) {
 		"Never":      {"", awslocal.Rule{Error: "Throttling", Probability: 1e-12}, []outcome{ok, ok, ok}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, awslocal.Options{})
 			e.createRole(t, "r")
 			e.SetFaults(rules(tc.rule))
@@ -58,7 +59,7 @@ func TestRules(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -45,18 +45,19 @@ func TestShownPrincipals(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, awslocal.Options{})
 			made := e.createRole(t, "r", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = &tc.sent })
 			if echo := must(url.PathUnescape(*made.Role.AssumeRolePolicyDocument))(t); echo != tc.sent {
-				t.Errorf("%s CreateRole answers %s, not what it was sent", tc.reason, echo)
+				t.Errorf("CreateRole answers %s, not what it was sent", echo)
 			}
 			if got := e.trustOf(t, "r"); got != tc.want {
-				t.Errorf("%s\nCreateRole: GetRole shows %s\nwant %s", tc.reason, got, tc.want)
+				t.Errorf("CreateRole: GetRole shows %s\nwant %s", got, tc.want)
 			}
 			e.createRole(t, "other")
 			must(e.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("other"), PolicyDocument: &tc.sent}))(t)
 			if got := e.trustOf(t, "other"); got != tc.want {
-				t.Errorf("%s\nUpdateAssumeRolePolicy: GetRole shows %s\nwant %s", tc.reason, got, tc.want)
+				t.Errorf("UpdateAssumeRolePolicy: GetRole shows %s\nwant %s", got, tc.want)
 			}
 		})
 	}

@@ -114,6 +114,7 @@ func TestProtocol(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, awslocal.Options{})
 			e.createRole(t, "r")
 			header := http.Header{}
@@ -122,7 +123,7 @@ func TestProtocol(t *testing.T) {
 			}
 			answered, status, raw := post(t, e, tc.form, header)
 			if got := between.ReplaceAllString(raw, "><"); status != tc.status || got != tc.want || answered.Get("Content-Type") != "text/xml" {
-				t.Errorf("%s\ngot:  %d %s\nwant: %d %s", tc.reason, status, got, tc.status, tc.want)
+				t.Errorf("got:  %d %s\nwant: %d %s", status, got, tc.status, tc.want)
 			}
 		})
 	}
@@ -224,6 +225,7 @@ func TestRESTProtocol(t *testing.T) {
 		"NoJSON":  {"", "POST", "/clusters", "{", "", 400, "SerializationException", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e := newEndpoint(t, awslocal.Options{})
 			header := http.Header{}
 			if tc.scope != "" {
@@ -231,7 +233,7 @@ func TestRESTProtocol(t *testing.T) {
 			}
 			answered, status, body := send(t, tc.method, e.url+tc.path, tc.body, header)
 			if status != tc.status || answered.Get("X-Amzn-Errortype") != tc.code || tc.want != "" && body != tc.want || answered.Get("Content-Type") != "application/json" {
-				t.Errorf("%s %d %s %s\nwant: %d %s %s", tc.reason, status, answered.Get("X-Amzn-Errortype"), body, tc.status, tc.code, tc.want)
+				t.Errorf("%d %s %s\nwant: %d %s %s", status, answered.Get("X-Amzn-Errortype"), body, tc.status, tc.code, tc.want)
 			}
 		})
 	}

@@ -89,8 +89,9 @@ func TestRoleShapes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if diff := cmp.Diff(tc.want, tc.got, ignoreUnexported); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}
@@ -175,6 +176,7 @@ func TestListRolesPages(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			e.SetFaults(tc.faults)
 			var got [][]string
 			for pages := iam.NewListRolesPaginator(e.iam, tc.in); pages.HasMorePages(); {
@@ -185,7 +187,7 @@ func TestListRolesPages(t *testing.T) {
 				got = append(got, names)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

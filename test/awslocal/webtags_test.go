@@ -28,6 +28,7 @@ func TestTagsOfTokens(t *testing.T) {
 		"NoIdentity": {"It allows no source identity.", tagging, `{}`, "Not authorized to perform sts:SetSourceIdentity"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			k := ecKey(t, "k")
 			i := newIssuer(t, k)
 			e := newEndpoint(t, awslocal.Options{OIDCClient: i.Client(), Authorize: true, AccessKeys: map[string]string{"AKIDLOCAL": "secret"}})
@@ -41,12 +42,12 @@ func TestTagsOfTokens(t *testing.T) {
 			})
 			if tc.want != "" {
 				if err == nil || failureOf(t, err) != (failure{403, "AccessDenied", tc.want}) {
-					t.Errorf("%s %v, want %s", tc.reason, err, tc.want)
+					t.Errorf("%v, want %s", err, tc.want)
 				}
 				return
 			}
 			if err != nil || aws.ToString(out.SourceIdentity) != "checkout" {
-				t.Fatalf("%s %v, %+v", tc.reason, err, out)
+				t.Fatalf("%v, %+v", err, out)
 			}
 			must(e.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(allow(
 				`"iam:ListRoles"`, `"*"`, `{"StringEquals":{"aws:PrincipalTag/team":"shop","aws:SourceIdentity":"checkout"}}`))}))(t)

@@ -31,9 +31,10 @@ func TestSchema_MessagesNameTheValue(t *testing.T) {
 		"ExtraObject":     {"A text that is no object.", "clusterName: a\nextraObjects: [\"a: b: c\"]", `extraObjects: each must be one object: `},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			_, err := charttest.Render(t.Context(), load(t), parse(t, tc.values))
 			if err == nil || !strings.Contains(err.Error()+"\n", tc.want) {
-				t.Errorf("%s\ngot:  %v\nwant: %s", tc.reason, err, tc.want)
+				t.Errorf("got:  %v\nwant: %s", err, tc.want)
 			}
 		})
 	}

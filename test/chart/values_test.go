@@ -71,6 +71,7 @@ func TestValues_ChangeWhatTheySay(t *testing.T) {
 		"ExtraObjectOfTexts": {"Templates in values.", `extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Values.clusterName }}', namespace: x}}"]`, "ConfigMap", "prod-eu", "{.metadata.namespace}", `"x"`},
 	} {
 		t.Run(title, func(t *testing.T) {
+			t.Log(tc.reason)
 			values := parse(t, tc.values)
 			values["clusterName"] = "prod-eu"
 			got := query(t, charttest.Find(render(t, values), tc.kind, tc.name), tc.path)
@@ -81,7 +82,7 @@ func TestValues_ChangeWhatTheySay(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s\n%s %s, %v: -want, +got:\n%s", tc.reason, tc.kind, tc.name, tc.path, diff)
+				t.Errorf("%s %s, %v: -want, +got:\n%s", tc.kind, tc.name, tc.path, diff)
 			}
 		})
 	}

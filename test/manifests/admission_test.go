@@ -63,17 +63,18 @@ func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
 		"Unsaid":           {"A guardrail without limits leaves it to the baseline.", `onViolation: Revoke`, statement(s3), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			g := admission.guard(t, strings.ToLower(name), tc.limits)
 			pi := identity(t, g.Name, tc.spec)
 			err := admission.Create(t.Context(), pi, client.DryRunAll)
 			switch {
 			case tc.want == "" && err != nil:
-				t.Errorf("%s\nrefused: %v", tc.reason, err)
+				t.Errorf("refused: %v", err)
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), "rejected by PodIdentityGuardrail "+g.Name+": "+tc.want)):
-				t.Errorf("%s\ngot %v, want it to say: %s", tc.reason, err, tc.want)
+				t.Errorf("got %v, want it to say: %s", err, tc.want)
 			}
 			if verdict := (guardrail.Set{*g}).Evaluate(identity(t, g.Name, tc.spec), guardrail.Facts{}); err != nil && verdict.Err == nil {
-				t.Errorf("%s\nrefused, and the operator would allow it", tc.reason)
+				t.Error("refused, and the operator would allow it")
 			}
 		})
 	}
@@ -239,13 +240,14 @@ func (c *cluster) documentsAreChecked(t *testing.T) {
 		"Variable":      {"A variable of IAM is no placeholder.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::b/${aws:username}"]`), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			warned.reset()
 			err := admission.Create(t.Context(), identity(t, namespace, tc.spec), client.DryRunAll)
 			if (err != nil) != (tc.rejected != "") || err != nil && !strings.Contains(err.Error(), tc.rejected) {
-				t.Errorf("%s\ngot %v, want %q", tc.reason, err, tc.rejected)
+				t.Errorf("got %v, want %q", err, tc.rejected)
 			}
 			if got := warned.text(); (got != "") != (tc.warned != "") || !strings.Contains(got, tc.warned) {
-				t.Errorf("%s\nwarning %q, want %q", tc.reason, got, tc.warned)
+				t.Errorf("warning %q, want %q", got, tc.warned)
 			}
 		})
 	}

@@ -87,13 +87,14 @@ func (c *cluster) peopleMayDoWhatTheirRolesSay(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			c.bind(t, name, tc.role)
 			for _, verb := range tc.may {
 				c.awaitMay(t, name, request{verb, ours, "podidentities", theNS})
 			}
 			for _, verb := range tc.mayNever {
 				if r := (request{verb, ours, "podidentities", theNS}); c.may(t, name, r) {
-					t.Errorf("%s\n%s may %s", tc.reason, tc.role, r)
+					t.Errorf("%s may %s", tc.role, r)
 				}
 			}
 		})

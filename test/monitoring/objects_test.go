@@ -41,9 +41,10 @@ func TestObjectMetrics_OfAReadyIdentity(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := generate(t, object(t, tc.file))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

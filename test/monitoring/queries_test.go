@@ -49,12 +49,13 @@ func TestQueryCheck_FindsEachProblem(t *testing.T) {
 		"Rate":      {"The rate of a gauge means nothing.", `rate(age[5m])`, "rate of age, which is a gauge"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			parsed, err := parser.ParseExpr(tc.expr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := strings.Join(problems(known, parsed), "; "); got != tc.want {
-				t.Errorf("%s\n%s: got %q, want %q", tc.reason, tc.expr, got, tc.want)
+				t.Errorf("%s: got %q, want %q", tc.expr, got, tc.want)
 			}
 		})
 	}

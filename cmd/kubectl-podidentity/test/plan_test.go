@@ -121,6 +121,7 @@ func (e *env) planFindings() {
 	}
 	for name, tc := range cases {
 		e.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := e.with(t).planOf(1, tc.input, tc.args...)
 			found := false
 			for _, o := range got.Objects {
@@ -129,7 +130,7 @@ func (e *env) planFindings() {
 				}
 			}
 			if !found {
-				t.Errorf("%s\nno finding of check %s says %q: %+v", tc.reason, tc.check, tc.says, got)
+				t.Errorf("no finding of check %s says %q: %+v", tc.check, tc.says, got)
 			}
 		})
 	}

@@ -28,12 +28,13 @@ func check(t *testing.T, cases map[string]grammarCase, f func(string) error) {
 	t.Helper()
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := ""
 			if e, ok := errors.AsType[*Error](f(tc.document)); ok {
 				got = e.Message
 			}
 			if got != tc.want {
-				t.Errorf("%s\n%s\ngot:  %s\nwant: %s", tc.reason, tc.document, got, tc.want)
+				t.Errorf("%s\ngot:  %s\nwant: %s", tc.document, got, tc.want)
 			}
 		})
 	}

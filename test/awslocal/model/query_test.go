@@ -136,6 +136,7 @@ func TestDecodeQuery(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			form, err := url.ParseQuery(tc.form)
 			if err != nil {
 				t.Fatal(err)
@@ -145,7 +146,7 @@ func TestDecodeQuery(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -43,15 +43,16 @@ func TestLocate_GivenDirectory(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			dir := programs(t, t.TempDir(), tc.names...)
 			t.Setenv(Env, dir)
 			got, err := Locate()
 			if len(tc.want) == 0 && (err != nil || got != dir) {
-				t.Errorf("%s\nLocate() = %s, %v, want %s", tc.reason, got, err, dir)
+				t.Errorf("Locate() = %s, %v, want %s", got, err, dir)
 			}
 			for _, want := range tc.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
-					t.Errorf("%s\nLocate(): got %v, want an error with %q", tc.reason, err, want)
+					t.Errorf("Locate(): got %v, want an error with %q", err, want)
 				}
 			}
 		})

@@ -93,9 +93,10 @@ func TestETA_FirstGuessScalesWithCores(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := about(guess(&worklist{total: tc.total, whole: tc.whole}, tc.cores))
 			if got != tc.want {
-				t.Errorf("%s\nguess(...) = %q, want %q", tc.reason, got, tc.want)
+				t.Errorf("guess(...) = %q, want %q", got, tc.want)
 			}
 		})
 	}
@@ -116,9 +117,10 @@ func TestETA_FollowsTheMeasuredSpeed(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := left(tc.share, tc.elapsed, guess)
 			if d := got - tc.want; d.Abs() > time.Millisecond {
-				t.Errorf("%s\nleft(...) = %s, want %s", tc.reason, got, tc.want)
+				t.Errorf("left(...) = %s, want %s", got, tc.want)
 			}
 		})
 	}

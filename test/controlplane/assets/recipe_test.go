@@ -93,11 +93,12 @@ func TestRecipe_RejectsIncompleteModules(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			files := sources()
 			tc.change(files)
 			_, err := NewRecipe(checkout(t, files), "/cache")
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("%s\nNewRecipe(...): got %v, want an error with %q", tc.reason, err, tc.want)
+				t.Errorf("NewRecipe(...): got %v, want an error with %q", err, tc.want)
 			}
 		})
 	}

@@ -46,12 +46,13 @@ func TestDoctor_ExitFollowsTheChecks(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			err := concludeChecks(tc.checks)
 			if errors.Is(err, errFinding) != tc.finding || !tc.finding && (err == nil) != (tc.err == "") {
-				t.Errorf("%s\nconcludeChecks(): %v", tc.reason, err)
+				t.Errorf("concludeChecks(): %v", err)
 			}
 			if tc.err != "" && !strings.Contains(err.Error(), tc.err) {
-				t.Errorf("%s\nconcludeChecks(): %v, want %s", tc.reason, err, tc.err)
+				t.Errorf("concludeChecks(): %v, want %s", err, tc.err)
 			}
 		})
 	}

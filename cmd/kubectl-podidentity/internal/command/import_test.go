@@ -17,11 +17,12 @@ func TestImport_Files(t *testing.T) {
 		"crossplane":      {"Both providers, references and selectors, and a role for two namespaces.", "crossplane", "crossplane.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := runPlugin("", "import", tc.kind, "-f", "testdata/import/"+tc.file)
 			golden(t, "testdata/import/"+name+".txt", r.stdout)
 			golden(t, "testdata/import/"+name+".err", r.stderr)
 			if r.code != exitFinding {
-				t.Errorf("%s\nexit code %d, want %d", tc.reason, r.code, exitFinding)
+				t.Errorf("exit code %d, want %d", r.code, exitFinding)
 			}
 			if p := runPlugin(r.stdout, "plan", "--offline", "-f", "-"); p.code != exitFine {
 				t.Errorf("plan rejects what import prints, exit code %d:\n%s%s", p.code, p.stdout, p.stderr)
@@ -72,9 +73,10 @@ func TestImport_BadInput(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := runPlugin(tc.in, append([]string{"import"}, tc.args...)...)
 			if r.code != exitError || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, tc.says) || r.stdout != "" {
-				t.Errorf("%s\nexit code %d, want %d and one line with %q:\n%s%s", tc.reason, r.code, exitError, tc.says, r.stdout, r.stderr)
+				t.Errorf("exit code %d, want %d and one line with %q:\n%s%s", r.code, exitError, tc.says, r.stdout, r.stderr)
 			}
 		})
 	}

@@ -54,13 +54,14 @@ func TestPlan_Offline(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			args := append([]string{"plan", "--offline"}, tc.args...)
 			text := runPlugin("", args...)
 			golden(t, "testdata/plan/"+name+".txt", text.stdout)
 			program := runPlugin("", append(args, "-o", "json")...)
 			golden(t, "testdata/plan/"+name+".json", program.stdout)
 			if text.code != tc.code || program.code != tc.code || text.stderr != "" {
-				t.Errorf("%s\nexit codes %d and %d, want %d: %s", tc.reason, text.code, program.code, tc.code, text.stderr)
+				t.Errorf("exit codes %d and %d, want %d: %s", text.code, program.code, tc.code, text.stderr)
 			}
 		})
 	}
@@ -98,9 +99,10 @@ func TestPlan_Input(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := runPlugin(tc.in, append([]string{"plan", "--offline"}, tc.args...)...)
 			if r.code != tc.code || !strings.Contains(r.stdout+r.stderr, tc.says) {
-				t.Errorf("%s\nexit code %d, want %d and %q:\n%s%s", tc.reason, r.code, tc.code, tc.says, r.stdout, r.stderr)
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", r.code, tc.code, tc.says, r.stdout, r.stderr)
 			}
 			if tc.code == exitError && strings.Count(r.stderr, "\n") != 1 {
 				t.Errorf("an error is one line:\n%s", r.stderr)

@@ -265,6 +265,7 @@ func TestRole_Losses(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			r := valid()
 			r.Managed = []string{"arn:aws:iam::123456789012:policy/keep"}
 			tc.edit(&r)
@@ -274,7 +275,7 @@ func TestRole_Losses(t *testing.T) {
 			}
 			got := strings.Join(identities[0].Losses, "\n")
 			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) || len(identities[0].Losses) > 1 {
-				t.Errorf("%s\nlosses: %q, want %q", tc.reason, got, tc.want)
+				t.Errorf("losses: %q, want %q", got, tc.want)
 			}
 			if pi := identities[0].Identity; pi.Namespace+"/"+pi.Name != "shop/checkout" {
 				t.Errorf("the identity is %s/%s", pi.Namespace, pi.Name)
@@ -322,15 +323,16 @@ func TestReadTrust_FindsServiceAccounts(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := readTrust(tc.document, issuer)
 			if tc.accounts == nil {
 				tc.accounts = map[string][]string{}
 			}
 			if diff := cmp.Diff(tc.accounts, got.accounts); diff != "" {
-				t.Errorf("%s\naccounts: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("accounts: -want, +got:\n%s", diff)
 			}
 			if losses := strings.Join(got.losses, "\n"); (losses == "") != (tc.loss == "") || !strings.Contains(losses, tc.loss) {
-				t.Errorf("%s\nlosses: %q, want %q", tc.reason, losses, tc.loss)
+				t.Errorf("losses: %q, want %q", losses, tc.loss)
 			}
 		})
 	}

@@ -68,12 +68,13 @@ func TestJudge_FindsWhatTheOperatorWouldReport(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			pi, f := identity("checkout", 0), facts()
 			pi.Spec.Policies.Managed = []v1alpha1.PolicyARN{readOnly}
 			tc.edit(&pi, &f)
 			_, findings := Judge(&pi, f)
 			if got := messages(findings); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
-				t.Errorf("%s\nJudge(): %q, want %q", tc.reason, got, tc.want)
+				t.Errorf("Judge(): %q, want %q", got, tc.want)
 			}
 		})
 	}
@@ -100,10 +101,11 @@ func TestJudge_RoleOfAnotherOwner(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			pi.Spec.Role.AdoptionPolicy = tc.adopt
 			got := messages(JudgeRole(&pi, owner, Observed(tc.role, nil), desired))
 			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
-				t.Errorf("%s\nJudgeRole(): %q, want %q", tc.reason, got, tc.want)
+				t.Errorf("JudgeRole(): %q, want %q", got, tc.want)
 			}
 		})
 	}
@@ -146,6 +148,7 @@ func TestServiceAccountChanges_ApplyAnnotateRelease(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			desired, findings := Judge(&tc.pi, facts())
 			if len(findings) > 0 {
 				t.Fatal(messages(findings))
@@ -156,10 +159,10 @@ func TestServiceAccountChanges_ApplyAnnotateRelease(t *testing.T) {
 				got = append(got, strings.TrimPrefix(c.On, "ServiceAccount ")+" "+c.Action)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nchanges: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("changes: -want, +got:\n%s", diff)
 			}
 			if text := messages(findings); (text == "") != (tc.finding == "") || !strings.Contains(text, tc.finding) {
-				t.Errorf("%s\nfindings: %q, want %q", tc.reason, text, tc.finding)
+				t.Errorf("findings: %q, want %q", text, tc.finding)
 			}
 		})
 	}
@@ -200,6 +203,7 @@ func TestJudge_ReportsPlaceholders(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			pi := identity("checkout", 0)
 			pi.Spec.Policies.Inline = []v1alpha1.InlinePolicy{
 				{Name: "s", Statements: []v1alpha1.Statement{{Effect: "Allow", Resources: []v1alpha1.Resource{v1alpha1.Resource(tc.resource)}}}},
@@ -210,7 +214,7 @@ func TestJudge_ReportsPlaceholders(t *testing.T) {
 				want = "warning placeholder: spec.policies.inline[s].statements[0] and 1 more: the placeholder " + tc.found + " is left over; replace it with a value"
 			}
 			if got := messages(Placeholders(&pi)); got != want {
-				t.Errorf("%s\nPlaceholders(): %q, want %q", tc.reason, got, want)
+				t.Errorf("Placeholders(): %q, want %q", got, want)
 			}
 		})
 	}

@@ -63,6 +63,7 @@ func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 	placeholder := regexp.MustCompile(`[A-Z]+_[A-Z]+|PARTITION|CLUSTER|ISSUER`)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			documents, err := Documents(tc.settings)
 			if err != nil {
 				t.Fatal(err)
@@ -86,11 +87,11 @@ func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(tc.names, names); diff != "" {
-				t.Errorf("%s\nnames: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("names: -want, +got:\n%s", diff)
 			}
 			for _, text := range tc.holds {
 				if !slices.ContainsFunc(texts, func(document string) bool { return strings.Contains(document, text) }) {
-					t.Errorf("%s\nno document holds %s", tc.reason, text)
+					t.Errorf("no document holds %s", text)
 				}
 			}
 		})

@@ -49,6 +49,7 @@ func TestFetch_RejectsWhatAWSWouldReject(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			mux := http.NewServeMux()
 			server := httptest.NewTLSServer(mux)
 			defer server.Close()
@@ -58,14 +59,14 @@ func TestFetch_RejectsWhatAWSWouldReject(t *testing.T) {
 			mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(tc.keys) })
 			got, err := Fetch(t.Context(), server.Client(), server.URL)
 			if (err == nil) != (tc.wrong == "") || err != nil && !strings.Contains(err.Error(), tc.wrong) {
-				t.Fatalf("%s\nFetch(): %v, want an error with %q", tc.reason, err, tc.wrong)
+				t.Fatalf("Fetch(): %v, want an error with %q", err, tc.wrong)
 			}
 			if err != nil {
 				return
 			}
 			want, err := Keys(tc.keys)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" || len(got) != 2 {
-				t.Errorf("%s\nFetch(): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Fetch(): -want, +got:\n%s", diff)
 			}
 		})
 	}

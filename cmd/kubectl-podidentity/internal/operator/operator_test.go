@@ -49,12 +49,13 @@ func TestOf_ReadsFlagsOfTheDeployment(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			got := Of(tc.in)
 			if got.Options.ClusterName != tc.cluster || got.Options.RolePath != tc.path {
-				t.Errorf("%s\nOf() = %q, %q, want %q, %q", tc.reason, got.Options.ClusterName, got.Options.RolePath, tc.cluster, tc.path)
+				t.Errorf("Of() = %q, %q, want %q, %q", got.Options.ClusterName, got.Options.RolePath, tc.cluster, tc.path)
 			}
 			if (got.OptionsProblem == "") != (tc.problem == "") || !strings.Contains(got.OptionsProblem, tc.problem) {
-				t.Errorf("%s\nproblem %q, want %q", tc.reason, got.OptionsProblem, tc.problem)
+				t.Errorf("problem %q, want %q", got.OptionsProblem, tc.problem)
 			}
 		})
 	}
@@ -82,9 +83,10 @@ func TestLeader_IsAliveUntilItsLeaseExpires(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			holder, alive := Leader(tc.lease, now)
 			if diff := cmp.Diff(tc.want, result{holder, alive}); diff != "" {
-				t.Errorf("%s\nLeader(): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Leader(): -want, +got:\n%s", diff)
 			}
 		})
 	}

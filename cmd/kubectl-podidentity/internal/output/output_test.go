@@ -28,8 +28,9 @@ func TestUseColor_FollowsFlagTerminalAndNoColor(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := UseColor(tc.mode, tc.terminal, func(k string) string { return tc.env[k] }); got != tc.want {
-				t.Errorf("%s\nUseColor() = %t, want %t", tc.reason, got, tc.want)
+				t.Errorf("UseColor() = %t, want %t", got, tc.want)
 			}
 		})
 	}
@@ -47,8 +48,9 @@ func TestClean_RemovesControlCharacters(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := Clean(tc.in); got != tc.want {
-				t.Errorf("%s\nClean(%q) = %q, want %q", tc.reason, tc.in, got, tc.want)
+				t.Errorf("Clean(%q) = %q, want %q", tc.in, got, tc.want)
 			}
 		})
 	}

@@ -74,8 +74,9 @@ func TestAwaiting_OutcomeFollowsTheConditions(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := Of(&tc.pi).Awaiting(); got != tc.want {
-				t.Errorf("%s\nAwaiting() = %v, want %v", tc.reason, got, tc.want)
+				t.Errorf("Awaiting() = %v, want %v", got, tc.want)
 			}
 		})
 	}

@@ -47,8 +47,9 @@ func TestNewDocument_DecodesOnce(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := NewDocument(tc.in); string(got) != tc.want {
-				t.Errorf("%s\nNewDocument(%q) = %q, want %q", tc.reason, tc.in, got, tc.want)
+				t.Errorf("NewDocument(%q) = %q, want %q", tc.in, got, tc.want)
 			}
 		})
 	}

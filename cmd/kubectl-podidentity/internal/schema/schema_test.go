@@ -27,6 +27,7 @@ func TestCheck_RejectsWhatTheAPIServerWouldReject(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			u := &unstructured.Unstructured{}
 			if err := yaml.Unmarshal([]byte("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\n"+tc.object), &u.Object); err != nil {
 				t.Fatal(err)
@@ -34,7 +35,7 @@ func TestCheck_RejectsWhatTheAPIServerWouldReject(t *testing.T) {
 			_, problems := v.Check(u)
 			got := strings.Join(problems, "\n")
 			if (got == "") != (tc.wrong == "") || !strings.Contains(got, tc.wrong) {
-				t.Errorf("%s\nCheck(): %q, want %q", tc.reason, got, tc.wrong)
+				t.Errorf("Check(): %q, want %q", got, tc.wrong)
 			}
 		})
 	}

@@ -54,8 +54,9 @@ func TestSize_IsNearTheQuotaAtNineTenths(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if got := tc.size.Near(); got != tc.want {
-				t.Errorf("%s\nNear() = %t, want %t", tc.reason, got, tc.want)
+				t.Errorf("Near() = %t, want %t", got, tc.want)
 			}
 		})
 	}

@@ -35,10 +35,11 @@ func TestRestartable_SaysWhatElseToDo(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			w := Workload{APIVersion: tc.apiVersion, Kind: tc.kind, Name: "w", Pods: []Pod{{Name: "new", UpToDate: true}, {Name: "old"}}}
 			todo, ok := Restartable(w, "shop", tc.object)
 			if ok != (tc.todo == "") || !strings.Contains(todo, tc.todo) {
-				t.Errorf("%s\nRestartable() = %q, %t, want %q", tc.reason, todo, ok, tc.todo)
+				t.Errorf("Restartable() = %q, %t, want %q", todo, ok, tc.todo)
 			}
 		})
 	}

@@ -75,8 +75,9 @@ func TestGroup_ByTopmostOwner(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
 			if diff := cmp.Diff(tc.want, Group(tc.pods, tc.owners, roleARN)); diff != "" {
-				t.Errorf("%s\nGroup(): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("Group(): -want, +got:\n%s", diff)
 			}
 		})
 	}
