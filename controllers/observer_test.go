@@ -21,53 +21,69 @@ func unstructuredOf(content map[string]any, namespace string) *unstructured.Unst
 // writeCounter counts the operator's writes to the API server, events aside, and
 // those aside that the API server refused because of a conflict.
 type writeCounter struct {
-	mu     sync.Mutex
-	writes []string // method and path
+	mu       sync.Mutex
+	answered sync.Cond // signals each answer of the API server
+	inFlight int       // writes without an answer
+	writes   []string  // method and path
 }
 
-// count wraps the transport of the operator's client. It counts a write before the API
-// server answers, so that no test sees a write that is not counted.
+func newWriteCounter() *writeCounter {
+	w := &writeCounter{}
+	w.answered.L = &w.mu
+	return w
+}
+
+// count wraps the transport of the operator's client. A write is in flight until it is
+// counted, so that no test sees the effect of a write that is not counted.
 func (w *writeCounter) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
 			return next.RoundTrip(r)
 		}
-		write := r.Method + " " + r.URL.Path
-		w.add(write)
+		w.begin()
 		response, err := next.RoundTrip(r)
-		if err == nil && response.StatusCode == http.StatusConflict {
-			w.remove(write)
-		}
+		rejected := err == nil && response.StatusCode == http.StatusConflict
+		w.end(r.Method+" "+r.URL.Path, rejected)
 		return response, err
 	})
 }
 
-func (w *writeCounter) add(write string) {
+func (w *writeCounter) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.writes = append(w.writes, write)
+	w.inFlight++
 }
 
-// remove removes a write that the API server rejected.
-func (w *writeCounter) remove(write string) {
+func (w *writeCounter) end(write string, rejected bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if i := slices.Index(w.writes, write); i >= 0 {
-		w.writes = slices.Delete(w.writes, i, i+1)
+	w.inFlight--
+	if !rejected {
+		w.writes = append(w.writes, write)
 	}
+	w.answered.Broadcast()
 }
 
-// all returns the writes so far.
+// all returns the writes so far, those in flight included: it waits for their answers.
 func (w *writeCounter) all() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]string(nil), w.writes...)
+	w.awaitAnswers()
+	return slices.Clone(w.writes)
 }
 
+// reset forgets the writes so far, those in flight included.
 func (w *writeCounter) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.awaitAnswers()
 	w.writes = nil
+}
+
+func (w *writeCounter) awaitAnswers() {
+	for w.inFlight > 0 {
+		w.answered.Wait()
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -99,7 +99,7 @@ func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controller
 		ctx:     t.Context(),
 		account: awslocal.New(options),
 		refused: refused,
-		writes:  &writeCounter{},
+		writes:  newWriteCounter(),
 		config: controllers.Config{
 			ClusterName:             "test",
 			RolePath:                "/podidentity/test/",
