@@ -29,6 +29,10 @@ LINT_MODULE := go tool -modfile=$(CURDIR)/go.tools.mod golangci-lint
 RACE ?= -race
 TESTFLAGS ?=
 
+# An older minor version of Kubernetes for tests and demo, such as 1.32: those of hack/controlplane.
+KUBERNETES ?=
+ASSETS := go run ./hack/assets $(KUBERNETES)
+
 .PHONY: help
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -40,7 +44,7 @@ help: ## List the targets.
 .PHONY: demo
 demo: assets build ## Run the local demo: control plane, AWS endpoint, operator. ONCE=1 exits when done.
 	@go build -o bin/demo ./hack/demo
-	@exec bin/demo $(if $(ONCE),--once)
+	@export KUBEBUILDER_ASSETS=$$($(ASSETS)) && exec bin/demo $(if $(ONCE),--once)
 
 ##@ Develop
 
@@ -82,12 +86,12 @@ verify: ## Fail if generated code, go.mod files or formatting are not up to date
 
 .PHONY: assets
 assets: ## Build the control plane for tests and demo into the cache directory, unless it exists.
-	@go run ./hack/assets
+	@$(ASSETS)
 
 .PHONY: test
-test: ## Run all tests, with the race detector, on a real control plane.
+test: ## Run all tests, with the race detector, on a real control plane; KUBERNETES=1.32 on one of that version.
 	@hack/check-race.sh $(RACE)
-	@assets=$$(go run ./hack/assets) && \
+	@assets=$$($(ASSETS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 	@# -shuffle also keeps Go from reusing results: it does not notice changes of files outside of a module.
 	@$(call in_modules,go test $(RACE) -shuffle=on $(TESTFLAGS) ./...)
@@ -96,7 +100,7 @@ test: ## Run all tests, with the race detector, on a real control plane.
 
 .PHONY: test-chart
 test-chart: ## Test the Helm chart: render, lint, and install, upgrade, roll back and uninstall it on a real control plane.
-	@assets=$$(go run ./hack/assets) && \
+	@assets=$$($(ASSETS)) && \
 		KUBEBUILDER_ASSETS=$$assets go -C test/chart test -shuffle=on -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: test-unit
@@ -111,7 +115,7 @@ SEED ?= 1
 .PHONY: chaos
 chaos: ## Run randomized fault-injection tests: 100 identities, for DURATION (3m), from SEED.
 	@hack/check-race.sh $(RACE)
-	@assets=$$(go run ./hack/assets) && \
+	@assets=$$($(ASSETS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos_' -count=1 -timeout 60m \
 		-chaos=$(DURATION) -identities=100 -seed=$(SEED)
 

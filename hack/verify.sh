@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Regenerates and formats everything, and fails if that changes any file, or if a file
-# uses a word of hack/words/words.txt.
+# has a word that is misspelled or in hack/words/words.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,3 +25,5 @@ if ! git --no-pager diff --exit-code "$before" "$after"; then
 	exit 1
 fi
 go run ./hack/words
+git ls-files --cached --others --exclude-standard -z '*.md' '*.go' '*.sh' '*.yaml' '*.yml' '*.tf' '*.tpl' '*.mts' |
+	xargs -0 go tool -modfile=go.tools.mod misspell -error -i importas

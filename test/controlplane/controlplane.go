@@ -49,6 +49,10 @@ type Options struct {
 	// own. Tokens can be requested for any audience regardless.
 	Audiences []string
 
+	// EmulatedVersion is an older minor version, such as 1.34, that the API server
+	// emulates: it serves the APIs and has the features of that version.
+	EmulatedVersion string
+
 	// StartTimeout bounds the start of the whole; by default 3 minutes, as even
 	// a small machine that also compiles something needs less.
 	StartTimeout time.Duration

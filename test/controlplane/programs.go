@@ -48,7 +48,11 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.run("kube-apiserver",
+	var emulation []string
+	if o.EmulatedVersion != "" {
+		emulation = []string{"--emulated-version=" + o.EmulatedVersion}
+	}
+	p, err := c.run("kube-apiserver", append(emulation,
 		"--etcd-servers="+c.etcd,
 		"--bind-address="+address,
 		"--secure-port="+port,
@@ -68,7 +72,7 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, o Options) error {
 		"--service-account-issuer="+c.Issuer,
 		"--service-account-jwks-uri="+c.URL+"/openid/v1/jwks",
 		"--api-audiences="+strings.Join(audiences, ","),
-	)
+	)...)
 	if err != nil {
 		return err
 	}

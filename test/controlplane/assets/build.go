@@ -9,18 +9,23 @@ import (
 	"time"
 )
 
-// Ensure returns the directory of the control plane's programs, as Locate does,
-// and builds them first when they are not there. It reports its progress to
+// Ensure returns the directory of the control plane's programs, as Locate does, or
+// those of a minor version of Kubernetes, such as 1.32, if minor is not empty; it
+// builds them first when they are not there. It reports its progress to
 // log. Any number of processes may call it at the same time: one builds, the
 // others wait for it, and none ever sees a half-made directory.
-func Ensure(ctx context.Context, log *os.File) (string, error) {
-	if dir := os.Getenv(Env); dir != "" {
+func Ensure(ctx context.Context, log *os.File, minor string) (string, error) {
+	if dir := os.Getenv(Env); dir != "" && minor == "" {
 		return given(dir)
 	}
-	r, err := recipe()
+	r, err := recipe(minor)
 	if err != nil {
 		return "", err
 	}
+	return r.ensure(ctx, log)
+}
+
+func (r Recipe) ensure(ctx context.Context, log *os.File) (string, error) {
 	if r.Built() {
 		return r.Dir, nil
 	}
@@ -37,7 +42,7 @@ func Ensure(ctx context.Context, log *os.File) (string, error) {
 		return r.Dir, nil
 	}
 	if err := r.build(ctx, out); err != nil {
-		return "", fmt.Errorf("building the Kubernetes v%s control plane: %w", r.Version, err)
+		return "", fmt.Errorf("building the %s: %w", r.Title, err)
 	}
 	return r.Dir, nil
 }
@@ -46,9 +51,9 @@ func Ensure(ctx context.Context, log *os.File) (string, error) {
 // caller holds the lock.
 func (r Recipe) build(ctx context.Context, out *display) error {
 	began := time.Now()
-	out.linef("Kubernetes v%s control plane (%s): not built yet on this machine.", r.Version, strings.Join(Programs(), ", "))
+	out.linef("%s (%s): not built yet on this machine.", r.Title, strings.Join(r.Programs, ", "))
 	out.linef("Building it once into %s", r.Dir)
-	out.linef("This takes about 13 minutes on 2 cores the first time, and seconds from then on.")
+	out.linef("This takes about %d minutes on 2 cores the first time, and seconds from then on.", r.Minutes)
 
 	g, note, err := newToolchain(ctx, r.Source)
 	if err != nil {
@@ -70,7 +75,7 @@ func (r Recipe) build(ctx context.Context, out *display) error {
 	if err := r.compile(ctx, g, todo, filepath.Join(tmp, program), out); err != nil {
 		return err
 	}
-	for _, name := range Programs() {
+	for _, name := range r.Programs {
 		if err := os.Symlink(program, filepath.Join(tmp, name)); err != nil {
 			return err
 		}
@@ -82,7 +87,7 @@ func (r Recipe) build(ctx context.Context, out *display) error {
 	if err := os.Rename(tmp, r.Dir); err != nil {
 		return err
 	}
-	out.linef("Control plane built in %s.", time.Since(began).Round(time.Second))
+	out.linef("%s built in %s.", r.Title, time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -132,7 +137,7 @@ func (r Recipe) compile(ctx context.Context, g toolchain, todo *worklist, file s
 	out.linef("%s", p.opening())
 	// No -trimpath, and the default CGO_ENABLED: both are part of the keys of
 	// Go's build cache, and the operator's own build shares what it can.
-	cmd := g.command(ctx, "build", "-v", "-ldflags", r.ldflags(), "-o", file, ".")
+	cmd := g.command(ctx, "build", "-v", "-ldflags", "-s -w "+r.stamp, "-o", file, ".")
 	err := watch(cmd, out.period, p.line, func() { out.status(p.status(time.Now())) })
 	out.clear()
 	if err != nil {

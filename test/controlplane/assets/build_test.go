@@ -30,9 +30,11 @@ func TestBuild_InstallsTheBinaries(t *testing.T) {
 	root := checkout(t, tiny())
 	cache := t.TempDir()
 	r := Recipe{
-		Source:  filepath.Join(root, "hack", "controlplane"),
-		Version: "1.37.2",
-		Dir:     filepath.Join(cache, "k8s-1.37.2-0"),
+		Title:    "Kubernetes",
+		Programs: Programs(),
+		Source:   filepath.Join(root, "hack", "controlplane"),
+		Version:  "1.37.2",
+		Dir:      filepath.Join(cache, "k8s-1.37.2-0"),
 	}
 	killed := programs(t, r.Dir+".tmp-1", "controlplane")
 	out := &display{w: os.Stderr, period: time.Hour}
@@ -42,7 +44,7 @@ func TestBuild_InstallsTheBinaries(t *testing.T) {
 	}
 
 	if !r.Built() {
-		t.Errorf("missing: %v", missing(r.Dir))
+		t.Errorf("missing: %v", missing(r.Dir, r.Programs))
 	}
 	said, err := exec.CommandContext(t.Context(), filepath.Join(r.Dir, "kubectl")).CombinedOutput()
 	if err != nil || string(said) != "hello\n" {

@@ -18,7 +18,7 @@ func Locate() (string, error) {
 	if dir := os.Getenv(Env); dir != "" {
 		return given(dir)
 	}
-	r, err := recipe()
+	r, err := recipe("")
 	if err != nil {
 		return "", err
 	}
@@ -28,8 +28,9 @@ func Locate() (string, error) {
 	return r.Dir, nil
 }
 
-// recipe returns the recipe of the checkout that the working directory lies in.
-func recipe() (Recipe, error) {
+// recipe returns the recipe, for a minor version of Kubernetes or the default one, of
+// the checkout that the working directory lies in.
+func recipe(minor string) (Recipe, error) {
 	root, err := Root(".")
 	if err != nil {
 		return Recipe{}, err
@@ -38,7 +39,7 @@ func recipe() (Recipe, error) {
 	if err != nil {
 		return Recipe{}, fmt.Errorf("finding the cache directory to build the control plane into: %w", err)
 	}
-	return NewRecipe(root, cache)
+	return NewRecipe(root, cache, minor)
 }
 
 // given checks a directory that the user chose, and returns its absolute path.
@@ -47,7 +48,7 @@ func given(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s=%s: %w", Env, dir, err)
 	}
-	lacks := missing(abs)
+	lacks := missing(abs, Programs())
 	if len(lacks) == 0 {
 		return abs, nil
 	}

@@ -80,7 +80,7 @@ func TestLocate_BuiltEarlier(t *testing.T) {
 		t.Errorf("Locate() before the build = %s, %v, want an error that says what to run", dir, err)
 	}
 
-	r, err := recipe()
+	r, err := recipe("")
 	if err != nil {
 		t.Fatal(err)
 	}

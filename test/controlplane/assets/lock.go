@@ -43,7 +43,7 @@ func acquire(ctx context.Context, f *os.File, out *display) error {
 		}
 		if now := time.Now(); now.Sub(shown) >= out.period {
 			shown = now
-			out.status(fmt.Sprintf("waiting for process %s, which builds the control plane, for %s so far",
+			out.status(fmt.Sprintf("waiting for process %s, which builds the same, for %s so far",
 				holder(f), now.Sub(began).Round(time.Second)))
 		}
 		select {

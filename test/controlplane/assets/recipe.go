@@ -7,6 +7,9 @@
 // is built once for each user into the cache directory, under a name that holds
 // its version and a hash of its sources, and is shared by all checkouts.
 //
+// A module inside of it, such as hack/controlplane/1.32, is that of another version
+// of Kubernetes, which is built for those who ask for it.
+//
 // The package needs nothing but the standard library, so that the build can
 // start before any other module is downloaded.
 package assets
@@ -24,7 +27,7 @@ import (
 const (
 	source  = "hack/controlplane" // where the nested module is, below the root of the checkout
 	project = "podidentity-operator"
-	program = "controlplane" // the file that the links of Programs point at
+	program = "program" // the file that the links of a recipe's programs point at
 )
 
 // Programs are the names that a directory of assets must hold.
@@ -34,35 +37,52 @@ func Programs() []string {
 
 // Recipe says what is built, from where, and where to.
 type Recipe struct {
-	Source  string // directory of the nested module
-	Version string // Kubernetes version without the v, such as 1.37.2
-	Dir     string // directory that holds, or will hold, the programs
+	Title    string   // what is built, such as Kubernetes v1.37.2 control plane
+	Programs []string // names that the one program is called by
+	Source   string   // directory of the nested module
+	Version  string   // without the v, such as 1.37.2
+	Dir      string   // directory that holds, or will hold, the programs
+	Minutes  int      // that the build takes on 2 cores with an empty cache
+
+	stamp string // flags of the linker that set the version
 }
 
-// NewRecipe reads the recipe of the checkout at root. Its directory lies below
-// cache, which is the user's cache directory.
-func NewRecipe(root, cache string) (Recipe, error) {
-	r := Recipe{Source: filepath.Join(root, filepath.FromSlash(source))}
-	hash := sha256.New()
-	for _, name := range []string{"go.sum", "go.mod", "main.go"} {
-		content, err := os.ReadFile(filepath.Join(r.Source, name))
-		if err != nil {
-			return Recipe{}, fmt.Errorf("reading the control plane's module: %w", err)
-		}
-		hash.Write(content)
-		if name == "go.mod" {
-			r.Version = strings.TrimPrefix(required(string(content), "k8s.io/kubernetes"), "v")
-		}
+// NewRecipe reads the recipe of the checkout at root for a minor version of
+// Kubernetes, such as 1.32, or for the default one if minor is empty. Its directory
+// lies below cache, which is the user's cache directory.
+func NewRecipe(root, cache, minor string) (Recipe, error) {
+	modules := filepath.Join(root, filepath.FromSlash(source))
+	r, err := readRecipe(modules, cache)
+	if err != nil || minor == "" || strings.HasPrefix(r.Version, minor+".") {
+		return r, err
 	}
-	if r.Version == "" {
-		return Recipe{}, fmt.Errorf("%s/go.mod does not require k8s.io/kubernetes", source)
+	other, err := readRecipe(filepath.Join(modules, minor), cache)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || !filepath.IsLocal(minor):
+		return Recipe{}, fmt.Errorf("Kubernetes %s cannot be built: there are v%s, the default, and the modules in %s/", minor, r.Version, source)
+	case err != nil:
+		return Recipe{}, err
+	case !strings.HasPrefix(other.Version, minor+"."):
+		return Recipe{}, fmt.Errorf("%s/%s/go.mod requires k8s.io/kubernetes v%s", source, minor, other.Version)
 	}
-	r.Dir = filepath.Join(cache, project, fmt.Sprintf("k8s-%s-%.6x", r.Version, hash.Sum(nil)))
+	return other, nil
+}
+
+// readRecipe reads the recipe of a control plane in a directory.
+func readRecipe(dir, cache string) (Recipe, error) {
+	r, err := readModule(dir, "k8s.io/kubernetes", filepath.Join(cache, project, "k8s"))
+	if err != nil {
+		return Recipe{}, err
+	}
+	r.Title = "Kubernetes v" + r.Version + " control plane"
+	r.Programs = Programs()
+	r.Minutes = 13
+	r.stamp = r.ldflags()
 	return r, nil
 }
 
 // Built tells whether all programs are in place.
-func (r Recipe) Built() bool { return len(missing(r.Dir)) == 0 }
+func (r Recipe) Built() bool { return len(missing(r.Dir, r.Programs)) == 0 }
 
 // ldflags stamp the version into the program: without them the server calls
 // itself v0.0.0-master, which version constraints refuse.
@@ -70,7 +90,7 @@ func (r Recipe) ldflags() string {
 	const pkg = "k8s.io/component-base/version."
 	major, rest, _ := strings.Cut(r.Version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
-	return fmt.Sprintf("-s -w -X %[1]sgitVersion=v%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s",
+	return fmt.Sprintf("-X %[1]sgitVersion=v%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s",
 		pkg, r.Version, major, minor)
 }
 
@@ -93,6 +113,38 @@ func Root(dir string) (string, error) {
 	}
 }
 
+// readModule reads a nested module that makes a program of a version of module. Its
+// directory is called after a hash of its sources, too.
+func readModule(dir, module, target string) (Recipe, error) {
+	sources := []string{"go.sum", "go.mod", "main.go"}
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return Recipe{}, err
+	}
+	for _, file := range files {
+		if name := filepath.Base(file); name != "main.go" && !strings.HasSuffix(name, "_test.go") {
+			sources = append(sources, name)
+		}
+	}
+	r := Recipe{Source: dir}
+	hash := sha256.New()
+	for _, name := range sources {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return Recipe{}, fmt.Errorf("reading the module to build: %w", err)
+		}
+		hash.Write(content)
+		if name == "go.mod" {
+			r.Version = strings.TrimPrefix(required(string(content), module), "v")
+		}
+	}
+	if r.Version == "" {
+		return Recipe{}, fmt.Errorf("%s/go.mod does not require %s", dir, module)
+	}
+	r.Dir = fmt.Sprintf("%s-%s-%.6x", target, r.Version, hash.Sum(nil))
+	return r, nil
+}
+
 // required returns the version of module that the text of a go.mod file
 // requires, or "".
 func required(gomod, module string) string {
@@ -107,9 +159,9 @@ func required(gomod, module string) string {
 
 // missing returns which programs dir lacks: all of them if there is no such
 // directory.
-func missing(dir string) []string {
+func missing(dir string, programs []string) []string {
 	var names []string
-	for _, name := range Programs() {
+	for _, name := range programs {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 			names = append(names, name)

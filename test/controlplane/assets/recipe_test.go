@@ -37,7 +37,7 @@ func sources() map[string]string {
 func TestRecipe_NamesVersionsAndFlags(t *testing.T) {
 	root := checkout(t, sources())
 
-	r, err := NewRecipe(root, "/cache")
+	r, err := NewRecipe(root, "/cache", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestRecipe_NamesVersionsAndFlags(t *testing.T) {
 	if parent != "/cache/podidentity-operator/" || !strings.HasPrefix(base, "k8s-1.37.2-") || len(base) != len("k8s-1.37.2-")+12 {
 		t.Errorf("Dir = %q, want /cache/podidentity-operator/k8s-1.37.2-<12 hex digits>", r.Dir)
 	}
-	const want = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2" +
+	const want = "-X k8s.io/component-base/version.gitVersion=v1.37.2" +
 		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
 	if diff := cmp.Diff(want, r.ldflags()); diff != "" {
 		t.Errorf("ldflags: -want, +got:\n%s", diff)
@@ -63,7 +63,7 @@ func TestRecipe_ChangesWithItsSources(t *testing.T) {
 		if changed != "" {
 			files[changed] += "\n// changed"
 		}
-		r, err := NewRecipe(checkout(t, files), "/cache")
+		r, err := NewRecipe(checkout(t, files), "/cache", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,11 +96,68 @@ func TestRecipe_RejectsIncompleteModules(t *testing.T) {
 			t.Log(tc.reason)
 			files := sources()
 			tc.change(files)
-			_, err := NewRecipe(checkout(t, files), "/cache")
+			_, err := NewRecipe(checkout(t, files), "/cache", "")
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("NewRecipe(...): got %v, want an error with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// Who asks for another version gets it, or hears which there are.
+func TestRecipe_OfAnotherVersionOnRequest(t *testing.T) {
+	root := checkout(t, sources())
+	for dir, version := range map[string]string{"1.32": "1.32.13", "1.33": "1.34.0"} {
+		module := filepath.Join(root, "hack", "controlplane", dir)
+		if err := os.Mkdir(module, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range sources() {
+			content = strings.ReplaceAll(content, "v1.37.2", "v"+version)
+			if err := os.WriteFile(filepath.Join(module, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for minor, want := range map[string]string{
+		"":        "1.37.2",
+		"1.37":    "1.37.2",
+		"1.32":    "1.32.13",
+		"1.33":    "requires k8s.io/kubernetes v1.34.0",
+		"1.3":     "Kubernetes 1.3 cannot be built: there are v1.37.2, the default, and the modules in hack/controlplane/",
+		"../1.32": "cannot be built",
+	} {
+		r, err := NewRecipe(root, "/cache", minor)
+		if err == nil && r.Version != want || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("NewRecipe(..., %q) = %+v, %v, want %s", minor, r, err, want)
+		}
+	}
+}
+
+// The program is the same in all versions; only what it is made of differs.
+func TestRecipe_IsOneProgramInAllVersions(t *testing.T) {
+	root, err := Root(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := filepath.Join(root, "hack", "controlplane")
+	others, err := filepath.Glob(filepath.Join(module, "*", "main.go"))
+	if err != nil || len(others) == 0 {
+		t.Fatalf("modules of other versions: %v, %v", others, err)
+	}
+	want, err := os.ReadFile(filepath.Join(module, "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range others {
+		got, err := os.ReadFile(other)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s differs from hack/controlplane/main.go (%v)", other, err)
+		}
+		minor := filepath.Base(filepath.Dir(other))
+		if r, err := NewRecipe(root, "/cache", minor); err != nil {
+			t.Errorf("Kubernetes %s: %+v, %v", minor, r, err)
+		}
 	}
 }
 
@@ -128,7 +185,7 @@ func TestVersions_MatchTheOperators(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewRecipe(root, "/cache")
+	r, err := NewRecipe(root, "/cache", "")
 	if err != nil {
 		t.Fatal(err)
 	}
