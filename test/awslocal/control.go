@@ -14,6 +14,7 @@ const controlPrefix = "/_awslocal/"
 //	POST /_awslocal/reset   empties the account and the counts
 //	GET  /_awslocal/faults  the faults in force
 //	POST /_awslocal/faults  replaces them; {} ends them
+//	POST /_awslocal/access  adds uses of roles to IAM's records: a list of Access
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "GET " + controlPrefix + "calls":
@@ -31,9 +32,20 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 		}
 		s.SetFaults(f)
 		writeJSON(w, http.StatusOK, s.Faults())
+	case "POST " + controlPrefix + "access":
+		var all []Access
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&all)
+		if err == nil {
+			err = s.Record(all...)
+		}
+		if err != nil {
+			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+			return
+		}
+		writeJSON(w, http.StatusOK, struct{}{})
 	default:
 		writeJSON(w, http.StatusNotFound, map[string]string{
-			"error": "want GET calls, POST reset, GET faults or POST faults below " + controlPrefix,
+			"error": "want GET calls, POST reset, GET faults, POST faults or POST access below " + controlPrefix,
 		})
 	}
 }

@@ -69,7 +69,7 @@ func (c *call) roleDetail(r *role) model.Struct {
 	out["RolePolicyList"] = inline
 	out["AttachedManagedPolicies"] = attachedPolicies(r.attached)
 	out["Tags"] = tagValues(r.tags)
-	out["RoleLastUsed"] = model.Struct{}
+	out["RoleLastUsed"] = c.lastUsed(r)
 	return out
 }
 

@@ -163,6 +163,7 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 	if err := c.authenticate(req); err != nil {
 		return nil, err
 	}
+	c.recordCaller(req.signature.region)
 	if c.in, err = decode(); err != nil {
 		return nil, err
 	}

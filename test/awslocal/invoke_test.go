@@ -24,6 +24,7 @@ var named = map[string]any{
 	"PolicyDocument": readS3, "AssumeRolePolicyDocument": ec2Trust, "PermissionsBoundary": policyARN("b"), "Description": "d",
 	"AWSServiceName": "elasticloadbalancing.amazonaws.com", "DeletionTaskId": "task" + elbRole + "/1",
 	"Tags": []iamtypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}}, "TagKeys": []string{"k"}, "ThumbprintList": []string{strings.Repeat("a", 40)},
+	"Arn": "arn:aws:iam::123456789012:role/path/r", "JobId": strings.Repeat("0", 36),
 	"RoleArn": roleARN("r"), "RoleSessionName": "session", "WebIdentityToken": "token",
 
 	"name": "c", "clusterName": "c", "associationId": "a-1", "namespace": "n", "serviceAccount": "s", "roleArn": roleARN("r"),

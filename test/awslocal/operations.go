@@ -65,6 +65,9 @@ func iamOperations() map[string]operation {
 
 		"GetAccountAuthorizationDetails": read(getAccountAuthorizationDetails),
 		"GetAccountSummary":              read(getAccountSummary),
+
+		"GenerateServiceLastAccessedDetails": read(generateServiceLastAccessedDetails),
+		"GetServiceLastAccessedDetails":      read(getServiceLastAccessedDetails),
 	}
 }
 

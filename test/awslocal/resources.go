@@ -59,6 +59,13 @@ var resourceKinds = []struct {
 		"PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "AttachRolePolicy", "DetachRolePolicy", "ListAttachedRolePolicies",
 		"PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "ListInstanceProfilesForRole", "DeleteServiceLinkedRole",
 	}, func(c *call) resource { return c.roleResource(c.in.Str("RoleName")) }},
+	{[]string{"GenerateServiceLastAccessedDetails"}, func(c *call) resource {
+		found := resource{arn: c.in.Str("Arn")}
+		if r := c.roleOfARN(found.arn); r != nil {
+			found.tags = r.tags
+		}
+		return found
+	}},
 	{[]string{"CreateServiceLinkedRole"}, func(c *call) resource {
 		principal := c.in.Str("AWSServiceName")
 		service, _ := linkedServiceOf(principal)

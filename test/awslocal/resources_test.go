@@ -39,7 +39,8 @@ var aboutResources = map[string][]string{
 	"policy path /":                                {"ListPolicies"},
 	"arn:aws:iam::123456789012:instance-profile/":  {"ListInstanceProfiles"},
 	"arn:aws:iam::123456789012:oidc-provider/*":    {"ListOpenIDConnectProviders"},
-	"*": {"GetAccountSummary", "GetAccountAuthorizationDetails"},
+	"*":                                     {"GetAccountSummary", "GetAccountAuthorizationDetails", "GetServiceLastAccessedDetails"},
+	"arn:aws:iam::123456789012:role/path/r": {"GenerateServiceLastAccessedDetails"},
 	"arn:aws:eks:us-east-1:123456789012:cluster/*": {"ListClusters"},
 	"arn:aws:eks:us-east-1:123456789012:cluster/c": {
 		"CreateCluster", "DescribeCluster", "DeleteCluster", "CreatePodIdentityAssociation", "ListPodIdentityAssociations",

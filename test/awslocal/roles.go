@@ -63,7 +63,7 @@ func getRole(c *call) (model.Struct, error) {
 	}
 	out := roleItem(r)
 	addBoundary(out, r)
-	out["RoleLastUsed"] = model.Struct{}
+	out["RoleLastUsed"] = c.lastUsed(r)
 	if len(r.tags) > 0 {
 		out["Tags"] = tagValues(r.tags)
 	}

@@ -63,8 +63,8 @@ func iamScenarios() map[string][]scenario {
 			actions: []string{
 				"AddClientIDToOpenIDConnectProvider", "AddRoleToInstanceProfile", "AttachRolePolicy", "CreatePolicyVersion", "DeleteInstanceProfile",
 				"DeleteOpenIDConnectProvider", "DeletePolicy", "DeletePolicyVersion", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
-				"DeleteServiceLinkedRole", "DetachRolePolicy", "GetInstanceProfile", "GetOpenIDConnectProvider", "GetPolicy", "GetPolicyVersion",
-				"GetRole", "GetRolePolicy", "GetServiceLinkedRoleDeletionStatus", "ListAttachedRolePolicies", "ListEntitiesForPolicy",
+				"DeleteServiceLinkedRole", "DetachRolePolicy", "GenerateServiceLastAccessedDetails", "GetInstanceProfile", "GetOpenIDConnectProvider", "GetPolicy", "GetPolicyVersion",
+				"GetRole", "GetRolePolicy", "GetServiceLastAccessedDetails", "GetServiceLinkedRoleDeletionStatus", "ListAttachedRolePolicies", "ListEntitiesForPolicy",
 				"ListInstanceProfileTags", "ListInstanceProfilesForRole", "ListOpenIDConnectProviderTags", "ListPolicyTags", "ListPolicyVersions",
 				"ListRolePolicies", "ListRoleTags", "PutRolePermissionsBoundary", "PutRolePolicy", "RemoveClientIDFromOpenIDConnectProvider",
 				"RemoveRoleFromInstanceProfile", "SetDefaultPolicyVersion", "TagInstanceProfile", "TagOpenIDConnectProvider", "TagPolicy", "TagRole",
@@ -104,6 +104,10 @@ func iamScenarios() map[string][]scenario {
 			reason:  "The service has but one role.",
 			with:    map[string]any{"CustomSuffix": "x"},
 			actions: []string{"CreateServiceLinkedRole"},
+		}, {
+			reason:  "No entity has such an ARN.",
+			with:    map[string]any{"Arn": "arn:aws:iam::123456789012:oidc-provider/x"},
+			actions: []string{"GenerateServiceLastAccessedDetails"},
 		}, {
 			reason:  "No task has such a name.",
 			with:    map[string]any{"DeletionTaskId": "x"},

@@ -153,7 +153,7 @@ var fromInside = map[string][]inside{
 		},
 	}, {
 		reason:  "Faults in names and keys are reported as ValidationError.",
-		actions: []string{"UntagInstanceProfile"},
+		actions: []string{"GetServiceLastAccessedDetails", "UntagInstanceProfile"},
 	}},
 	"LimitExceeded": {{
 		reason: "What takes away exceeds no quota.",

@@ -70,6 +70,8 @@ type Server struct {
 	history  []version  // newest last; older ones are kept while a caller may still see them
 	sessions map[string]*session
 	calls    map[string]int
+	usages   map[string]*usage  // by role ID
+	reports  map[string]*report // by job ID
 }
 
 // version is the state of the account from a moment on.
@@ -153,6 +155,8 @@ func (s *Server) Reset() {
 	s.history = []version{{state: newState()}}
 	s.sessions = map[string]*session{}
 	s.calls = map[string]int{}
+	s.usages = map[string]*usage{}
+	s.reports = map[string]*report{}
 	s.keys.prune()
 	s.faults.set(s.options.Faults)
 }
