@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -101,12 +102,14 @@ func (d *driftChecker) check(ctx context.Context) error {
 	defer func() { driftCheckDuration.Observe(d.clock.Since(began).Seconds()) }()
 	if d.pending() && len(candidates) == 0 {
 		d.recordResults(ctx, nil, plan.RoleSnapshot{}, began) // a start without ready identities costs no call
+		recordLastUse(list.Items, plan.RoleSnapshot{}, began)
 		return nil
 	}
 	d.checkPolicies(ctx, list.Items)
 	if d.cost > cheapCheck && d.cost >= readCost(candidates) && d.skipped < remeasureAfter {
 		d.skipped++
 		d.recordResults(ctx, candidates, plan.RoleSnapshot{}, began)
+		recordLastUse(list.Items, plan.RoleSnapshot{}, began)
 		return nil
 	}
 	snapshot, err := d.lister.ListAll(ctx, cluster.RolePath)
@@ -119,6 +122,7 @@ func (d *driftChecker) check(ctx context.Context) error {
 	}
 	d.cost, d.skipped = snapshot.Calls, 0
 	d.recordResults(ctx, candidates, snapshot, began)
+	recordLastUse(list.Items, snapshot, began)
 	if snapshot.Roles == nil {
 		return nil // the bulk read was denied
 	}
@@ -183,20 +187,24 @@ func readCost(candidates []candidate) int {
 	return cost
 }
 
-// recordResults caches the roles that are in sync, and queues the others.
+// recordResults caches the roles that are in sync, and queues the others. It also
+// queues identities whose status lacks a day of use: their reconcile makes no call.
 func (d *driftChecker) recordResults(ctx context.Context, candidates []candidate, snapshot plan.RoleSnapshot, began time.Time) {
-	var suspects []*v1alpha1.PodIdentity
+	var suspects, used []*v1alpha1.PodIdentity
 	for _, c := range candidates {
 		found := d.cachedIfInSync(c, snapshot, began)
-		if d.roleCache.recordCheck(c.obj.UID, began, found) && found == nil {
+		switch recorded := d.roleCache.recordCheck(c.obj.UID, began, found); {
+		case recorded && found == nil:
 			suspects = append(suspects, c.obj)
+		case recorded && hasNewUse(c.obj.Status.Role, &found.status):
+			used = append(used, c.obj)
 		}
 	}
 	d.done.Store(true)
 	driftCheckLastSuccess.Set(float64(began.Unix()))
 	driftCheckRequests.Set(float64(snapshot.Calls))
 	driftCheckSuspects.Set(float64(len(suspects)))
-	for _, obj := range suspects {
+	for _, obj := range slices.Concat(suspects, used) {
 		select {
 		case d.suspects <- event.GenericEvent{Object: obj}:
 		case <-ctx.Done():
@@ -214,7 +222,7 @@ func (d *driftChecker) cachedIfInSync(c candidate, snapshot plan.RoleSnapshot, b
 	}
 	return &cachedRole{
 		desired:     c.desired,
-		status:      v1alpha1.RoleStatus{Name: found.Name, ARN: found.ARN, ID: found.ID},
+		status:      roleStatus(found),
 		observedAt:  began,
 		readAt:      began,
 		assumableAt: earliest(found.CreatedAt, began).Add(d.config.IAMPropagationDelay),

@@ -75,6 +75,11 @@ var (
 		Help: "Roles of this cluster whose PodIdentity does not exist, by kind: leaked or retained.",
 	}, []string{"kind"})
 
+	identitiesByLastUse = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "podidentity_identities_by_last_use",
+		Help: "PodIdentities with a role, by its last use: used (within 90 days), unused (not for 90 days), never (not in the 90 days or more that it exists), new (not yet) or unknown.",
+	}, []string{"use"})
+
 	otherClusterRoles = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "podidentity_other_cluster_roles",
 		Help: "Roles under the operator's path that another cluster with the same name created.",
@@ -86,7 +91,7 @@ var collectors = []prometheus.Collector{
 	driftCorrected, changesMade, failures,
 	awsRequests, awsRequestDuration, rateLimitWait,
 	driftCheckDuration, driftCheckLastSuccess, driftCheckRequests, driftCheckSuspects,
-	issuerReady, orphanedRoles, otherClusterRoles,
+	issuerReady, orphanedRoles, otherClusterRoles, identitiesByLastUse,
 }
 
 func init() { metrics.Registry.MustRegister(collectors...) }

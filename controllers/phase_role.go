@@ -199,7 +199,8 @@ func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, erro
 
 func (s *scope) setObserved(observed *plan.Observed) {
 	s.observed = observed
-	s.role = &v1alpha1.RoleStatus{Name: observed.Name, ARN: observed.ARN, ID: observed.ID}
+	role := roleStatus(observed)
+	s.role = &role
 }
 
 // errNotOwned is the error for a role of another owner. It does not name the owner,

@@ -26,7 +26,7 @@ func setStatus(s *scope, err error) {
 	status := &s.obj.Status
 	s.drop(v1alpha1.ConditionSuspended)
 	if s.role != nil {
-		status.Role = s.role
+		status.Role = withLastUse(s.role, status.Role)
 	}
 	status.Plan = planned(s)
 	if err != nil && fault.KindOf(err) == fault.Transient {

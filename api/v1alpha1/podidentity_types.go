@@ -22,6 +22,7 @@ const (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it is or is not ready"
 // +kubebuilder:printcolumn:name="ServiceAccount",type=string,JSONPath=`.status.serviceAccount.name`,description="The ServiceAccount whose pods have the identity"
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.status.role.arn`,priority=1,description="The IAM role"
+// +kubebuilder:printcolumn:name="Last used",type=date,JSONPath=`.status.role.lastUsedTime`,priority=1,description="How long ago a pod last used the role, to the day"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:selectablefield:JSONPath=`.spec.serviceAccount.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.role.arn`

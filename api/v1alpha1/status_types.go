@@ -72,6 +72,14 @@ type RoleStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	ID string `json:"id,omitempty"`
+
+	// lastUsedTime is the day, in UTC, on which a pod last used the role in a request to
+	// AWS, with hours and minutes set to zero. It follows the use by up to four hours and
+	// one drift check. It is absent if the role was never used, if its last use was more
+	// than 400 days ago when the operator first read the role, and if the operator does
+	// not know.
+	// +optional
+	LastUsedTime *metav1.Time `json:"lastUsedTime,omitempty"`
 }
 
 // ServiceAccountStatus names a ServiceAccount and reports how it is managed.

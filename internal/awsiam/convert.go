@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
@@ -38,7 +39,16 @@ func observed(role *iamtypes.Role) *plan.Observed {
 	if role.PermissionsBoundary != nil {
 		found.Boundary = aws.ToString(role.PermissionsBoundary.PermissionsBoundaryArn)
 	}
+	found.LastUsedAt = lastUsed(role.RoleLastUsed)
 	return found
+}
+
+// lastUsed returns the time of a RoleLastUsed, zero if it has none. ListRoles omits it.
+func lastUsed(u *iamtypes.RoleLastUsed) time.Time {
+	if u == nil {
+		return time.Time{}
+	}
+	return aws.ToTime(u.LastUsedDate)
 }
 
 // document returns a policy as AWS hands it out, in canonical form. What is not

@@ -70,7 +70,7 @@ func (r *Roles) details(ctx context.Context, path string, fleet *plan.RoleSnapsh
 // mergeDetail returns a role from what the two lists tell of it.
 func mergeDetail(role *iamtypes.Role, detail iamtypes.RoleDetail) *plan.Observed {
 	found := observed(role)
-	found.Tags = tagMap(detail.Tags)
+	found.Tags, found.LastUsedAt = tagMap(detail.Tags), lastUsed(detail.RoleLastUsed)
 	if detail.PermissionsBoundary != nil {
 		found.Boundary = aws.ToString(detail.PermissionsBoundary.PermissionsBoundaryArn)
 	}

@@ -120,6 +120,9 @@ type Observed struct {
 	ARN       string
 	ID        string // AROA…
 	CreatedAt time.Time
+	// LastUsedAt is when the role's credentials last signed a request, zero if IAM knows
+	// of none: its records go back 400 days, and are up to four hours old.
+	LastUsedAt time.Time
 	// InstanceProfiles that contain the role, sorted. They are read only before the
 	// role is deleted.
 	InstanceProfiles []string
