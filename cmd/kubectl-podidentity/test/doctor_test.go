@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
@@ -38,8 +39,8 @@ func (e *env) doctor() {
 				MatchLabels: map[string]v1alpha1.LabelValue{"podidentity.test/none": "x"},
 			}},
 		}))
-		e.createTaggedRole("left-behind", clusterName)
-		e.createTaggedRole("of-stage", "stage")
+		e.createTaggedRole("left-behind", plan.Owner{Cluster: clusterName, ClusterID: e.clusterID(), Namespace: "gone", Name: "left-behind", UID: "0"}, nil)
+		e.createTaggedRole("of-stage", plan.Owner{Cluster: "stage", ClusterID: "stage", Namespace: "gone", Name: "of-stage", UID: "0"}, nil)
 		e.expect(trusted, 1, with(noNodes, map[string]string{"guardrails": "warning", "orphans": "warning", "neighbours": "broken"}))
 	})
 	e.Run("OldPolicy", func(t *testing.T) {
@@ -121,11 +122,20 @@ func (e *env) deployOperator() {
 	})
 }
 
-// createTaggedRole creates a role below the operator's path with the tags of an
-// identity that does not exist.
-func (e *env) createTaggedRole(name, cluster string) {
+// clusterID returns the UID of namespace kube-system.
+func (e *env) clusterID() string {
 	e.Helper()
-	tags := plan.Owner{Cluster: cluster, Namespace: "gone", Name: name, UID: "0"}.Tags()
+	system := &corev1.Namespace{}
+	e.must(e.user.Get(e.Context(), client.ObjectKey{Name: metav1.NamespaceSystem}, system))
+	return string(system.UID)
+}
+
+// createTaggedRole creates a role below the operator's path with the tags of an owner,
+// and more.
+func (e *env) createTaggedRole(name string, owner plan.Owner, more map[string]string) {
+	e.Helper()
+	tags := owner.Tags()
+	maps.Copy(tags, more)
 	input := &iam.CreateRoleInput{
 		RoleName: &name, Path: aws.String("/podidentity/" + clusterName + "/"),
 		AssumeRolePolicyDocument: aws.String(trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "x"})),

@@ -106,6 +106,7 @@ func (e *env) openAccount() {
 	pool.AppendCertsFromPEM(e.cluster.CAData)
 	e.account = awslocal.New(awslocal.Options{
 		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"},
+		Quotas: map[string]int{"RolesQuota": 5000},
 	})
 	server := httptest.NewServer(simulator{e.account})
 	e.Cleanup(server.Close)
@@ -182,6 +183,19 @@ func build(t *testing.T, path, program string) {
 	}
 }
 
+// command returns kubectl with arguments, as the user would run it: with the plugin,
+// and kubectl itself, in PATH.
+func (e *env) command(vars map[string]string, args ...string) *exec.Cmd {
+	e.Helper()
+	all := maps.Clone(vars)
+	all["PATH"] = strings.Join([]string{e.bin, e.cluster.AssetsDir, "/usr/bin", "/bin"}, ":")
+	all["KUBECACHEDIR"] = e.TempDir()
+	all["HOME"] = e.TempDir()
+	cmd := exec.CommandContext(e.Context(), filepath.Join(e.cluster.AssetsDir, "kubectl"), args...)
+	cmd.Env = controlplane.Environ(all)
+	return cmd
+}
+
 // run is what a run of the plugin ended with.
 type run struct {
 	code           int
@@ -195,11 +209,7 @@ func (e *env) kubectl(vars map[string]string, args ...string) run {
 	for _, m := range []map[string]string{e.vars, vars} {
 		maps.Copy(all, m)
 	}
-	all["PATH"] = e.bin + ":/usr/bin:/bin"
-	all["KUBECACHEDIR"] = e.TempDir()
-	all["HOME"] = e.TempDir()
-	cmd := exec.CommandContext(e.Context(), filepath.Join(e.cluster.AssetsDir, "kubectl"), append([]string{"podidentity"}, args...)...)
-	cmd.Env = controlplane.Environ(all)
+	cmd := e.command(all, append([]string{"podidentity"}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

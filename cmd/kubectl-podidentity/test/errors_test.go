@@ -13,7 +13,7 @@ import (
 // A cluster without the operator has no PodIdentities.
 func (e *env) withoutCRDs() {
 	e.Helper()
-	for _, verb := range [][]string{{"status"}, {"status", "checkout"}, {"status", "-A"}, {"reconcile", "checkout"}, {"verify", "checkout"}, {"restart", "checkout"}} {
+	for _, verb := range [][]string{{"status"}, {"status", "checkout"}, {"status", "-A"}, {"reconcile", "checkout"}, {"verify", "checkout"}, {"restart", "checkout"}, {"orphans", "--cluster-name", clusterName}, {"audit"}, {"suggest", "checkout"}} {
 		e.oneLine(e.kubectl(nil, verb...), "does not serve iam.podidentity.io/v1alpha1", "--context")
 	}
 	file := e.file("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\nmetadata: {name: checkout}\n")
@@ -51,6 +51,15 @@ func (e *env) errors() {
 		"ExpiredSSO":      {"The user has to log in again.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": expired}, []string{"why", "errors", "-n", "errors", "--aws-profile", "work"}, []string{"your AWS SSO session has expired", "aws sso login --profile work"}},
 		"AWSUnreachable":  {"Nothing listens there.", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}, []string{"why", "errors", "-n", "errors"}, []string{"cannot reach AWS at http://127.0.0.1:1"}},
 		"AWSDenied":       {"The user lacks a permission in AWS.", e.session("errors-nothing", ""), []string{"why", "errors", "-n", "errors"}, []string{"AWS denies you iam:GetOpenIDConnectProvider", "--aws-profile"}},
+		"SuggestNoConfig": {"Nothing names a cluster.", map[string]string{"KUBECONFIG": filepath.Join(dir, "none")}, []string{"suggest", "checkout"}, []string{"no kubeconfig found"}},
+		"AuditContext":    {"The context does not exist.", nil, []string{"audit", "--context", "nope"}, []string{"nope", "kubectl config get-contexts"}},
+		"SuggestNoObject": {"The identity does not exist.", nil, []string{"suggest", "nope", "-n", "errors"}, []string{`podidentities.iam.podidentity.io "nope" not found`, "--namespace"}},
+		"AuditForbidden":  {"The user may not list identities.", nil, []string{"audit", "--as", "stranger"}, []string{"you lack a permission in Kubernetes", "podidentities"}},
+		"AuditNoKeys":     {"There are no AWS credentials.", noKeys, []string{"audit"}, []string{"no AWS credentials found"}},
+		"AuditDenied":     {"The user may not read the account.", e.session("errors-audit", ""), []string{"audit"}, []string{"AWS denies you iam:GetAccountAuthorizationDetails"}},
+		"OrphansDenied":   {"The user may not read the account.", e.session("errors-orphans", ""), []string{"orphans", "--cluster-name", clusterName}, []string{"AWS denies you iam:GetAccountAuthorizationDetails"}},
+		"OrphansCluster":  {"Nothing says the cluster's name.", nil, []string{"orphans"}, []string{"--cluster-name is required"}},
+		"OrphansSSO":      {"The user has to log in again.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": expired}, []string{"orphans", "--cluster-name", clusterName, "--aws-profile", "work"}, []string{"your AWS SSO session has expired"}},
 		"UnknownVerb":     {"A typing error.", nil, []string{"wyh"}, []string{`unknown command "wyh"`}},
 		"UnknownFlag":     {"A typing error.", nil, []string{"why", "errors", "--nope"}, []string{"unknown flag: --nope"}},
 		"UnknownFormat":   {"A typing error.", nil, []string{"why", "errors", "-o", "jsn"}, []string{"must be json or yaml"}},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/account"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/chain"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/cluster"
@@ -44,6 +46,7 @@ func examine(ctx context.Context, s *session, o doctorOptions) (preflight.Facts,
 	if err != nil {
 		f.AWS, f.AWSProblem = nil, explain(err)
 	}
+	examineIdentities(ctx, c, &f)
 	return f, ctx.Err()
 }
 
@@ -110,10 +113,19 @@ func examineRest(ctx context.Context, c *cluster.Cluster, f *preflight.Facts) {
 	for i := range namespaces {
 		f.Namespaces = append(f.Namespaces, preflight.Namespace{Name: namespaces[i].Name, Labels: namespaces[i].Labels})
 	}
+}
+
+// examineIdentities reads the PodIdentities, after the roles: see orphan.Find.
+func examineIdentities(ctx context.Context, c *cluster.Cluster, f *preflight.Facts) {
 	identities, err := c.PodIdentities(ctx, "")
 	f.IdentitiesProblem = note(err)
 	for i := range identities {
-		f.Identities = append(f.Identities, identities[i].Namespace+"/"+identities[i].Name)
+		f.Identities = append(f.Identities, string(identities[i].UID))
+	}
+	system, err := c.NamespaceOf(ctx, metav1.NamespaceSystem)
+	f.ClusterIDProblem = note(err)
+	if system != nil {
+		f.ClusterID = string(system.UID)
 	}
 }
 

@@ -18,6 +18,9 @@ func verbs() []func(*session) *cobra.Command {
 		newSuspend,
 		newResume,
 		newReconcile,
+		newOrphans,
+		newAudit,
+		newSuggest,
 		newVersion,
 	}
 }

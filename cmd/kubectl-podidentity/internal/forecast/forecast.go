@@ -5,6 +5,7 @@ package forecast
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
@@ -81,6 +82,20 @@ func Judge(pi *v1alpha1.PodIdentity, f Facts) (plan.State, []Finding) {
 		findings = append(findings, Broken(CheckQuota, err.Error()))
 	}
 	return desired, findings
+}
+
+// Rejection returns why a guardrail, or the baseline, rejects an identity, "" if none
+// does.
+func Rejection(pi *v1alpha1.PodIdentity, f Facts) string {
+	set, err := guardrail.Match(f.Guardrails, f.NamespaceLabels)
+	if err != nil {
+		return err.Error()
+	}
+	var messages []string
+	for _, finding := range judgeGuardrails(pi, set, f) {
+		messages = append(messages, finding.Message)
+	}
+	return strings.Join(messages, "; ")
 }
 
 func judgeGuardrails(pi *v1alpha1.PodIdentity, set guardrail.Set, f Facts) []Finding {

@@ -2,6 +2,7 @@
 package output
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
@@ -23,6 +26,8 @@ const (
 	Wide Format = "wide"
 	JSON Format = "json"
 	YAML Format = "yaml"
+	CSV  Format = "csv"
+	HTML Format = "html"
 )
 
 // ParseFormat returns the format of that name, which must be one of allowed.
@@ -34,26 +39,71 @@ func ParseFormat(name string, allowed ...Format) (Format, error) {
 	for i, f := range allowed {
 		names[i] = string(f)
 	}
-	return Text, fmt.Errorf("invalid value %q for --output: must be %s", name, strings.Join(names, " or "))
+	last := len(names) - 1
+	list := names[last]
+	if last > 0 {
+		list = strings.Join(names[:last], ", ") + " or " + list
+	}
+	return Text, fmt.Errorf("invalid value %q for --output: must be %s", name, list)
 }
 
 // Program reports whether the format is for programs.
 func (f Format) Program() bool { return f == JSON || f == YAML }
 
-// Encode writes v for a program. The format must be JSON or YAML.
+// Encode writes v for a program. The format must be JSON or YAML. Characters that a
+// terminal would act on are escaped, see Clean. YAML has no such escapes outside of
+// quotes, so that a result with such characters is written as JSON, which is YAML.
 func Encode(w io.Writer, f Format, v any) error {
-	if f == YAML {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	escaped := escape(b.String())
+	if f == YAML && escaped == b.String() {
 		raw, err := yaml.Marshal(v)
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(raw)
-		return err
+		escaped = string(raw)
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	_, err := io.WriteString(w, escaped)
+	return err
+}
+
+// escape returns JSON with every character escaped that is not printable. They are in
+// strings only: the rest of JSON has none but line ends.
+func escape(text string) string {
+	unsafe := func(r rune) bool { return r != '\n' && unprintable(r) }
+	if !strings.ContainsFunc(text, unsafe) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case !unsafe(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// Cell returns s as a cell of a CSV file: cleaned, and never a formula. Spreadsheets
+// run what begins like one.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func Cell(s string) string {
+	s = Clean(s)
+	if first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " ")); strings.ContainsRune("=+-@＝＋－＠", first) {
+		return "'" + s
+	}
+	return s
 }
 
 // ColorMode is when to use color.

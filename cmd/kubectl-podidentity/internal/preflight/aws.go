@@ -1,12 +1,14 @@
 package preflight
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/check"
+	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/orphan"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -180,30 +182,39 @@ func quotas(f Facts) Check {
 	return ok(name, fmt.Sprintf("the account has %d of %d roles", f.AWS.Summary["Roles"], f.AWS.Summary["RolesQuota"]))
 }
 
-// orphans looks for roles of this cluster without an object.
+// orphans looks for roles of this cluster that should have been deleted with their
+// object. Those that were retained on purpose are no finding.
 func orphans(f Facts) Check {
 	const name = "orphans"
 	roles, problem := rolesOf(f)
-	if problem == "" {
-		problem = f.IdentitiesProblem
-	}
-	if problem != "" {
+	if problem = cmp.Or(problem, f.IdentitiesProblem, f.ClusterIDProblem); problem != "" {
 		return unknown(name, problem)
 	}
-	var found []string
-	for _, r := range roles {
-		owner := r.Tags[plan.TagNamespace] + "/" + r.Tags[plan.TagName]
-		if r.Tags[plan.TagManagedBy] == plan.ManagedBy && r.Tags[plan.TagCluster] == f.Operator.Options.ClusterName && !slices.Contains(f.Identities, owner) {
-			found = append(found, r.Name)
-		}
+	uids := map[string]bool{}
+	for _, uid := range f.Identities {
+		uids[uid] = true
 	}
-	if len(found) > 0 {
+	o := f.Operator.Options
+	var leaked []string
+	retained := 0
+	for _, found := range orphan.Find(plan.Cluster{Name: o.ClusterName, ID: f.ClusterID, RolePath: o.RolePath}, roles, uids) {
+		if found.State == orphan.Retained {
+			retained++
+			continue
+		}
+		leaked = append(leaked, found.Name)
+	}
+	switch {
+	case len(leaked) > 0:
 		return Check{
-			name, check.Warning, fmt.Sprintf("%d roles of this cluster have no PodIdentity: %s", len(found), some(found)),
-			"the log of the operator names them; --orphaned-roles of the operator defines what it does with them",
+			name, check.Warning, fmt.Sprintf("%d roles of this cluster have no PodIdentity: %s", len(leaked), some(leaked)),
+			"see: kubectl podidentity orphans",
 		}
+	case retained > 0:
+		return ok(name, fmt.Sprintf("no role was left behind; %d are retained on purpose", retained))
+	default:
+		return ok(name, "each role of this cluster has its PodIdentity")
 	}
-	return ok(name, "each role of this cluster has its PodIdentity")
 }
 
 func some(names []string) string {

@@ -23,6 +23,11 @@ type Facts struct {
 	// of the two is not known.
 	ClockSkew *Duration `json:"clockSkew,omitempty"`
 
+	// ClusterID is the UID of namespace kube-system; ClusterIDProblem says why it is not
+	// known.
+	ClusterID        string `json:"clusterID,omitempty"`
+	ClusterIDProblem string `json:"clusterIDProblem,omitempty"`
+
 	Operator        *operator.Installation `json:"operator,omitempty"`
 	OperatorProblem string                 `json:"operatorProblem,omitempty"`
 	// Leader holds the Lease of the operator.
@@ -48,7 +53,7 @@ type Facts struct {
 	Guardrails        []v1alpha1.PodIdentityGuardrail `json:"guardrails,omitempty"`
 	Namespaces        []Namespace                     `json:"namespaces,omitempty"`
 	GuardrailsProblem string                          `json:"guardrailsProblem,omitempty"`
-	// Identities are all PodIdentities, as namespace/name.
+	// Identities are the UIDs of all PodIdentities, read after AWS.Roles.
 	Identities        []string `json:"identities,omitempty"`
 	IdentitiesProblem string   `json:"identitiesProblem,omitempty"`
 
