@@ -2,6 +2,7 @@ package origin
 
 import (
 	"cmp"
+	"encoding/json"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -54,6 +55,8 @@ type crossplanePart struct {
 			ARNRef           crossplaneRef      `json:"policyArnRef"`
 			ARNSelector      crossplaneSelector `json:"policyArnSelector"`
 			Policy           string             `json:"policy"`
+			// Document is the policy in the native provider, which has it as an object.
+			Document any `json:"document"`
 		} `json:"forProvider"`
 	} `json:"spec"`
 }
@@ -152,8 +155,9 @@ func (c *crossplane) add(u *unstructured.Unstructured) error {
 		return nil // of a role that is not in the input
 	}
 	if u.GetKind() == "RolePolicy" {
-		to.Inline[cmp.Or(u.GetAnnotations()[externalName], u.GetName())] = spec.Policy
-		return nil
+		document, err := textOf(spec.Document)
+		to.Inline[cmp.Or(u.GetAnnotations()[externalName], u.GetName())] = cmp.Or(spec.Policy, document)
+		return err
 	}
 	arn := spec.ARN
 	if arn == "" {
@@ -164,6 +168,19 @@ func (c *crossplane) add(u *unstructured.Unstructured) error {
 	}
 	to.attach(arn)
 	return nil
+}
+
+// textOf returns a policy that is an object, or a text with one.
+func textOf(document any) (string, error) {
+	switch d := document.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return d, nil
+	default:
+		raw, err := json.Marshal(d)
+		return string(raw), err
+	}
 }
 
 // roleOf returns the role of a name in AWS, of an object, or of labels.
