@@ -51,7 +51,8 @@ func (e *env) watch() {
 		e.Fatalf("resume ended with %d: %s", r.code, r.stderr)
 	}
 	e.must(cmd.Process.Signal(syscall.SIGINT))
-	for range lines { //nolint:revive // drain the pipe, so that the command can end
+	for line := range lines {
+		e.Log(line) // to the end of the pipe, or the command cannot end
 	}
 	if err := cmd.Wait(); err != nil {
 		e.Errorf("an interrupted watch ends with: %v", err)

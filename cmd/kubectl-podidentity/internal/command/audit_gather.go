@@ -85,11 +85,8 @@ func (g *auditGatherer) readAWS(ctx context.Context) error {
 func (g *auditGatherer) judge(ctx context.Context, c *cluster.Cluster) (map[client.ObjectKey]string, error) {
 	rules, err := g.readRules(ctx, c)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
 		g.notes = append(g.notes, "identities were not held against the guardrails: "+explain(err))
-		return nil, nil
+		return nil, ctx.Err()
 	}
 	rejections := map[client.ObjectKey]string{}
 	byNamespace := map[string][]v1alpha1.PodIdentity{}

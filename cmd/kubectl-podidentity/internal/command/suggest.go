@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -145,8 +146,8 @@ func (s *session) gatherUse(ctx context.Context, o suggestOptions, pi *v1alpha1.
 	return f, err
 }
 
-// printSuggested prints the smaller identity as YAML, and the rest in comments.
-func printSuggested(w io.Writer, r suggested) error {
+// comments returns what is said about a suggestion.
+func (r suggested) comments() []string {
 	lines := []string{fmt.Sprintf("By IAM's last-accessed information, which is up to %d hours old and goes back 400 days.", r.UpToHoursOld)}
 	for _, note := range r.Notes {
 		lines = append(lines, "Note: "+note+".")
@@ -155,28 +156,29 @@ func printSuggested(w io.Writer, r suggested) error {
 		lines = append(lines, "Nothing would go: all that IAM records was used.")
 	}
 	for _, removal := range r.Removals {
-		what := removal.Policy
-		if removal.Action != "" {
-			what += ": " + removal.Action
-		}
-		line := "Would go: " + what + ": " + removal.Why
-		for i, action := range removal.Instead {
-			if i == 0 {
-				line += ": " + action
-			} else {
-				line += ", " + action
-			}
+		line := "Would go: " + permission(removal.Policy, removal.Action) + ": " + removal.Why
+		if len(removal.Instead) > 0 {
+			line += ": " + strings.Join(removal.Instead, ", ")
 		}
 		lines = append(lines, line)
 	}
 	for _, kept := range r.Kept {
-		what := kept.Policy
-		if kept.Action != "" {
-			what += ": " + kept.Action
-		}
-		lines = append(lines, "Stays: "+what+": "+kept.Why)
+		lines = append(lines, "Stays: "+permission(kept.Policy, kept.Action)+": "+kept.Why)
 	}
-	for _, line := range lines {
+	return lines
+}
+
+// permission names an action of a policy, or a whole policy.
+func permission(policy, action string) string {
+	if action == "" {
+		return policy
+	}
+	return policy + ": " + action
+}
+
+// printSuggested prints the smaller identity as YAML, and the rest in comments.
+func printSuggested(w io.Writer, r suggested) error {
+	for _, line := range r.comments() {
 		if _, err := fmt.Fprintln(w, "# "+output.Clean(line)); err != nil {
 			return err
 		}
