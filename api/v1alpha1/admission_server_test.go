@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,7 +77,7 @@ func TestPrinterColumns_OfBothKinds(t *testing.T) {
 	}
 	obj.Status = v1alpha1.PodIdentityStatus{
 		Conditions:     []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAccessDenied, LastTransitionTime: metav1.Now()}},
-		Role:           &v1alpha1.RoleStatus{Name: "r", ARN: "arn:aws:iam::123456789012:role/r"},
+		Role:           &v1alpha1.RoleStatus{Name: "r", ARN: "arn:aws:iam::123456789012:role/r", LastUsedTime: &metav1.Time{Time: time.Now().Add(-50*time.Hour - 30*time.Minute)}},
 		ServiceAccount: &v1alpha1.ServiceAccountStatus{Name: "web", Mode: v1alpha1.ServiceAccountCreate},
 	}
 	if err := user.Status().Update(t.Context(), &obj); err != nil {
@@ -110,6 +111,7 @@ func TestPrinterColumns_OfBothKinds(t *testing.T) {
 		{"Reason", 0, "AccessDenied"},
 		{"ServiceAccount", 0, "web"},
 		{"Role", 1, "arn:aws:iam::123456789012:role/r"},
+		{"Last used", 1, "2d2h"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
