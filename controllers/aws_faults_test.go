@@ -175,6 +175,31 @@ func TestAWS_MissingPolicyIsNamed(t *testing.T) {
 	s.awaitReady("boundary")
 }
 
+// A managed policy that AWS does not have is waited for; one whose ARN AWS calls invalid is not,
+// for only the spec can change that. Both say which policy it is.
+func TestAWSPolicyRefused(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+		metadata: {name: unknown}
+		spec: {policies: {managed: ["arn:aws:iam::aws:policy/NoSuchPolicyOfAWS"]}}
+	`)
+	pi := s.await("unknown", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonPolicyNotFound)
+	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "policy/NoSuchPolicyOfAWS not found") {
+		t.Errorf("the message does not name the policy: %q", message)
+	}
+
+	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "AttachRolePolicy", Error: "ValidationError", Message: "Invalid ARN partition"}}})
+	policy := s.createPolicyWith("ours", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
+	s.apply(`
+		metadata: {name: invalid}
+		spec: {policies: {managed: ["` + policy + `"]}}
+	`)
+	pi = s.await("invalid", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
+	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "Invalid ARN partition") {
+		t.Errorf("the message does not say what AWS said: %q", message)
+	}
+}
+
 // A new role is not ready, and has no ServiceAccount, before pods can rely on it.
 func TestPropagation_ServiceAccountWaitsForTheNewRole(t *testing.T) {
 	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 1500 * time.Millisecond })

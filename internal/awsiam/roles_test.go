@@ -393,3 +393,27 @@ func TestApply_RejectsUnknownChanges(t *testing.T) {
 		t.Errorf("Apply(...): %v, want %s", err, want)
 	}
 }
+
+// A managed policy that IAM does not take: the spec must change if IAM says that the ARN is wrong,
+// and somebody else may act if there is no such policy.
+func TestApplyManagedPolicyRefused(t *testing.T) {
+	cases := map[string]struct {
+		arn    string
+		kind   fault.Kind
+		reason string
+		want   string
+	}{
+		"other partition": {"arn:aws-cn:iam::aws:policy/ReadOnlyAccess", fault.Terminal, v1alpha1.ReasonInvalidSpec, "ValidationError: Invalid ARN partition"},
+		"trailing space":  {readOnly + " ", fault.Terminal, v1alpha1.ReasonInvalidSpec, "ValidationError: ARN " + readOnly + "  is not valid."},
+		"unknown name":    {readOnly + "x", fault.Blocked, v1alpha1.ReasonPolicyNotFound, "managed policy " + readOnly + "x not found"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, _, c := account(t, awslocal.Options{})
+			_, err := NewRoles(c.IAM).Apply(t.Context(), "r", []plan.Change{plan.CreateRole{Role: bareRole(t)}, plan.AttachPolicy{ARN: tc.arn}})
+			if fault.KindOf(err) != tc.kind || fault.ReasonOf(err, "") != tc.reason || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Apply(...): %v (%v, %s), want %v, %s: %s", err, fault.KindOf(err), fault.ReasonOf(err, ""), tc.kind, tc.reason, tc.want)
+			}
+		})
+	}
+}

@@ -19,9 +19,9 @@ func (e evaluation) conditions(s Statement) bool {
 // ForAnyValue does not, with or without IfExists.
 //
 // A value with a variable without a value matches nothing, so that a negated operator
-// holds. For a key with several values, AWS requires ForAllValues or ForAnyValue and
-// does not define a plain operator. This one holds if any of the values matches, and a
-// negated one if none does.
+// holds. A key with several values requires ForAllValues or ForAnyValue: a plain
+// operator does not hold for it, negated or not, whatever the values are. A Deny that
+// relies on one is void, as it is in AWS.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
@@ -40,6 +40,9 @@ func (e evaluation) condition(c Condition) bool {
 	if len(got) == 0 {
 		return op.quantifier == forAllValues || op.quantifier == "" && (op.ifExists || op.negated)
 	}
+	if op.quantifier == "" && len(got) > 1 {
+		return false
+	}
 	tests := e.tests(op, c.Values)
 	matches := func(value string) bool {
 		return contains(tests, func(t test) bool { return t(value) }, false)
@@ -50,7 +53,7 @@ func (e evaluation) condition(c Condition) bool {
 	case op.quantifier == forAnyValue:
 		return contains(got, func(v string) bool { return matches(v) != op.negated }, false)
 	default:
-		return contains(got, matches, false) != op.negated
+		return matches(got[0]) != op.negated
 	}
 }
 

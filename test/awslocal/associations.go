@@ -11,9 +11,6 @@ import (
 // EKS Pod Identity associations:
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
 
-// maxAssociations is the quota of a cluster.
-const maxAssociations = 1000
-
 type association struct {
 	id, arn, cluster, namespace, serviceAccount string
 	roleARN, targetRoleARN, externalID, policy  string
@@ -43,9 +40,9 @@ func createPodIdentityAssociation(c *call) (model.Struct, error) {
 		}
 		return nil, model.Errorf("ResourceInUseException", "Association already exists: %s", a.id)
 	}
-	if count >= maxAssociations {
+	if limit := c.srv.quota(associationsQuota); count >= limit {
 		return nil, model.Errorf("ResourceLimitExceededException",
-			"The maximum number of Pod Identity associations (%d) for the cluster has been reached", maxAssociations)
+			"The maximum number of Pod Identity associations (%d) for the cluster has been reached", limit)
 	}
 	a := &association{
 		id:             "a-" + c.srv.random.text(lowerLetters, 17),

@@ -32,7 +32,7 @@ func (c *call) requestKeys() map[string][]string {
 		"aws:CurrentTime":     {c.now.Format(time.RFC3339)},
 		"aws:EpochTime":       {strconv.FormatInt(c.now.Unix(), 10)},
 		"aws:RequestedRegion": {c.srv.options.Region},
-		"aws:SecureTransport": {"true"}, // as every call of AWS's
+		"aws:SecureTransport": {strconv.FormatBool(c.http.TLS != nil)},
 		"aws:ViaAWSService":   {"false"},
 	}
 	if c.service == "iam" && c.srv.options.Partition == "aws" {

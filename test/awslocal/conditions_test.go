@@ -1,11 +1,14 @@
 package awslocal_test
 
 import (
+	"net/http/httptest"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
@@ -63,7 +66,8 @@ func TestGlobalKeys(t *testing.T) {
 		"NoMFA":        {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`, true},
 		"Issued":       {"When the session began.", `{"DateGreaterThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, true},
 		"Old":          {"Sessions can be ended so.", `{"DateLessThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, false},
-		"Transport":    {"As with AWS.", `{"Bool":{"aws:SecureTransport":"true"}}`, true},
+		"Transport":    {"The connection of this test is not encrypted.", `{"Bool":{"aws:SecureTransport":"false"}}`, true},
+		"NoTransport":  {"Nor does it say so.", `{"Bool":{"aws:SecureTransport":"true"}}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)
@@ -90,6 +94,26 @@ func TestSessionTagsOverrule(t *testing.T) {
 		session := clients(e.Server, e.url, *c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
 		if _, err := session.iam.ListRoles(t.Context(), &iam.ListRolesInput{}); (err == nil) != want {
 			t.Errorf("team %s: %v", team, err)
+		}
+	}
+}
+
+// A connection that is encrypted says so.
+func TestSecureTransport(t *testing.T) {
+	server := awslocal.New(awslocal.Options{Seed: 1})
+	web := httptest.NewTLSServer(server)
+	t.Cleanup(web.Close)
+	cfg := aws.Config{
+		Region: "us-east-1", BaseEndpoint: &web.URL, HTTPClient: web.Client(), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	e := &endpoint{Server: server, url: web.URL, iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg)}
+	for secure, want := range map[string]bool{"true": true, "false": false} {
+		e.createRole(t, secure, func(in *iam.CreateRoleInput) {
+			in.AssumeRolePolicyDocument = document(`[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:SecureTransport":"` + secure + `"}}}]`)
+		})
+		if err := ignore(assume(roleARN(secure), "test")(t.Context(), e)); (err == nil) != want {
+			t.Errorf("aws:SecureTransport is %s: %v", secure, err)
 		}
 	}
 }

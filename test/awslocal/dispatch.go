@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -53,13 +54,21 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Date", s.now().Format(http.TimeFormat))
 
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := s.readBody(w, r)
 	if err != nil {
-		http.Error(w, "cannot read the request: "+err.Error(), http.StatusRequestEntityTooLarge)
+		status := http.StatusRequestEntityTooLarge
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			status = http.StatusRequestTimeout
+		}
+		http.Error(w, "cannot read the request: "+err.Error(), status)
 		return
 	}
 	req := request{id: id, body: body, http: r, signature: signatureOf(r)}
 	service := req.signature.service
+	if other := s.otherService(r, service); other != "" {
+		refuseOther(w, r, other, req, formOf(r, body))
+		return
+	}
 	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
 		s.serveREST(w, r, s.services["eks"], req)
 		return
@@ -70,6 +79,16 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serveQuery(w, r, form, service, req)
+}
+
+// readBody reads the body of a request, which must come in time: a client that stops in the
+// middle of it would keep the connection otherwise.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(s.options.BodyTimeout)); err == nil {
+		defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // it could be set
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 }
 
 // formOf returns the parameters of a call of the awsQuery protocol: those of the

@@ -37,6 +37,8 @@ type endpoint struct {
 	iam *iam.Client
 	sts *sts.Client
 	eks *eks.Client
+	// target, if set, is the account that invoke calls, with names of its own.
+	target *target
 }
 
 func newEndpoint(t *testing.T, o awslocal.Options) *endpoint {

@@ -59,6 +59,9 @@ func invoke(t *testing.T, e *endpoint, operation string, with map[string]any) er
 				}
 			}
 		}
+		if e.target != nil {
+			e.target.localize(operation, members)
+		}
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			set(t, in.Elem(), name, members[name])
 		}

@@ -28,6 +28,26 @@ func (s *Server) awsPolicy(arn string) *managedPolicy {
 	return policies[i]
 }
 
+// notCarried says of an ARN of AWS's policies that is not in managed.json that AWS may well have
+// it: only AWS knows them all. Of all other ARNs it says nothing.
+func notCarried(arn string) string {
+	_, name, ofAWS := strings.Cut(arn, ":iam::aws:policy/")
+	if !ofAWS {
+		return ""
+	}
+	return fmt.Sprintf(" (This is awslocal, which has some of AWS's policies and not %s: "+
+		"check the name in AWS, and use one of aws iam list-policies --scope AWS here.)", name)
+}
+
+// versionNotCarried is notCarried for another version of a policy that is carried.
+func (c *call) versionNotCarried(arn string) string {
+	p := c.srv.awsPolicy(arn)
+	if p == nil {
+		return notCarried(arn)
+	}
+	return fmt.Sprintf(" (This is awslocal, which has AWS's policies in one version each: %s of this one.)", p.defaultVersion().id)
+}
+
 // loadManaged makes the policies of a partition out of managed.json. It panics
 // if that makes no sense, which only a faulty build can bring about.
 func loadManaged(partition string) []*managedPolicy {

@@ -2,6 +2,7 @@ package awslocal
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -171,11 +172,22 @@ func (c *call) checkManaged(document string) error {
 	return c.srv.within(policy.Size(document), "PolicySizeQuota", "PolicySize")
 }
 
-// isPolicyARN says whether an ARN is of the form of a managed policy's.
-func isPolicyARN(s string) bool {
-	a, ok := parseARN(s)
-	return ok && a.service == "iam" && a.region == "" && a.account != "" &&
-		strings.HasPrefix(a.resource, "policy/") && !strings.HasSuffix(a.resource, "/")
+// policyResource is the last part of the ARN of a managed policy: its path and its name.
+var policyResource = regexp.MustCompile(`^policy/(?:[!-~]+/)?[\w+=,.@-]+$`)
+
+// checkPolicyARN refuses what is not the ARN of a managed policy: "The partition name must
+// match the partition of the AWS account, the service name must be iam, the region code must be
+// blank, the resource type must be valid, and there must not be any trailing spaces", said AWS
+// in 2024, when IAM began to check all parts.
+func (s *Server) checkPolicyARN(given string) error {
+	a, ok := parseARN(given)
+	if !ok || a.service != "iam" || a.region != "" || a.account == "" || !policyResource.MatchString(a.resource) {
+		return model.Errorf("ValidationError", "ARN %s is not valid.", given)
+	}
+	if a.partition != s.options.Partition {
+		return model.Errorf("ValidationError", "Invalid ARN partition")
+	}
+	return nil
 }
 
 // findPolicy returns the policy of an ARN, AWS's or the account's, or nil.
@@ -189,8 +201,8 @@ func (c *call) findPolicy(arn string) *managedPolicy {
 // policy returns the policy that a call names, or the error for a missing one.
 func (c *call) policy(missing func(string) error) (*managedPolicy, error) {
 	arn := c.in.Str("PolicyArn")
-	if !isPolicyARN(arn) {
-		return nil, model.Errorf("ValidationError", "ARN %s is not valid.", arn)
+	if err := c.srv.checkPolicyARN(arn); err != nil {
+		return nil, err
 	}
 	p := c.findPolicy(arn)
 	if p == nil {

@@ -233,6 +233,39 @@ func TestPolicyErrors(t *testing.T) {
 			call: attach("r", "longpolicynamebutnoarn"),
 			want: failure{400, "ValidationError", "ARN longpolicynamebutnoarn is not valid."},
 		},
+		"AttachOtherPartition": {
+			reason: "IAM compares all parts of an ARN.",
+			call:   attach("r", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"),
+			want:   failure{400, "ValidationError", "Invalid ARN partition"},
+		},
+		"AttachOtherService": {
+			call: attach("r", "arn:aws:s3::aws:policy/ReadOnlyAccess"),
+			want: failure{400, "ValidationError", "ARN arn:aws:s3::aws:policy/ReadOnlyAccess is not valid."},
+		},
+		"AttachRegion": {
+			call: attach("r", "arn:aws:iam:us-east-1:aws:policy/ReadOnlyAccess"),
+			want: failure{400, "ValidationError", "ARN arn:aws:iam:us-east-1:aws:policy/ReadOnlyAccess is not valid."},
+		},
+		"AttachRole": {
+			call: attach("r", roleARN("r")),
+			want: failure{400, "ValidationError", "ARN " + roleARN("r") + " is not valid."},
+		},
+		"AttachTrailingSpace": {
+			call: attach("r", "arn:aws:iam::aws:policy/ReadOnlyAccess "),
+			want: failure{400, "ValidationError", "ARN arn:aws:iam::aws:policy/ReadOnlyAccess  is not valid."},
+		},
+		"AttachNotCarried": {
+			reason: "A policy of AWS that this endpoint does not have is no typo.",
+			call:   attach("r", "arn:aws:iam::aws:policy/AmazonChimeFullAccess"),
+			want: failure{404, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/AmazonChimeFullAccess does not exist or is not attachable. " +
+				"(This is awslocal, which has some of AWS's policies and not AmazonChimeFullAccess: check the name in AWS, and use one of aws iam list-policies --scope AWS here.)"},
+		},
+		"GetOldVersion": {
+			reason: "Of AWS's policies there is one version each.",
+			call:   version("arn:aws:iam::aws:policy/ReadOnlyAccess", "v1"),
+			want: failure{404, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/ReadOnlyAccess version v1 does not exist or is not attachable. " +
+				"(This is awslocal, which has AWS's policies in one version each: v182 of this one.)"},
+		},
 		"AttachMissing": {
 			call: attach("r", none),
 			want: failure{404, "NoSuchEntity", "Policy " + none + " does not exist or is not attachable."},

@@ -102,7 +102,8 @@ func (c *call) version(p *managedPolicy) (int, error) {
 }
 
 func (c *call) noVersion(arn string) error {
-	return model.Errorf("NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", arn, c.in.Str("VersionId"))
+	return model.Errorf("NoSuchEntity", "Policy %s version %s does not exist or is not attachable.%s",
+		arn, c.in.Str("VersionId"), c.versionNotCarried(arn))
 }
 
 func (p *managedPolicy) setDefault(id string) {

@@ -220,9 +220,14 @@ func TestRESTProtocol(t *testing.T) {
 		status                    int
 		code, want                string
 	}{
-		"NoPath":  {"The gateway wants credentials before it says anything else.", "GET", "/clusters/c/none", "", "eks", 403, "MissingAuthenticationTokenException", `{"message":"Missing Authentication Token"}`},
-		"Cluster": {"Errors name the cluster.", "GET", "/clusters/none", "", "", 404, "ResourceNotFoundException", `{"clusterName":"none","message":"No cluster found for name: none."}`},
-		"NoJSON":  {"", "POST", "/clusters", "{", "", 400, "SerializationException", ""},
+		"NoPath":   {"The gateway wants credentials before it says anything else.", "GET", "/clusters/c/none", "", "eks", 403, "MissingAuthenticationTokenException", `{"message":"Missing Authentication Token"}`},
+		"Cluster":  {"Errors name the cluster.", "GET", "/clusters/none", "", "", 404, "ResourceNotFoundException", `{"clusterName":"none","message":"No cluster found for name: none."}`},
+		"NoJSON":   {"", "POST", "/clusters", "{", "", 400, "SerializationException", `{"message":"The body is not a JSON object"}`},
+		"TwoJSON":  {"What follows an object is not ignored.", "POST", "/clusters", "{}{}", "", 400, "SerializationException", `{"message":"The body has more than one JSON object"}`},
+		"Garbage":  {"Whatever it is.", "POST", "/clusters", "{} x", "", 400, "SerializationException", `{"message":"The body has more than one JSON object"}`},
+		"Space":    {"White space may follow.", "DELETE", "/clusters/none", "{}\n ", "", 404, "ResourceNotFoundException", ""},
+		"Number":   {"No error is without a message.", "GET", "/clusters?maxResults=many", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
+		"NoNumber": {"Nor one about an empty value.", "GET", "/clusters?maxResults=", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)

@@ -37,11 +37,18 @@ var defaultQuotas = map[string]int{
 	"VersionsPerPolicyQuota":          5,
 }
 
+// associationsQuota is the name here of the quota of Pod Identity associations in a cluster.
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+const associationsQuota = "PodIdentityAssociationsPerCluster"
+
+// eksQuotas are quotas that GetAccountSummary, which is IAM's, does not tell.
+var eksQuotas = map[string]int{associationsQuota: 5000}
+
 func (s *Server) quota(name string) int {
 	if n, ok := s.options.Quotas[name]; ok {
 		return n
 	}
-	return defaultQuotas[name]
+	return defaultQuotas[name] + eksQuotas[name]
 }
 
 // within refuses a count that is over a quota, under the name that AWS's

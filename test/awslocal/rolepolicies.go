@@ -14,8 +14,8 @@ import (
 func attachRolePolicy(c *call) (model.Struct, error) {
 	arn := c.in.Str("PolicyArn")
 	return nil, c.editRole(func(r *role) error {
-		if !isPolicyARN(arn) {
-			return model.Errorf("ValidationError", "ARN %s is not valid.", arn)
+		if err := c.srv.checkPolicyARN(arn); err != nil {
+			return err
 		}
 		p := c.findPolicy(arn)
 		switch {
@@ -34,8 +34,8 @@ func attachRolePolicy(c *call) (model.Struct, error) {
 func detachRolePolicy(c *call) (model.Struct, error) {
 	arn := c.in.Str("PolicyArn")
 	return nil, c.editRole(func(r *role) error {
-		if !isPolicyARN(arn) {
-			return model.Errorf("ValidationError", "ARN %s is not valid.", arn)
+		if err := c.srv.checkPolicyARN(arn); err != nil {
+			return err
 		}
 		i := slices.Index(r.attached, arn)
 		if i < 0 {
@@ -53,7 +53,7 @@ func listAttachedRolePolicies(c *call) (model.Struct, error) {
 	}
 	var arns []string
 	for _, arn := range r.attached {
-		if p := c.findPolicy(arn); p != nil && strings.HasPrefix(p.path, c.in.Str("PathPrefix")) {
+		if strings.HasPrefix(pathOfPolicy(arn), c.in.Str("PathPrefix")) {
 			arns = append(arns, arn)
 		}
 	}
@@ -64,6 +64,13 @@ func listAttachedRolePolicies(c *call) (model.Struct, error) {
 	}
 	out["AttachedPolicies"] = attachedPolicies(arns)
 	return out, nil
+}
+
+// pathOfPolicy is the path in the ARN of a policy, which need not be one that this endpoint
+// carries.
+func pathOfPolicy(arn string) string {
+	_, path, _ := strings.Cut(arn, ":policy/")
+	return "/" + path[:strings.LastIndex(path, "/")+1]
 }
 
 func attachedPolicies(arns []string) []any {
@@ -133,9 +140,9 @@ func serviceRolePolicies() error {
 }
 
 func notAttachable(arn string) error {
-	return model.Errorf("NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
+	return model.Errorf("NoSuchEntity", "Policy %s does not exist or is not attachable.%s", arn, notCarried(arn))
 }
 
 func policyNotFound(arn string) error {
-	return model.Errorf("NoSuchEntity", "Policy %s was not found.", arn)
+	return model.Errorf("NoSuchEntity", "Policy %s was not found.%s", arn, notCarried(arn))
 }

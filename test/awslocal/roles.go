@@ -243,12 +243,12 @@ func (r *role) modifiable() error {
 
 // boundary returns the ARN of a managed policy that may serve as a boundary.
 func (c *call) boundary(arn string) (string, error) {
-	if !isPolicyARN(arn) {
-		return "", model.Errorf("InvalidInput", "ARN %s is not valid.", arn)
+	if err := c.srv.checkPolicyARN(arn); err != nil {
+		return "", model.Errorf("InvalidInput", "%s", asAPIError(err).Message)
 	}
 	switch p := c.findPolicy(arn); {
 	case p == nil:
-		return "", model.Errorf("NoSuchEntity", "Scope ARN: %s does not exist or is not attachable.", arn)
+		return "", model.Errorf("NoSuchEntity", "Scope ARN: %s does not exist or is not attachable.%s", arn, notCarried(arn))
 	case p.serviceRoleOnly:
 		return "", serviceRolePolicies()
 	}

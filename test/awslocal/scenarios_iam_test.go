@@ -174,6 +174,7 @@ func iamScenarios() map[string][]scenario {
 		"UnmodifiableEntity": {{
 			reason: "The role belongs to a service.",
 			given:  slices.Concat(furnished, steps("CreateServiceLinkedRole")),
+			alters: "it creates a role for a service of AWS",
 			with:   map[string]any{"RoleName": elbRole[strings.LastIndex(elbRole, "/")+1:]},
 			actions: []string{
 				"AddRoleToInstanceProfile", "AttachRolePolicy", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy",

@@ -3,7 +3,6 @@ package awslocal_test
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -68,15 +67,10 @@ func associated(change func(*eks.UpdatePodIdentityAssociationInput)) func(*testi
 }
 
 func eksScenarios() map[string][]scenario {
+	const costs = "it creates a cluster, which costs money"
 	clusters := []func(*testing.T, *endpoint){withCluster}
 	far := "arn:aws:iam::210987654321:role/far"
 	pods := map[string]any{"namespace": "shop", "roleArn": roleARN("pods")}
-	full := slices.Clone(clusters)
-	for i := range 1000 {
-		full = append(full, does("CreatePodIdentityAssociation", map[string]any{
-			"namespace": "shop", "roleArn": roleARN("pods"), "serviceAccount": fmt.Sprintf("s%d", i),
-		}))
-	}
 	var hundred []func(*testing.T, *endpoint)
 	for i := range 100 {
 		hundred = append(hundred, does("CreateCluster", map[string]any{"name": fmt.Sprintf("c%d", i)}))
@@ -96,25 +90,28 @@ func eksScenarios() map[string][]scenario {
 			reason: "It is no ARN.", with: map[string]any{"resourceArn": "c"}, actions: []string{"TagResource", "UntagResource", "ListTagsForResource"},
 		}},
 		"ResourceInUseException": {{
-			reason: "The name is taken.", given: clusters, actions: []string{"CreateCluster"},
+			reason: "The name is taken.", alters: costs, given: clusters, actions: []string{"CreateCluster"},
 		}, {
-			reason: "The ServiceAccount has one.", given: []func(*testing.T, *endpoint){withCluster, does("CreatePodIdentityAssociation", pods)}, with: pods,
+			reason: "The ServiceAccount has one.", alters: costs, given: []func(*testing.T, *endpoint){withCluster, does("CreatePodIdentityAssociation", pods)}, with: pods,
 			actions: []string{"CreatePodIdentityAssociation"},
 		}},
 		"ResourceLimitExceededException": {{
-			reason: "A hundred clusters are the most.", given: hundred, actions: []string{"CreateCluster"},
+			reason: "A hundred clusters are the most.", alters: costs, given: hundred, actions: []string{"CreateCluster"},
 		}, {
-			reason: "A thousand associations are the most.", given: full, with: pods, actions: []string{"CreatePodIdentityAssociation"},
+			reason: "One association is all that there may be.", options: awslocal.Options{Quotas: map[string]int{"PodIdentityAssociationsPerCluster": 1}},
+			given:   []func(*testing.T, *endpoint){withCluster, does("CreatePodIdentityAssociation", pods)},
+			with:    map[string]any{"namespace": "other", "roleArn": roleARN("pods")},
+			actions: []string{"CreatePodIdentityAssociation"},
 		}},
 		"InvalidParameterException": {{
 			reason: "Names begin with a letter or a digit.", with: map[string]any{"name": "-"}, actions: []string{"CreateCluster"},
 		}, {
 			reason: "Pages have one item at least.", with: map[string]any{"maxResults": int32(0)}, actions: []string{"ListClusters"},
 		}, {
-			reason: "Pages have one item at least.", given: clusters, with: map[string]any{"maxResults": int32(0)},
+			reason: "Pages have one item at least.", alters: costs, given: clusters, with: map[string]any{"maxResults": int32(0)},
 			actions: []string{"ListPodIdentityAssociations"},
 		}, {
-			reason: "There is no such role.", given: clusters, with: map[string]any{"roleArn": roleARN("none")},
+			reason: "There is no such role.", alters: costs, given: clusters, with: map[string]any{"roleArn": roleARN("none")},
 			actions: []string{"CreatePodIdentityAssociation"},
 		}, {
 			reason:  "The role is one for EC2.",
@@ -122,7 +119,7 @@ func eksScenarios() map[string][]scenario {
 			actions: []string{"UpdatePodIdentityAssociation"},
 		}},
 		"InvalidRequestException": {{
-			reason: "The role is of another account.", given: clusters, with: map[string]any{"roleArn": far},
+			reason: "The role is of another account.", alters: costs, given: clusters, with: map[string]any{"roleArn": far},
 			actions: []string{"CreatePodIdentityAssociation"},
 		}, {
 			reason:  "The role is of another account.",
@@ -130,6 +127,7 @@ func eksScenarios() map[string][]scenario {
 			actions: []string{"UpdatePodIdentityAssociation"},
 		}, {
 			reason:  "The cluster is protected.",
+			alters:  costs,
 			given:   []func(*testing.T, *endpoint){does("CreateCluster", map[string]any{"deletionProtection": true})},
 			actions: []string{"DeleteCluster"},
 		}},

@@ -17,6 +17,7 @@ type scenario struct {
 	given   []func(*testing.T, *endpoint) // what is in the account
 	with    map[string]any                // what is asked, beyond what the action requires
 	call    func(*testing.T) error        // instead of all that
+	alters  string                        // what it does to an account that TestConformance must not do; empty means nothing
 	actions []string
 }
 
@@ -32,11 +33,7 @@ func (s scenario) run(t *testing.T, action string) error {
 	if s.call != nil {
 		return s.call(t)
 	}
-	e := newEndpoint(t, s.options)
-	for _, prepare := range s.given {
-		prepare(t, e)
-	}
-	return invoke(t, e, action, s.with)
+	return s.in(t, newEndpoint(t, s.options), action)
 }
 
 // Every error that AWS documents for an action is brought about through the SDK:

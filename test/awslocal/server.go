@@ -46,12 +46,15 @@ type Options struct {
 	RootCAs    *x509.CertPool
 	OIDCClient *http.Client
 
+	// BodyTimeout bounds how long the body of a request may take; default 10 seconds.
+	BodyTimeout time.Duration
+
 	Clock  func() time.Time // default time.Now
 	Seed   uint64           // of IDs, keys and faults; 0 means a different one each time
 	Faults Faults           // in force from the start and after a Reset
 
 	// Quotas replace quotas of the account, by their names in the answer of
-	// GetAccountSummary, such as RolesQuota.
+	// GetAccountSummary, such as RolesQuota, and PodIdentityAssociationsPerCluster of EKS.
 	Quotas map[string]int
 
 	Log *slog.Logger // one record per call; nil means none
@@ -118,6 +121,9 @@ func (o Options) withDefaults() Options {
 		o.AccessKeys = map[string]string{"local": "local"}
 	}
 	o.Authenticate = o.Authenticate || o.Authorize
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = 10 * time.Second
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -140,7 +146,7 @@ func (o Options) Check() error {
 		return fmt.Errorf("caller %q: want the ARN of a user, role session or account root", o.CallerARN)
 	}
 	for name := range o.Quotas {
-		if _, ok := defaultQuotas[name]; !ok {
+		if defaultQuotas[name]+eksQuotas[name] == 0 {
 			return fmt.Errorf("quota %q: GetAccountSummary has none of that name", name)
 		}
 	}

@@ -13,48 +13,6 @@ import (
 
 const serviceLinkedPath = "/aws-service-role/"
 
-// linkedService is how AWS names the role of a service and what it attaches to it.
-type linkedService struct {
-	role, policy string
-	suffix       bool // takes a custom suffix
-}
-
-// linkedServices are services that have to do with containers. Others get a
-// name that is made of the service's, and no policy.
-var linkedServices = map[string]linkedService{
-	"autoscaling":          {"AutoScaling", "AutoScalingServiceRolePolicy", true},
-	"batch":                {"Batch", "", false},
-	"ecs":                  {"ECS", "", false},
-	"eks":                  {"AmazonEKS", "AmazonEKSServiceRolePolicy", false},
-	"eks-connector":        {"AmazonEKSConnector", "", false},
-	"eks-fargate":          {"AmazonEKSForFargate", "AmazonEKSForFargateServiceRolePolicy", false},
-	"eks-nodegroup":        {"AmazonEKSNodegroup", "AWSServiceRoleForAmazonEKSNodegroup", false},
-	"elasticloadbalancing": {"ElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy", false},
-	"spot":                 {"EC2Spot", "AWSEC2SpotServiceRolePolicy", false},
-}
-
-func linkedServiceOf(principal string) (linkedService, bool) {
-	short, ok := strings.CutSuffix(principal, ".amazonaws.com")
-	if !ok || short == "" {
-		return linkedService{}, false
-	}
-	if known, ok := linkedServices[short]; ok {
-		return known, true
-	}
-	parts := strings.FieldsFunc(short, func(r rune) bool { return r == '.' || r == '-' })
-	for i, part := range parts {
-		parts[i] = strings.ToUpper(part[:1]) + part[1:]
-	}
-	return linkedService{role: strings.Join(parts, ""), suffix: true}, len(parts) > 0
-}
-
-func (s linkedService) roleName(suffix string) string {
-	if suffix != "" {
-		suffix = "_" + suffix
-	}
-	return "AWSServiceRoleFor" + s.role + suffix
-}
-
 // createServiceLinkedRole makes the role of a service, also if the account has as
 // many roles as it may have.
 func createServiceLinkedRole(c *call) (model.Struct, error) {
@@ -76,8 +34,8 @@ func createServiceLinkedRole(c *call) (model.Struct, error) {
 		id:      c.srv.random.id("AROA"),
 		path:    serviceLinkedPath + principal + "/",
 		created: c.now,
-		trust: fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Action":["sts:AssumeRole"],"Effect":"Allow",`+
-			`"Principal":{"Service":[%q]}}]}`, principal),
+		trust: fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+			`"Principal":{"Service":%q},"Action":"sts:AssumeRole"}]}`, principal),
 		description:   c.in.Str("Description"),
 		maxSession:    defaultSession,
 		inline:        map[string]string{},

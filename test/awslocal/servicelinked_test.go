@@ -2,7 +2,9 @@ package awslocal_test
 
 import (
 	"context"
+	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,8 +34,8 @@ func TestServiceLinkedRoles(t *testing.T) {
 	if *made.RoleName != name || *made.Path != "/aws-service-role/eks-nodegroup.amazonaws.com/" || made.Description != nil || made.MaxSessionDuration != nil {
 		t.Errorf("made %+v", made)
 	}
-	const trust = `%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Action%22%3A%5B%22sts%3AAssumeRole%22%5D%2C%22Effect%22%3A%22Allow%22%2C` +
-		`%22Principal%22%3A%7B%22Service%22%3A%5B%22eks-nodegroup.amazonaws.com%22%5D%7D%7D%5D%7D`
+	trust := url.PathEscape(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks-nodegroup.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
+	trust = strings.NewReplacer("=", "%3D", ":", "%3A", "&", "%26", "@", "%40", "$", "%24", "+", "%2B").Replace(trust)
 	if *made.AssumeRolePolicyDocument != trust {
 		t.Errorf("the trust policy is %s, want %s", *made.AssumeRolePolicyDocument, trust)
 	}
@@ -88,6 +90,11 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			reason: "Few services have several roles.",
 			call:   linkedRole("spot.amazonaws.com", suffix),
 			want:   failure{400, "InvalidInput", "Custom suffix is not allowed for spot.amazonaws.com"},
+		},
+		"SuffixOfOther": {
+			reason: "Neither has a service that is not listed.",
+			call:   linkedRole("new-thing.amazonaws.com", suffix),
+			want:   failure{400, "InvalidInput", "Custom suffix is not allowed for new-thing.amazonaws.com"},
 		},
 		"Unknown": {
 			reason: "Whatever is no service has no template.",
@@ -154,4 +161,29 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			}
 		}
 	}, awslocal.Options{})
+}
+
+// Names and suffixes follow no rule: each service has its own.
+func TestServiceLinkedRoleNames(t *testing.T) {
+	e := newEndpoint(t, awslocal.Options{})
+	for service, want := range map[string][2]string{
+		"ssm":                         {"AWSServiceRoleForAmazonSSM", "AmazonSSMServiceRolePolicy"},
+		"accountdiscovery.ssm":        {"AWSServiceRoleForAmazonSSM_AccountDiscovery", "AWSSystemsManagerAccountDiscoveryServicePolicy"},
+		"ec2.application-autoscaling": {"AWSServiceRoleForApplicationAutoScaling_EC2SpotFleetRequest", "AWSApplicationAutoscalingEC2SpotFleetRequestPolicy"},
+		"spot":                        {"AWSServiceRoleForEC2Spot", "AWSEC2SpotServiceRolePolicy"},
+	} {
+		made := must(e.iam.CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String(service + ".amazonaws.com")}))(t).Role
+		attached := must(e.iam.ListAttachedRolePolicies(t.Context(), &iam.ListAttachedRolePoliciesInput{RoleName: made.RoleName}))(t).AttachedPolicies
+		if *made.RoleName != want[0] || len(attached) != 1 || *attached[0].PolicyName != want[1] {
+			t.Errorf("%s has %s with %+v, want %v", service, *made.RoleName, attached, want)
+		}
+	}
+	for _, service := range []string{"autoscaling", "connect", "lexv2"} {
+		made := must(e.iam.CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{
+			AWSServiceName: aws.String(service + ".amazonaws.com"), CustomSuffix: aws.String("x"),
+		}))(t).Role
+		if !strings.HasSuffix(*made.RoleName, "_x") {
+			t.Errorf("%s has the role %s, want a suffix", service, *made.RoleName)
+		}
+	}
 }

@@ -3,7 +3,9 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"net/url"
@@ -56,6 +58,9 @@ func bodyFields(body []byte) (map[string]any, error) {
 	if err := dec.Decode(&fields); err != nil {
 		return nil, Errorf("SerializationException", "The body is not a JSON object")
 	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, Errorf("SerializationException", "The body has more than one JSON object")
+	}
 	return fields, nil
 }
 
@@ -68,7 +73,11 @@ func (s *Service) decodeQueryString(m Member, query url.Values) (any, error) {
 	if shape.Type == "list" {
 		return List(values), nil
 	}
-	return parseScalar(shape, values[0])
+	v, err := parseScalar(shape, values[0])
+	if err != nil { // which has the code of another protocol, and no message
+		return nil, unexpected(shape)
+	}
+	return v, nil
 }
 
 func (s *Service) decodeJSON(name string, raw any) (any, error) {

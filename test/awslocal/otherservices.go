@@ -1,0 +1,94 @@
+package awslocal
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Whoever exports AWS_ENDPOINT_URL sends the calls of all services here. Those of services that
+// this endpoint is not get an error that their SDK can read: in the protocol of the service.
+
+// otherService returns the name of the service that a request is for, if that is none of this
+// endpoint's: by its signature, or else by the header that names an operation.
+func (s *Server) otherService(r *http.Request, signed string) string {
+	service := signed
+	if target := r.Header.Get("X-Amz-Target"); service == "" && target != "" {
+		service, _, _ = strings.Cut(target, ".")
+	}
+	if service == "" || s.services[service] != nil {
+		return ""
+	}
+	return service
+}
+
+// refuseOther answers a request for another service. The status is one that SDKs do not retry.
+func refuseOther(w http.ResponseWriter, r *http.Request, service string, req request, form url.Values) {
+	message := fmt.Sprintf("This is awslocal, a local endpoint of %s. It does not have the service %s. "+
+		"Set AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL, or AWS_ENDPOINT_URL_%s for that service.",
+		strings.Join(slices.Sorted(maps.Keys(operations)), ", "), service, strings.ToUpper(strings.ReplaceAll(service, "-", "_")))
+	switch {
+	case r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor":
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+		answerOther(w, "application/cbor", cborError("UnknownOperationException", message))
+	case r.Header.Get("X-Amz-Target") != "":
+		w.Header().Set("X-Amzn-Errortype", "UnknownOperationException")
+		answerOther(w, r.Header.Get("Content-Type"), jsonError("UnknownOperationException", message))
+	case service == "s3" || service == "s3express":
+		answerOther(w, "application/xml", xmlError("", "NotImplemented", message, req.id))
+	case service == "ec2" && form.Has("Action"):
+		answerOther(w, "text/xml", xmlError("Response", "InvalidAction", message, req.id))
+	case form.Has("Action"):
+		answerOther(w, "text/xml", xmlError("ErrorResponse", "InvalidAction", message, req.id))
+	default:
+		w.Header().Set("X-Amzn-Errortype", "UnknownOperationException")
+		answerOther(w, "application/json", jsonError("UnknownOperationException", message))
+	}
+}
+
+func answerOther(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = w.Write(body) //nolint:gosec // for programs, not for a browser; the caller may have gone
+}
+
+func jsonError(code, message string) []byte {
+	body, err := json.Marshal(map[string]string{"__type": code, "message": message, "Message": message})
+	if err != nil {
+		return []byte("{}")
+	}
+	return body
+}
+
+// xmlError prints an error as S3 does, or inside of the elements of another protocol.
+func xmlError(around, code, message, id string) []byte {
+	var text strings.Builder
+	_ = xml.EscapeText(&text, []byte(message)) // a Builder does not fail
+	inner := "<Error><Code>" + code + "</Code><Message>" + text.String() + "</Message>"
+	open, closing := "", ""
+	switch around {
+	case "":
+		return []byte(xml.Header + inner + "<RequestId>" + id + "</RequestId></Error>")
+	case "ErrorResponse":
+		open, closing = "<ErrorResponse>", "<RequestId>"+id+"</RequestId></ErrorResponse>"
+	default: // of EC2
+		open, closing = "<Response><Errors>", "</Errors><RequestID>"+id+"</RequestID></Response>"
+	}
+	return []byte(xml.Header + open + inner + "</Error>" + closing)
+}
+
+// cborError prints an error of Smithy's RPC protocol: a map of two texts.
+// https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
+func cborError(code, message string) []byte {
+	out := []byte{0xa2}
+	for _, text := range []string{"__type", code, "message", message} {
+		out = append(out, 0x79, byte(len(text)>>8), byte(len(text))) //nolint:gosec // texts of two bytes' length
+		out = append(out, text...)
+	}
+	return out
+}
