@@ -119,6 +119,11 @@ chaos: ## Run randomized fault-injection tests: 100 identities, for DURATION (3m
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos_' -count=1 -timeout 60m \
 		-chaos=$(DURATION) -identities=100 -seed=$(SEED)
 
+.PHONY: conformance
+conformance: ## Compare the AWS endpoint with ENDPOINT=<URL>, or with AWS: ENDPOINT=aws ACCOUNT=<ID>, by AWS_PROFILE.
+	go test ./test/awslocal -run 'TestConformance$$' -count=1 -timeout 60m -v \
+		$(if $(ENDPOINT),-conformance-endpoint='$(ENDPOINT)') $(if $(ACCOUNT),-conformance-account='$(ACCOUNT)')
+
 ##@ Measure
 
 .PHONY: bench

@@ -76,11 +76,15 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := controllers.Setup(ctx, mgr, config(o), controllers.AWS{
+	aws := controllers.AWS{
 		Roles:     awsiam.NewRoles(clients.IAM, o.IgnoreTagPrefixes...),
 		Providers: awsiam.NewProviders(clients.IAM),
 		Account:   awsiam.NewAccount(clients.STS),
-	}); err != nil {
+	}
+	if o.EventQueueURL != "" {
+		aws.Events = clients.EventQueue(o.EventQueueURL)
+	}
+	if err := controllers.Setup(ctx, mgr, config(o), aws); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	ctrl.Log.Info("Starting the operator", "version", version, "cluster", o.ClusterName, "rolePath", o.RolePath)

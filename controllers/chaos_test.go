@@ -64,9 +64,22 @@ type chaos struct {
 // restarted. When all is quiet again, everything matches the specs, and the operator
 // has touched nothing of other owners.
 func TestChaos_EverythingMatchesTheSpecsInTheEnd(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) {
+	runChaos(t, begin(t, func(c *controllers.Config) {
 		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 2*time.Second, 10
+	}))
+}
+
+// The same with an event queue, whose messages come late, in disorder and several times.
+func TestChaos_WithAnEventQueue(t *testing.T) {
+	events := awslocal.Events{Delay: awslocal.Duration(100 * time.Millisecond), Spread: awslocal.Duration(2 * time.Second), Duplicates: 2}
+	s := beginWithEvents(t, events, func(c *controllers.Config) {
+		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 20*time.Second, 10
 	})
+	runChaos(t, s)
+}
+
+func runChaos(t *testing.T, s *story) {
+	t.Helper()
 	c := &chaos{story: s, random: rand.New(rand.NewPCG(*chaosSeed, 0)), specs: map[string]string{}}
 	t.Logf("seed %d, %d identities, %s", *chaosSeed, *chaosIdentities, *chaosFor)
 	c.createRole("unrelated", "/", ownerNone)

@@ -51,6 +51,8 @@ type driftChecker struct {
 	clock       clock.Clock
 	suspects    chan event.GenericEvent
 	orphans     *orphans
+	// checkNow ends the wait for the next drift check; nil if nothing does.
+	checkNow <-chan struct{}
 
 	// done reports that a drift check has completed since the start. Before, the
 	// operator knows nothing about the roles of identities that were ready.
@@ -80,6 +82,7 @@ func (d *driftChecker) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.checkNow:
 		case <-d.clock.After(wait):
 		}
 	}

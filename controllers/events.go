@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -83,6 +84,11 @@ func (s *scope) recordChange(c plan.Change) {
 	if s.roleWasInSync {
 		driftCorrected.WithLabelValues(c.Component()).Inc()
 		reason, message = eventCorrectedDrift, driftMessage(c.Component(), c.Action())
+		if record, ok := causeOf(c.Component(), s.outOfBand); ok {
+			message += fmt.Sprintf(", made by %s at %s (%s)", record.Caller.Principal, record.Time.Format(time.RFC3339), record.Action)
+			driftCorrectedByEvent.WithLabelValues(c.Component(), driftPrincipals.label(record.Caller.Principal)).Inc()
+			driftEventLastCorrected.Set(float64(record.Time.Unix()))
+		}
 	}
 	if created := s.creation(); created != nil && reason == eventUpdatedRole {
 		created.policies = append(created.policies, c.Target())

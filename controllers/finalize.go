@@ -49,7 +49,7 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, obj *v1alpha1.PodIdent
 // policy from the spec, so an object with an invalid spec can be deleted.
 func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
-		r.role.cache.remove(obj.UID)
+		r.role.cache.forget(obj.UID)
 		return ctrl.Result{}, nil
 	}
 	// The cache may not know yet that the object is gone, or that its deletion policy

@@ -65,6 +65,32 @@ var (
 		Help: "Roles that the last drift check queued for individual reconciliation.",
 	})
 
+	driftCorrectedByEvent = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "podidentity_drift_corrected_by_event_total",
+		Help: "Out-of-band changes reverted after an event of CloudTrail, by component and by the principal that made the change.",
+	}, []string{"component", "principal"})
+
+	driftEventLastCorrected = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "podidentity_drift_event_last_corrected_timestamp_seconds",
+		Help: "Unix time of the last out-of-band change that was reverted after an event of CloudTrail, as CloudTrail recorded it.",
+	})
+
+	driftEvents = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "podidentity_drift_events_total",
+		Help: "Messages of the event queue, by what they mean.",
+	}, []string{"verdict"})
+
+	driftEventDelay = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "podidentity_drift_event_delay_seconds",
+		Help:    "Time from a change, as CloudTrail recorded it, to the message of the event queue.",
+		Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+	})
+
+	driftEventQueueUp = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "podidentity_drift_event_queue_up",
+		Help: "1 if the last request to the event queue succeeded, 0 if it failed or if there is no queue.",
+	})
+
 	issuerReady = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "podidentity_issuer_ready",
 		Help: "1 if IAM trusts the tokens of this cluster, 0 if no pod can assume a role.",
@@ -91,6 +117,7 @@ var collectors = []prometheus.Collector{
 	driftCorrected, changesMade, failures,
 	awsRequests, awsRequestDuration, rateLimitWait,
 	driftCheckDuration, driftCheckLastSuccess, driftCheckRequests, driftCheckSuspects,
+	driftCorrectedByEvent, driftEventLastCorrected, driftEvents, driftEventDelay, driftEventQueueUp,
 	issuerReady, orphanedRoles, otherClusterRoles, identitiesByLastUse,
 }
 

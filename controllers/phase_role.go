@@ -66,8 +66,14 @@ func (p *rolePhase) checkQuotas(ctx context.Context, s *scope) error {
 // reconcile brings the IAM role in sync, and waits until pods can rely on it. It
 // never touches a role that this object does not own.
 func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
+	began := p.clock.Now()
+	suspicion, suspected := p.cache.suspected(s.obj.UID)
+	s.outOfBand = suspicion.records
+	if suspected {
+		ratelimit.Raise(ctx, ratelimit.Repair)
+	}
 	cached, ok := p.cache.get(s.obj.UID)
-	if !ok && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
+	if !ok && !suspected && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
 		s.role = s.obj.Status.Role // the first drift check reads it, together with all others
 		s.roleInSync = true
 		return nil
@@ -82,7 +88,7 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 			return err
 		}
 		if s.deferred == nil {
-			p.cache.put(s.obj.UID, cached)
+			p.cache.put(s.obj.UID, cached, began)
 		} else {
 			p.cache.remove(s.obj.UID) // the role is not in sync
 		}

@@ -66,12 +66,15 @@ func (s *story) operatorPolicies() []string {
 	if s.config.CreateOIDCProvider {
 		files = append(files, "operator-policy-oidc-provider.json")
 	}
+	if s.account.Events().Queue != "" {
+		files = append(files, "operator-policy-event-queue.json")
+	}
 	var policies []string
 	for _, file := range files {
 		raw, err := os.ReadFile(filepath.Join("..", "config", "aws", file))
 		s.must(err)
 		policies = append(policies, strings.NewReplacer(
-			"PARTITION", "aws", "ACCOUNT_ID", "123456789012", "CLUSTER", s.config.ClusterName,
+			"PARTITION", "aws", "ACCOUNT_ID", "123456789012", "CLUSTER", s.config.ClusterName, "EVENT_REGION", "us-east-1",
 			"ISSUER", strings.TrimPrefix(cluster.Issuer, "https://"), "policy/podidentity-boundary", "policy/boundary",
 		).Replace(string(raw)))
 	}

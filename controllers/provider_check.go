@@ -21,6 +21,10 @@ import (
 // providerRetryInterval is the time between two checks while no identity works.
 const providerRetryInterval = 30 * time.Second
 
+// maxProviderInterval bounds the time between two checks: with an event queue the drift check
+// interval is long, but no event reports the provider.
+const maxProviderInterval = 10 * time.Minute
+
 // providerChecker checks what all identities depend on, the cluster's issuer and its
 // OIDC provider in IAM, once for all of them. It changes nothing: if the result
 // differs from what the IssuerReady condition of an identity says, it queues the
@@ -43,7 +47,7 @@ type providerChecker struct {
 func (c *providerChecker) Start(ctx context.Context) error {
 	ctx = ratelimit.WithPriority(ctx, ratelimit.Check)
 	for {
-		wait := jitter(c.config.DriftCheckInterval)
+		wait := jitter(min(c.config.DriftCheckInterval, maxProviderInterval))
 		if err := c.check(ctx); err != nil {
 			wait = min(wait, jitter(providerRetryInterval))
 		}

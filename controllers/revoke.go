@@ -17,6 +17,7 @@ func (p *rolePhase) revoke(ctx context.Context, s *scope) error {
 		return nil
 	}
 	p.cache.remove(s.obj.UID)
+	began := p.clock.Now()
 	observed, err := p.observeOwned(ctx, s)
 	if err != nil || observed == nil {
 		return err
@@ -30,7 +31,7 @@ func (p *rolePhase) revoke(ctx context.Context, s *scope) error {
 	if len(applied.Completed) > 0 {
 		s.addEvent(eventRevokedRole, "Revoke", "Removed the trust policy and permissions of role", s.desired.Role.Name)
 	}
-	p.cache.put(s.obj.UID, p.cacheEntry(s, observed, applied))
+	p.cache.put(s.obj.UID, p.cacheEntry(s, observed, applied), began)
 	return nil
 }
 

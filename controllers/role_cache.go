@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/driftevent"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
@@ -16,7 +17,19 @@ import (
 type roleCache struct {
 	mu    sync.Mutex
 	roles map[types.UID]cachedRole
+	// suspicions are the roles that another caller may have changed since they were last read.
+	suspicions map[types.UID]suspicion
 }
+
+// suspicion is that a role has been changed out of band.
+type suspicion struct {
+	at      time.Time           // when the operator learned of it
+	readAt  time.Time           // when the operator had last read the role
+	records []driftevent.Record // the latest ones last
+}
+
+// maxRecords is the number of records of one role that are remembered.
+const maxRecords = 8
 
 // cachedRole is a role that was in sync at observedAt.
 type cachedRole struct {
@@ -27,7 +40,9 @@ type cachedRole struct {
 	assumableAt time.Time // when pods can rely on it
 }
 
-func newRoleCache() *roleCache { return &roleCache{roles: map[types.UID]cachedRole{}} }
+func newRoleCache() *roleCache {
+	return &roleCache{roles: map[types.UID]cachedRole{}, suspicions: map[types.UID]suspicion{}}
+}
 
 // get returns the cached role of the object.
 func (m *roleCache) get(uid types.UID) (cachedRole, bool) {
@@ -43,16 +58,72 @@ func (m *roleCache) has(uid types.UID) bool {
 	return ok
 }
 
-func (m *roleCache) put(uid types.UID, r cachedRole) {
+// put caches a role that the operator began to read or write at a time. If another caller may
+// have changed it since, the entry is not stored, and the next reconcile reads the role.
+func (m *roleCache) put(uid types.UID, r cachedRole, began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.suspectSince(uid, began) {
+		return
+	}
 	m.roles[uid] = r
+}
+
+// suspect records that another caller may have changed a role, and removes its entry.
+func (m *roleCache) suspect(uid types.UID, at time.Time, record driftevent.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.suspicions[uid]
+	if cached, ok := m.roles[uid]; ok {
+		s.readAt = cached.readAt
+	}
+	delete(m.roles, uid)
+	s.at = at
+	s.records = append(s.records[max(0, len(s.records)-maxRecords+1):], record)
+	m.suspicions[uid] = s
+}
+
+// suspected returns what is known of out-of-band changes to a role since it was last read.
+func (m *roleCache) suspected(uid types.UID) (suspicion, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.suspicions[uid]
+	return s, ok
+}
+
+// lastRead returns when the operator last read a role, zero if it does not know.
+func (m *roleCache) lastRead(uid types.UID) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if cached, ok := m.roles[uid]; ok {
+		return cached.readAt
+	}
+	return m.suspicions[uid].readAt
+}
+
+// suspectSince reports whether there is a suspicion that a read which began at a time does not
+// settle. One that it settles is removed. The caller holds the lock.
+func (m *roleCache) suspectSince(uid types.UID, began time.Time) bool {
+	s, ok := m.suspicions[uid]
+	if ok && !s.at.After(began) {
+		delete(m.suspicions, uid)
+		ok = false
+	}
+	return ok
 }
 
 func (m *roleCache) remove(uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.roles, uid)
+}
+
+// forget removes all that is known of the role of an object that is gone.
+func (m *roleCache) forget(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.roles, uid)
+	delete(m.suspicions, uid)
 }
 
 // recordCheck stores what a drift check that began at that time found, or removes the
@@ -64,10 +135,11 @@ func (m *roleCache) recordCheck(uid types.UID, began time.Time, found *cachedRol
 	if m.roles[uid].observedAt.After(began) {
 		return false
 	}
-	if found == nil {
+	if found == nil || m.suspicions[uid].at.After(began) {
 		delete(m.roles, uid)
-	} else {
-		m.roles[uid] = *found
+		return true
 	}
+	delete(m.suspicions, uid)
+	m.roles[uid] = *found
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/driftevent"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
@@ -47,6 +48,9 @@ type scope struct {
 	// known. Set by guardrailsPhase.requireContents.
 	permitted bool
 
+	// outOfBand are the records of CloudTrail about out-of-band changes to the role since the
+	// operator last read it. Set by rolePhase.
+	outOfBand []driftevent.Record
 	// role is the role as it is now, nil while it is unknown. Set by rolePhase.
 	role *v1alpha1.RoleStatus
 	// pending are the changes to the role that were not made. Set by rolePhase and

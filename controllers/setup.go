@@ -19,6 +19,8 @@ type AWS struct {
 	}
 	Providers providers
 	Account   account
+	// Events reports out-of-band changes; nil if nothing does.
+	Events EventQueue
 }
 
 // Setup adds the controller to mgr.
@@ -55,6 +57,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		checkPending: checker.pending,
 	})
 	r.events = recorder
+	if aws.Events != nil {
+		checkNow := make(chan struct{}, 1)
+		checker.checkNow = checkNow
+		if err := mgr.Add(&eventListener{
+			queue: aws.Events, client: mgr.GetClient(), clusterInfo: shared, roleCache: cached, clock: realClock, suspects: suspects, checkNow: checkNow,
+		}); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		setupIndexes(ctx, mgr.GetFieldIndexer()),
 		mgr.Add(&providerChecker{

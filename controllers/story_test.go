@@ -153,11 +153,15 @@ func (s *story) start() {
 	s.must(err)
 	clients := s.clients()
 	ctx, cancel := context.WithCancel(s.ctx)
-	s.must(controllers.Setup(ctx, mgr, s.config, controllers.AWS{
+	connections := controllers.AWS{
 		Roles:     awsiam.NewRoles(clients.IAM),
 		Providers: awsiam.NewProviders(clients.IAM),
 		Account:   awsiam.NewAccount(clients.STS),
-	}))
+	}
+	if s.account.Events().Queue != "" {
+		connections.Events = clients.EventQueue(s.endpoint + "/123456789012/" + eventQueue)
+	}
+	s.must(controllers.Setup(ctx, mgr, s.config, connections))
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
 	var once sync.Once

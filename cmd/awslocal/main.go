@@ -1,5 +1,5 @@
-// Awslocal runs an AWS endpoint on this machine: IAM, STS and EKS Pod Identity
-// of one account, in memory, for tests, demos and development. See package
+// Awslocal runs an AWS endpoint on this machine: IAM, STS, EKS Pod Identity
+// and SQS of one account, in memory, for tests, demos and development. See package
 // test/awslocal.
 package main
 
@@ -96,6 +96,7 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 	})
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 picks a random one")
 	log := flags.Bool("log", false, "log each call as JSON to standard error")
+	events := flags.String("events", "", "CloudTrail's events about IAM for a queue of SQS, in the JSON format of POST /_awslocal/events")
 	faults := flags.String("faults", "", "faults at start, in the JSON format of POST /_awslocal/faults")
 	flags.Func("quota", "`NAME=NUMBER` replaces a quota, by its name in GetAccountSummary, such as RolesQuota=5000; repeatable", func(text string) error {
 		return setQuota(&o, text)
@@ -112,6 +113,11 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 	if *faults != "" {
 		if o.Faults, err = awslocal.ParseFaults(strings.NewReader(*faults)); err != nil {
 			return "", o, fmt.Errorf("--faults: %w", err)
+		}
+	}
+	if *events != "" {
+		if o.Events, err = awslocal.ParseEvents(strings.NewReader(*events)); err != nil {
+			return "", o, fmt.Errorf("--events: %w", err)
 		}
 	}
 	if *log {

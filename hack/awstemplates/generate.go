@@ -31,6 +31,30 @@ type target struct {
 // variable, such as ${aws:username}, is escaped.
 var targets = []target{
 	{
+		output:   filepath.Join("event-queue", "cloudformation.yaml"),
+		template: "event-queue.yaml.tmpl",
+		replacer: strings.NewReplacer(
+			"${", "${!",
+			"PARTITION", "${AWS::Partition}",
+			"ACCOUNT_ID", "${AWS::AccountId}",
+			"EVENT_REGION", "${AWS::Region}",
+			"CLUSTER", "${ClusterName}",
+		),
+	},
+	{
+		output:   filepath.Join("event-queue", "main.tf"),
+		template: "event-queue.tf.tmpl",
+		format:   hclwrite.Format,
+		replacer: strings.NewReplacer(
+			"${", "$${",
+			"%{", "%%{",
+			"PARTITION", "${local.partition}",
+			"ACCOUNT_ID", "${local.account_id}",
+			"EVENT_REGION", "${local.region}",
+			"CLUSTER", "${var.cluster_name}",
+		),
+	},
+	{
 		output:   "cloudformation.yaml",
 		template: "cloudformation.yaml.tmpl",
 		replacer: strings.NewReplacer(

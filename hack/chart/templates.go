@@ -217,7 +217,7 @@ func alert(node *yaml.Node) (string, error) {
 		return "", err
 	}
 	text := escape(strings.TrimSpace(b.String()))
-	text = strings.Replace(text, staleAfter, `success_timestamp_seconds) > {{ mulf 3 (include "podidentity.seconds" .Values.options.driftCheckInterval) }}`, 1)
+	text = strings.Replace(text, staleAfter, `success_timestamp_seconds) > {{ mulf 3 (include "podidentity.seconds" (include "podidentity.driftCheckInterval" .)) }}`, 1)
 	text = severity.ReplaceAllString(text, "$1{{- with omit .Values.prometheusRule.alertLabels \"severity\" }}\n$1{{- toYaml . | nindent 8 }}\n$1{{- end }}\n"+
 		"${1}severity: {{ .Values.prometheusRule.alertLabels.severity | default \"$2\" }}")
 	lines := strings.Split(text, "\n")

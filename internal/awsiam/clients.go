@@ -63,6 +63,9 @@ type Clients struct {
 	STS STS
 	// Region that requests are signed for.
 	Region string
+
+	config aws.Config
+	own    *sessions
 }
 
 // NewClients returns clients that are configured as every AWS tool is: by
@@ -83,8 +86,9 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
+	own := &sessions{}
 	if cfg.Credentials != nil {
-		cfg.Credentials = taggedCredentials{cfg.Credentials}
+		cfg.Credentials = taggedCredentials{cfg.Credentials, own}
 	}
 	retryer := newRetryer(cfg.RetryMode)
 	cfg.Retryer = func() aws.Retryer { return retryer } // after loading, or AWS_MAX_ATTEMPTS would not count
@@ -96,7 +100,7 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 			io.APIOptions = append(io.APIOptions, attemptLimiter(o.Limiter, o.OnThrottleWait))
 		}
 	}
-	return &Clients{IAM: iam.NewFromConfig(cfg, budgeted), STS: sts.NewFromConfig(cfg), Region: cfg.Region}, nil
+	return &Clients{IAM: iam.NewFromConfig(cfg, budgeted), STS: sts.NewFromConfig(cfg), Region: cfg.Region, config: cfg, own: own}, nil
 }
 
 // newRetryer returns the SDK's retryer, standard or adaptive, which also retries
@@ -116,8 +120,11 @@ func newRetryer(mode aws.RetryMode) aws.Retryer {
 }
 
 // taggedCredentials marks the errors of a provider, which would otherwise look
-// like those of the call that the credentials are for.
-type taggedCredentials struct{ aws.CredentialsProvider }
+// like those of the call that the credentials are for, and remembers the access keys.
+type taggedCredentials struct {
+	aws.CredentialsProvider
+	own *sessions
+}
 
 // Retrieve implements aws.CredentialsProvider.
 func (m taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -125,5 +132,6 @@ func (m taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error
 	if err != nil {
 		return aws.Credentials{}, &credentialsError{err}
 	}
+	m.own.add(c.AccessKeyID)
 	return c, nil
 }

@@ -40,6 +40,12 @@ const (
 	maxLease       = 5 * time.Minute
 )
 
+// Defaults of --drift-check-interval. With a queue, the drift check is the safety net only.
+const (
+	defaultDriftCheckInterval = 10 * time.Minute
+	defaultIntervalWithQueue  = time.Hour
+)
+
 // Patterns of values.
 var (
 	clusterName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
@@ -47,6 +53,7 @@ var (
 	policyARN   = regexp.MustCompile(`^arn:aws[a-z0-9-]*:iam::(aws|\d{12}):policy/[A-Za-z0-9_+=,.@/-]+$`)
 	clusterID   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	audience    = regexp.MustCompile(`^[!-~]+$`)
+	queueURL    = regexp.MustCompile(`^https?://[A-Za-z0-9.:-]+/\d{12}/[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
 	namespace   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
@@ -135,12 +142,18 @@ func awsFlags() []flagSpec {
 func workFlags() []flagSpec {
 	return []flagSpec{
 		{
-			name: "drift-check-interval", defaultValue: "10m",
+			name: "drift-check-interval", defaultText: "10m, and 1h with --event-queue-url",
 			usage:   "How often all managed roles are checked for drift.",
 			allowed: "a duration of at least 1s, such as 10m",
 			set: duration(func(o *Options) *time.Duration { return &o.DriftCheckInterval }, func(d time.Duration) bool {
 				return d >= minInterval
 			}),
+		},
+		{
+			name:    "event-queue-url",
+			usage:   "URL of the SQS queue that EventBridge puts CloudTrail's events about IAM into. A role that anything but the operator changes is then repaired within seconds of the event. Requires config/aws/operator-policy-event-queue.json.",
+			allowed: "the URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod",
+			set:     matching(queueURL, 512, func(o *Options) *string { return &o.EventQueueURL }),
 		},
 		{
 			name: "iam-propagation-delay", defaultValue: "10s",

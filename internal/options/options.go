@@ -44,6 +44,9 @@ type Options struct {
 
 	// DriftCheckInterval is the time between two drift checks of all managed roles.
 	DriftCheckInterval time.Duration
+	// EventQueueURL is the URL of the SQS queue with CloudTrail's events about IAM; empty if
+	// there is none.
+	EventQueueURL string
 	// IAMPropagationDelay is the time that a new role needs to propagate through IAM.
 	IAMPropagationDelay time.Duration
 	// MaxConcurrentReconciles is the maximum number of PodIdentities reconciled
@@ -112,6 +115,12 @@ func Parse(args []string, getenv func(string) string) (Options, error) {
 	}
 	if err := errors.Join(problems...); err != nil {
 		return Options{}, err
+	}
+	if o.DriftCheckInterval == 0 {
+		o.DriftCheckInterval = defaultDriftCheckInterval
+		if o.EventQueueURL != "" {
+			o.DriftCheckInterval = defaultIntervalWithQueue
+		}
 	}
 	o.RolePath = cmp.Or(o.RolePath, "/podidentity/"+o.ClusterName+"/")
 	return o, nil

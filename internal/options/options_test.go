@@ -51,7 +51,7 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 			args: []string{
 				"--cluster-name", "prod.eu-1", "--role-path=/platform/eu/", "--permissions-boundary=arn:aws-cn:iam::123456789012:policy/team/b",
 				"--require-guardrail", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Delete", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--oidc-provider=Create", "--oidc-issuer=https://oidc.example.com:8443/id/1", "--audience=https://kubernetes.default.svc",
-				"--drift-check-interval=1s", "--iam-propagation-delay=0", "--max-concurrent-reconciles=100",
+				"--drift-check-interval=1s", "--event-queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod", "--iam-propagation-delay=0", "--max-concurrent-reconciles=100",
 				"--aws-reads-per-second=0.5", "--aws-writes-per-second=0",
 				"--leader-elect=false", "--leader-election-namespace=podidentity-system", "--leader-election-lease-duration=5m",
 				"--health-probe-bind-address=0", "--metrics-bind-address=127.0.0.1:0", "--metrics-secure=false",
@@ -62,7 +62,7 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 					ClusterName: "prod.eu-1", RolePath: "/platform/eu/", PermissionsBoundary: "arn:aws-cn:iam::123456789012:policy/team/b",
 					IgnoreTagPrefixes: []string{"org:", "costs/"}, OrphanedRoles: "Delete", AdoptFromClusterID: "0f8fad5b-d9cb-469f-a165-70867728950e",
 					RequireGuardrail: true, OIDCProvider: OIDCProviderCreate, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
-					DriftCheckInterval: time.Second, MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
+					DriftCheckInterval: time.Second, EventQueueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod", MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
 					LeaderElectionNamespace: "podidentity-system", LeaseDuration: 5 * time.Minute,
 					HealthProbeBindAddress: "0", MetricsBindAddress: "127.0.0.1:0",
 					LogFormat: "text", LogLevel: "debug",
@@ -73,6 +73,20 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 			reason: "A flag falls back on its environment variable.",
 			env:    map[string]string{"PODIDENTITY_CLUSTER_NAME": "prod", "PODIDENTITY_METRICS_BIND_ADDRESS": "0", "PODIDENTITY_LEADER_ELECT": "false"},
 			want:   func(o *Options) { o.MetricsBindAddress, o.LeaderElect = "0", false },
+		},
+		"EventQueue": {
+			reason: "With a queue the drift check is the safety net only.",
+			args:   []string{"--cluster-name=prod", "--event-queue-url=https://sqs.eu-west-1.amazonaws.com/123456789012/q"},
+			want: func(o *Options) {
+				o.EventQueueURL, o.DriftCheckInterval = "https://sqs.eu-west-1.amazonaws.com/123456789012/q", time.Hour
+			},
+		},
+		"EventQueueAndInterval": {
+			reason: "An interval that is given is used.",
+			args:   []string{"--cluster-name=prod", "--drift-check-interval=5m", "--event-queue-url=https://sqs.eu-west-1.amazonaws.com/123456789012/q"},
+			want: func(o *Options) {
+				o.EventQueueURL, o.DriftCheckInterval = "https://sqs.eu-west-1.amazonaws.com/123456789012/q", 5*time.Minute
+			},
 		},
 		"FlagBeforeEnvironment": {
 			reason: "Who gives a flag means it.",

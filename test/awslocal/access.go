@@ -73,7 +73,13 @@ func (c *call) recordCaller(region string) {
 	if region == "" {
 		region = c.srv.options.Region
 	}
-	c.srv.recordUse(c.caller.session.role.id, c.service, c.action, use{c.now, region}, true)
+	c.srv.recordUse(c.caller.session.role.id, c.service, c.action, use{c.now, region}, !onData(c.service, c.action))
+}
+
+// onData reports whether an action is one on data, such as the messages of SQS, of which IAM
+// records only that the service was used.
+func onData(service, action string) bool {
+	return service == "sqs" && strings.Contains(action, "Message")
 }
 
 func (s *Server) recordUse(role, service, action string, u use, tracked bool) {

@@ -106,7 +106,7 @@ func compare(t *testing.T, s scenario, action string, other *endpoint) {
 			t.Errorf("%s\n-here, +there:\n%s", s.reason, cmp.Diff(want, got))
 			return
 		}
-		time.Sleep(g.retry) // AWS shows what was written some seconds later
+		time.Sleep(g.retry) //nolint:forbidigo // AWS shows what was written some seconds later, and has no event for it
 	}
 }
 
@@ -157,7 +157,7 @@ func startAwslocal(t *testing.T) string {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/awslocal").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "--listen", "127.0.0.1:0", "--seed", "1")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "--listen", "127.0.0.1:0", "--seed", "1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,10 @@ func startAwslocal(t *testing.T) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // the context of the test has killed it by then
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 	first, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ const controlPrefix = "/_awslocal/"
 //	GET  /_awslocal/faults  the faults in force
 //	POST /_awslocal/faults  replaces them; {} ends them
 //	POST /_awslocal/access  adds uses of roles to IAM's records: a list of Access
+//	GET  /_awslocal/events  the events of CloudTrail in force
+//	POST /_awslocal/events  replaces them; {} ends them
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "GET " + controlPrefix + "calls":
@@ -43,9 +45,19 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		writeJSON(w, http.StatusOK, struct{}{})
+	case "GET " + controlPrefix + "events":
+		writeJSON(w, http.StatusOK, s.Events())
+	case "POST " + controlPrefix + "events":
+		e, err := ParseEvents(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+			return
+		}
+		s.SetEvents(e)
+		writeJSON(w, http.StatusOK, s.Events())
 	default:
 		writeJSON(w, http.StatusNotFound, map[string]string{
-			"error": "want GET calls, POST reset, GET faults, POST faults or POST access below " + controlPrefix,
+			"error": "want GET calls, POST reset, GET or POST faults, GET or POST events, POST access below " + controlPrefix,
 		})
 	}
 }

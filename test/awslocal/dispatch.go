@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
@@ -27,6 +28,7 @@ type call struct {
 	action          string
 	in              model.Struct
 	caller          caller
+	accessKey       string // that it was signed with
 	now             time.Time
 	pageCap         int // at most that many items in a page; 0 means as asked
 	st              *state
@@ -46,6 +48,7 @@ var operations = map[string]map[string]operation{
 	"iam": iamOperations(),
 	"sts": stsOperations(),
 	"eks": eksOperations(),
+	"sqs": sqsOperations(),
 }
 
 // serveAWS answers an AWS call.
@@ -65,15 +68,19 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	}
 	req := request{id: id, body: body, http: r, signature: signatureOf(r)}
 	service := req.signature.service
-	if other := s.otherService(r, service); other != "" {
-		refuseOther(w, r, other, req, formOf(r, body))
+	form := formOf(r, body)
+	if other := s.otherService(r, service, form); other != "" {
+		refuseOther(w, r, other, req, form)
 		return
 	}
 	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
 		s.serveREST(w, r, s.services["eks"], req)
 		return
 	}
-	form := formOf(r, body)
+	if target, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), s.services["sqs"].Metadata.TargetPrefix+"."); ok && (service == "" || service == "sqs") {
+		s.serveJSON(w, r, s.services["sqs"], target, req)
+		return
+	}
 	if !form.Has("Action") {
 		redirect(w, r)
 		return
@@ -85,10 +92,15 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 // middle of it would keep the connection otherwise.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(s.options.BodyTimeout)); err == nil {
-		defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // it could be set
+	limited := control.SetReadDeadline(time.Now().Add(s.options.BodyTimeout)) == nil
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	switch {
+	case err != nil:
+		w.Header().Set("Connection", "close") // the rest of the body is not waited for
+	case limited:
+		err = control.SetReadDeadline(time.Time{})
 	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	return body, err
 }
 
 // formOf returns the parameters of a call of the awsQuery protocol: those of the
@@ -175,7 +187,7 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 	s.mu.Unlock()
 
 	c.http, c.now = req.http, s.now()
-	c.caller = s.callerOf(req.signature.accessKey)
+	c.caller, c.accessKey = s.callerOf(req.signature.accessKey), req.signature.accessKey
 	if err := s.faults.before(c); err != nil {
 		return nil, err
 	}
@@ -195,6 +207,7 @@ func (s *Server) answer(c *call, op operation, req request, decode func() (model
 			out, err = c.run(op)
 			return err
 		})
+		s.trail.record(c, err)
 	} else {
 		c.st = s.view(s.faults.delay(c.service))
 		out, err = c.run(op)

@@ -19,7 +19,7 @@ func TestActionsAreDocumented(t *testing.T) {
 	_, rest, _ := strings.Cut(string(page), "\n## Actions\n")
 	table, _, _ := strings.Cut(rest, "\n## ")
 	var documented, covered []string
-	for _, row := range regexp.MustCompile(`(?m)^\| (?:IAM|STS|EKS)[^|]*\| ([^|]*) \|$`).FindAllStringSubmatch(table, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| (?:IAM|STS|EKS|SQS)[^|]*\| ([^|]*) \|$`).FindAllStringSubmatch(table, -1) {
 		documented = append(documented, strings.Split(row[1], ", ")...)
 	}
 	for _, m := range models {

@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,7 @@ type endpoint struct {
 	iam *iam.Client
 	sts *sts.Client
 	eks *eks.Client
+	sqs *sqs.Client
 	// target, if set, is the account that invoke calls, with names of its own.
 	target *target
 }
@@ -70,6 +72,7 @@ func clients(server *awslocal.Server, url, key, secret, token string) *endpoint 
 		iam:    iam.NewFromConfig(cfg),
 		sts:    sts.NewFromConfig(cfg),
 		eks:    eks.NewFromConfig(cfg),
+		sqs:    sqs.NewFromConfig(cfg),
 	}
 }
 

@@ -212,7 +212,7 @@ func TestControl(t *testing.T) {
 		{"Mistakes are named.", "POST", "faults", `{"rules":[{"error":""}]}`, 400, `{"error":"faults: rules[0].error: want the code of an AWS error, ConnectionReset or Timeout"}`},
 		{"", "POST", "faults", `{"latncy":"1s"}`, 400, `{"error":"json: unknown field \"latncy\""}`},
 		{"", "POST", "faults", `{"latency":"soon"}`, 400, `{"error":"time: invalid duration \"soon\""}`},
-		{"", "GET", "nothing", "", 404, `{"error":"want GET calls, POST reset, GET faults, POST faults or POST access below /_awslocal/"}`},
+		{"", "GET", "nothing", "", 404, `{"error":"want GET calls, POST reset, GET or POST faults, GET or POST events, POST access below /_awslocal/"}`},
 		{"A reset ends the faults.", "POST", "reset", "", 200, `{}`},
 		{"", "GET", "calls", "", 200, `{}`},
 		{"", "GET", "faults", "", 200, `{}`},

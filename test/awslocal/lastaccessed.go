@@ -134,7 +134,9 @@ func (c *call) trackedActions(r *role, namespace string, used map[string]use) []
 	names := map[string]bool{}
 	if m := c.srv.services[namespace]; m != nil {
 		for _, name := range m.OperationNames() {
-			names[name] = true
+			if !onData(namespace, name) {
+				names[name] = true
+			}
 		}
 	}
 	for name := range used {

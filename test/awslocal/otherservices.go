@@ -11,17 +11,23 @@ import (
 	"strings"
 )
 
-// Whoever exports AWS_ENDPOINT_URL sends the calls of all services here. Those of services that
+// Users who export AWS_ENDPOINT_URL send the calls of all services here. Those of services that
 // this endpoint is not get an error that their SDK can read: in the protocol of the service.
 
 // otherService returns the name of the service that a request is for, if that is none of this
-// endpoint's: by its signature, or else by the header that names an operation.
-func (s *Server) otherService(r *http.Request, signed string) string {
+// endpoint's: by its signature, or else by the header that names an operation. A call of IAM or
+// STS that is signed for another service has a wrong signature.
+func (s *Server) otherService(r *http.Request, signed string, form url.Values) string {
+	if m := s.byVersion(form.Get("Version")); form.Get("Version") == m.Metadata.APIVersion && signed != "s3" {
+		if _, ok := m.Operations[form.Get("Action")]; ok {
+			return ""
+		}
+	}
 	service := signed
 	if target := r.Header.Get("X-Amz-Target"); service == "" && target != "" {
 		service, _, _ = strings.Cut(target, ".")
 	}
-	if service == "" || s.services[service] != nil {
+	if service == "" || s.services[service] != nil || service == s.services["sqs"].Metadata.TargetPrefix {
 		return ""
 	}
 	return service
@@ -54,7 +60,7 @@ func refuseOther(w http.ResponseWriter, r *http.Request, service string, req req
 func answerOther(w http.ResponseWriter, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(http.StatusBadRequest)
-	_, _ = w.Write(body) //nolint:gosec // for programs, not for a browser; the caller may have gone
+	_, _ = w.Write(body) // the caller may have gone
 }
 
 func jsonError(code, message string) []byte {
@@ -70,16 +76,14 @@ func xmlError(around, code, message, id string) []byte {
 	var text strings.Builder
 	_ = xml.EscapeText(&text, []byte(message)) // a Builder does not fail
 	inner := "<Error><Code>" + code + "</Code><Message>" + text.String() + "</Message>"
-	open, closing := "", ""
 	switch around {
 	case "":
 		return []byte(xml.Header + inner + "<RequestId>" + id + "</RequestId></Error>")
 	case "ErrorResponse":
-		open, closing = "<ErrorResponse>", "<RequestId>"+id+"</RequestId></ErrorResponse>"
+		return []byte(xml.Header + "<ErrorResponse>" + inner + "</Error><RequestId>" + id + "</RequestId></ErrorResponse>")
 	default: // of EC2
-		open, closing = "<Response><Errors>", "</Errors><RequestID>"+id+"</RequestID></Response>"
+		return []byte(xml.Header + "<Response><Errors>" + inner + "</Error></Errors><RequestID>" + id + "</RequestID></Response>")
 	}
-	return []byte(xml.Header + open + inner + "</Error>" + closing)
 }
 
 // cborError prints an error of Smithy's RPC protocol: a map of two texts.

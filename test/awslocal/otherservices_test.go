@@ -12,10 +12,10 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// Whoever exports AWS_ENDPOINT_URL sends the calls of all services here. Those that this
+// Users who export AWS_ENDPOINT_URL send the calls of all services here. Those that this
 // endpoint does not have say so in the protocol of the caller, so that its SDK can print it.
 func TestOtherServices(t *testing.T) {
-	const explains = "This is awslocal, a local endpoint of eks, iam, sts"
+	const explains = "This is awslocal, a local endpoint of eks, iam, sqs, sts"
 	type (
 		xmlAnswer struct {
 			Code    string `xml:"Code"`    // of S3
@@ -69,28 +69,39 @@ func TestOtherServices(t *testing.T) {
 			"A bucket may be named Action.", "s3", "GET", "/?Action=ListRoles", nil, "", fromXML, "application/xml", "NotImplemented",
 		},
 		"DynamoDB": {
-			"JSON 1.0.", "dynamodb", "POST", "/", http.Header{"X-Amz-Target": {"DynamoDB_20120810.ListTables"}, "Content-Type": {"application/x-amz-json-1.0"}}, "{}",
+			"JSON 1.0.", "dynamodb", "POST", "/",
+			http.Header{"X-Amz-Target": {"DynamoDB_20120810.ListTables"}, "Content-Type": {"application/x-amz-json-1.0"}},
+			"{}",
 			fromJSON, "application/x-amz-json-1.0", "UnknownOperationException",
 		},
 		"KMS": {
-			"JSON 1.1.", "kms", "POST", "/", http.Header{"X-Amz-Target": {"TrentService.ListKeys"}, "Content-Type": {"application/x-amz-json-1.1"}}, "{}",
+			"JSON 1.1.", "kms", "POST", "/",
+			http.Header{"X-Amz-Target": {"TrentService.ListKeys"}, "Content-Type": {"application/x-amz-json-1.1"}},
+			"{}",
 			fromJSON, "application/x-amz-json-1.1", "UnknownOperationException",
 		},
 		"unsigned JSON": {
-			"Without a signature the target names the service.", "", "POST", "/", http.Header{"X-Amz-Target": {"AmazonSSM.GetParameter"}, "Content-Type": {"application/x-amz-json-1.1"}}, "{}",
+			"Without a signature the target names the service.", "", "POST", "/",
+			http.Header{"X-Amz-Target": {"AmazonSSM.GetParameter"}, "Content-Type": {"application/x-amz-json-1.1"}},
+			"{}",
 			fromJSON, "application/x-amz-json-1.1", "UnknownOperationException",
 		},
 		"SNS": {
-			"The protocol of IAM.", "sns", "POST", "/", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, "Action=ListTopics&Version=2010-03-31",
+			"The protocol of IAM.", "sns", "POST", "/",
+			http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+			"Action=ListTopics&Version=2010-03-31",
 			fromXML, "text/xml", "InvalidAction",
 		},
 		"EC2": {
-			"EC2 has errors of its own form.", "ec2", "POST", "/", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, "Action=DescribeVpcs&Version=2016-11-15",
+			"EC2 has errors of its own form.", "ec2", "POST", "/",
+			http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+			"Action=DescribeVpcs&Version=2016-11-15",
 			fromXML, "text/xml", "InvalidAction",
 		},
 		"CloudWatch": {
 			"Smithy's RPC protocol.", "monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics",
-			http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}, "Content-Type": {"application/cbor"}}, "\xa0", fromCBOR, "application/cbor", "UnknownOperationException",
+			http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}, "Content-Type": {"application/cbor"}},
+			"\xa0", fromCBOR, "application/cbor", "UnknownOperationException",
 		},
 		"Lambda": {"REST.", "lambda", "GET", "/2015-03-31/functions", nil, "", fromJSON, "application/json", "UnknownOperationException"},
 	} {

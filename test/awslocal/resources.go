@@ -129,6 +129,10 @@ var resourceKinds = []struct {
 		}
 		return found
 	}},
+	{[]string{"CreateQueue"}, func(c *call) resource { return resource{arn: c.queueARN(c.in.Str("QueueName"))} }},
+	{[]string{"SendMessage", "ReceiveMessage", "DeleteMessageBatch"}, func(c *call) resource {
+		return resource{arn: c.queueARN(nameOfQueue(c.in.Str("QueueUrl")))}
+	}},
 	{[]string{"ListClusters"}, func(c *call) resource { return resource{arn: c.eksARN("cluster/*")} }},
 	{[]string{"CreateCluster"}, func(c *call) resource { return resource{arn: c.eksARN("cluster/" + c.in.Str("name"))} }},
 	{[]string{"DescribeCluster", "DeleteCluster"}, func(c *call) resource { return c.eksARNResource(c.eksARN("cluster/" + c.in.Str("name"))) }},
@@ -168,7 +172,7 @@ func (c *call) roleResource(name string) resource {
 // requiredPermissions lists the permissions that the call needs, in the order in which AWS asks
 // for them.
 func (c *call) requiredPermissions() []requiredPermission {
-	own := requiredPermission{action: c.service + ":" + c.action, resource: c.resourceOf(), keys: c.ownKeys()}
+	own := requiredPermission{action: c.service + ":" + strings.TrimSuffix(c.action, "Batch"), resource: c.resourceOf(), keys: c.ownKeys()}
 	needs := []requiredPermission{own}
 	if tagging, ok := taggingOf[c.action]; ok && len(c.requestTags()) > 0 {
 		needs = append(needs, requiredPermission{action: tagging, resource: own.resource, keys: own.keys})

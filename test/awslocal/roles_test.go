@@ -357,9 +357,9 @@ func TestRoleErrors(t *testing.T) {
 		"ServiceLinked": {
 			reason: "Only AWS's services change what they created.",
 			call: func(ctx context.Context, e *endpoint) error {
-				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String("AWSServiceRoleForElasticbeanstalk")}))
+				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String("AWSServiceRoleForElasticBeanstalk")}))
 			},
-			want: failure{400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForElasticbeanstalk' - this role is only modifiable by AWS"},
+			want: failure{400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForElasticBeanstalk' - this role is only modifiable by AWS"},
 		},
 		"Marker": {
 			call: func(ctx context.Context, e *endpoint) error {

@@ -46,7 +46,10 @@ func TestDocumentedErrors(t *testing.T) {
 		}
 	}
 	used := map[string]bool{}
-	for _, m := range models {
+	for name, m := range models {
+		if name == "sqs" {
+			continue // its errors have codes of an older protocol: TestQueueErrors
+		}
 		for _, action := range m.OperationNames() {
 			for code, status := range documented(m, action) {
 				t.Run(action+"/"+code, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package awslocal is an AWS endpoint for tests, demos and development: an
-// HTTP server that speaks the protocols of IAM, STS and EKS as AWS's published
+// HTTP server that speaks the protocols of IAM, STS, EKS and SQS as AWS's published
 // service models define them, so that the unmodified SDKs and the AWS CLI work
 // against it by AWS_ENDPOINT_URL alone. One account, its state in memory.
 //
@@ -9,6 +9,7 @@ package awslocal
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -49,6 +50,10 @@ type Options struct {
 	// BodyTimeout bounds how long the body of a request may take; default 10 seconds.
 	BodyTimeout time.Duration
 
+	// Events has CloudTrail's events about IAM's writes put into a queue of SQS, from the
+	// start and after a Reset; the zero value has no events.
+	Events Events
+
 	Clock  func() time.Time // default time.Now
 	Seed   uint64           // of IDs, keys and faults; 0 means a different one each time
 	Faults Faults           // in force from the start and after a Reset
@@ -68,6 +73,8 @@ type Server struct {
 	keys     *keySets
 	random   *random
 	faults   *injector
+	queues   *queues
+	trail    *trail
 
 	mu       sync.Mutex // guards what follows; a *state is never changed once it is here
 	history  []version  // newest last; older ones are kept while a caller may still see them
@@ -100,6 +107,8 @@ func New(o Options) *Server {
 		random:   newRandom(o.Seed),
 	}
 	s.faults = newInjector(o, s.random)
+	s.queues = newQueues()
+	s.trail = &trail{srv: s}
 	s.Reset()
 	return s
 }
@@ -150,7 +159,7 @@ func (o Options) Check() error {
 			return fmt.Errorf("quota %q: GetAccountSummary has none of that name", name)
 		}
 	}
-	return o.Faults.check()
+	return errors.Join(o.Faults.check(), o.Events.check())
 }
 
 // Reset empties the account, forgets all sessions, issuers' keys and counts,
@@ -165,6 +174,20 @@ func (s *Server) Reset() {
 	s.reports = map[string]*report{}
 	s.keys.prune()
 	s.faults.set(s.options.Faults)
+	s.queues.reset()
+	s.trail.set(s.options.Events)
+}
+
+// Events returns the events in force.
+func (s *Server) Events() Events { return s.trail.get() }
+
+// SetEvents replaces the events in force; the zero Events ends them. It panics on events that make
+// no sense.
+func (s *Server) SetEvents(e Events) {
+	if err := e.check(); err != nil {
+		panic(err)
+	}
+	s.trail.set(e)
 }
 
 // Calls returns how many AWS calls have come in since the last Reset, by

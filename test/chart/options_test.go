@@ -56,7 +56,7 @@ func TestValues_ReachTheOperator(t *testing.T) {
 	want := parseArgs(t, []string{
 		"--cluster-name=prod-eu", "--role-path=/platform/prod-eu/", "--permissions-boundary=arn:aws:iam::123456789012:policy/podidentity-boundary",
 		"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF",
-		"--drift-check-interval=1h30m", "--iam-propagation-delay=0s", "--max-concurrent-reconciles=20",
+		"--drift-check-interval=1h30m", "--event-queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod-eu", "--iam-propagation-delay=0s", "--max-concurrent-reconciles=20",
 		"--aws-reads-per-second=0.5", "--aws-writes-per-second=0", "--leader-election-namespace=kube-system",
 		"--leader-election-lease-duration=30s", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Report", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--log-format=text", "--log-level=error",
 	})
@@ -73,7 +73,7 @@ func TestSchema_AgreesWithTheOperator(t *testing.T) {
 		"number":   {"0", "1", "0.5", "10", "100", "101", "1000", "1001", "-1"},
 		"list":     {"org:,costs/", "org:", "aws:"},
 		"bool":     {"true", "false", "maybe"},
-		"text":     {"Require", "Create", "create", "json", "xml", "debug", "warn", ":8443", "localhost:8443", "0", "8443", "a b", "x", "X_", "Seal", "seal", "0f8fad5b-d9cb-469f-a165-70867728950e", "/a/", "/a", "arn:aws:iam::123456789012:policy/x", "https://example.com/id/1", "http://example.com", "sts.amazonaws.com"},
+		"text":     {"Require", "Create", "create", "json", "xml", "debug", "warn", ":8443", "localhost:8443", "0", "8443", "a b", "x", "X_", "Seal", "seal", "0f8fad5b-d9cb-469f-a165-70867728950e", "/a/", "/a", "arn:aws:iam::123456789012:policy/x", "https://example.com/id/1", "http://example.com", "sts.amazonaws.com", "https://sqs.us-east-1.amazonaws.com/123456789012/q", "https://sqs.us-east-1.amazonaws.com/1/q", "http://localhost:4566/123456789012/q"},
 	}
 	for _, flag := range options.Flags() {
 		if flag.Name == "version" {

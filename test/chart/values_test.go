@@ -67,6 +67,8 @@ func TestValues_ChangeWhatTheySay(t *testing.T) {
 		"NoMetricsService":   {"", `options: {metricsBindAddress: "0"}`, "Service", "podidentity-controller-manager-metrics", "{.kind}", ``},
 		"MetricsPort":        {"All follow the flag.", `options: {metricsBindAddress: "[::]:9443"}`, "Service", "podidentity-controller-manager-metrics", "{.spec.ports}", `[{"name":"https","port":9443,"targetPort":"metrics"}]`},
 		"InsecureMonitor":    {"Without TLS there is no token.", `{options: {metricsSecure: false}, serviceMonitor: {enabled: true}}`, "ServiceMonitor", name, "{.spec.endpoints}", `[{"port":"http"}]`},
+		"StaleAfterDefault":  {"Three of the default.", `{prometheusRule: {enabled: true}}`, "PrometheusRule", name, `{.spec.groups[0].rules[?(@.alert=="PodIdentityDriftCheckMissing")].expr}`, `"time() - max(podidentity_drift_check_last_success_timestamp_seconds) > 1800"`},
+		"StaleAfterQueue":    {"With a queue the default is longer.", `{options: {eventQueueUrl: "https://sqs.us-east-1.amazonaws.com/123456789012/q"}, prometheusRule: {enabled: true}}`, "PrometheusRule", name, `{.spec.groups[0].rules[?(@.alert=="PodIdentityDriftCheckMissing")].expr}`, `"time() - max(podidentity_drift_check_last_success_timestamp_seconds) > 10800"`},
 		"StaleAfter":         {"Three intervals.", `{options: {driftCheckInterval: 1h30m}, prometheusRule: {enabled: true}}`, "PrometheusRule", name, `{.spec.groups[0].rules[?(@.alert=="PodIdentityDriftCheckMissing")].expr}`, `"time() - max(podidentity_drift_check_last_success_timestamp_seconds) > 16200"`},
 		"ExtraObjectOfTexts": {"Templates in values.", `extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Values.clusterName }}', namespace: x}}"]`, "ConfigMap", "prod-eu", "{.metadata.namespace}", `"x"`},
 	} {

@@ -63,6 +63,11 @@ app.kubernetes.io/name: podidentity-operator
 {{- end }}
 {{- end }}
 
+{{/* How often the operator checks for drift: what is set, or its default. */}}
+{{- define "podidentity.driftCheckInterval" -}}
+{{ .Values.options.driftCheckInterval | default (.Values.options.eventQueueUrl | empty | ternary "10m" "1h") }}
+{{- end }}
+
 {{/* The port of an address such as :8443; empty if the address is 0. */}}
 {{- define "podidentity.port" -}}
 {{- if ne . "0" }}{{ splitList ":" . | last }}{{ end }}

@@ -3,8 +3,8 @@
 // validates requests, and encodes answers and errors. It knows no operation by
 // name; what AWS accepts and prints is read from the models.
 //
-// The files iam.json, sts.json and eks.json are AWS's own models (API versions
-// 2010-05-08, 2011-06-15 and 2017-11-01, published under the Apache License
+// The files iam.json, sts.json, eks.json and sqs.json are AWS's own models (API versions
+// 2010-05-08, 2011-06-15, 2017-11-01 and 2012-11-05, published under the Apache License
 // 2.0 with each AWS SDK), reduced by the program in reduce.
 package model
 
@@ -26,6 +26,9 @@ var stsJSON []byte
 //go:embed eks.json
 var eksJSON []byte
 
+//go:embed sqs.json
+var sqsJSON []byte
+
 // Service is a reduced service model.
 type Service struct {
 	Origin     string               `json:"origin"`
@@ -45,6 +48,7 @@ type Metadata struct {
 	EndpointPrefix string `json:"endpointPrefix"`
 	Protocol       string `json:"protocol"`
 	XMLNamespace   string `json:"xmlNamespace,omitempty"`
+	TargetPrefix   string `json:"targetPrefix,omitempty"` // of the protocol json
 }
 
 // Operation is one action of a service.
@@ -107,11 +111,11 @@ type Error struct {
 	SenderFault    bool   `json:"senderFault,omitempty"`
 }
 
-// Load returns the models by service name: iam, sts and eks. It panics if an
+// Load returns the models by service name: iam, sts, eks and sqs. It panics if an
 // embedded model does not make sense, which only a faulty build can bring about.
 func Load() map[string]*Service {
 	services := map[string]*Service{}
-	for name, raw := range map[string][]byte{"iam": iamJSON, "sts": stsJSON, "eks": eksJSON} {
+	for name, raw := range map[string][]byte{"iam": iamJSON, "sts": stsJSON, "eks": eksJSON, "sqs": sqsJSON} {
 		s := &Service{ValuesInErrors: name != "iam"}
 		if err := json.Unmarshal(raw, s); err != nil {
 			panic(fmt.Sprintf("model %s: %v", name, err))

@@ -1,0 +1,358 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/driftevent"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// EventQueue is a queue of CloudTrail's events about IAM.
+type EventQueue interface {
+	// Receive returns the next messages, none if there are none. It waits for the
+	// first one, for some seconds, if wait is set.
+	Receive(ctx context.Context, wait bool) ([]driftevent.Message, error)
+	// Delete deletes messages. What it does not delete is received again.
+	Delete(ctx context.Context, messages []driftevent.Message) error
+	// Own reports whether an access key is, or was, the operator's.
+	Own(accessKeyID string) bool
+}
+
+const (
+	// maxPending is the number of messages that are handled together. A full
+	// receive is followed by another, so that a flood shows as one.
+	maxPending = 200
+	// maxSuspects is the number of roles up to which each is read alone. For
+	// more, a drift check reads all roles together, in a few calls.
+	maxSuspects = 10
+	// minCheckPause is the time between two drift checks that events cause.
+	minCheckPause = 10 * time.Second
+	// minRolePause is the time between two reads of one role that events cause.
+	minRolePause = time.Second
+	// settledAfter is the age of a change from which a read of the role has seen it,
+	// whatever the clocks of AWS and of the node say and although IAM is eventually
+	// consistent.
+	settledAfter = 15 * time.Second
+	// queueRetryInterval is the time between two requests to a queue that fails.
+	queueRetryInterval = 10 * time.Second
+	// maxRemembered is the number of events that are remembered, for duplicates.
+	maxRemembered = 4096
+)
+
+// eventListener makes a role a suspect as soon as CloudTrail reports that another caller has
+// changed it: the next reconcile, which it queues, reads the role from AWS. It believes a
+// message no further than that.
+type eventListener struct {
+	queue       EventQueue
+	client      client.Reader
+	clusterInfo *clusterInfo
+	roleCache   *roleCache
+	clock       clock.Clock
+	suspects    chan<- event.GenericEvent
+	// checkNow requests a drift check of all roles; it is buffered for one.
+	checkNow chan<- struct{}
+
+	seen      recentIDs
+	lastCheck time.Time
+
+	mu       sync.Mutex
+	lastRead map[types.UID]time.Time // of the roles that are to be read, or were within minRolePause
+	failing  bool
+}
+
+// Start handles messages until ctx ends. Only the leader does.
+func (l *eventListener) Start(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := l.handleNext(ctx); err != nil && ctx.Err() == nil {
+			l.report(ctx, err)
+			select {
+			case <-ctx.Done():
+			case <-l.clock.After(jitter(queueRetryInterval)):
+			}
+			continue
+		}
+		l.report(ctx, nil)
+	}
+	return nil
+}
+
+// report shows in the metric, and once in the log, whether the queue works. The periodic drift
+// check goes on without it.
+func (l *eventListener) report(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	switch {
+	case err == nil:
+		driftEventQueueUp.Set(1)
+	default:
+		driftEventQueueUp.Set(0)
+		if !l.failing {
+			logf.FromContext(ctx).Error(err, "Reading the event queue failed, retrying; until then only the periodic drift check finds out-of-band changes")
+		}
+	}
+	l.failing = err != nil
+}
+
+// handleNext waits for messages, handles them, and deletes them.
+func (l *eventListener) handleNext(ctx context.Context) error {
+	cluster, err := l.clusterInfo.cluster(ctx)
+	if err != nil {
+		return err
+	}
+	messages, err := l.receive(ctx)
+	if err != nil || len(messages) == 0 {
+		return err
+	}
+	records := l.changes(cluster, messages)
+	if len(records) > 0 {
+		if err := l.suspectRoles(ctx, records); err != nil {
+			return err
+		}
+	}
+	return l.queue.Delete(ctx, messages)
+}
+
+// receive returns the messages that are there, and waits for the first.
+func (l *eventListener) receive(ctx context.Context) ([]driftevent.Message, error) {
+	all, err := l.queue.Receive(ctx, true)
+	for full := len(all) >= 10; err == nil && full && len(all) < maxPending; {
+		var more []driftevent.Message
+		more, err = l.queue.Receive(ctx, false)
+		all, full = append(all, more...), len(more) >= 10
+	}
+	if len(all) > 0 {
+		return all, nil // an error comes again with the next request
+	}
+	return nil, err
+}
+
+// changes returns the records about changes that other callers made, each once.
+func (l *eventListener) changes(cluster plan.Cluster, messages []driftevent.Message) []driftevent.Record {
+	scope := driftevent.Scope{Account: cluster.AccountID, Path: cluster.RolePath, Own: l.queue.Own}
+	var records []driftevent.Record
+	for _, m := range messages {
+		record, err := driftevent.Parse(m.Body)
+		verdict := driftevent.Malformed
+		if err == nil {
+			verdict = scope.Judge(record)
+		}
+		if verdict == driftevent.Suspect && !l.seen.add(record.ID) {
+			verdict = "Duplicate"
+		}
+		driftEvents.WithLabelValues(string(verdict)).Inc()
+		if verdict != driftevent.Suspect {
+			continue
+		}
+		driftEventDelay.Observe(max(0, l.clock.Since(record.Time).Seconds()))
+		records = append(records, record)
+	}
+	return records
+}
+
+// suspectRoles makes the roles of records suspects, and has them read: each alone, or all by
+// a drift check if there are many.
+func (l *eventListener) suspectRoles(ctx context.Context, records []driftevent.Record) error {
+	owners, err := l.owners(ctx)
+	if err != nil {
+		l.seen.remove(records) // the messages come again
+		return err
+	}
+	var found []*v1alpha1.PodIdentity
+	known := map[types.UID]bool{}
+	for _, record := range records {
+		obj := owners[strings.ToLower(record.Role)]
+		if obj == nil || l.alreadyRead(obj, record) {
+			continue
+		}
+		l.roleCache.suspect(obj.UID, l.clock.Now(), record)
+		logf.FromContext(ctx).Info("IAM role was changed out of band", "role", record.Role, "action", record.Action, "principal", record.Caller.Principal, "time", record.Time)
+		if !known[obj.UID] {
+			known[obj.UID] = true
+			found = append(found, obj)
+		}
+	}
+	if len(found) > maxSuspects {
+		l.requestCheck(ctx)
+		return ctx.Err()
+	}
+	for _, obj := range found {
+		l.enqueue(ctx, obj)
+	}
+	return ctx.Err()
+}
+
+// requestCheck requests a drift check now, or later if events have caused one just now.
+func (l *eventListener) requestCheck(ctx context.Context) {
+	now := l.clock.Now()
+	if l.lastCheck.After(now) {
+		return // one is to come
+	}
+	wait := max(0, l.lastCheck.Add(minCheckPause).Sub(now))
+	l.lastCheck = now.Add(wait)
+	go func() {
+		if wait > 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.clock.After(wait):
+			}
+		}
+		select {
+		case l.checkNow <- struct{}{}:
+		default: // one is about to begin
+		}
+	}()
+}
+
+// owners returns the PodIdentities that have a role, by its name in lower case. A role under the
+// operator's path without one is no concern of an identity.
+func (l *eventListener) owners(ctx context.Context) (map[string]*v1alpha1.PodIdentity, error) {
+	var list v1alpha1.PodIdentityList
+	if err := l.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	owners := make(map[string]*v1alpha1.PodIdentity, len(list.Items))
+	for i := range list.Items {
+		if obj := &list.Items[i]; obj.Status.Role != nil {
+			owners[strings.ToLower(obj.Status.Role.Name)] = obj
+		}
+	}
+	return owners, nil
+}
+
+// alreadyRead reports whether the operator has read the role since the change.
+func (l *eventListener) alreadyRead(obj *v1alpha1.PodIdentity, record driftevent.Record) bool {
+	return l.roleCache.lastRead(obj.UID).Sub(record.Time) > settledAfter
+}
+
+// enqueue queues a reconcile of obj now, or later if another one was queued just now: a flood of
+// events about one role costs a read per second.
+func (l *eventListener) enqueue(ctx context.Context, obj *v1alpha1.PodIdentity) {
+	l.mu.Lock()
+	now := l.clock.Now()
+	next := l.lastRead[obj.UID].Add(minRolePause)
+	if l.lastRead == nil {
+		l.lastRead = map[types.UID]time.Time{}
+	}
+	for uid, at := range l.lastRead {
+		if now.Sub(at) > minRolePause {
+			delete(l.lastRead, uid)
+		}
+	}
+	if next.After(now.Add(minRolePause)) {
+		l.mu.Unlock()
+		return // one is to come
+	}
+	wait := max(0, next.Sub(now))
+	l.lastRead[obj.UID] = now.Add(wait)
+	l.mu.Unlock()
+	if wait == 0 {
+		l.send(ctx, obj)
+		return
+	}
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-l.clock.After(wait):
+			l.send(ctx, obj)
+		}
+	}()
+}
+
+func (l *eventListener) send(ctx context.Context, obj *v1alpha1.PodIdentity) {
+	select {
+	case l.suspects <- event.GenericEvent{Object: obj}:
+	case <-ctx.Done():
+	}
+}
+
+// recentIDs are the IDs of the latest events.
+type recentIDs struct {
+	known map[string]bool
+	order []string
+}
+
+// add reports whether the ID is new. An event without one is always new.
+func (r *recentIDs) add(id string) bool {
+	if id == "" {
+		return true
+	}
+	if r.known[id] {
+		return false
+	}
+	if r.known == nil {
+		r.known = map[string]bool{}
+	}
+	r.known[id] = true
+	r.order = append(r.order, id)
+	if len(r.order) > maxRemembered {
+		delete(r.known, r.order[0])
+		r.order = r.order[1:]
+	}
+	return true
+}
+
+// remove forgets the IDs of records that could not be handled.
+func (r *recentIDs) remove(records []driftevent.Record) {
+	for _, record := range records {
+		delete(r.known, record.ID)
+	}
+}
+
+// causeOf returns the latest record about a component, false if there is none. The operator's own
+// words for parts of the settings are finer than those of the records.
+func causeOf(component string, records []driftevent.Record) (driftevent.Record, bool) {
+	settings := map[string]bool{"trust": false, "tags": false, "boundary": false, "inlinePolicy": false, "managedPolicy": false, "instanceProfile": false, "role": false}
+	for _, record := range slices.Backward(records) {
+		changed := record.Component()
+		_, own := settings[component]
+		if changed == component || changed == "settings" && !own || changed == "role" {
+			return record, true
+		}
+	}
+	return driftevent.Record{}, false
+}
+
+// principalLabels bounds the values of a metric's label: the first principals by name, all others
+// as one.
+type principalLabels struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+// maxPrincipals is the number of principals with a value of their own.
+const maxPrincipals = 50
+
+var driftPrincipals principalLabels
+
+// label returns the value of the label for a principal. The sessions of a role share one.
+func (p *principalLabels) label(principal string) string {
+	if before, after, ok := strings.Cut(principal, ":assumed-role/"); ok {
+		role, _, _ := strings.Cut(after, "/")
+		principal = before + ":assumed-role/" + role
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.known[principal] {
+		if len(p.known) >= maxPrincipals {
+			return "other"
+		}
+		if p.known == nil {
+			p.known = map[string]bool{}
+		}
+		p.known[principal] = true
+	}
+	return principal
+}
