@@ -20,6 +20,7 @@ const (
 	bounded      = "operator-policy.json"
 	unbounded    = "operator-policy-without-boundary.json"
 	withProvider = "operator-policy-oidc-provider.json"
+	withQueue    = "operator-policy-event-queue.json"
 	boundary     = "boundary-policy.json"
 )
 
@@ -34,7 +35,7 @@ func shipped(t *testing.T, name string) policy.Policy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("PARTITION", "aws", "ACCOUNT_ID", "123456789012", "CLUSTER", "prod", "ISSUER", "oidc.example.com/id/0123").Replace(string(raw))
+	text := strings.NewReplacer("EVENT_REGION", "us-east-1", "PARTITION", "aws", "ACCOUNT_ID", "123456789012", "CLUSTER", "prod", "ISSUER", "oidc.example.com/id/0123").Replace(string(raw))
 	document, err := policy.Parse([]byte(text))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -43,7 +44,7 @@ func shipped(t *testing.T, name string) policy.Policy {
 }
 
 func TestShippedPolicies_AreAcceptedByIAM(t *testing.T) {
-	for _, name := range []string{bounded, unbounded, withProvider, boundary} {
+	for _, name := range []string{bounded, unbounded, withProvider, withQueue, boundary} {
 		p := shipped(t, name)
 		if err := p.CheckIdentity(); err != nil {
 			t.Errorf("%s: AWS would refuse it: %v", name, err)
