@@ -2,6 +2,8 @@ package guardrail
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
@@ -18,7 +20,9 @@ type allowStatement struct {
 	notActions, notResources string
 }
 
-// inlineStatements returns the statements of inline policies that allow something.
+// inlineStatements returns the statements of inline policies that allow something,
+// without actions that can match none, such as GetObject: plan.Desired rejects them, and
+// says what their author has to correct.
 func inlineStatements(inline []v1alpha1.InlinePolicy) []allowStatement {
 	var out []allowStatement
 	for _, in := range inline {
@@ -27,7 +31,7 @@ func inlineStatements(inline []v1alpha1.InlinePolicy) []allowStatement {
 			if policy.Effect(s.Effect) == policy.Allow {
 				out = append(out, allowStatement{
 					field:   fmt.Sprintf("%s.statements[%d]", field, i),
-					actions: toStrings(s.Actions), notActions: nameIf("notActions", len(s.NotActions) > 0),
+					actions: matching(toStrings(s.Actions)), notActions: nameIf("notActions", len(s.NotActions) > 0),
 					resources: toStrings(s.Resources), notResources: nameIf("notResources", len(s.NotResources) > 0),
 				})
 			}
@@ -36,10 +40,19 @@ func inlineStatements(inline []v1alpha1.InlinePolicy) []allowStatement {
 			continue
 		}
 		if p, err := policy.Decode([]byte(in.Document)); err == nil {
-			out = append(out, allowStatements(p, field+".document")...)
+			for _, s := range allowStatements(p, field+".document") {
+				s.actions = matching(s.actions)
+				out = append(out, s)
+			}
 		}
 	}
 	return out
+}
+
+// matching returns those of the actions that may match one of AWS: those with a service,
+// and patterns.
+func matching(actions []string) []string {
+	return slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return !strings.Contains(a, ":") && !isPattern(a) })
 }
 
 // allowStatements returns the statements of a policy that allow something.

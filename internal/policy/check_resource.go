@@ -54,12 +54,14 @@ func partitionProblem(partition string, place Place) string {
 }
 
 // segmentProblem returns the rule that the region, the account or the resource of an ARN
-// violates. Wildcards are accepted wherever AWS documents no rule.
+// violates. A wildcard may stand in any segment, also where IAM refuses a region: AWS's
+// own examples have arn:aws:iam:*:…
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags_users.html).
 func segmentProblem(service, region, account, resource string) string {
 	switch {
 	case !isResourceAccount(account):
 		return "must have an account ID of 12 digits, or *, or nothing, after the fourth colon"
-	case service == "s3" && account == "" && isPlain(region):
+	case service == "s3" && isPlain(region) && !isRegionalS3(resource):
 		return "must have no region: bucket names are global" // "can not contain region information"
 	case service == "iam" && isPlain(region):
 		return "must have no region: IAM is global" // "cannot contain region information"
@@ -68,6 +70,17 @@ func segmentProblem(service, region, account, resource string) string {
 	default:
 		return ""
 	}
+}
+
+// regionalS3 are the beginnings of the resources of S3 that have a region, unlike buckets
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-resources-for-iam-policies).
+var regionalS3 = []string{"accesspoint/", "job/", "storage-lens/", "storage-lens-group/", "access-grants/", "async-request/"}
+
+// isRegionalS3 accepts a wildcard or a variable in the first part of the path.
+func isRegionalS3(resource string) bool {
+	head, _, _ := strings.Cut(resource, "/")
+	return strings.ContainsAny(head, "*?") || hasVariable(head) ||
+		slices.ContainsFunc(regionalS3, func(prefix string) bool { return strings.HasPrefix(resource, prefix) })
 }
 
 // isPlain reports whether s is not empty and has no wildcard.

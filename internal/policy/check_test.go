@@ -77,6 +77,15 @@ func TestCheck_IdentityPolicies(t *testing.T) {
 			s.Resources = []string{"arn:aws:sqs:*:12*:q", "arn:aws:ec2:*:amazon:image/*", "arn:aws:sqs:eu-west-1:ACCOUNT_2:q"}
 		}, &Error{"Statement[0].Resource[2]", `must have an account ID of 12 digits, or *, or nothing, after the fourth colon, not "arn:aws:sqs:eu-west-1:ACCOUNT_2:q"`}},
 		"ShortAccount": {"Not 11.", func(_ *Policy, s *Statement) { s.Resources = []string{"arn:aws:sqs:*:12345678901:q"} }, &Error{"Statement[0].Resource[0]", `must have an account ID of 12 digits, or *, or nothing, after the fourth colon, not "arn:aws:sqs:*:12345678901:q"`}},
+		"BucketRegionAndAccount": {"Nor has a bucket with an account.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{"arn:aws:s3:us-west-2:123456789012:b/athena"}
+		}, &Error{"Statement[0].Resource[0]", `must have no region: bucket names are global, not "arn:aws:s3:us-west-2:123456789012:b/athena"`}},
+		"RegionPatterns": {"A wildcard may stand in any segment.", func(_ *Policy, s *Statement) {
+			s.Resources = []string{
+				"arn:aws:iam:*:123456789012:role/a", "arn:aws:s3:*:*:b", "arn:aws:s3:us-west-?:*:accesspoint/*", "arn:aws:s3:us-west-2:*:*",
+				"arn:aws:ec2:us-*:*:instance/*", "arn:*:s3:::b",
+			}
+		}, nil},
 		"BucketRegion": {"Buckets have no region in their ARN, access points do.", func(_ *Policy, s *Statement) {
 			s.Resources = []string{"arn:aws:s3:us-west-2:123456789012:accesspoint/p", "arn:aws:s3:us-west-2::b"}
 		}, &Error{"Statement[0].Resource[1]", `must have no region: bucket names are global, not "arn:aws:s3:us-west-2::b"`}},

@@ -52,6 +52,7 @@ func TestCheckManaged(t *testing.T) {
 		"ShortARN":        {"An ARN may end after the vendor.", resource("arn:aws:anything"), ""},
 		"UnknownVendor":   {"", resource("arn:aws:s33:eu-west-1::x"), ""},
 		"Region":          {"", resource("arn:aws:ec2:eu-west-1:123456789012:instance/*"), ""},
+		"RegionPattern":   {"A wildcard may stand in any segment.", resource("arn:aws:iam:*:123456789012:user/a"), ""},
 		"AccessPoint":     {"Few of S3's resources have a region.", resource("arn:aws:s3:us-west-2:123456789012:accesspoint/p/object/*"), ""},
 		"IAMVariable":     {"", resource("arn:aws:iam::*:user/${aws:username}"), ""},
 		"IAMAll":          {"", resource("arn:aws:iam::123456789012:*"), ""},

@@ -73,20 +73,28 @@ func checkResource(resource string) error {
 		return nil
 	}
 	vendor, region, path := parts[0], parts[1], parts[3]
+	// Wildcards may stand in any segment; the IAM User Guide itself has arn:aws:iam:*:….
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags_users.html
+	named := region != "" && !strings.ContainsAny(region, "*?")
 	switch vendor {
 	case "iam":
-		if region != "" {
+		if named {
 			return refuse("IAM resource " + resource + " cannot contain region information.")
 		}
 		if !isIAMPath(path) {
 			return refuse(wrongIAMPath)
 		}
 	case "s3":
-		if region != "" && !slices.ContainsFunc(regionalS3, func(p string) bool { return strings.HasPrefix(path, p) }) {
+		if named && !isRegionalS3(path) {
 			return refuse("Resource " + resource + " can not contain region information.")
 		}
 	}
 	return nil
+}
+
+func isRegionalS3(path string) bool {
+	head, _, _ := strings.Cut(path, "/")
+	return strings.ContainsAny(head, "*?") || slices.ContainsFunc(regionalS3, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
 func isIAMPath(path string) bool {
