@@ -63,7 +63,7 @@ type driftChecker struct {
 	skipped int
 }
 
-// candidate is an identity whose role was ready when the drift check began.
+// candidate is an identity whose role the operator knew when the drift check began.
 type candidate struct {
 	obj     *v1alpha1.PodIdentity
 	owner   plan.Owner
@@ -145,13 +145,20 @@ func uidsOf(identities []v1alpha1.PodIdentity) map[string]bool {
 // would keep it for minutes.
 func freeMemory() { debug.FreeOSMemory() }
 
-// candidates returns those of the identities whose roles should be in sync now.
+// candidates returns those of the identities whose roles should be in sync now: with the
+// spec, or with what the operator last applied if something blocks the spec.
 func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster, identities []v1alpha1.PodIdentity) []candidate {
 	var candidates []candidate
 	clusters := map[string]*plan.Cluster{} // by namespace
 	for i := range identities {
 		obj := &identities[i]
-		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan || !inSyncAt(obj, v1alpha1.ConditionRoleReady, obj.Generation) {
+		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan {
+			continue
+		}
+		if !inSyncAt(obj, v1alpha1.ConditionRoleReady, obj.Generation) {
+			if applied, known := d.roleCache.lastApplied(obj.UID); known {
+				candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: applied})
+			}
 			continue
 		}
 		if _, ok := clusters[obj.Namespace]; !ok {

@@ -73,15 +73,14 @@ func (s *scope) recordServiceAccount(reason, message, name string) {
 	s.addEvent(reason, actionApplyServiceAccount, message, name)
 }
 
-// recordChange records a change to the role. If the role was in sync, the
-// change corrects drift. The event of a new role lists the policies that it got, so
-// that a creation costs one event.
+// recordChange records a change to the role, and whether it corrects drift. The event of
+// a new role lists the policies that it got, so that a creation costs one event.
 func (s *scope) recordChange(c plan.Change) {
 	reason, message := eventUpdatedRole, c.Action()
 	if _, created := c.(plan.CreateRole); created {
 		reason, message = eventCreatedRole, "Created role"
 	}
-	if s.roleWasInSync {
+	if s.isDrift(c) {
 		driftCorrected.WithLabelValues(c.Component()).Inc()
 		reason, message = eventCorrectedDrift, driftMessage(c.Component(), c.Action())
 		if record, ok := causeOf(c.Component(), s.outOfBand); ok {

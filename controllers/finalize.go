@@ -69,7 +69,7 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		phase{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.releaseAll},
 	)
 	if err == nil || fault.KindOf(err) != fault.Waiting {
-		r.role.cache.remove(obj.UID) // a reconcile that only waits has changed nothing
+		r.role.cache.forget(obj.UID) // a reconcile that only waits has changed nothing
 	}
 	if err != nil {
 		setDeletionStatus(s, err)

@@ -133,7 +133,7 @@ func TestRevoke_CannotBeEvaded(t *testing.T) {
 			made := s.awaitReady("checkout").Status.Role
 			s.guard("revoke", `onViolation: Revoke`)
 			s.apply(spec)
-			s.guard("none", `inlinePolicies: Forbidden, onViolation: Revoke`)
+			s.guard("none", `inlinePolicies: Forbidden, managedPolicies: {denied: ["arn:aws:iam::aws:*"]}, onViolation: Revoke`)
 			s.awaitRevoked("checkout", made.Name)
 			if err := s.assume("checkout", made.ARN); err == nil {
 				t.Error("A pod can assume a role that was revoked.")

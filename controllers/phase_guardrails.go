@@ -47,12 +47,13 @@ func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 	}
 	result := s.guardrails.Evaluate(s.obj, facts)
 	s.obj.Status.Guardrail = guardrailStatus(result.Guardrail)
-	s.unread = result.Unread
+	s.unread, s.unreadPolicies = result.Unread, result.UnreadPolicies
 	if result.Revoke {
 		if err := p.role.revoke(ctx, s); err != nil {
 			return err
 		}
 	}
+	s.accepted = result.Err == nil
 	return result.Err
 }
 
@@ -68,8 +69,7 @@ func (p *guardrailsPhase) enforceOnRole(ctx context.Context, s *scope, err error
 	if readErr != nil || role == nil {
 		return cmp.Or(err, readErr)
 	}
-	facts := guardrail.Facts{Managed: p.policies.contents(ctx, s.guardrails.Reads(role.Managed), false)}
-	result := s.guardrails.EvaluateRole(*role, s.obj.Namespace, facts)
+	result := s.guardrails.EvaluateRole(*role, s.obj.Namespace, facts(ctx, p.policies, s.guardrails, role.Managed))
 	if !result.Revoke {
 		return err
 	}
@@ -84,10 +84,16 @@ func (p *guardrailsPhase) enforceOnRole(ctx context.Context, s *scope, err error
 	return result.Err
 }
 
+// facts returns what the guardrails need to know about managed policies of a role.
+func facts(ctx context.Context, policies *managedPolicies, guardrails guardrail.Set, managed []string) guardrail.Facts {
+	return guardrail.Facts{Managed: policies.contents(ctx, guardrails.Reads(managed), false)}
+}
+
 // computeDesired computes the desired state of the identity.
 func (p *guardrailsPhase) computeDesired(_ context.Context, s *scope) error {
 	var err error
 	if s.boundary, err = s.guardrails.Boundary(s.cluster.Boundary); err != nil {
+		s.accepted = false
 		return err
 	}
 	s.cluster.Boundary = s.boundary.ARN
@@ -95,11 +101,18 @@ func (p *guardrailsPhase) computeDesired(_ context.Context, s *scope) error {
 	return err
 }
 
-// requireContents rejects a valid spec with a managed policy whose contents the
-// operator failed to read.
+// requireContents rejects a valid spec with managed policies whose contents the operator
+// failed to read. If the object has a role, the reconcile goes on without these policies.
 func (p *guardrailsPhase) requireContents(_ context.Context, s *scope) error {
-	s.permitted = s.unread == nil
-	return s.unread
+	exists := s.obj.Status.Role != nil && s.obj.Spec.Mode != v1alpha1.ModePlan
+	if s.unread != nil && (!exists || fault.KindOf(s.unread) == fault.Transient) {
+		return s.unread
+	}
+	s.permitted = true
+	if s.unread != nil {
+		s.setAside(s.unread, s.unreadPolicies...)
+	}
+	return nil
 }
 
 func managedARNs(pi *v1alpha1.PodIdentity) []string {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,24 +61,38 @@ func (p *rolePhase) checkQuotas(ctx context.Context, s *scope) error {
 	if plan.DefaultQuotas.Check(s.desired.Role) == nil {
 		return nil
 	}
-	return p.roles.Quotas(ctx).Check(s.desired.Role)
+	err := p.roles.Quotas(ctx).Check(s.desired.Role)
+	s.permitted = err == nil
+	return err
 }
 
 // reconcile brings the IAM role in sync, and waits until pods can rely on it. It
 // never touches a role that this object does not own.
 func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
-	began := p.clock.Now()
+	s.roleReached = true
 	suspicion, suspected := p.cache.suspected(s.obj.UID)
 	s.outOfBand = suspicion.records
 	if suspected {
 		ratelimit.Raise(ctx, ratelimit.Repair)
 	}
-	cached, ok := p.cache.get(s.obj.UID)
-	if !ok && !suspected && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
+	if !p.cache.has(s.obj.UID) && !suspected && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
 		s.role = s.obj.Status.Role // the first drift check reads it, together with all others
 		s.roleInSync = true
 		return nil
 	}
+	if applied, known := p.cache.lastApplied(s.obj.UID); known && len(s.unattachable) > 0 {
+		s.hold(applied)
+	}
+	if err := p.ensure(ctx, s); err != nil {
+		return err
+	}
+	return s.held()
+}
+
+// ensure makes the role the desired one, and waits until pods can rely on it.
+func (p *rolePhase) ensure(ctx context.Context, s *scope) error {
+	began := p.clock.Now()
+	cached, ok := p.cache.get(s.obj.UID)
 	if ok && !equality.Semantic.DeepEqual(cached.desired, s.desired.Role) {
 		s.roleWasInSync = false // the spec or what limits it has changed, so this is no drift
 	}
@@ -87,10 +102,10 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 			p.cache.remove(s.obj.UID)
 			return err
 		}
-		if s.deferred == nil {
-			p.cache.put(s.obj.UID, cached, began)
+		if s.tagsFailed {
+			p.cache.remove(s.obj.UID) // the role is not as desired
 		} else {
-			p.cache.remove(s.obj.UID) // the role is not in sync
+			p.cache.put(s.obj.UID, cached, began)
 		}
 	}
 	s.role = &cached.status
@@ -128,6 +143,9 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 		if observed, err = p.observe(ctx, s); err != nil {
 			return cachedRole{}, err
 		}
+	}
+	if len(s.unattachable) > 0 && s.wanted == nil {
+		p.holdBack(ctx, s, observed)
 	}
 	applied, err := p.apply(ctx, s, observed)
 	if errors.Is(err, plan.ErrRoleExists) && observed == nil {
@@ -223,22 +241,23 @@ func errNotOwned(obj *v1alpha1.PodIdentity, name string, ownership plan.Ownershi
 	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned, "role %s already exists and belongs to another owner; %s", name, hint)
 }
 
-// apply makes the changes from the observed role to the desired one. Tags of a role
+// apply makes the changes from the observed role to the desired one. If a managed policy
+// cannot be attached to an existing role, the rest goes on without it. Tags of a role
 // that this object owns are no permissions: a failure to change them is deferred, so
 // that it blocks neither permissions nor ServiceAccounts.
 func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
-	changes := diff(s, observed)
-	if observed != nil {
-		if err := p.checkAttachable(ctx, changes); err != nil {
-			s.pending = changes
-			return plan.Applied{}, err
-		}
-	}
+	p.setDrift(s, observed)
+	changes := s.withoutUnattachable(diff(s, observed))
 	if observed == nil || observed.OwnershipBy(s.owner) != plan.Owned {
 		return p.applyChanges(ctx, s, changes)
 	}
+	if missing, err := p.missing(ctx, changes); err != nil {
+		s.setAside(err, missing...)
+		p.holdBack(ctx, s, observed)
+		changes = s.withoutUnattachable(diff(s, observed))
+	}
 	changes, tags := plan.SplitTags(changes)
-	applied, err := p.applyChanges(ctx, s, changes)
+	applied, err := p.applyIndependently(ctx, s, changes)
 	if err != nil || len(tags) == 0 {
 		s.pending = append(s.pending, tags...)
 		return applied, err
@@ -246,15 +265,37 @@ func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed
 	tagged, err := p.applyChanges(ctx, s, tags)
 	applied.Completed = append(applied.Completed, tagged.Completed...)
 	if err != nil && fault.KindOf(err) == fault.Blocked {
-		s.deferred = err
+		s.deferred, s.tagsFailed = cmp.Or(s.deferred, err), true
 		return applied, nil
 	}
 	return applied, err
 }
 
-// checkAttachable returns an error if changes that also remove something attach a managed
-// policy that does not exist: a running workload would lose what it has for nothing.
-func (p *rolePhase) checkAttachable(ctx context.Context, changes []plan.Change) error {
+// applyIndependently makes changes, and sets managed policies aside that IAM does not
+// find.
+func (p *rolePhase) applyIndependently(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {
+	applied, err := p.applyChanges(ctx, s, changes)
+	for err != nil && fault.ReasonOf(err, "") == v1alpha1.ReasonPolicyNotFound {
+		attach, ok := s.pending[0].(plan.AttachPolicy)
+		if !ok {
+			break
+		}
+		if s.setAside(err, attach.ARN); s.wanted == nil {
+			wanted := s.desired.Role
+			s.wanted = &wanted
+		}
+		s.desired.Role = s.desired.Role.WithoutManaged(attach.ARN)
+		var rest plan.Applied
+		rest, err = p.applyChanges(ctx, s, s.pending[1:])
+		applied.Completed = append(applied.Completed, rest.Completed...)
+	}
+	return applied, err
+}
+
+// missing returns the managed policies that changes attach and that do not exist, and an
+// error that names the first, if the changes also remove something: a running workload
+// would lose what it has for nothing.
+func (p *rolePhase) missing(ctx context.Context, changes []plan.Change) ([]string, error) {
 	var attached []string
 	for _, c := range changes {
 		if attach, ok := c.(plan.AttachPolicy); ok {
@@ -262,14 +303,16 @@ func (p *rolePhase) checkAttachable(ctx context.Context, changes []plan.Change) 
 		}
 	}
 	if len(attached) == len(changes) {
-		return nil
+		return nil, nil
 	}
+	var missing []string
+	var first error
 	for _, arn := range attached {
 		if err := p.policies.exists(ctx, arn); err != nil {
-			return err
+			missing, first = append(missing, arn), cmp.Or(first, err)
 		}
 	}
-	return nil
+	return missing, first
 }
 
 func (p *rolePhase) applyChanges(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {

@@ -56,6 +56,7 @@ func (p *serviceAccountPhase) checkOwnership(ctx context.Context, s *scope) erro
 // reconcile annotates every ServiceAccount of the identity with the role, and
 // removes the annotation from ServiceAccounts that the spec no longer names.
 func (p *serviceAccountPhase) reconcile(ctx context.Context, s *scope) error {
+	s.serviceAccountsReached = true
 	if err := p.checkConflict(ctx, s); err != nil {
 		return err
 	}
@@ -78,6 +79,21 @@ func (p *serviceAccountPhase) reconcile(ctx context.Context, s *scope) error {
 	}
 	s.obj.Status.ServiceAccount = serviceAccountStatus(s.desired.ServiceAccount)
 	return nil
+}
+
+// repair restores the ServiceAccounts of a blocked identity that got the role before. The
+// additional ones are among them only if all were in sync with this spec.
+func (p *serviceAccountPhase) repair(ctx context.Context, s *scope) error {
+	all := s.serviceAccountWasInSync
+	s.desired.ServiceAccount = plan.OwnServiceAccount(s.obj, s.cluster)
+	if !all {
+		s.desired.Additional = nil
+	}
+	err := p.reconcile(ctx, s)
+	if err == nil && all {
+		s.succeeded = append(s.succeeded, v1alpha1.ConditionServiceAccountReady)
+	}
+	return err
 }
 
 func serviceAccountStatus(sa plan.ServiceAccount) *v1alpha1.ServiceAccountStatus {

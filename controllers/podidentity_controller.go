@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/queue"
@@ -110,21 +108,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 	}
 	setStatus(s, err)
 	return r.updateStatus(ctx, before, s, err)
-}
-
-// defend reverts out-of-band changes to the role of an object whose reconcile failed
-// before the role phase: a cause that blocks the delivery of an identity, such as a
-// missing OIDC provider, must not protect foreign permissions on its role.
-func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
-	if err == nil || !s.permitted || s.obj.Status.Role == nil || s.obj.Spec.Mode == v1alpha1.ModePlan ||
-		s.failedCondition == v1alpha1.ConditionRoleReady || slices.Contains(s.succeeded, v1alpha1.ConditionRoleReady) {
-		return
-	}
-	if err := r.role.reconcile(ctx, s); err != nil {
-		logf.FromContext(ctx).Info("Checking the role of a blocked identity failed", "reason", err.Error())
-		return
-	}
-	s.succeeded = append(s.succeeded, v1alpha1.ConditionRoleReady)
 }
 
 // phases returns the phases of a reconcile, in order.

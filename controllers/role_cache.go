@@ -19,6 +19,9 @@ type roleCache struct {
 	roles map[types.UID]cachedRole
 	// suspicions are the roles that another caller may have changed since they were last read.
 	suspicions map[types.UID]suspicion
+	// outdated holds the roles as the operator last applied them, of objects that have
+	// no entry in roles any longer.
+	outdated map[types.UID]plan.Role
 }
 
 // suspicion is that a role has been changed out of band.
@@ -41,7 +44,7 @@ type cachedRole struct {
 }
 
 func newRoleCache() *roleCache {
-	return &roleCache{roles: map[types.UID]cachedRole{}, suspicions: map[types.UID]suspicion{}}
+	return &roleCache{roles: map[types.UID]cachedRole{}, suspicions: map[types.UID]suspicion{}, outdated: map[types.UID]plan.Role{}}
 }
 
 // get returns the cached role of the object.
@@ -63,10 +66,10 @@ func (m *roleCache) has(uid types.UID) bool {
 func (m *roleCache) put(uid types.UID, r cachedRole, began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.store(uid, r)
 	if m.suspectSince(uid, began) {
-		return
+		m.expire(uid)
 	}
-	m.roles[uid] = r
 }
 
 // suspect records that another caller may have changed a role, and removes its entry.
@@ -77,7 +80,7 @@ func (m *roleCache) suspect(uid types.UID, at time.Time, record driftevent.Recor
 	if cached, ok := m.roles[uid]; ok {
 		s.readAt = cached.readAt
 	}
-	delete(m.roles, uid)
+	m.expire(uid)
 	s.at = at
 	s.records = append(s.records[max(0, len(s.records)-maxRecords+1):], record)
 	m.suspicions[uid] = s
@@ -112,18 +115,45 @@ func (m *roleCache) suspectSince(uid types.UID, began time.Time) bool {
 	return ok
 }
 
+// lastApplied returns the object's role as the operator last applied it since it
+// started, whatever has happened to it in AWS since.
+func (m *roleCache) lastApplied(uid types.UID) (plan.Role, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if got, ok := m.roles[uid]; ok {
+		return got.desired, true
+	}
+	role, ok := m.outdated[uid]
+	return role, ok
+}
+
+// remove makes the next reconcile of the object read its role.
 func (m *roleCache) remove(uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.roles, uid)
+	m.expire(uid)
 }
 
-// forget removes all that is known of the role of an object that is gone.
+// forget removes everything about an object that is deleted.
 func (m *roleCache) forget(uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.roles, uid)
+	delete(m.outdated, uid)
 	delete(m.suspicions, uid)
+}
+
+// store and expire need the lock.
+func (m *roleCache) store(uid types.UID, r cachedRole) {
+	m.roles[uid] = r
+	delete(m.outdated, uid)
+}
+
+func (m *roleCache) expire(uid types.UID) {
+	if got, ok := m.roles[uid]; ok {
+		m.outdated[uid] = got.desired
+		delete(m.roles, uid)
+	}
 }
 
 // recordCheck stores what a drift check that began at that time found, or removes the
@@ -136,10 +166,10 @@ func (m *roleCache) recordCheck(uid types.UID, began time.Time, found *cachedRol
 		return false
 	}
 	if found == nil || m.suspicions[uid].at.After(began) {
-		delete(m.roles, uid)
+		m.expire(uid)
 		return true
 	}
 	delete(m.suspicions, uid)
-	m.roles[uid] = *found
+	m.store(uid, *found)
 	return true
 }

@@ -27,10 +27,13 @@ type scope struct {
 	// instead.
 	roleWasInSync, serviceAccountWasInSync bool
 
-	// guardrails and unread are set by guardrailsPhase.enforce. unread states why the
-	// contents of a managed policy of the spec are not known, nil if they are.
-	guardrails guardrail.Set
-	unread     error
+	// guardrails, unread and accepted are set by guardrailsPhase.enforce. unread states
+	// why the contents of managed policies of the spec, the unreadPolicies, are not
+	// known; nil if they are. accepted reports that no guardrail rejects what is known.
+	guardrails     guardrail.Set
+	unread         error
+	unreadPolicies []string
+	accepted       bool
 	// cluster is set by issuerPhase.resolveCluster; guardrailsPhase.computeDesired
 	// adds the boundary that applies to the namespace.
 	cluster plan.Cluster
@@ -45,8 +48,24 @@ type scope struct {
 	// will find out. Set by rolePhase.
 	roleInSync bool
 	// permitted reports that the guardrails accept the identity, and that desired is
-	// known. Set by guardrailsPhase.requireContents.
+	// known and can be applied. Set by guardrailsPhase.requireContents and
+	// rolePhase.checkQuotas.
 	permitted bool
+	// roleReached and serviceAccountsReached report that the phase has begun.
+	roleReached, serviceAccountsReached bool
+
+	// unattachable are managed policies of the spec that cannot be attached: they do not
+	// exist, or their contents are not known. Set by guardrailsPhase and rolePhase.
+	unattachable []string
+	// wanted is the role of the spec if desired holds another one until all policies can
+	// be attached, else nil. Set by rolePhase.
+	wanted *plan.Role
+	// applied is the role that the operator applied last, as far as rolePhase needed to
+	// know. drift are the changes that lead from the observed role to it.
+	applied *plan.Role
+	drift   []plan.Change
+	// tagsFailed reports that the tags of the role are not in sync. Set by rolePhase.
+	tagsFailed bool
 
 	// outOfBand are the records of CloudTrail about out-of-band changes to the role since the
 	// operator last read it. Set by rolePhase.
@@ -56,8 +75,9 @@ type scope struct {
 	// pending are the changes to the role that were not made. Set by rolePhase and
 	// planPhase.
 	pending []plan.Change
-	// deferred is an error that later phases do not depend on, such as a denied tag
-	// change. run returns it after all phases. Set by rolePhase.
+	// deferred is an error about the role that later phases do not depend on, such as a
+	// denied tag change. run returns it after all phases. Set by guardrailsPhase and
+	// rolePhase.
 	deferred error
 	// pendingServiceAccounts are the ServiceAccounts that Plan mode did not write.
 	// Set by planPhase.
@@ -130,7 +150,6 @@ func run(ctx context.Context, s *scope, phases ...phase) error {
 	}
 	if s.deferred != nil {
 		s.failedCondition = v1alpha1.ConditionRoleReady
-		s.succeeded = slices.DeleteFunc(s.succeeded, func(c string) bool { return c == v1alpha1.ConditionRoleReady })
 	}
 	return s.deferred
 }

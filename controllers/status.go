@@ -51,6 +51,9 @@ func setPhaseConditions(s *scope, err error) {
 		switch {
 		case s.pendingIn(condition) > 0:
 			s.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending, changesPending(s.pendingIn(condition)))
+		case condition == v1alpha1.ConditionRoleReady && s.deferred != nil && s.roleReached:
+			status, reason := conditionFor(s.deferred)
+			s.set(condition, status, reason, s.deferred.Error())
 		case slices.Contains(s.succeeded, condition):
 			s.set(condition, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, successMessage(s, condition))
 		case condition == s.failedCondition:

@@ -88,3 +88,12 @@ func (s *story) events(name string) []eventsv1.Event {
 	s.must(user.List(s.ctx, &list, client.InNamespace(s.namespace)))
 	return slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.Name != name })
 }
+
+// hasServiceAccount reports whether there is a ServiceAccount that has a role.
+func (s *story) hasServiceAccount(name string) bool {
+	s.t.Helper()
+	sa := &corev1.ServiceAccount{}
+	err := user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, sa)
+	s.must(client.IgnoreNotFound(err))
+	return err == nil && sa.Annotations["eks.amazonaws.com/role-arn"] != ""
+}

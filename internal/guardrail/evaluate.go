@@ -1,6 +1,7 @@
 package guardrail
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -245,22 +246,26 @@ func (e *evaluation) boundary() {
 	e.addf(fault.Terminal, "permissions boundary of the role", "is %s; required is %s", current, required)
 }
 
-// unreadable returns why contents of managed policies are not known that any of the
-// guardrails must see, nil if all are.
-func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, contents map[string]Contents) error {
+// unreadable returns the managed policies whose contents are not known and that any of
+// the guardrails must see, and why the first is not.
+func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, contents map[string]Contents) (arns []string, why error) {
 	for _, m := range r.managed {
 		if !slices.ContainsFunc(guardrails, func(g *v1alpha1.PodIdentityGuardrailSpec) bool { return reads(g, m.text) }) {
 			continue
 		}
 		known, found := contents[m.text]
+		var err error
 		switch {
 		case !found:
-			return fault.Errorf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, "%s: the contents of %s are not known yet", m.field, m.text)
+			err = fault.Errorf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, "%s: the contents of %s are not known yet", m.field, m.text)
 		case known.err != nil:
-			return fmt.Errorf("%s: %w", m.field, known.err)
+			err = fmt.Errorf("%s: %w", m.field, known.err)
+		default:
+			continue
 		}
+		arns, why = append(arns, m.text), cmp.Or(why, err)
 	}
-	return nil
+	return arns, why
 }
 
 // reads reports whether a guardrail must see the contents of a managed policy: its

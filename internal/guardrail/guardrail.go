@@ -143,6 +143,8 @@ type Result struct {
 	// are. The identity must not get the policy then; what its role has is not
 	// revoked, for the operator may lack a permission of its own.
 	Unread error
+	// UnreadPolicies are the ARNs of all such policies.
+	UnreadPolicies []string
 }
 
 // Evaluate holds the spec of an identity against all guardrails of its namespace. It
@@ -180,7 +182,7 @@ func (set Set) evaluate(r request, facts Facts) Result {
 		rejections = appendError(rejections, err)
 	}
 	result.Err = join(rejections)
-	result.Unread = unreadable(r, set.specs(), facts.Managed)
+	result.UnreadPolicies, result.Unread = unreadable(r, set.specs(), facts.Managed)
 	return result
 }
 

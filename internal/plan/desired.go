@@ -38,7 +38,7 @@ func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 		Path:               cluster.RolePath,
 		Description:        pi.Spec.Role.Description,
 		MaxSessionDuration: cmp.Or(pi.Spec.Role.MaxSessionDurationSeconds, defaultMaxSessionDuration),
-		Trust:              trust(pi, cluster),
+		Trust:              TrustOf(pi, cluster),
 	}
 	for _, part := range []func(*Role, *v1alpha1.PodIdentity, Cluster) error{
 		checkName, setBoundary, setTags, setManaged, setInline,
@@ -91,7 +91,8 @@ func additional(pi *v1alpha1.PodIdentity) []string {
 	return slices.Compact(names)
 }
 
-func trust(pi *v1alpha1.PodIdentity, cluster Cluster) policy.Document {
+// TrustOf returns the trust policy of pi's role.
+func TrustOf(pi *v1alpha1.PodIdentity, cluster Cluster) policy.Document {
 	return policy.Trust(policy.TrustSpec{
 		ProviderARN:     cluster.ProviderARN(),
 		Issuer:          strings.TrimPrefix(cluster.Issuer, "https://"),
@@ -100,6 +101,11 @@ func trust(pi *v1alpha1.PodIdentity, cluster Cluster) policy.Document {
 		ServiceAccounts: ServiceAccountsOf(pi),
 		WholeNamespace:  pi.Spec.Trust.Scope == v1alpha1.TrustNamespace,
 	})
+}
+
+// OwnServiceAccount returns the ServiceAccount of spec.serviceAccount as it is desired.
+func OwnServiceAccount(pi *v1alpha1.PodIdentity, cluster Cluster) ServiceAccount {
+	return serviceAccount(pi, cluster, NameOf(pi, cluster.Name))
 }
 
 func serviceAccount(pi *v1alpha1.PodIdentity, cluster Cluster, role string) ServiceAccount {

@@ -1,0 +1,180 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
+)
+
+// What keeps the operator from delivering an identity must not protect foreign
+// permissions on its role, nor stop what does not depend on it. This file decides what
+// the role of such an object becomes: never more than the guardrails accepted.
+
+// defend restores the role and the ServiceAccounts of an object that has them, as far as
+// the failed reconcile has not done it: their out-of-band changes are reverted whatever
+// blocks the object, unless a guardrail rejects it.
+func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
+	if err == nil || fault.KindOf(err) == fault.Transient || !s.accepted || s.obj.Status.Role == nil || s.obj.Spec.Mode == v1alpha1.ModePlan {
+		return
+	}
+	if !s.roleReached {
+		if err := r.defendRole(ctx, s); err != nil {
+			logf.FromContext(ctx).Info("Checking the role of a blocked identity failed", "reason", err.Error())
+		}
+	}
+	if s.serviceAccountsReached || s.role == nil || s.cluster.Issuer == "" || s.obj.Status.ServiceAccount == nil {
+		return
+	}
+	if err := r.serviceAccounts.repair(ctx, s); err != nil {
+		logf.FromContext(ctx).Info("Repairing the ServiceAccounts of a blocked identity failed", "reason", err.Error())
+	}
+}
+
+func (r *Reconciler) defendRole(ctx context.Context, s *scope) error {
+	if !s.permitted {
+		return r.role.restore(ctx, s)
+	}
+	err := r.role.reconcile(ctx, s)
+	if err == nil && s.deferred == nil {
+		s.succeeded = append(s.succeeded, v1alpha1.ConditionRoleReady)
+	}
+	return err
+}
+
+// restore reverts out-of-band changes to the role of an object whose spec cannot be
+// applied: to what the operator last applied, as far as the guardrails still accept that.
+func (p *rolePhase) restore(ctx context.Context, s *scope) error {
+	if cached, ok := p.cache.get(s.obj.UID); ok && p.recent(cached, s) {
+		s.role = &cached.status
+		return nil
+	}
+	suspicion, _ := p.cache.suspected(s.obj.UID)
+	s.outOfBand = suspicion.records
+	began := p.clock.Now()
+	observed, err := p.observeOwned(ctx, s)
+	if err != nil || observed == nil {
+		return err
+	}
+	applied, known := p.cache.lastApplied(s.obj.UID)
+	if !known {
+		applied = p.presumed(ctx, s, observed.Role)
+	}
+	s.desired.Role = plan.Restored(observed.Role, applied, func(name string, in plan.InlinePolicy) bool {
+		return p.accepts(ctx, s, plan.Role{Inline: map[string]plan.InlinePolicy{name: in}})
+	})
+	s.applied, s.wanted = &applied, &applied
+	done, err := p.apply(ctx, s, observed)
+	if err != nil || s.tagsFailed {
+		p.cache.remove(s.obj.UID)
+		return err
+	}
+	p.cache.put(s.obj.UID, p.cacheEntry(s, observed, done), began)
+	return nil
+}
+
+// setAside records that managed policies of the spec cannot be attached, and why. The
+// reconcile goes on without them.
+func (s *scope) setAside(err error, arns ...string) {
+	s.unattachable = append(s.unattachable, arns...)
+	s.deferred = cmp.Or(s.deferred, err)
+}
+
+// hold replaces the desired role by the one that may exist while some of its policies
+// cannot be attached. Applied is the role that the operator applied last.
+func (s *scope) hold(applied plan.Role) {
+	wanted := s.desired.Role
+	s.wanted, s.applied = &wanted, &applied
+	s.desired.Role = plan.Hold(applied, wanted, s.unattachable)
+	if s.boundary.ARN != "" {
+		s.desired.Role.Boundary = s.boundary.ARN // enforced by the operator or by a guardrail
+	}
+}
+
+// holdBack is hold for a role that the operator may not know. Observed is nil if there
+// is none.
+func (p *rolePhase) holdBack(ctx context.Context, s *scope, observed *plan.Observed) {
+	applied, known := p.cache.lastApplied(s.obj.UID)
+	switch {
+	case known:
+	case observed != nil:
+		applied = p.presumed(ctx, s, observed.Role)
+	}
+	s.hold(applied)
+}
+
+// withoutUnattachable drops the attachment of policies that cannot be attached. They
+// are left if the role has had one and lost it out of band.
+func (s *scope) withoutUnattachable(changes []plan.Change) []plan.Change {
+	return slices.DeleteFunc(changes, func(c plan.Change) bool {
+		attach, ok := c.(plan.AttachPolicy)
+		if !ok || !slices.Contains(s.unattachable, attach.ARN) {
+			return false
+		}
+		s.desired.Role = s.desired.Role.WithoutManaged(attach.ARN)
+		return true
+	})
+}
+
+// held returns why the object's ServiceAccounts must not get the role as it is: the spec
+// admits ServiceAccounts that the role does not trust yet, or the identity was not
+// delivered before. It returns nil if they may.
+func (s *scope) held() error {
+	if s.wanted == nil {
+		return nil
+	}
+	s.pending = append(plan.Diff(&s.desired.Role, *s.wanted), s.pending...)
+	s.roleInSync = false
+	if s.desired.Role.Trust != s.wanted.Trust || s.obj.Status.ServiceAccount == nil {
+		return s.deferred
+	}
+	return nil
+}
+
+// presumed returns what the operator can have applied to a role that it does not know
+// since it started: policies that the guardrails reject are foreign.
+func (p *rolePhase) presumed(ctx context.Context, s *scope, observed plan.Role) plan.Role {
+	applied := observed.Clone()
+	if s.cluster.Issuer != "" {
+		applied.Trust = plan.TrustOf(s.obj, s.cluster)
+	}
+	applied.Boundary = cmp.Or(s.boundary.ARN, observed.Boundary)
+	applied.Managed = slices.DeleteFunc(applied.Managed, func(arn string) bool { return !p.accepts(ctx, s, plan.Role{Managed: []string{arn}}) })
+	maps.DeleteFunc(applied.Inline, func(name string, in plan.InlinePolicy) bool {
+		return !p.accepts(ctx, s, plan.Role{Inline: map[string]plan.InlinePolicy{name: in}})
+	})
+	return applied
+}
+
+// accepts reports whether no guardrail of the object's namespace rejects the policies of
+// part.
+func (p *rolePhase) accepts(ctx context.Context, s *scope, part plan.Role) bool {
+	part.Boundary = s.boundary.ARN
+	return s.guardrails.EvaluateRole(part, s.obj.Namespace, facts(ctx, p.policies, s.guardrails, part.Managed)).Err == nil
+}
+
+// isDrift reports whether a change of the role reverts an out-of-band change: because
+// the role was in sync, or because the change leads to what the operator last applied.
+func (s *scope) isDrift(c plan.Change) bool {
+	return s.roleWasInSync || slices.ContainsFunc(s.drift, func(d plan.Change) bool { return equality.Semantic.DeepEqual(c, d) })
+}
+
+// setDrift finds out which changes of the observed role lead to what the operator last
+// applied.
+func (p *rolePhase) setDrift(s *scope, observed *plan.Observed) {
+	if s.applied == nil {
+		if applied, known := p.cache.lastApplied(s.obj.UID); known {
+			s.applied = &applied
+		}
+	}
+	if s.drift = nil; s.applied != nil && observed != nil {
+		s.drift = plan.Diff(&observed.Role, *s.applied)
+	}
+}
