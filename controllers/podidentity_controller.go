@@ -64,6 +64,7 @@ type Reconciler struct {
 	apiReader client.Reader // bypasses the cache
 	events    events.EventRecorder
 	inFlight  queue.InFlight
+	announcer *announcer
 
 	// The phases, each with no more than it needs.
 	issuer          *issuerPhase
@@ -97,6 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 	}
 	before := obj.DeepCopy()
 	s := newScope(obj, r.config.ClusterName)
+	ctx = r.announcer.announceWaits(ctx, before, obj)
 	if obj.Spec.Suspend {
 		return r.reconcileSuspended(ctx, before, s)
 	}

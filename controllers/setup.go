@@ -72,6 +72,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 			config: config, client: mgr.GetClient(), apiReader: mgr.GetAPIReader(), clusterInfo: shared, clock: realClock, queue: suspects, events: recorder,
 		}),
 		mgr.Add(checker),
+		mgr.Add(r.announcer),
 		setupWatches(mgr, r, watcher{client: mgr.GetClient(), guardrails: guardrails}, suspects, cached),
 	)
 }
@@ -95,6 +96,7 @@ func newReconciler(config Config, d dependencies) *Reconciler {
 	role := &rolePhase{roles: d.roles, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, policies: d.policies, orphans: d.orphans, checkPending: d.checkPending}
 	serviceAccounts := &serviceAccountPhase{client: d.client}
 	return &Reconciler{
+		announcer:       &announcer{client: d.client},
 		config:          config,
 		client:          d.client,
 		apiReader:       d.apiReader,

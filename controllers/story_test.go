@@ -43,6 +43,7 @@ type story struct {
 	t         *testing.T
 	ctx       context.Context
 	namespace string
+	others    []string // more namespaces of the operator
 	config    controllers.Config
 	account   *awslocal.Server
 	endpoint  string
@@ -143,6 +144,9 @@ func (s *story) start() {
 	restConfig.Wrap(s.writes.count)
 	options := controllers.CacheOptions()
 	options.DefaultNamespaces = map[string]cache.Config{s.namespace: {}}
+	for _, namespace := range s.others {
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
 	anyName := true
 	mgr, err := ctrl.NewManager(&restConfig, ctrl.Options{
 		Scheme:     scheme,

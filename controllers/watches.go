@@ -72,7 +72,7 @@ func setupWatches(mgr ctrl.Manager, r *Reconciler, w watcher, suspects <-chan ev
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
 			RateLimiter:             queue.RetryLimiter(),
-			NewQueue:                queue.New(r.config.MaxConcurrentReconciles),
+			NewQueue:                r.announcer.observe(queue.New(r.config.MaxConcurrentReconciles)),
 			EnableWarmup:            &warmup, // a standby replica takes over with full caches
 		}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))

@@ -294,6 +294,23 @@ func (q *Queue) Len() int {
 	return len(q.items) - len(q.waiting)
 }
 
+// Waiting returns the items that have been ready for that time and that no worker has
+// taken, with the number of items that are ready.
+func (q *Queue) Waiting(age time.Duration) (requests []reconcile.Request, total int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for request, i := range q.items {
+		if i.element == nil {
+			continue
+		}
+		total++
+		if time.Since(q.metrics.addedAt[request]) >= age {
+			requests = append(requests, request)
+		}
+	}
+	return requests, total
+}
+
 // ShutDown implements workqueue.TypedInterface. Items that are queued are dropped, and
 // those that are being processed may finish.
 func (q *Queue) ShutDown() {

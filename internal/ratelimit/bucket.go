@@ -70,12 +70,10 @@ func (b *bucket) acquire(ctx context.Context) error {
 	b.serve()
 	b.mu.Unlock()
 
-	select {
-	case <-w.ready:
+	if b.await(ctx, w) {
 		return nil
-	case <-ctx.Done():
-		return b.cancel(ctx, w)
 	}
+	return b.cancel(ctx, w)
 }
 
 // cancel takes a waiter that has given up out of the queue. One that got its token
