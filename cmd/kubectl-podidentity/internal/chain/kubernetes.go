@@ -22,10 +22,19 @@ func serviceAccount(f Facts) *Link {
 	if f.ServiceAccount == nil {
 		return &Link{
 			LinkServiceAccount, check.Broken, "ServiceAccount " + name + " does not exist",
-			owned(f, "create it, or set another in spec.serviceAccountName of the workload"),
+			owned(f, "create it, or set another in spec.serviceAccountName of the workload") + waitHint(f),
 		}
 	}
 	return &Link{LinkServiceAccount, check.OK, "the pod runs as ServiceAccount " + name, ""}
+}
+
+// waitHint tells how to wait for a ServiceAccount that the operator creates: the API
+// server rejects a bare Pod before that.
+func waitHint(f Facts) string {
+	if f.Identity == nil {
+		return ""
+	}
+	return "; before you apply a bare Pod, wait: kubectl wait -n " + f.Identity.Namespace + " --for=condition=Ready podid/" + f.Identity.Name + " --timeout=2m"
 }
 
 // owned returns the fix for something that the operator maintains: what keeps the

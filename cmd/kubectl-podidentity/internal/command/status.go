@@ -29,6 +29,11 @@ func newStatus(s *session) *cobra.Command {
 how much of AWS's quotas they use, its ServiceAccounts, and the workloads with the
 pods that have the role or do not. Below it stands what needs an action.
 
+The operator creates the ServiceAccount after the role, and the API server rejects a
+bare Pod before that. To wait for an identity, run
+  kubectl wait -n NAMESPACE --for=condition=Ready podid/NAME --timeout=2m
+A Deployment, a Job or a StatefulSet needs no wait.
+
 Without AWS permissions the part that only AWS knows is left out, and a line on
 standard error says why. It needs iam:GetRole, iam:ListAttachedRolePolicies,
 iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy, iam:GetPolicyVersion and
