@@ -61,6 +61,27 @@ func (s *story) role(name string) roleView {
 	return view
 }
 
+// attached returns the managed policies of a role, also while they change.
+func (s *story) attached(role string) []string {
+	s.t.Helper()
+	out, err := s.iam.ListAttachedRolePolicies(s.ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
+	s.must(err)
+	var arns []string
+	for _, p := range out.AttachedPolicies {
+		arns = append(arns, aws.ToString(p.PolicyArn))
+	}
+	slices.Sort(arns)
+	return arns
+}
+
+// inlineNames returns the names of the inline policies of a role.
+func (s *story) inlineNames(role string) []string {
+	s.t.Helper()
+	out, err := s.iam.ListRolePolicies(s.ctx, &iam.ListRolePoliciesInput{RoleName: &role})
+	s.must(err)
+	return out.PolicyNames
+}
+
 // inline returns an inline policy in canonical form.
 func (s *story) inline(role, name string) string {
 	s.t.Helper()
