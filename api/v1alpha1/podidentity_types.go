@@ -47,13 +47,17 @@ type PodIdentity struct {
 	Status PodIdentityStatus `json:"status,omitzero"`
 }
 
+// The sections default to {}: server-side apply makes null of a section that an apply
+// empties, and the API server accepts null only where there is a default.
+
 // PodIdentitySpec is the desired identity. Every field is optional: an empty spec
 // creates a role without permissions for a ServiceAccount with the object's name.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.additionalServiceAccounts) || !has(self.trust) || !has(self.trust.scope) || self.trust.scope != 'Namespace'",message="additionalServiceAccounts must be empty when trust.scope is Namespace: every ServiceAccount of the namespace is trusted already",fieldPath=".additionalServiceAccounts"
+// +kubebuilder:validation:XValidation:rule="!has(self.additionalServiceAccounts) || size(self.additionalServiceAccounts) == 0 || !has(self.trust) || !has(self.trust.scope) || self.trust.scope != 'Namespace'",message="additionalServiceAccounts must be empty when trust.scope is Namespace: every ServiceAccount of the namespace is trusted already",fieldPath=".additionalServiceAccounts"
 type PodIdentitySpec struct {
 	// serviceAccount is the ServiceAccount that gets the identity.
 	// +optional
+	// +kubebuilder:default:={}
 	ServiceAccount ServiceAccountSpec `json:"serviceAccount,omitzero"`
 
 	// additionalServiceAccounts lists other ServiceAccounts of the same namespace
@@ -66,16 +70,19 @@ type PodIdentitySpec struct {
 
 	// role holds the settings of the IAM role other than its policies.
 	// +optional
+	// +kubebuilder:default:={}
 	Role RoleSpec `json:"role,omitzero"`
 
 	// policies are the permissions of the identity. The operator manages the role
 	// exclusively: it removes policies that are not listed here.
 	// +optional
+	// +kubebuilder:default:={}
 	Policies PoliciesSpec `json:"policies,omitzero"`
 
 	// trust defines who may assume the role. The trust policy document is always
 	// generated.
 	// +optional
+	// +kubebuilder:default:={}
 	Trust TrustSpec `json:"trust,omitzero"`
 
 	// deletionPolicy determines what happens to the IAM role when the PodIdentity is
@@ -173,6 +180,7 @@ type RoleSpec struct {
 	// tags of the role, in addition to the ownership tags. Keys are unique without
 	// regard to case and must not begin with aws: or iam.podidentity.io/.
 	// +optional
+	// +kubebuilder:default:={}
 	// +kubebuilder:validation:MaxProperties=45
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 128)",message="a tag key must have 1 to 128 characters"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.lowerAscii().startsWith('aws:') && !k.lowerAscii().startsWith('iam.podidentity.io/'))",message="tag keys must not begin with aws: or iam.podidentity.io/, which are reserved"
