@@ -46,7 +46,7 @@ func TestAnnouncer_GivesQueuedIdentitiesAStatus(t *testing.T) {
 				}
 				defer q.ShutDown()
 				queue.Add(q, ratelimit.Create, requestFor(pi))
-				time.Sleep(tc.wait)
+				time.Sleep(tc.wait) //nolint:forbidigo // the clock of the bubble, which takes no time
 				u.announcer.announceQueued(t.Context())
 				var got v1alpha1.PodIdentity
 				if err := u.client.Get(t.Context(), client.ObjectKeyFromObject(pi), &got); err != nil {

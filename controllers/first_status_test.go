@@ -16,7 +16,7 @@ import (
 
 // While all identities of one namespace are deleted and AWS calls are scarce, a new
 // identity of another namespace says what it waits for before its calls are made, and
-// gets its calls beside the deletions.
+// gets its calls while the deletions go on.
 func TestFirstStatus_WhileANamespaceIsDeleted(t *testing.T) {
 	t.Parallel()
 	const deleted = 45

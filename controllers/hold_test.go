@@ -102,8 +102,8 @@ func withPolicies(managed, action string) string {
 		    inline: [{name: queue, statements: [{effect: Allow, actions: ["` + action + `"], resources: ["*"]}]}]`
 }
 
-// Nothing that blocks an identity protects what somebody attaches to its role by hand,
-// and nobody has to ask for the check.
+// Nothing that blocks an identity protects what another user attaches to its role by hand,
+// and no user has to ask for the check.
 func TestBlockedIdentity_ForeignPermissionsAreRemoved(t *testing.T) {
 	const invalid = "metadata: {name: checkout}\nspec: {role: {tags: {A: x, a: x}}, policies: {managed: [\"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\"]}}"
 	restart := func(s *story) { s.stop(); s.start() }

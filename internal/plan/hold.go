@@ -15,7 +15,7 @@ import (
 // permissions. While they stay, nothing that limits them becomes wider: the trust policy,
 // the boundary and the Deny statements stay too, unless the new ones are narrower. What
 // the role grants is granted by the applied or the desired role. Inline policies change
-// at once, apart from old ones with a Deny statement.
+// immediately, apart from old ones with a Deny statement.
 func Hold(applied, desired Role, unattachable []string) Role {
 	held := desired.Clone()
 	missing := func(arn string) bool {
