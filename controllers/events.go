@@ -127,11 +127,12 @@ func (r *Reconciler) emitEvents(before *v1alpha1.PodIdentity, s *scope, err erro
 	if kind := fault.KindOf(err); kind != fault.Blocked && kind != fault.Terminal {
 		return
 	}
-	if message := boundMessage(err.Error()); message != messageOf(before) {
-		reason := fault.ReasonOf(err, "Failed")
-		failures.WithLabelValues(reason).Inc()
-		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", message)
+	if status, reason := conditionFor(err); messageOf(before) == conditionMessage(v1alpha1.ConditionReady, status, reason, err.Error()) {
+		return
 	}
+	reason := fault.ReasonOf(err, "Failed")
+	failures.WithLabelValues(reason).Inc()
+	r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", fault.Bound(err.Error(), maxMessage))
 }
 
 // emitOutdatedPods warns once that pods need a restart.

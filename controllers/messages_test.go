@@ -33,6 +33,31 @@ func checkShown(t *rapid.T, what, text string, most int) {
 	}
 }
 
+// A message that asks a user to act ends with where the reason is explained, however
+// long it is; one that does not has no need of it.
+func TestMessagesEndWithTheirExplanation(t *testing.T) {
+	const page = "; see https://github.com/podidentity/podidentity-operator/blob/main/docs/conditions.md"
+	long := strings.Repeat("ö", maxMessage)
+	for name, tc := range map[string]struct {
+		kind    string
+		status  metav1.ConditionStatus
+		reason  string
+		message string
+		want    string // the end
+	}{
+		"Blocked": {v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied, "a", "a" + page + "#accessdenied"},
+		"Stalled": {v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec, "a", "a" + page + "#invalidspec"},
+		"Long":    {v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec, long, "ö…" + page + "#invalidspec"},
+		"Waiting": {v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "a", "a"},
+		"Success": {v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "a", "a"},
+	} {
+		got := conditionMessage(tc.kind, tc.status, tc.reason, tc.message)
+		if !strings.HasSuffix(got, tc.want) || len(got) > maxMessage {
+			t.Errorf("%s: %d bytes, ending %q, want %q", name, len(got), got[max(0, len(got)-len(tc.want)):], tc.want)
+		}
+	}
+}
+
 // Whatever the texts of a spec, of AWS and of pods are, conditions and events are
 // short, on one line and legible, and the API server accepts the status.
 func TestMessages_AreShortAndLegible(t *testing.T) {

@@ -28,7 +28,8 @@ func TestPods_OutdatedOnesAreCountedAndNamed(t *testing.T) {
 	pi := s.awaitPods(0, 2)
 	c := condition(pi, v1alpha1.ConditionPodsUpToDate)
 	const message = "2 of 2 running pods do not use this role; restart Deployment web. " +
-		"If new pods are affected too, check that amazon-eks-pod-identity-webhook is running"
+		"If new pods are affected too, check that amazon-eks-pod-identity-webhook is running" +
+		"; see https://github.com/podidentity/podidentity-operator/blob/main/docs/conditions.md#podsoutdated"
 	if c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonPodsOutdated || c.Message != message {
 		t.Errorf("%s is %s, %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -139,7 +140,7 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 		Type:               kind,
 		Status:             status,
 		Reason:             reason,
-		Message:            boundMessage(message),
+		Message:            conditionMessage(kind, status, reason, message),
 		ObservedGeneration: s.obj.Generation,
 	})
 }
@@ -150,8 +151,18 @@ func (s *scope) drop(kind string) { meta.RemoveStatusCondition(&s.obj.Status.Con
 // but people read it.
 const maxMessage = 2048
 
-// boundMessage returns a message as a condition has it: short, and on one line.
-func boundMessage(message string) string { return fault.Bound(message, maxMessage) }
+// reasonsPage explains every reason, under a heading of its name.
+const reasonsPage = "https://github.com/podidentity/podidentity-operator/blob/main/docs/conditions.md"
+
+// conditionMessage returns a message as a condition has it: short, and on one line. If
+// a user has to act, it ends with the address of the cause and the fix.
+func conditionMessage(kind string, status metav1.ConditionStatus, reason, message string) string {
+	if status != metav1.ConditionFalse && kind != v1alpha1.ConditionStalled {
+		return fault.Bound(message, maxMessage)
+	}
+	link := "; see " + reasonsPage + "#" + strings.ToLower(reason)
+	return fault.Bound(message, maxMessage-len(link)) + link
+}
 
 // sortConditions sorts the summary first and the parts after it, so that the order
 // is stable.
