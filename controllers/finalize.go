@@ -50,6 +50,7 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, obj *v1alpha1.PodIdent
 func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
 		r.role.cache.forget(obj.UID)
+		r.forget(requestFor(obj))
 		return ctrl.Result{}, nil
 	}
 	// The cache may not know yet that the object is gone, or that its deletion policy
@@ -79,6 +80,8 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		return retryConflict(err)
 	}
 	r.emitEvents(before, s, nil)
+	r.retries.blocked.Resolve(requestFor(obj))
+	r.forget(requestFor(obj))
 	return ctrl.Result{}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/guardrail"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/queue"
 )
 
 // policyReader reads managed policies.
@@ -42,6 +43,8 @@ const (
 type managedPolicies struct {
 	reader policyReader
 	clock  clock.PassiveClock
+	// blocked are told which policies can be read; it may be nil.
+	blocked *queue.Blocked
 
 	mu      sync.Mutex
 	entries map[string]*policyEntry
@@ -75,8 +78,11 @@ func (m *managedPolicies) contents(ctx context.Context, arns []string, requested
 	contents := map[string]guardrail.Contents{}
 	for _, arn := range arns {
 		entry := m.entry(arn)
-		if requested {
+		switch {
+		case requested:
 			entry.expire(m.clock, policyRequestInterval)
+		case released(ctx):
+			entry.expire(m.clock, math.MaxInt64) // this attempt finds out whether a failure has ended
 		}
 		found, err := entry.cache.get(ctx, m.clock, ttls{success: math.MaxInt64, failure: policyRetryInterval}, func(ctx context.Context) (policyVersion, error) {
 			return m.read(ctx, arn, entry)
@@ -109,6 +115,7 @@ func (m *managedPolicies) read(ctx context.Context, arn string, entry *policyEnt
 		if version, err = m.reader.ManagedPolicyVersion(ctx, arn); err != nil {
 			return policyVersion{}, err
 		}
+		m.tell(ctx, plan.MissingPolicy(arn), plan.ReadPermission("GetPolicy"))
 		if contents, ok := entry.contentsOf(version); ok {
 			return policyVersion{contents}, nil
 		}
@@ -118,7 +125,20 @@ func (m *managedPolicies) read(ctx context.Context, arn string, entry *policyEnt
 		entry.forget()
 		return policyVersion{}, err
 	}
+	m.tell(ctx, plan.ReadPermission("GetPolicyVersion"))
 	return policyVersion{entry.store(version, guardrail.ReadContents(found.Document))}, nil
+}
+
+// tell lets identities that wait for a policy, or for the permission to read it, be
+// reconciled.
+func (m *managedPolicies) tell(ctx context.Context, causes ...string) {
+	if m.blocked == nil {
+		return
+	}
+	a, _ := ctx.Value(attemptKey{}).(attempt)
+	for _, cause := range causes {
+		m.blocked.Succeed(a.request, cause)
+	}
 }
 
 // exists returns an error if there is no managed policy of that ARN. A policy that was

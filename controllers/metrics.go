@@ -106,6 +106,11 @@ var (
 		Help: "PodIdentities with a role, by its last use: used (within 90 days), unused (not for 90 days), never (not in the 90 days or more that it exists), new (not yet) or unknown.",
 	}, []string{"use"})
 
+	blockedIdentities = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "podidentity_blocked_identities",
+		Help: "PodIdentities that wait for an action of a user outside of the object, by condition reason.",
+	}, []string{"reason"})
+
 	otherClusterRoles = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "podidentity_other_cluster_roles",
 		Help: "Roles under the operator's path that another cluster with the same name created.",
@@ -118,7 +123,7 @@ var collectors = []prometheus.Collector{
 	awsRequests, awsRequestDuration, rateLimitWait,
 	driftCheckDuration, driftCheckLastSuccess, driftCheckRequests, driftCheckSuspects,
 	driftCorrectedByEvent, driftEventLastCorrected, driftEvents, driftEventDelay, driftEventQueueUp,
-	issuerReady, orphanedRoles, otherClusterRoles, identitiesByLastUse,
+	issuerReady, orphanedRoles, otherClusterRoles, identitiesByLastUse, blockedIdentities,
 }
 
 func init() { metrics.Registry.MustRegister(collectors...) }
@@ -127,6 +132,14 @@ func init() { metrics.Registry.MustRegister(collectors...) }
 func ObserveAWSRequest(operation, outcome string, took time.Duration) {
 	awsRequests.WithLabelValues(operation, outcome).Inc()
 	awsRequestDuration.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+// setBlocked records the number of blocked identities by reason.
+func setBlocked(reasons map[string]int) {
+	blockedIdentities.Reset()
+	for reason, n := range reasons {
+		blockedIdentities.WithLabelValues(reason).Set(float64(n))
+	}
 }
 
 // ObserveRateLimitWait records how long one request waited for the rate limiter.

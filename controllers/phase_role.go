@@ -42,6 +42,7 @@ const maxMissedDriftChecks = 3
 // rolePhase brings the IAM role in sync with the spec. Its condition is RoleReady.
 type rolePhase struct {
 	roles  roles
+	gate   *gate
 	cache  *roleCache
 	clock  clock.PassiveClock
 	config Config
@@ -99,7 +100,7 @@ func (p *rolePhase) ensure(ctx context.Context, s *scope) error {
 	if !ok || !p.upToDate(cached, s) {
 		var err error
 		if cached, err = p.converge(ctx, s); err != nil {
-			p.cache.remove(s.obj.UID)
+			p.cacheBlocked(s, cached, err)
 			return err
 		}
 		if s.tagsFailed {
@@ -137,18 +138,16 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 	if entry, err := p.convergeKnown(ctx, s); !errors.Is(err, errNotKnown) {
 		return entry, err
 	}
-	var observed *plan.Observed
-	if s.obj.Status.Role != nil {
-		var err error
-		if observed, err = p.observe(ctx, s); err != nil {
-			return cachedRole{}, err
-		}
+	observed, err := p.observeExpected(ctx, s)
+	if err != nil {
+		return cachedRole{}, err
 	}
 	if len(s.unattachable) > 0 && s.wanted == nil {
 		p.holdBack(ctx, s, observed)
 	}
 	applied, err := p.apply(ctx, s, observed)
 	if errors.Is(err, plan.ErrRoleExists) && observed == nil {
+		p.gate.setTaken(requestFor(s.obj), s.desired.Role.Name)
 		if observed, err = p.observe(ctx, s); err != nil {
 			return cachedRole{}, err
 		}
@@ -158,9 +157,57 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 		applied, err = p.apply(ctx, s, observed)
 	}
 	if err != nil {
-		return cachedRole{}, err
+		return p.entryAfter(s, observed, applied), err
 	}
 	return p.cacheEntry(s, observed, applied), nil
+}
+
+// observeExpected returns the object's role if there is one as far as the operator
+// knows. If the name of the role was taken at the last attempt, one call finds out
+// whether it is still.
+func (p *rolePhase) observeExpected(ctx context.Context, s *scope) (*plan.Observed, error) {
+	if s.obj.Status.Role != nil {
+		return p.observe(ctx, s)
+	}
+	name := s.desired.Role.Name
+	if !p.gate.isTaken(requestFor(s.obj), name) {
+		return nil, nil
+	}
+	found, err := p.roles.ObserveOwner(ctx, name)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	if err := p.requireOwned(ctx, s, found); err != nil {
+		return nil, err
+	}
+	return p.observe(ctx, s)
+}
+
+// entryAfter returns the cache entry of the role after the changes that were made,
+// which may not be all. It is empty if there is no role.
+func (p *rolePhase) entryAfter(s *scope, observed *plan.Observed, applied plan.Applied) cachedRole {
+	if s.role == nil {
+		return cachedRole{}
+	}
+	var before plan.Role
+	if observed != nil {
+		before = observed.Role
+	}
+	entry := p.cacheEntry(s, observed, applied)
+	entry.desired = plan.After(before, applied.Completed)
+	return entry
+}
+
+// cacheBlocked caches a role that AWS does not let the operator bring in sync, so that
+// the next attempt need not read it in full. After any other error it is not known how
+// the role is.
+func (p *rolePhase) cacheBlocked(s *scope, entry cachedRole, err error) {
+	known := fault.ReasonOf(err, "") == v1alpha1.ReasonAccessDenied && s.requestToken == ""
+	if known && entry.status.ARN != "" && entry.desired.Name != "" {
+		p.cache.put(s.obj.UID, entry)
+		return
+	}
+	p.cache.remove(s.obj.UID)
 }
 
 // errNotKnown reports that the operator must read the whole role.
@@ -175,6 +222,12 @@ func (p *rolePhase) convergeKnown(ctx context.Context, s *scope) (cachedRole, er
 	known, ok := p.cache.get(s.obj.UID)
 	if !ok || s.requestToken != "" || p.clock.Since(known.readAt) >= p.config.DriftCheckInterval {
 		return cachedRole{}, errNotKnown
+	}
+	if changes := plan.Diff(&known.desired, s.desired.Role); len(changes) > 0 {
+		if err := p.gate.closed(withRepair(ctx, s.roleWasInSync), s.desired.Role.Name, changes[0]); err != nil {
+			s.role, s.pending = &known.status, changes
+			return known, err
+		}
 	}
 	observed, err := p.observeCached(ctx, s.desired.Role.Name, known.desired)
 	switch {
@@ -192,7 +245,9 @@ func (p *rolePhase) convergeKnown(ctx context.Context, s *scope) (cachedRole, er
 		entry.readAt = known.readAt // the policies were not read
 		return entry, nil
 	case fault.KindOf(err) == fault.Transient, fault.ReasonOf(err, "") == v1alpha1.ReasonAccessDenied:
-		return cachedRole{}, err
+		entry := p.entryAfter(s, observed, applied)
+		entry.readAt = known.readAt
+		return entry, err
 	default:
 		return cachedRole{}, errNotKnown
 	}
@@ -206,19 +261,27 @@ func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, erro
 	if err != nil || observed == nil {
 		return nil, err
 	}
-	ownership := observed.OwnershipBy(s.owner)
+	if err := p.requireOwned(ctx, s, observed); err != nil {
+		return nil, err
+	}
+	s.setObserved(observed)
+	return observed, nil
+}
+
+// requireOwned returns an error if another owner has a role, or if it is elsewhere.
+func (p *rolePhase) requireOwned(ctx context.Context, s *scope, observed *plan.Observed) error {
+	name, ownership := s.desired.Role.Name, observed.OwnershipBy(s.owner)
 	adopt := ownership == plan.Adoptable && s.obj.Spec.Role.AdoptionPolicy == v1alpha1.AdoptionIfTagged
 	switch {
 	case ownership != plan.Owned && !adopt:
 		logf.FromContext(ctx).Info("Role belongs to another owner", "role", name, "owner", observed.OwnerDescription())
-		return nil, errNotOwned(s.obj, name, ownership)
+		return errNotOwned(s.obj, name, ownership)
 	case observed.Path != s.desired.Role.Path:
-		return nil, fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
+		return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
 			"role %s has path %s, but the operator only manages roles under %s; delete the role or set a different spec.role.name",
 			name, observed.Path, s.desired.Role.Path)
 	}
-	s.setObserved(observed)
-	return observed, nil
+	return nil
 }
 
 func (s *scope) setObserved(observed *plan.Observed) {
@@ -323,7 +386,7 @@ func (p *rolePhase) applyChanges(ctx context.Context, s *scope, changes []plan.C
 	name := s.desired.Role.Name
 	logf.FromContext(ctx).Info("Updating IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.roleWasInSync)
 	ratelimit.Raise(ctx, ratelimit.Repair) // drift found: raise the priority from Check to Repair
-	applied, err := p.roles.Apply(ctx, name, changes)
+	applied, err := p.roles.Apply(withRepair(ctx, s.roleWasInSync), name, changes)
 	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
 		s.recordChange(c)

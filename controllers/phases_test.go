@@ -143,12 +143,14 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 		cache: newRoleCache(), clock: testingclock.NewFakePassiveClock(now),
 		policies: &fakePolicies{documents: map[string]string{s3ReadOnly: readOnlyDocument, sqsFullAccess: readOnlyDocument}},
 	}
+	retries := newRetries(testingclock.NewFakeClock(now))
 	u.Reconciler = newReconciler(unitConfig, dependencies{
 		client: client.WithFieldOwner(u.client, FieldManager), apiReader: u.client, roles: u.roles, cache: u.cache, clock: u.clock,
 		clusterInfo:  &clusterInfo{config: unitConfig, clock: u.clock, apiReader: u.client},
 		guardrails:   guardrailReader{client: u.client},
 		orphans:      newOrphans(OrphanSeal, u.clock, u.client, u.roles, guardrailReader{client: u.client}),
 		policies:     newManagedPolicies(u.policies, u.clock),
+		retries:      retries,
 		checkPending: func() bool { return false },
 	})
 	return u

@@ -65,6 +65,8 @@ type Reconciler struct {
 	events    events.EventRecorder
 	inFlight  queue.InFlight
 	announcer *announcer
+	retries   *retries
+	gate      *gate
 
 	// The phases, each with no more than it needs.
 	issuer          *issuerPhase
@@ -88,7 +90,7 @@ type Reconciler struct {
 // Reconcile brings the role and the ServiceAccounts of obj in sync with its spec,
 // and writes its status once, at the end.
 func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
-	ctx, end := r.inFlight.Start(ctx, requestFor(obj), priorityOf(obj))
+	ctx, end := r.begin(ctx, obj)
 	defer end()
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)

@@ -13,14 +13,13 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// The time until the next reconcile if no event is expected.
-const (
-	retryBlocked = 2 * time.Minute // a user may have granted a missing permission
-	retryWaiting = 5 * time.Second // an expected change will happen soon
-)
+// retryWaiting is the time until the next reconcile if an expected change will happen
+// soon.
+const retryWaiting = 5 * time.Second
 
 // result returns when to reconcile again after err.
 func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
+	r.recordOutcome(s, err)
 	if err == nil {
 		return ctrl.Result{RequeueAfter: jitter(maxMissedDriftChecks * r.config.DriftCheckInterval), Priority: queue.PriorityOf(ratelimit.Check)}, nil
 	}
@@ -28,7 +27,7 @@ func (r *Reconciler) result(s *scope, err error) (ctrl.Result, error) {
 	case fault.Terminal:
 		return ctrl.Result{}, reconcile.TerminalError(err)
 	case fault.Blocked:
-		return ctrl.Result{RequeueAfter: jitter(cmp.Or(s.requeueAfter, retryBlocked)), Priority: queue.PriorityOf(priorityOf(s.obj))}, nil
+		return r.blockedResult(), nil
 	case fault.Waiting:
 		return ctrl.Result{RequeueAfter: cmp.Or(s.requeueAfter, retryWaiting)}, nil
 	default:

@@ -35,7 +35,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 	}
 	cached := newRoleCache()
 	guardrails := guardrailReader{client: mgr.GetClient()}
+	retries := newRetries(realClock)
 	policies := newManagedPolicies(aws.Roles, realClock)
+	policies.blocked = retries.blocked
 	recorder := boundedEvents{mgr.GetEventRecorder("podidentity-operator")}
 	orphaned := newOrphans(config.OrphanedRoles, realClock, mgr.GetAPIReader(), aws.Roles, guardrails)
 	orphaned.events, orphaned.policies = recorder, policies
@@ -54,6 +56,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		cache:        cached,
 		orphans:      orphaned,
 		clock:        realClock,
+		retries:      retries,
 		checkPending: checker.pending,
 	})
 	r.events = recorder
@@ -88,18 +91,22 @@ type dependencies struct {
 	cache        *roleCache
 	orphans      *orphans
 	clock        clock.PassiveClock
+	retries      *retries
 	checkPending func() bool
 }
 
 // newReconciler returns a reconciler whose phases have their dependencies.
 func newReconciler(config Config, d dependencies) *Reconciler {
-	role := &rolePhase{roles: d.roles, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, policies: d.policies, orphans: d.orphans, checkPending: d.checkPending}
+	gate := newGate(d.roles, d.retries.blocked, d.clock)
+	role := &rolePhase{roles: gate, gate: gate, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, policies: d.policies, orphans: d.orphans, checkPending: d.checkPending}
 	serviceAccounts := &serviceAccountPhase{client: d.client}
 	return &Reconciler{
 		announcer:       &announcer{client: d.client},
 		config:          config,
 		client:          d.client,
 		apiReader:       d.apiReader,
+		retries:         d.retries,
+		gate:            gate,
 		issuer:          &issuerPhase{clusterInfo: d.clusterInfo, clock: d.clock},
 		guardrails:      &guardrailsPhase{client: d.client, reader: d.guardrails, policies: d.policies, role: role, orphans: d.orphans, require: config.RequireGuardrail},
 		role:            role,

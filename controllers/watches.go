@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,13 +70,32 @@ func setupWatches(mgr ctrl.Manager, r *Reconciler, w watcher, suspects <-chan ev
 		Watches(&corev1.ServiceAccount{}, enqueueMapped(w.ofServiceAccount, cached.has)).
 		Watches(&corev1.Pod{}, enqueueDebounced(w.ofPod), builder.WithPredicates(podLifecycleChanged)).
 		WatchesRawSource(source.Channel(suspects, podIdentityHandler(&r.inFlight))).
+		WatchesRawSource(source.Func(r.retries.run)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
 			RateLimiter:             queue.RetryLimiter(),
 			NewQueue:                r.announcer.observe(queue.New(r.config.MaxConcurrentReconciles)),
 			EnableWarmup:            &warmup, // a standby replica takes over with full caches
 		}).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+		Complete(&existing{client: mgr.GetClient(), reconciler: r})
+}
+
+// existing reconciles objects that exist, and forgets the others.
+type existing struct {
+	client     client.Reader
+	reconciler *Reconciler
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (e *existing) Reconcile(ctx context.Context, request reconcile.Request) (ctrl.Result, error) {
+	obj := &v1alpha1.PodIdentity{}
+	if err := e.client.Get(ctx, request.NamespacedName, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			e.reconciler.forget(request)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return e.reconciler.Reconcile(ctx, obj)
 }
 
 // reconcileTriggers passes a new spec, a deletion, a new value of the annotation

@@ -102,7 +102,7 @@ func (r *Roles) create(ctx context.Context, name *string, role plan.Role, applie
 
 // explainChange returns the fault that err is of change.
 func (r *Roles) explainChange(ctx context.Context, name string, change plan.Change, err error) error {
-	c := operation{name: change.Action()}
+	c := operation{name: change.Action(), permission: plan.Permission(change)}
 	switch change := change.(type) {
 	case plan.CreateRole:
 		if hasCode(err, "EntityAlreadyExists") {

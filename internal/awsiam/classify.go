@@ -10,6 +10,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
 // operation is what was asked of AWS, as far as the words about its failure need it.
@@ -20,6 +21,29 @@ type operation struct {
 	boundary string // ARN of the permissions boundary
 	role     string // the role that is removed from an instance profile
 	profile  string // the instance profile
+	// permission is the cause of an AccessDenied, empty if it concerns one role only.
+	permission string
+}
+
+// readOperation returns a call that reads a role or a policy.
+func readOperation(name string) operation {
+	return operation{name: name, permission: plan.ReadPermission(name)}
+}
+
+// cause returns what a call that is blocked for that reason waits for, empty if the
+// answer concerns one role only.
+func (c operation) cause(reason string) string {
+	switch {
+	case reason == v1alpha1.ReasonAccessDenied:
+		return c.permission
+	case reason == v1alpha1.ReasonPolicyNotFound && c.policy != "":
+		return plan.MissingPolicy(c.policy)
+	case reason == v1alpha1.ReasonBoundaryNotFound && c.boundary != "":
+		return plan.MissingBoundary(c.boundary)
+	case reason == v1alpha1.ReasonCredentialsUnavailable:
+		return plan.MissingCredentials
+	}
+	return ""
 }
 
 // trustPolicy is the document that the operator makes itself.
@@ -189,7 +213,11 @@ func classify(c operation, err error, quota func(string) (int32, bool)) error {
 	}
 	r := apiError{operation: c, code: refused.ErrorCode(), text: redact(refused.ErrorMessage()), quota: quota}
 	v := classifyCode(r)
-	return faultOf(v.kind, v.reason, v.message(r), err)
+	classified := faultOf(v.kind, v.reason, v.message(r), err)
+	if v.kind == fault.Blocked {
+		classified.Cause = c.cause(v.reason)
+	}
+	return classified
 }
 
 // classifyCode returns the verdict on r. Some codes mean several things; then AWS's
@@ -235,6 +263,14 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // classifyCredentials returns the fault of not getting credentials. STS may be
 // unreachable for a moment; an administrator must fix anything else.
 func classifyCredentials(err *credentialsError) error {
+	classified := credentialsFault(err)
+	if classified.Kind == fault.Blocked {
+		classified.Cause = plan.MissingCredentials
+	}
+	return classified
+}
+
+func credentialsFault(err *credentialsError) *fault.Error {
 	if refused, ok := apiErrorOf(err); ok {
 		if v, known := errorCodes[refused.ErrorCode()]; !known || v.kind == fault.Transient {
 			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS STS cannot issue the operator's credentials, retrying: "+refused.ErrorCode(), err)
@@ -252,7 +288,7 @@ func classifyCredentials(err *credentialsError) error {
 const instanceMetadata = "ec2imds"
 
 // faultOf returns a fault that says text and has cause in its chain.
-func faultOf(kind fault.Kind, reason, text string, cause error) error {
+func faultOf(kind fault.Kind, reason, text string, cause error) *fault.Error {
 	return &fault.Error{Kind: kind, Reason: reason, Err: &stableError{text: text, cause: cause}}
 }
 

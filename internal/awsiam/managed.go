@@ -15,7 +15,7 @@ import (
 func (r *Roles) ManagedPolicyVersion(ctx context.Context, arn string) (string, error) {
 	out, err := r.api.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String(arn)})
 	if err != nil {
-		return "", r.explain(ctx, operation{name: "GetPolicy", policy: arn}, err)
+		return "", r.explain(ctx, operation{name: "GetPolicy", policy: arn, permission: plan.ReadPermission("GetPolicy")}, err)
 	}
 	return aws.ToString(out.Policy.DefaultVersionId), nil
 }
@@ -26,7 +26,7 @@ func (r *Roles) ManagedPolicy(ctx context.Context, arn, version string) (plan.Ma
 	if err != nil {
 		// A version that is gone is no policy that is gone: the next attempt finds the
 		// new default version.
-		return plan.ManagedPolicy{}, r.explain(ctx, operation{name: "GetPolicyVersion"}, err)
+		return plan.ManagedPolicy{}, r.explain(ctx, readOperation("GetPolicyVersion"), err)
 	}
 	encoded := aws.ToString(out.PolicyVersion.Document)
 	text, err := url.PathUnescape(encoded)

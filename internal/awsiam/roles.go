@@ -81,7 +81,7 @@ func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, r.explain(ctx, operation{name: "GetRole"}, err)
+		return nil, r.explain(ctx, readOperation("GetRole"), err)
 	}
 	return r.withoutIgnoredTags(observed(out.Role)), nil
 }
@@ -109,7 +109,7 @@ func (r *Roles) managedPolicies(ctx context.Context, name string) ([]string, err
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, r.explain(ctx, operation{name: "ListAttachedRolePolicies"}, err)
+			return nil, r.explain(ctx, readOperation("ListAttachedRolePolicies"), err)
 		}
 		arns = append(arns, attachedARNs(page.AttachedPolicies)...)
 	}
@@ -124,7 +124,7 @@ func (r *Roles) inlineNames(ctx context.Context, name string) (map[string]plan.I
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, r.explain(ctx, operation{name: "ListRolePolicies"}, err)
+			return nil, r.explain(ctx, readOperation("ListRolePolicies"), err)
 		}
 		for _, policyName := range page.PolicyNames {
 			inline[policyName] = plan.InlinePolicy{}
@@ -146,7 +146,7 @@ func (r *Roles) inlinePolicies(ctx context.Context, name string) (map[string]pla
 			continue
 		}
 		if err != nil {
-			return nil, r.explain(ctx, operation{name: "GetRolePolicy"}, err)
+			return nil, r.explain(ctx, readOperation("GetRolePolicy"), err)
 		}
 		inline[policyName] = inlinePolicy(aws.ToString(out.PolicyDocument))
 	}
@@ -163,7 +163,7 @@ func (r *Roles) instanceProfiles(ctx context.Context, name string) ([]string, er
 			return nil, nil
 		}
 		if err != nil {
-			return nil, r.explain(ctx, operation{name: "ListInstanceProfilesForRole"}, err)
+			return nil, r.explain(ctx, readOperation("ListInstanceProfilesForRole"), err)
 		}
 		for _, p := range page.InstanceProfiles {
 			names = append(names, aws.ToString(p.InstanceProfileName))

@@ -47,7 +47,11 @@ func (k Kind) String() string {
 type Error struct {
 	Kind   Kind
 	Reason string
-	Err    error
+	// Cause names what a blocked operation waits for, such as an IAM permission. All
+	// objects that the same action of a user unblocks have the same cause; it is empty
+	// if the fault concerns one object only.
+	Cause string
+	Err   error
 }
 
 // Errorf returns an Error that wraps the result of fmt.Errorf.
@@ -72,4 +76,19 @@ func ReasonOf(err error, fallback string) string {
 		return e.Reason
 	}
 	return fallback
+}
+
+// CauseOf returns the cause of the first Error in err's chain that has one, empty if
+// there is none.
+func CauseOf(err error) string {
+	for {
+		e, ok := errors.AsType[*Error](err)
+		switch {
+		case !ok:
+			return ""
+		case e.Cause != "":
+			return e.Cause
+		}
+		err = e.Err
+	}
 }
