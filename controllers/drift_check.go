@@ -129,7 +129,25 @@ func (d *driftChecker) check(ctx context.Context) error {
 	if snapshot.Roles == nil {
 		return nil // the bulk read was denied
 	}
-	return d.orphans.check(ctx, cluster, snapshot, uidsOf(list.Items))
+	err = d.orphans.check(ctx, cluster, snapshot, uidsOf(list.Items))
+	d.queueRejected(ctx, d.orphans.takeFreed(), list.Items)
+	return err
+}
+
+// queueRejected queues the identities of namespaces that a guardrail rejects: it may
+// have been because of the number of roles.
+func (d *driftChecker) queueRejected(ctx context.Context, namespaces map[string]bool, identities []v1alpha1.PodIdentity) {
+	for i := range identities {
+		obj := &identities[i]
+		if !namespaces[obj.Namespace] || reasonOf(obj) != v1alpha1.ReasonGuardrailViolated {
+			continue
+		}
+		select {
+		case d.suspects <- event.GenericEvent{Object: obj}:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func uidsOf(identities []v1alpha1.PodIdentity) map[string]bool {

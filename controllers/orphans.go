@@ -48,12 +48,13 @@ type orphans struct {
 	sightings   map[string]int  // by role ID
 	byNamespace map[string]int  // roles that can be assumed, by namespace
 	retained    map[string]bool // names of retained roles that the operator could not tag yet
+	freed       map[string]bool // namespaces that have fewer such roles than before
 }
 
 func newOrphans(onLeak OrphanPolicy, now clock.PassiveClock, apiReader client.Reader, roles roles, guardrails guardrailReader) *orphans {
 	return &orphans{
 		policy: onLeak, clock: now, apiReader: apiReader, roles: roles, guardrails: guardrails,
-		sightings: map[string]int{}, byNamespace: map[string]int{}, retained: map[string]bool{},
+		sightings: map[string]int{}, byNamespace: map[string]int{}, retained: map[string]bool{}, freed: map[string]bool{},
 	}
 }
 
@@ -132,6 +133,11 @@ func (o *orphans) remember(found []plan.Orphan) {
 			retained++
 		} else {
 			leaked++
+		}
+	}
+	for namespace, n := range o.byNamespace {
+		if byNamespace[namespace] < n {
+			o.freed[namespace] = true
 		}
 	}
 	o.sightings, o.byNamespace = sightings, byNamespace
@@ -242,5 +248,28 @@ func (o *orphans) apply(ctx context.Context, cluster plan.Cluster, orphan plan.O
 	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
 	}
+	if err == nil && !orphan.Sealed() {
+		o.release(orphan.Namespace)
+	}
 	return err
+}
+
+// release records that a role of a namespace can no longer be assumed.
+func (o *orphans) release(namespace string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byNamespace[namespace]--; o.byNamespace[namespace] <= 0 {
+		delete(o.byNamespace, namespace)
+	}
+	o.freed[namespace] = true
+}
+
+// takeFreed returns the namespaces that have fewer orphaned roles than at the last
+// call, so that their guardrails may allow another identity.
+func (o *orphans) takeFreed() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	freed := o.freed
+	o.freed = map[string]bool{}
+	return freed
 }

@@ -106,8 +106,13 @@ func TestOrphans_CountTowardsMaxIdentities(t *testing.T) {
 	if got := u.role.orphans.inNamespace("shop"); got != 1 {
 		t.Errorf("orphaned roles of the namespace = %d, want 1", got)
 	}
+	if freed := u.role.orphans.takeFreed(); len(freed) > 0 {
+		t.Errorf("namespaces with fewer orphaned roles = %v, want none", freed)
+	}
 	check()
-	check()
+	if freed := u.role.orphans.takeFreed(); !freed["shop"] {
+		t.Errorf("namespaces with fewer orphaned roles = %v, want that of the sealed role", freed)
+	}
 	if got := u.role.orphans.inNamespace("shop"); got != 0 {
 		t.Errorf("a sealed role still counts: %d", got)
 	}

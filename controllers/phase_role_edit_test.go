@@ -142,8 +142,8 @@ func TestRolePhase_RejectedEditReadsTheRoleAndPlansAgain(t *testing.T) {
 				t.Errorf("error = %v", err)
 			}
 			u.expectCalls(tc.want...)
-			if err != nil && u.cache.has(s.obj.UID) {
-				t.Error("the role is still cached although the operator does not know it")
+			if denied := fault.ReasonOf(err, "") == v1alpha1.ReasonAccessDenied; err != nil && u.cache.has(s.obj.UID) != denied {
+				t.Errorf("cached = %v, want so if the operator knows the role: %v", !denied, denied)
 			}
 		})
 	}
