@@ -100,7 +100,7 @@ func (p *rolePhase) ensure(ctx context.Context, s *scope) error {
 	if !ok || !p.upToDate(cached, s) {
 		var err error
 		if cached, err = p.converge(ctx, s); err != nil {
-			p.cacheBlocked(s, cached, err)
+			p.cacheBlocked(s, cached, began, err)
 			return err
 		}
 		if s.tagsFailed {
@@ -201,10 +201,10 @@ func (p *rolePhase) entryAfter(s *scope, observed *plan.Observed, applied plan.A
 // cacheBlocked caches a role that AWS does not let the operator bring in sync, so that
 // the next attempt need not read it in full. After any other error it is not known how
 // the role is.
-func (p *rolePhase) cacheBlocked(s *scope, entry cachedRole, err error) {
+func (p *rolePhase) cacheBlocked(s *scope, entry cachedRole, began time.Time, err error) {
 	known := fault.ReasonOf(err, "") == v1alpha1.ReasonAccessDenied && s.requestToken == ""
 	if known && entry.status.ARN != "" && entry.desired.Name != "" {
-		p.cache.put(s.obj.UID, entry)
+		p.cache.put(s.obj.UID, entry, began)
 		return
 	}
 	p.cache.remove(s.obj.UID)
