@@ -244,11 +244,12 @@ func (o *orphans) apply(ctx context.Context, cluster plan.Cluster, orphan plan.O
 		return nil
 	}
 	logf.FromContext(ctx).Info("Changing orphaned role", "role", orphan.Name, "changes", plan.Summary(changes), "cause", cause)
+	assumable := !orphan.Sealed()
 	applied, err := o.roles.Apply(ctx, orphan.Name, changes)
 	for _, c := range applied.Completed {
 		changesMade.WithLabelValues(c.Action()).Inc()
 	}
-	if err == nil && !orphan.Sealed() {
+	if err == nil && assumable {
 		o.release(orphan.Namespace)
 	}
 	return err

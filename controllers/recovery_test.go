@@ -111,12 +111,12 @@ func TestRecovery_AnEditAsksAWS(t *testing.T) {
 func TestRecovery_OfAPolicy(t *testing.T) {
 	s := begin(t, withWorkers(10))
 	began, before := time.Now(), s.account.Calls()
-	names := s.applyBlocked(40, `{policies: {managed: ["`+boundaryARN+`"]}}`, v1alpha1.ReasonPolicyNotFound)
+	names := s.applyBlocked(40, `{policies: {managed: ["arn:aws:iam::123456789012:policy/reports"]}}`, v1alpha1.ReasonPolicyNotFound)
 	// While the identities are applied, a failed read is repeated every five seconds.
 	if asked, most := since(before, s.account.Calls())["GetPolicy"], mostCalls(began)+int(time.Since(began)/(5*time.Second)); asked > most {
 		t.Errorf("GetPolicy was called %d times for %d identities, want %d at most", asked, len(names), most)
 	}
-	s.createPolicy("boundary")
+	s.createPolicy("reports")
 	for _, name := range names {
 		s.awaitReady(name)
 	}
