@@ -2,6 +2,7 @@ package queue
 
 import (
 	"container/list"
+	"maps"
 	"sync"
 	"time"
 
@@ -404,9 +405,5 @@ func (b *Blocked) State(request reconcile.Request) (block Block, released, ok bo
 func (b *Blocked) Reasons() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	counts := make(map[string]int, len(b.reasons))
-	for reason, n := range b.reasons {
-		counts[reason] = n
-	}
-	return counts
+	return maps.Clone(b.reasons)
 }

@@ -61,10 +61,7 @@ func TestBlocked_OneObjectProbesForAll(t *testing.T) {
 				p.Add(r.Request, denied)
 			}
 			p.run(2*time.Minute, fails)
-			want := []time.Duration{2, 6, 11, 17, 25, 35, 47, 62, 90, 120}
-			for i := range want {
-				want[i] *= time.Second
-			}
+			want := seconds(2, 6, 11, 17, 25, 35, 47, 62, 90, 120)
 			if diff := cmp.Diff(want, at); diff != "" {
 				t.Errorf("probes of the first two minutes: -want +got:\n%s", diff)
 			}
@@ -87,10 +84,7 @@ func TestBlocked_DelayOfAnOwnCauseDoubles(t *testing.T) {
 		p.Add(r.Request, taken)
 	}
 	p.run(5*time.Minute, fails)
-	want := []time.Duration{2, 6, 14, 30, 62, 126, 254}
-	for i := range want {
-		want[i] *= time.Second
-	}
+	want := seconds(2, 6, 14, 30, 62, 126, 254)
 	if diff := cmp.Diff(want, at); diff != "" {
 		t.Errorf("attempts of the first minutes: -want +got:\n%s", diff)
 	}
@@ -242,7 +236,7 @@ func TestBlocked_LosesNothing(t *testing.T) {
 			"pass": func(t *rapid.T) {
 				p.run(time.Duration(rapid.IntRange(0, 100).Draw(t, "seconds"))*time.Second, w.react)
 			},
-			"": func(t *rapid.T) { w.check() },
+			"": func(*rapid.T) { w.check() },
 		})
 		w.held = map[string]bool{}
 		p.run(30*time.Minute, w.react)
@@ -327,4 +321,12 @@ func (w *blockedWorld) check() {
 	if names := slices.Sorted(maps.Keys(w.namespaces)); len(names) > 2 {
 		w.t.Fatalf("namespaces = %v", names)
 	}
+}
+
+func seconds(ns ...int) []time.Duration {
+	durations := make([]time.Duration, len(ns))
+	for i, n := range ns {
+		durations[i] = time.Duration(n) * time.Second
+	}
+	return durations
 }
