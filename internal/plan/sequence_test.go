@@ -104,7 +104,9 @@ func teardown(t *rapid.T, role *Role) *Role {
 	return role
 }
 
-func TestReconcileSequence_InterruptionsGrantNothingNew(t *testing.T) { rapid.Check(t, reconcileSequence) }
+func TestReconcileSequence_InterruptionsGrantNothingNew(t *testing.T) {
+	rapid.Check(t, reconcileSequence)
+}
 
 // FuzzReconcileSequence looks for a life of a role in which an interruption grants too
 // much, or the desired state is not reached.

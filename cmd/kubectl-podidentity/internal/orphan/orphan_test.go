@@ -130,8 +130,12 @@ func TestTeardown(t *testing.T) {
 	r := owned("r", "1", nil)
 	got := Teardown(&r, []string{"arn:1"}, []string{"b", "a"}, []string{"profile"})
 	want := []plan.Change{
-		plan.UpdateTrust{Trust: policy.DenyAllTrust()}, plan.DetachPolicy{ARN: "arn:1"}, plan.DeleteRolePolicy{Name: "a"}, plan.DeleteRolePolicy{Name: "b"},
-		plan.RemoveFromInstanceProfile{Name: "profile"}, plan.DeleteRole{},
+		plan.UpdateTrust{Trust: policy.DenyAllTrust()},
+		plan.DetachPolicy{ARN: "arn:1"},
+		plan.DeleteRolePolicy{Name: "a"},
+		plan.DeleteRolePolicy{Name: "b"},
+		plan.RemoveFromInstanceProfile{Name: "profile"},
+		plan.DeleteRole{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
