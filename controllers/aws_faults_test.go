@@ -14,10 +14,10 @@ import (
 )
 
 // An operator that AWS denies something says which permission is missing, goes
-// on when it is granted, and does not ask again and again meanwhile.
+// on when it is granted, and makes few attempts meanwhile.
 func TestAWS_DeniedCallNamesThePermission(t *testing.T) {
 	s := begin(t)
-	before := s.account.Calls()
+	began, before := time.Now(), s.account.Calls()
 	s.fail("CreateRole", "AccessDenied")
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
@@ -25,8 +25,8 @@ func TestAWS_DeniedCallNamesThePermission(t *testing.T) {
 		t.Errorf("The message does not name the missing action: %q", message)
 	}
 	s.awaitEvent("checkout", "AccessDenied", "")
-	if n := since(before, s.account.Calls())["CreateRole"]; n != 1 {
-		t.Errorf("CreateRole was tried %d times.", n)
+	if n := since(before, s.account.Calls())["CreateRole"]; n > mostCalls(began) {
+		t.Errorf("CreateRole was called %d times, want %d at most", n, mostCalls(began))
 	}
 	s.heal()
 	s.request("checkout", "granted")

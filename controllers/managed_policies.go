@@ -43,7 +43,7 @@ const (
 type managedPolicies struct {
 	reader policyReader
 	clock  clock.PassiveClock
-	// blocked are told which policies can be read; it may be nil.
+	// blocked receives the policies that can be read; it may be nil.
 	blocked *queue.Blocked
 
 	mu      sync.Mutex

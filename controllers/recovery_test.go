@@ -91,7 +91,7 @@ func TestRecovery_MessagesAreStable(t *testing.T) {
 	}
 }
 
-// A user who edits a blocked identity gets AWS's own answer at once.
+// A user who edits a blocked identity gets AWS's own answer immediately.
 func TestRecovery_AnEditAsksAWS(t *testing.T) {
 	s := begin(t, withWorkers(10))
 	s.fail("CreateRole", "AccessDenied")

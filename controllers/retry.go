@@ -109,7 +109,7 @@ func retryToken(s *scope) string {
 	return token.String()
 }
 
-// forget removes an object that does not exist any more.
+// forget removes an object that no longer exists.
 func (r *Reconciler) forget(request reconcile.Request) {
 	r.retries.blocked.Forget(request)
 	r.gate.forget(request)

@@ -272,7 +272,7 @@ func (b *Blocked) succeed(m *member) {
 	}
 }
 
-// Resolve records that an object is not blocked any more, which is news for those that
+// Resolve records that an object is no longer blocked, which is news for those that
 // wait for the same cause.
 func (b *Blocked) Resolve(request reconcile.Request) {
 	b.mu.Lock()

@@ -12,22 +12,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// patience is a Blocked with a clock that the test sets.
-type patience struct {
+// blockedWithClock is a Blocked with a clock that the test sets.
+type blockedWithClock struct {
 	*Blocked
 	now time.Time
 }
 
 var start = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-func newPatience() *patience {
-	p := &patience{now: start}
+func newBlockedWithClock() *blockedWithClock {
+	p := &blockedWithClock{now: start}
 	p.Blocked = NewBlocked(func() time.Time { return p.now }, func(d time.Duration) time.Duration { return d })
 	return p
 }
 
 // run advances the clock, and has try attempt what is due meanwhile.
-func (p *patience) run(d time.Duration, try func(Release)) {
+func (p *blockedWithClock) run(d time.Duration, try func(Release)) {
 	for end := p.now.Add(d); ; {
 		due, wait := p.Due()
 		for _, r := range due {
@@ -51,7 +51,7 @@ var denied = Block{Cause: createRole, Reason: "AccessDenied", Token: "1"}
 func TestBlocked_OneObjectProbesForAll(t *testing.T) {
 	for _, n := range []int{1, 2, 500} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			p := newPatience()
+			p := newBlockedWithClock()
 			for i := range n {
 				p.Add(request(fmt.Sprintf("team-%d", i%7), fmt.Sprint(i)), denied)
 			}
@@ -75,7 +75,7 @@ func TestBlocked_OneObjectProbesForAll(t *testing.T) {
 }
 
 func TestBlocked_DelayOfAnOwnCauseDoubles(t *testing.T) {
-	p := newPatience()
+	p := newBlockedWithClock()
 	taken := Block{Reason: "RoleNotOwned", Token: "1"}
 	p.Add(request("shop", "a"), taken)
 	var at []time.Duration
@@ -104,7 +104,7 @@ func TestBlocked_DelayOfAnOwnCauseDoubles(t *testing.T) {
 
 // A namespace with many causes is retried at a constant pace, and delays no other.
 func TestBlocked_PaceOfANamespace(t *testing.T) {
-	p := newPatience()
+	p := newBlockedWithClock()
 	block := func(r reconcile.Request) Block {
 		if r.Namespace == "hostile" {
 			return Block{Reason: "RoleNotOwned", Token: "1"}
@@ -139,7 +139,7 @@ func TestBlocked_PaceOfANamespace(t *testing.T) {
 // As soon as one probe succeeds, all others are released, more at each success, so that
 // one success that says nothing about the others costs few calls.
 func TestBlocked_NewsReleasesAll(t *testing.T) {
-	p := newPatience()
+	p := newBlockedWithClock()
 	for i := range 500 {
 		p.Add(request("shop", fmt.Sprint(i)), denied)
 	}
@@ -154,7 +154,7 @@ func TestBlocked_NewsReleasesAll(t *testing.T) {
 }
 
 func TestBlocked_NewsThatSayNothingCostLittle(t *testing.T) {
-	p := newPatience()
+	p := newBlockedWithClock()
 	for i := range 500 {
 		p.Add(request("shop", fmt.Sprint(i)), denied)
 	}
@@ -184,7 +184,7 @@ func TestBlocked_NewsThatSayNothingCostLittle(t *testing.T) {
 }
 
 func TestBlocked_AnotherProbesForADeletedObject(t *testing.T) {
-	p := newPatience()
+	p := newBlockedWithClock()
 	for _, name := range []string{"a", "b"} {
 		p.Add(request("shop", name), denied)
 	}
@@ -202,7 +202,7 @@ func TestBlocked_AnotherProbesForADeletedObject(t *testing.T) {
 
 // A probe that does not come back does not keep the others from probing.
 func TestBlocked_AProbeThatHangs(t *testing.T) {
-	p := newPatience()
+	p := newBlockedWithClock()
 	for _, name := range []string{"a", "b"} {
 		p.Add(request("shop", name), denied)
 	}
@@ -217,8 +217,8 @@ func TestBlocked_AProbeThatHangs(t *testing.T) {
 // and once all causes have ended, all objects are reconciled and none is blocked.
 func TestBlocked_LosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := newPatience()
-		w := &blockedWorld{t: t, patience: p, waits: map[reconcile.Request]string{}, held: map[string]bool{"": true, "A": true, "B": true}}
+		p := newBlockedWithClock()
+		w := &blockedWorld{t: t, blockedWithClock: p, waits: map[reconcile.Request]string{}, held: map[string]bool{"": true, "A": true, "B": true}}
 		t.Repeat(map[string]func(*rapid.T){
 			"block": func(t *rapid.T) {
 				w.attempt(w.anyRequest(t), rapid.SampledFrom([]string{"", "A", "B"}).Draw(t, "cause"))
@@ -248,7 +248,7 @@ func TestBlocked_LosesNothing(t *testing.T) {
 
 // blockedWorld is a model of objects and what they wait for.
 type blockedWorld struct {
-	*patience
+	*blockedWithClock
 	t     *rapid.T
 	waits map[reconcile.Request]string // cause of each blocked object
 	held  map[string]bool              // causes that hold
@@ -272,7 +272,7 @@ func (w *blockedWorld) attempt(r reconcile.Request, cause string) {
 }
 
 // react attempts what was released; every third attempt fails with a transient error,
-// and is repeated at once, as the work queue does.
+// and is repeated immediately, as the work queue does.
 func (w *blockedWorld) react(r Release) {
 	cause, ok := w.waits[r.Request]
 	if !ok {

@@ -299,7 +299,7 @@ func (w *world) write(name, content string) {
 	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600))
 }
 
-// sh runs a script as a reader's shell does, which stops at no error but tells of the
+// sh runs a script as a reader's shell does, which stops at no error but reports the
 // last; here the first is fatal.
 func (w *world) sh(script string) string {
 	w.Helper()
