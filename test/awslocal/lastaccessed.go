@@ -205,7 +205,7 @@ func (c *call) allowedServices(r *role) []string {
 // serviceNames are the names of some services by namespace, as the Service
 // Authorization Reference has them.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-var serviceNames = map[string]string{
+var serviceNames = map[string]string{ //nolint:gosec // names of services, not credentials
 	"autoscaling":          "Amazon EC2 Auto Scaling",
 	"cloudformation":       "AWS CloudFormation",
 	"cloudwatch":           "Amazon CloudWatch",

@@ -3,6 +3,7 @@ package versions_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -166,7 +167,7 @@ func get(ctx context.Context, url string) error {
 	}
 	defer response.Body.Close() //nolint:errcheck // nothing was read
 	if response.StatusCode != http.StatusOK {
-		return &http.ProtocolError{ErrorString: response.Status}
+		return errors.New(response.Status)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func NewRecipe(root, cache, minor string) (Recipe, error) {
 	other, err := readRecipe(filepath.Join(modules, minor), cache)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || !filepath.IsLocal(minor):
-		return Recipe{}, fmt.Errorf("Kubernetes %s cannot be built: there are v%s, the default, and the modules in %s/", minor, r.Version, source)
+		return Recipe{}, fmt.Errorf("version %s of Kubernetes cannot be built: there are v%s, the default, and the modules in %s/", minor, r.Version, source)
 	case err != nil:
 		return Recipe{}, err
 	case !strings.HasPrefix(other.Version, minor+"."):

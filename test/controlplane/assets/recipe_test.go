@@ -124,7 +124,7 @@ func TestRecipe_OfAnotherVersionOnRequest(t *testing.T) {
 		"1.37":    "1.37.2",
 		"1.32":    "1.32.13",
 		"1.33":    "requires k8s.io/kubernetes v1.34.0",
-		"1.3":     "Kubernetes 1.3 cannot be built: there are v1.37.2, the default, and the modules in hack/controlplane/",
+		"1.3":     "version 1.3 of Kubernetes cannot be built: there are v1.37.2, the default, and the modules in hack/controlplane/",
 		"../1.32": "cannot be built",
 	} {
 		r, err := NewRecipe(root, "/cache", minor)

@@ -256,6 +256,7 @@ func TestReport_AnswersWhatIsNotKnown(t *testing.T) {
 	for _, id := range Report([]Subject{no, yes, unread, elsewhere, none}, o) {
 		got = append(got, fmt.Sprintf("%s %s %d", id.Name, id.Answer, len(id.Grants)))
 	}
+	//nolint:dupword // two answers
 	if diff := cmp.Diff([]string{"yes yes 1", "unread maybe 0", "elsewhere maybe 0"}, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func auditCSV(w io.Writer, r audited) error {
 			rows = append(rows, append(start, "", "", "", "", "", findings))
 		}
 		for _, g := range id.Grants {
-			rows = append(rows, append(start[:len(start):len(start)], grantCells(g, findings)...))
+			rows = append(rows, append(slices.Clip(start), grantCells(g, findings)...))
 		}
 	}
 	for _, row := range rows {

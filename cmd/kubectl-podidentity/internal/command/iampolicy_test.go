@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,7 +18,7 @@ func TestIAMPolicy(t *testing.T) {
 		"boundary-policy.txt": {"boundary-policy.json", "--boundary-name", "limits"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := runPlugin("", append(given[:len(given):len(given)], args...)...)
+			r := runPlugin("", append(slices.Clip(given), args...)...)
 			if r.code != exitFine || r.stderr != "" {
 				t.Fatalf("exit code %d: %s", r.code, r.stderr)
 			}

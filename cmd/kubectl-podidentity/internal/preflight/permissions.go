@@ -87,14 +87,15 @@ func Needed(s iampolicy.Settings) ([]policy.Request, error) {
 // requestsOf returns requests that a statement of a document allows: one for each
 // action and resource.
 func requestsOf(d role.Document, s policy.Statement, cluster string) []policy.Request {
+	// Names of keys are case-insensitive, so a key in two spellings would have two values.
 	context := map[string][]string{
 		// Every role that the operator writes to carries them, and every role that it creates.
-		"aws:ResourceTag/" + plan.TagCluster: {cluster},
-		"aws:RequestTag/" + plan.TagCluster:  {cluster},
+		strings.ToLower("aws:ResourceTag/" + plan.TagCluster): {cluster},
+		strings.ToLower("aws:RequestTag/" + plan.TagCluster):  {cluster},
 	}
 	for _, c := range s.Conditions {
 		if !strings.Contains(c.Operator, "Not") && !strings.HasPrefix(c.Operator, "ForAllValues") && c.Operator != "Null" {
-			context[c.Key] = []string{example(c.Values[0])}
+			context[strings.ToLower(c.Key)] = []string{example(c.Values[0])}
 		}
 	}
 	var requests []policy.Request
