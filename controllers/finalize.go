@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -211,9 +212,10 @@ func (p *rolePhase) waitForPropagation(s *scope, name string) error {
 }
 
 // releaseAll removes the role from all ServiceAccounts that the operator annotated
-// and does not own.
+// and does not own. It ignores a status with the role of another identity: someone
+// other than the operator wrote it.
 func (p *serviceAccountPhase) releaseAll(ctx context.Context, s *scope) error {
-	if s.obj.Status.Role == nil {
+	if s.obj.Status.Role == nil || !strings.HasSuffix(s.obj.Status.Role.ARN, "/"+plan.NameOf(s.obj, s.owner.Cluster)) {
 		return nil
 	}
 	return p.releaseMatching(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {

@@ -191,5 +191,6 @@ func (p *serviceAccountPhase) releaseUnreferenced(ctx context.Context, s *scope)
 	for _, name := range plan.ServiceAccountsOf(s.obj) {
 		named[name] = true
 	}
-	return p.releaseMatching(ctx, s.obj.Namespace, s.role.ARN, func(sa *corev1.ServiceAccount) bool { return !named[sa.Name] })
+	roleARN := s.desired.ServiceAccount.Annotations[plan.AnnotationRoleARN] // not that of the status
+	return p.releaseMatching(ctx, s.obj.Namespace, roleARN, func(sa *corev1.ServiceAccount) bool { return !named[sa.Name] })
 }
