@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -302,109 +301,6 @@ func errNotOwned(obj *v1alpha1.PodIdentity, name string, ownership plan.Ownershi
 		hint = "ask your platform team to delete that role"
 	}
 	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned, "role %s already exists and belongs to another owner; %s", name, hint)
-}
-
-// apply makes the changes from the observed role to the desired one. If a managed policy
-// cannot be attached to an existing role, the rest goes on without it. Tags of a role
-// that this object owns are no permissions: a failure to change them is deferred, so
-// that it blocks neither permissions nor ServiceAccounts.
-func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
-	p.setDrift(s, observed)
-	changes := s.withoutUnattachable(diff(s, observed))
-	if observed == nil || observed.OwnershipBy(s.owner) != plan.Owned {
-		return p.applyChanges(ctx, s, changes)
-	}
-	if missing, err := p.missing(ctx, changes); err != nil {
-		s.setAside(err, missing...)
-		p.holdBack(ctx, s, observed)
-		changes = s.withoutUnattachable(diff(s, observed))
-	}
-	changes, tags := plan.SplitTags(changes)
-	applied, err := p.applyIndependently(ctx, s, changes)
-	if err != nil || len(tags) == 0 {
-		s.pending = append(s.pending, tags...)
-		return applied, err
-	}
-	tagged, err := p.applyChanges(ctx, s, tags)
-	applied.Completed = append(applied.Completed, tagged.Completed...)
-	if err != nil && fault.KindOf(err) == fault.Blocked {
-		s.deferred, s.tagsFailed = cmp.Or(s.deferred, err), true
-		return applied, nil
-	}
-	return applied, err
-}
-
-// applyIndependently makes changes, and sets managed policies aside that IAM does not
-// find.
-func (p *rolePhase) applyIndependently(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {
-	applied, err := p.applyChanges(ctx, s, changes)
-	for err != nil && fault.ReasonOf(err, "") == v1alpha1.ReasonPolicyNotFound {
-		attach, ok := s.pending[0].(plan.AttachPolicy)
-		if !ok {
-			break
-		}
-		if s.setAside(err, attach.ARN); s.wanted == nil {
-			wanted := s.desired.Role
-			s.wanted = &wanted
-		}
-		s.desired.Role = s.desired.Role.WithoutManaged(attach.ARN)
-		var rest plan.Applied
-		rest, err = p.applyChanges(ctx, s, s.pending[1:])
-		applied.Completed = append(applied.Completed, rest.Completed...)
-	}
-	return applied, err
-}
-
-// missing returns the managed policies that changes attach and that do not exist, and an
-// error that names the first, if the changes also remove something: a running workload
-// would lose what it has for nothing.
-func (p *rolePhase) missing(ctx context.Context, changes []plan.Change) ([]string, error) {
-	var attached []string
-	for _, c := range changes {
-		if attach, ok := c.(plan.AttachPolicy); ok {
-			attached = append(attached, attach.ARN)
-		}
-	}
-	if len(attached) == len(changes) {
-		return nil, nil
-	}
-	var missing []string
-	var first error
-	for _, arn := range attached {
-		if err := p.policies.exists(ctx, arn); err != nil {
-			missing, first = append(missing, arn), cmp.Or(first, err)
-		}
-	}
-	return missing, first
-}
-
-func (p *rolePhase) applyChanges(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {
-	s.pending = nil // an earlier CreateRole attempt of this reconcile may have set it
-	if len(changes) == 0 {
-		return plan.Applied{}, nil
-	}
-	name := s.desired.Role.Name
-	logf.FromContext(ctx).Info("Updating IAM role", "role", name, "changes", plan.Summary(changes), "drift", s.roleWasInSync)
-	ratelimit.Raise(ctx, ratelimit.Repair) // drift found: raise the priority from Check to Repair
-	applied, err := p.roles.Apply(withRepair(ctx, s.roleWasInSync), name, changes)
-	for _, c := range applied.Completed {
-		changesMade.WithLabelValues(c.Action()).Inc()
-		s.recordChange(c)
-	}
-	if applied.ARN != "" {
-		s.role = &v1alpha1.RoleStatus{Name: name, ARN: applied.ARN, ID: applied.ID}
-	}
-	if err != nil {
-		s.pending = changes[len(applied.Completed):]
-	}
-	return applied, err
-}
-
-func diff(s *scope, observed *plan.Observed) []plan.Change {
-	if observed == nil {
-		return plan.Diff(nil, s.desired.Role)
-	}
-	return plan.Diff(&observed.Role, s.desired.Role)
 }
 
 // cacheEntry returns the cache entry of a role that matches the desired one now.
