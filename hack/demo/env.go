@@ -34,12 +34,12 @@ const (
 	endpointBinary = "bin/awslocal"
 )
 
-// world is everything that runs.
-type world struct {
-	out        *teller
-	dir        string // of all files, which are gone in the end
+// environment is everything that runs.
+type environment struct {
+	out        *printer
+	dir        string // of all files; deleted at the end
 	logs       string // in dir
-	private    string // in dir: keys, and what no user needs later
+	private    string // in dir: keys, and files of no use after a failure
 	cluster    *controlplane.ControlPlane
 	kubeconfig string // of an administrator
 	user       client.Client
@@ -50,27 +50,28 @@ type world struct {
 
 	manifest string         // the sample
 	role     string         // the name of its role
-	own      map[string]int // AWS calls of the demo itself, as opposed to those of the operator
-	reported map[string]int // AWS calls whose cost was printed
+	ownCalls map[string]int // AWS calls of the demo itself, not of the operator
+	reported map[string]int // AWS calls already printed
 }
 
-// open starts everything but the operator, with all files in dir. What it returns
-// is to be closed, also if it failed.
-func open(ctx context.Context, out *teller, dir string) (*world, error) {
-	w := &world{out: out, dir: dir, logs: filepath.Join(dir, "logs"), private: filepath.Join(dir, "private"), own: map[string]int{}}
-	if err := w.prepare(); err != nil {
-		return w, err
+// open starts everything except the operator, with all files in dir. The caller closes the
+// result, even if open fails.
+func open(ctx context.Context, out *printer, dir string) (*environment, error) {
+	e := &environment{out: out, dir: dir, logs: filepath.Join(dir, "logs"), private: filepath.Join(dir, "private"), ownCalls: map[string]int{}}
+	if err := e.createDirectories(); err != nil {
+		return e, err
 	}
-	out.chapter("A Kubernetes control plane and an AWS account on this machine")
-	if err := w.startCluster(ctx); err != nil {
-		return w, err
+	out.heading("A Kubernetes control plane and an AWS account on this machine")
+	if err := e.startCluster(ctx); err != nil {
+		return e, err
 	}
-	return w, w.startAWS(ctx)
+	return e, e.startAWS(ctx)
 }
 
-// prepare makes the directories, and sees that what `make demo` provides is there.
-func (w *world) prepare() error {
-	for _, dir := range []string{w.logs, w.private} {
+// createDirectories creates the directories, and checks that the files that `make demo`
+// builds exist.
+func (e *environment) createDirectories() error {
+	for _, dir := range []string{e.logs, e.private} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
@@ -83,99 +84,99 @@ func (w *world) prepare() error {
 	if err != nil {
 		return fmt.Errorf("run this by `make demo` in the project's root: %w", err)
 	}
-	w.manifest = string(manifest)
+	e.manifest = string(manifest)
 	return nil
 }
 
-func (w *world) startCluster(ctx context.Context) error {
+func (e *environment) startCluster(ctx context.Context) error {
 	began := time.Now()
 	var err error
-	w.cluster, err = controlplane.Start(ctx, controlplane.Options{LogDir: w.logs})
+	e.cluster, err = controlplane.Start(ctx, controlplane.Options{LogDir: e.logs})
 	if err != nil {
 		return err
 	}
-	w.kubeconfig = w.cluster.KubeconfigPath
+	e.kubeconfig = e.cluster.KubeconfigPath
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
 	}
-	if w.user, err = client.New(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
+	if e.user, err = client.New(e.cluster.Config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	w.out.done("etcd, kube-apiserver and kube-controller-manager, after %s", seconds(time.Since(began)))
+	e.out.done("etcd, kube-apiserver and kube-controller-manager, after %s", seconds(time.Since(began)))
 	return nil
 }
 
-// close ends every process.
-func (w *world) close() error {
-	if w.cluster == nil {
+// close stops all processes.
+func (e *environment) close() error {
+	if e.cluster == nil {
 		return nil
 	}
-	return w.cluster.Stop()
+	return e.cluster.Stop()
 }
 
 // startAWS starts the AWS endpoint, which trusts the API server's certificate.
-func (w *world) startAWS(ctx context.Context) error {
+func (e *environment) startAWS(ctx context.Context) error {
 	free, err := controlplane.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
 	address := free[0]
-	w.endpoint = "http://" + address
-	err = w.cluster.Run(ctx, controlplane.Program{
+	e.endpoint = "http://" + address
+	err = e.cluster.Run(ctx, controlplane.Program{
 		Name:  "awslocal",
 		Path:  endpointBinary,
-		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", w.cluster.CAFile, "--authorize", "--log"},
+		Args:  []string{"--listen", address, "--account", account, "--oidc-ca", e.cluster.CAFile, "--authorize", "--log"},
 		Env:   controlplane.Environ(nil),
-		Ready: func(ctx context.Context) error { return get(ctx, w.endpoint+"/_awslocal/calls", nil) },
+		Ready: func(ctx context.Context) error { return get(ctx, e.endpoint+"/_awslocal/calls", nil) },
 	})
 	if err != nil {
 		return err
 	}
-	w.iam = iam.NewFromConfig(aws.Config{
+	e.iam = iam.NewFromConfig(aws.Config{
 		Region:       region,
-		BaseEndpoint: &w.endpoint,
+		BaseEndpoint: &e.endpoint,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		}),
 	})
-	w.out.done("AWS account %s at %s", account, w.endpoint)
+	e.out.done("AWS account %s at %s", account, e.endpoint)
 	return nil
 }
 
-// startOperator starts the operator's binary as the user, and with the rights,
-// that config/rbac gives it in Kubernetes and config/aws in AWS.
-func (w *world) startOperator(ctx context.Context) error {
-	kubeconfig, token := filepath.Join(w.private, "operator.kubeconfig"), filepath.Join(w.private, "operator.token")
-	if err := w.cluster.WriteKubeconfig(kubeconfig, installation.User()); err != nil {
+// startOperator starts the operator's binary as the user of config/rbac, and with exactly
+// the permissions that config/rbac and config/aws grant.
+func (e *environment) startOperator(ctx context.Context) error {
+	kubeconfig, token := filepath.Join(e.private, "operator.kubeconfig"), filepath.Join(e.private, "operator.token")
+	if err := e.cluster.WriteKubeconfig(kubeconfig, installation.User()); err != nil {
 		return err
 	}
-	if err := installation.WriteToken(ctx, w.user, installation.Account(), token); err != nil {
+	if err := installation.WriteToken(ctx, e.user, installation.Account(), token); err != nil {
 		return err
 	}
-	env := installation.Credentials(w.granted.Role, token, region, w.endpoint)
+	env := installation.Credentials(e.granted.Role, token, region, e.endpoint)
 	env["KUBECONFIG"] = kubeconfig
 	free, err := controlplane.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
-	w.health = free[0]
-	return w.cluster.Run(ctx, controlplane.Program{
+	e.health = free[0]
+	return e.cluster.Run(ctx, controlplane.Program{
 		Name: "operator",
 		Path: operatorBinary,
 		Args: []string{
-			"--cluster-name=" + clusterName, "--permissions-boundary=" + w.granted.Boundary, "--leader-election-namespace=" + installation.Namespace,
+			"--cluster-name=" + clusterName, "--permissions-boundary=" + e.granted.Boundary, "--leader-election-namespace=" + installation.Namespace,
 			"--iam-propagation-delay=1s", // this AWS endpoint knows a new role immediately
-			"--health-probe-bind-address=" + w.health, "--metrics-bind-address=0", "--log-format=text",
+			"--health-probe-bind-address=" + e.health, "--metrics-bind-address=0", "--log-format=text",
 		},
 		Env:   controlplane.Environ(env),
-		Ready: func(ctx context.Context) error { return get(ctx, "http://"+w.health+"/readyz", nil) },
+		Ready: func(ctx context.Context) error { return get(ctx, "http://"+e.health+"/readyz", nil) },
 	})
 }
 
-// kubectl runs the control plane's own kubectl, and returns what it prints.
-func (w *world) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := w.cluster.Kubectl(ctx, args...)
+// kubectl runs the kubectl of the control plane, and returns its output.
+func (e *environment) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := e.cluster.Kubectl(ctx, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -185,13 +186,13 @@ func (w *world) kubectl(ctx context.Context, stdin string, args ...string) (stri
 	return stdout.String(), nil
 }
 
-func (w *world) apply(ctx context.Context, manifest string) error {
-	_, err := w.kubectl(ctx, manifest, "apply", "--filename", "-")
+func (e *environment) apply(ctx context.Context, manifest string) error {
+	_, err := e.kubectl(ctx, manifest, "apply", "--filename", "-")
 	return err
 }
 
-// watch returns when ctx ends, or with an error when the operator does.
-func (w *world) watch(ctx context.Context) error {
+// watch returns when ctx ends, or with an error when the operator exits.
+func (e *environment) watch(ctx context.Context) error {
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
 	for {
@@ -199,44 +200,44 @@ func (w *world) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-poll.C:
-			if err := w.operatorRuns(ctx); err != nil {
+			if err := e.operatorRuns(ctx); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// operatorRuns returns an error if the operator has been started and has ended.
-func (w *world) operatorRuns(ctx context.Context) error {
-	if w.health == "" {
+// operatorRuns returns an error if the operator was started and has exited.
+func (e *environment) operatorRuns(ctx context.Context) error {
+	if e.health == "" {
 		return nil
 	}
-	if err := get(ctx, "http://"+w.health+"/healthz", nil); errors.Is(err, syscall.ECONNREFUSED) {
-		return errors.New("the operator has ended")
+	if err := get(ctx, "http://"+e.health+"/healthz", nil); errors.Is(err, syscall.ECONNREFUSED) {
+		return errors.New("the operator has exited")
 	}
 	return nil
 }
 
-// costs tells, and returns, which AWS calls were made since it was last asked.
-func (w *world) costs(ctx context.Context) (map[string]int, error) {
-	calls, err := w.calls(ctx)
+// costs prints and returns the AWS calls since its last call.
+func (e *environment) costs(ctx context.Context) (map[string]int, error) {
+	calls, err := e.calls(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cost := since(w.reported, calls)
-	w.reported = calls
-	w.out.cost(cost)
+	cost := since(e.reported, calls)
+	e.reported = calls
+	e.out.cost(cost)
 	return cost, nil
 }
 
-// calls returns the AWS calls so far, by action, without the story's own.
-func (w *world) calls(ctx context.Context) (map[string]int, error) {
+// calls returns the AWS calls so far, by action, without those of the demo itself.
+func (e *environment) calls(ctx context.Context) (map[string]int, error) {
 	calls := map[string]int{}
-	err := get(ctx, w.endpoint+"/_awslocal/calls", &calls)
-	return since(w.own, calls), err
+	err := get(ctx, e.endpoint+"/_awslocal/calls", &calls)
+	return since(e.ownCalls, calls), err
 }
 
-// get asks a URL on this machine, and decodes the answer's JSON if into is given.
+// get requests a URL, and decodes the JSON of the response unless into is nil.
 func get(ctx context.Context, url string, into any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

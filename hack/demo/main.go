@@ -1,7 +1,7 @@
 // Command demo takes a PodIdentity from YAML to an AWS identity that works, on
 // real parts: etcd, kube-apiserver, kube-controller-manager, the operator's own
-// binary, and the project's AWS endpoint. It tells what happens and what each
-// step costs in AWS calls, and then stays up to be tried. Run it by `make demo`.
+// binary, and the project's AWS endpoint. It prints each step and its AWS calls, and then
+// keeps running until the user stops it. Run it with `make demo`.
 package main
 
 import (
@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// asPod is the argument that has this program act as a workload.
+// asPod is the argument that makes this program act as a workload.
 const asPod = "as-pod"
 
-// errInterrupted says that the user stopped the demo before its end.
+// errInterrupted means that the user stopped the demo before its end.
 var errInterrupted = errors.New("interrupted; all processes stopped and files removed")
 
 func main() {
-	// SIGHUP is what a terminal sends that is closed.
+	// A terminal sends SIGHUP when it is closed.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if len(os.Args) == 2 && os.Args[1] == asPod {
@@ -47,9 +47,9 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// parse returns whether to end after the story. The environment variable ONCE
-// asks for it, too, unless it is empty. The flags are its own set: a package of
-// the control plane puts others into flag.CommandLine.
+// parse returns whether to exit after the walkthrough: --once or a non-empty environment
+// variable ONCE. It uses a flag set of its own because a package of the control plane
+// registers flags in flag.CommandLine.
 func parse(args []string, getenv func(string) string) (once bool, err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.BoolVar(&once, "once", getenv("ONCE") != "", "exit when done")
@@ -70,47 +70,47 @@ func run(ctx context.Context, once bool) error {
 		return err
 	}
 	began := time.Now()
-	w, err := open(ctx, newTeller(os.Stdout), dir)
+	e, err := open(ctx, newPrinter(os.Stdout), dir)
 	if err == nil {
-		err = tell(ctx, w)
+		err = walkThrough(ctx, e)
 	}
 	if err == nil {
-		w.out.chapter("Demo completed in %s", seconds(time.Since(began)))
+		e.out.heading("Demo completed in %s", seconds(time.Since(began)))
 	}
 	if err == nil && !once {
-		err = stay(ctx, w)
+		err = keepRunning(ctx, e)
 	}
-	return end(ctx, w, err)
+	return shutDown(ctx, e, err)
 }
 
-// stay has something to look at, tells how to, and waits until it is stopped.
-func stay(ctx context.Context, w *world) error {
-	if err := w.apply(ctx, w.manifest); err != nil {
+// keepRunning applies the sample again, prints what to try, and waits until the user stops
+// the demo.
+func keepRunning(ctx context.Context, e *environment) error {
+	if err := e.apply(ctx, e.manifest); err != nil {
 		return err
 	}
-	if _, err := w.awaitReady(ctx); err != nil {
+	if _, err := e.awaitReady(ctx); err != nil {
 		return err
 	}
-	w.out.invite(w)
-	if err := w.watch(ctx); err != nil {
+	e.out.instructions(e)
+	if err := e.watch(ctx); err != nil {
 		return err
 	}
-	w.out.line("\nStopping every process.")
+	e.out.line("\nStopping every process.")
 	return nil
 }
 
-// end stops everything, and returns the message for the user about a failure, if there
-// was one.
-func end(ctx context.Context, w *world, failure error) error {
-	log := tail(filepath.Join(w.logs, "operator.log"), 15)
-	stopped := w.close()
+// shutDown stops everything. If the demo failed it returns the message for the user.
+func shutDown(ctx context.Context, e *environment, failure error) error {
+	log := tail(filepath.Join(e.logs, "operator.log"), 15)
+	stopped := e.close()
 	switch {
 	case failure != nil && ctx.Err() != nil:
-		return errors.Join(errInterrupted, stopped, os.RemoveAll(w.dir))
+		return errors.Join(errInterrupted, stopped, os.RemoveAll(e.dir))
 	case failure != nil:
-		failure = errors.Join(failure, stopped, os.RemoveAll(w.private))
-		return fmt.Errorf("\n✗ %w\n\nThe logs are in %s\nThe operator's ends with:\n%s", failure, w.logs, log)
+		failure = errors.Join(failure, stopped, os.RemoveAll(e.private))
+		return fmt.Errorf("\n✗ %w\n\nThe logs are in %s\nThe operator's ends with:\n%s", failure, e.logs, log)
 	default:
-		return errors.Join(stopped, os.RemoveAll(w.dir))
+		return errors.Join(stopped, os.RemoveAll(e.dir))
 	}
 }

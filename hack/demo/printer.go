@@ -15,48 +15,48 @@ import (
 // width is the maximum number of columns of the demo's own lines.
 const width = 80
 
-// teller tells the story in plain lines.
-type teller struct {
+// printer prints the walkthrough in plain lines.
+type printer struct {
 	out  io.Writer
 	tick string
 }
 
-func newTeller(out *os.File) *teller {
-	t := &teller{out: out, tick: "✓"}
+func newPrinter(out *os.File) *printer {
+	p := &printer{out: out, tick: "✓"}
 	if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
-		t.tick = "\x1b[32m✓\x1b[0m"
+		p.tick = "\x1b[32m✓\x1b[0m"
 	}
-	return t
+	return p
 }
 
-func (t *teller) line(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format+"\n", args...) }
+func (p *printer) line(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
 
-// chapter begins a new part of the story.
-func (t *teller) chapter(format string, args ...any) { t.line("\n"+format, args...) }
+// heading begins a section.
+func (p *printer) heading(format string, args ...any) { p.line("\n"+format, args...) }
 
-// done ticks a step off.
-func (t *teller) done(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.out, "  %s %s\n", t.tick, fmt.Sprintf(format, args...))
+// done prints a completed step.
+func (p *printer) done(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.out, "  %s %s\n", p.tick, fmt.Sprintf(format, args...))
 }
 
-// show shows what a command printed.
-func (t *teller) show(text string) {
+// output prints the output of a command.
+func (p *printer) output(text string) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
-		_, _ = fmt.Fprintf(t.out, "      %s\n", strings.TrimRight(line, "\n"))
+		_, _ = fmt.Fprintf(p.out, "      %s\n", strings.TrimRight(line, "\n"))
 	}
 }
 
-// say says a sentence, in as many lines as it takes. All but the first are
-// indented to below the end of its label.
-func (t *teller) say(label, sentence string) {
+// sentence prints a sentence after a label, wrapped. Further lines are indented to the end
+// of the label.
+func (p *printer) sentence(label, sentence string) {
 	const margin = "    "
 	indent := margin + strings.Repeat(" ", utf8.RuneCountInString(label))
 	lines := wrap(sentence, width-len(indent))
-	t.line("%s%s%s", margin, label, strings.Join(lines, "\n"+indent))
+	p.line("%s%s%s", margin, label, strings.Join(lines, "\n"+indent))
 }
 
-// cost tells which AWS calls a step cost.
-func (t *teller) cost(calls map[string]int) { t.say("AWS calls: ", listed(calls)) }
+// cost prints the AWS calls of a step.
+func (p *printer) cost(calls map[string]int) { p.sentence("AWS calls: ", listed(calls)) }
 
 // wrap breaks text between words into lines of at most so many characters. A
 // word that is longer is a line of its own.
@@ -116,23 +116,23 @@ func total(calls map[string]int) int {
 	return sum
 }
 
-// seconds returns a duration as people say it.
+// seconds formats a duration in seconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// tail returns the last n lines of a file, and says so if there is none.
+// tail returns the last n lines of a file, or a placeholder if there is no file.
 func tail(path string, n int) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "(it was not started)"
+		return "(the program was not started)"
 	}
 	lines := bytes.Split(bytes.TrimRight(text, "\n"), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-n):], []byte("\n")))
 }
 
-// invite tells how to use what is running.
-func (t *teller) invite(w *world) {
-	t.line(`
-It stays up until Ctrl-C. In another terminal:
+// instructions prints how to use the running environment.
+func (p *printer) instructions(e *environment) {
+	p.line(`
+The environment keeps running until Ctrl-C. In another terminal:
 
   export PATH=%s:$PATH
   export KUBECONFIG=%s
@@ -141,16 +141,16 @@ It stays up until Ctrl-C. In another terminal:
 
 Three things to try:
 
-  1. What is there, and why it is ready:
+  1. See the identities and their conditions:
        kubectl get podid -A -o wide; kubectl describe podid -n shop checkout
-  2. Take the role off the ServiceAccount; it is back before you look:
+  2. Remove the annotation from the ServiceAccount; the operator restores it:
        kubectl annotate sa -n shop checkout eks.amazonaws.com/role-arn-
        kubectl get sa -n shop checkout -o yaml
-  3. Tamper with the role in AWS, and ask for a check:
+  3. Change the role out of band, and request a reconciliation:
        aws iam attach-role-policy --role-name %s \
          --policy-arn arn:aws:iam::aws:policy/AdministratorAccess
        kubectl annotate podid -n shop checkout --overwrite \
          iam.podidentity.io/requestedAt=$(date +%%s)
        kubectl events -n shop --for podidentity/checkout`,
-		w.cluster.AssetsDir, w.kubeconfig, w.endpoint, region, w.role)
+		e.cluster.AssetsDir, e.kubeconfig, e.endpoint, region, e.role)
 }

@@ -65,8 +65,8 @@ func TestParse_OnceByFlagOrEnvironment(t *testing.T) {
 // A long list of calls goes on below its beginning, within the width of a terminal.
 func TestCost_FitsTheTerminal(t *testing.T) {
 	var out strings.Builder
-	tell := &teller{out: &out}
-	tell.cost(map[string]int{"DeleteRole": 1, "DeleteRolePolicy": 2, "DetachRolePolicy": 1, "ListInstanceProfilesForRole": 1})
+	printer := &printer{out: &out}
+	printer.cost(map[string]int{"DeleteRole": 1, "DeleteRolePolicy": 2, "DetachRolePolicy": 1, "ListInstanceProfilesForRole": 1})
 	want := `    AWS calls: 5 (DeleteRole, DeleteRolePolicy ×2, DetachRolePolicy,
                ListInstanceProfilesForRole)
 `

@@ -13,15 +13,15 @@ import (
 // excess is a request for permissions that no namespace without a guardrail gets.
 type excess struct{ name, title, policies string }
 
-// excesses are requests that lead to administrator access, each in its own way.
-func (w *world) excesses() []excess {
+// excesses returns requests that each lead to administrator access.
+func (e *environment) excesses() []excess {
 	inline := func(action, resource string) string {
 		return fmt.Sprintf(`{inline: [{name: p, statements: [{effect: Allow, actions: [%q], resources: [%q]}]}]}`, action, resource)
 	}
 	managed := func(arn string) string { return fmt.Sprintf(`{managed: [%q]}`, arn) }
 	return []excess{
 		{"administers-iam", "iam:* on *", inline("iam:*", "*")},
-		{"operators-policy", "the policy of the operator", managed(w.granted.Policy)},
+		{"operators-policy", "the policy of the operator", managed(e.granted.Policy)},
 		{"administrator", "AdministratorAccess", managed("arn:aws:iam::aws:policy/AdministratorAccess")},
 		{"pass-role", "iam:PassRole on role/??*", inline("iam:PassRole", "arn:aws:iam::123456789012:role/??*")},
 		{"assume-role", "sts:AssumeRole on role/${aws:PrincipalTag/x}*", inline("sts:AssumeRole", "arn:aws:iam::123456789012:role/${aws:PrincipalTag/x}*")},
@@ -36,22 +36,22 @@ metadata: {name: %s, namespace: shop}
 spec: {policies: %s}
 `
 
-// overreach applies identities that the baseline rejects, and checks that the operator
+// rejectExcess applies identities that the baseline rejects, and checks that the operator
 // creates nothing for them.
-func overreach(ctx context.Context, w *world) error {
-	w.out.chapter("Another team requests administrator access; no guardrail selects the namespace")
-	for _, e := range w.excesses() {
-		if err := w.apply(ctx, fmt.Sprintf(excessManifest, e.name, e.policies)); err != nil {
+func rejectExcess(ctx context.Context, e *environment) error {
+	e.out.heading("Another team requests administrator access; no guardrail selects the namespace")
+	for _, request := range e.excesses() {
+		if err := e.apply(ctx, fmt.Sprintf(excessManifest, request.name, request.policies)); err != nil {
 			return err
 		}
-		message, err := w.awaitStalled(ctx, e.name)
+		message, err := e.awaitStalled(ctx, request.name)
 		if err != nil {
 			return err
 		}
-		w.out.done("%s: rejected", e.title)
-		w.out.say("  ", message)
+		e.out.done("%s: rejected", request.title)
+		e.out.sentence("  ", message)
 	}
-	cost, err := w.costs(ctx)
+	cost, err := e.costs(ctx)
 	if err == nil && len(writes(cost)) > 0 {
 		err = fmt.Errorf("the rejected identities cost writes: %s", listed(writes(cost)))
 	}
@@ -60,10 +60,10 @@ func overreach(ctx context.Context, w *world) error {
 
 // awaitStalled waits until an identity is rejected, and returns the reason and the
 // message.
-func (w *world) awaitStalled(ctx context.Context, name string) (message string, err error) {
-	err = w.await(ctx, "PodIdentity "+name+" to be rejected", func(ctx context.Context) (bool, error) {
+func (e *environment) awaitStalled(ctx context.Context, name string) (message string, err error) {
+	err = e.await(ctx, "PodIdentity "+name+" to be rejected", func(ctx context.Context) (bool, error) {
 		pi := &v1alpha1.PodIdentity{}
-		if err := w.user.Get(ctx, client.ObjectKey{Namespace: checkout.Namespace, Name: name}, pi); err != nil {
+		if err := e.user.Get(ctx, client.ObjectKey{Namespace: checkout.Namespace, Name: name}, pi); err != nil {
 			return false, err
 		}
 		stalled := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionStalled)
