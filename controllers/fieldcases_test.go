@@ -1,12 +1,13 @@
 package controllers_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,9 +33,11 @@ type fieldStep struct {
 	Rejected    string            `json:"rejected"`
 	Ready       string            `json:"ready"`
 	Reason      string            `json:"reason"`
+	Condition   string            `json:"condition"`
 	Says        []string          `json:"says"`
 	Attached    []string          `json:"attached"`
 	NoRole      bool              `json:"noRole"`
+	Account     string            `json:"serviceAccount"`
 	Annotate    map[string]string `json:"annotate"`
 	Annotations map[string]string `json:"annotations"`
 }
@@ -62,15 +65,20 @@ func TestFieldCases_LeadToTheirMessages(t *testing.T) {
 			s := begin(t)
 			s.prepareFieldCase(c)
 			for i, step := range c.Steps {
-				if step.Name == "" {
-					step.Name = "case"
-				}
-				if s.fieldStep(step); t.Failed() {
+				if s.fieldStep(step.withDefaults()); t.Failed() {
 					t.Fatalf("step %d: %s", i, c.Holds)
 				}
 			}
 		})
 	}
+}
+
+// withDefaults returns the step with the defaults that README.md states.
+func (step fieldStep) withDefaults() fieldStep {
+	step.Name = cmp.Or(step.Name, "case")
+	step.Condition = cmp.Or(step.Condition, v1alpha1.ConditionReady)
+	step.Account = cmp.Or(step.Account, step.Name)
+	return step
 }
 
 func (s *story) prepareFieldCase(c fieldCase) {
@@ -102,22 +110,26 @@ func (s *story) fieldStep(step fieldStep) {
 	}
 	s.must(err)
 	pi := s.awaitFieldStatus(step)
-	s.saysOf(pi, step.Says...)
+	for _, text := range step.Says {
+		if message := condition(pi, step.Condition).Message; !strings.Contains(message, text) {
+			s.t.Errorf("%s says %q, want it to say %q", step.Condition, message, text)
+		}
+	}
 	if step.NoRole && (pi.Status.Role != nil || s.roleExists(plan.NameOf(pi, s.config.ClusterName))) {
 		s.t.Error("a role exists")
 	}
 	if step.Attached != nil {
 		got := s.role(plan.NameOf(pi, s.config.ClusterName)).Managed
-		if diff := cmp.Diff(step.Attached, got, cmpopts.EquateEmpty()); diff != "" {
+		if diff := gocmp.Diff(step.Attached, got, cmpopts.EquateEmpty()); diff != "" {
 			s.t.Errorf("managed policies of the role: -want, +got:\n%s", diff)
 		}
 	}
 	for key, value := range step.Annotate {
-		s.annotateServiceAccount(plan.ServiceAccountOf(pi), key, value)
+		s.annotateServiceAccount(step.Account, key, value)
 	}
 	for key, want := range step.Annotations {
 		s.eventually("annotation "+key+" of the ServiceAccount to be "+want, func() bool {
-			return s.serviceAccount(plan.ServiceAccountOf(pi)).Annotations[key] == want
+			return s.serviceAccount(step.Account).Annotations[key] == want
 		})
 	}
 }
@@ -126,6 +138,11 @@ func (s *story) fieldStep(step fieldStep) {
 func (s *story) awaitFieldStatus(step fieldStep) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	pi := &v1alpha1.PodIdentity{}
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("conditions: %+v", pi.Status.Conditions)
+		}
+	}()
 	s.eventually("Ready to be "+step.Ready+" "+step.Reason, func() bool {
 		s.must(user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: step.Name}, pi))
 		ready := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady)

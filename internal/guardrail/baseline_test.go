@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
@@ -74,10 +77,9 @@ func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 		"NotResource":          {"The same holds for resources.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, at + "notResources covers more than permitted; list the required resources instead"},
 		"Deny":                 {"A denial does no harm.", `{policies: {inline: [{name: p, statements: [{effect: Deny, notActions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, ""},
 		"Document":             {"A document is read as statements are, and shown as written.", document(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"},{"Effect":"Allow","Action":"IAM:CreateUser","Resource":"*"}]}`), "spec.policies.inline[p].document: Statement[1]: IAM:CreateUser administers IAM"},
-		"DocumentNot":          {"With its own names of elements.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"s3:*","NotResource":"arn:aws:s3:::shop"}}`), "spec.policies.inline[p].document: Statement[0]: NotAction allows more than permitted; list the required actions instead; spec.policies.inline[p].document: Statement[0]: NotResource covers more than permitted; list the required resources instead"},
+		"DocumentNot":          {"With its own names of elements.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"s3:*","NotResource":"arn:aws:s3:::shop"}}`), "spec.policies.inline[p].document: Statement[0]: NotAction allows more than permitted; list the required actions instead; Statement[0]: NotResource covers more than permitted; list the required resources instead"},
 		"Invalid":              {"plan.Desired rejects what is no policy.", document(`{`), ""},
 		"Many":                 {"Many violations of one kind are one sentence.", allow(`["iam:CreateGroup", "iam:DeleteGroup", "iam:CreateUser", "iam:DeleteUser"]`, all), at + "iam:CreateGroup, iam:DeleteGroup and 2 more administer IAM"},
-		"TooLarge":             {"No role can hold it, and evaluating it would take long.", `{policies: {inline: [{name: small, document: "{}"}, {name: p, statements: [{effect: Allow, actions: ["iam:*"], resources: ["arn:` + strings.Repeat("a", 10240) + `"]}]}]}}`, "spec.policies.inline: inline policies total 10255 characters; the limit of IAM for a role is 10240 (p has 10253, small has 2); move some to a managed policy"},
 		"LargestAllowed":       {"IAM does not count white space.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::` + strings.Repeat("a", 10240-98) + `"}}` + strings.Repeat(" ", 9999)), ""},
 		"Control":              {"Control characters are shown, not sent.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:\u202e\nx","Resource":"*"}}`), `spec.policies.inline[p].document: Statement[0]: iam:\u202e\nx administers IAM`},
 		"Trust":                {"A namespace decides whom it trusts.", `{trust: {scope: Namespace}, role: {name: any, tags: {any: x}}}`, ""},
@@ -90,6 +92,31 @@ func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 				t.Errorf("result = %+v, want no guardrail", result)
 			}
 		})
+	}
+}
+
+// Inline policies that no role can hold are not evaluated, which would take long, and no
+// guardrail can allow them. What else is rejected comes first.
+func TestEvaluate_InlinePoliciesTooLarge(t *testing.T) {
+	inline := `inline: [{name: small, document: "{}"}, {name: p, statements: [{effect: Allow, actions: ["iam:*"], resources: ["arn:` + strings.Repeat("a", 10240) + `"]}]}]`
+	const want = "spec.policies.inline: inline policies total 10255 characters without white space; the limit is 10240 (RolePolicySizeQuota): p has 10253, small has 2; move some to a managed policy"
+	revoking := Set{{Spec: v1alpha1.PodIdentityGuardrailSpec{OnViolation: v1alpha1.ViolationRevoke}}}
+	for name, set := range map[string]Set{"Baseline": nil, "Guardrail": revoking} {
+		t.Run(name, func(t *testing.T) {
+			result := set.Evaluate(identity(t, `{policies: {`+inline+`}}`), Facts{})
+			if diff := gocmp.Diff(want, fmt.Sprint(result.Err)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+			if fault.KindOf(result.Err) != fault.Terminal || fault.ReasonOf(result.Err, "") != v1alpha1.ReasonQuotaExceeded || result.Revoke {
+				t.Errorf("%s, reason %s, revoke %t; want a terminal QuotaExceeded that leaves the role as it is",
+					fault.KindOf(result.Err), fault.ReasonOf(result.Err, ""), result.Revoke)
+			}
+		})
+	}
+	both := identity(t, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop"], `+inline+`}}`)
+	everything := known(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	if result := revoking.Evaluate(both, everything); fault.ReasonOf(result.Err, "") != v1alpha1.ReasonGuardrailViolated || !result.Revoke {
+		t.Errorf("result = %+v, want the managed policy rejected and the role revoked", result)
 	}
 }
 

@@ -80,8 +80,6 @@ func (e *evaluation) inline() {
 	case e.request.inlineField == "":
 	case e.guardrail.InlinePolicies == v1alpha1.PermissionForbidden:
 		e.addf(fault.Terminal, e.request.inlineField, "inline policies are forbidden; use managed policies")
-	case e.request.tooLarge != "":
-		e.addf(fault.Terminal, e.request.inlineField, "%s", e.request.tooLarge)
 	default:
 		for _, s := range e.request.inline {
 			e.statement(s)

@@ -148,9 +148,15 @@ type Result struct {
 }
 
 // Evaluate holds the spec of an identity against all guardrails of its namespace. It
-// ignores what is invalid in the spec: plan.Desired rejects that.
+// ignores what is invalid in the spec: plan.Desired rejects that. It rejects inline
+// policies that no role can hold, instead of evaluating them.
 func (set Set) Evaluate(pi *v1alpha1.PodIdentity, facts Facts) Result {
-	return set.evaluate(requestOf(pi), facts)
+	r := requestOf(pi)
+	result := set.evaluate(r, facts)
+	if result.Err == nil {
+		result.Err = r.tooLarge
+	}
+	return result
 }
 
 // EvaluateRole holds a role as it is in AWS against all guardrails of its identity's

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
@@ -17,9 +18,9 @@ type request struct {
 	inline []allowStatement
 	// inlineField is where the inline policies are, empty if there are none.
 	inlineField string
-	// tooLarge states the size of inline policies that exceed what IAM stores, empty
-	// if they do not. Their statements are not read then.
-	tooLarge string
+	// tooLarge is a fault if the inline policies of a spec exceed what IAM stores for a
+	// role, nil if they do not. Their statements are not read then.
+	tooLarge error
 	// unreadable are the places of inline policies of a role that the operator cannot
 	// read, though IAM has them.
 	unreadable []string
@@ -49,7 +50,7 @@ func requestOf(pi *v1alpha1.PodIdentity) request {
 	}
 	if inline := pi.Spec.Policies.Inline; len(inline) > 0 {
 		r.inlineField = "spec.policies.inline"
-		if r.tooLarge = tooLarge(inline); r.tooLarge == "" {
+		if r.tooLarge = tooLarge(inline); r.tooLarge == nil {
 			r.inline = inlineStatements(inline)
 		}
 	}
@@ -118,9 +119,9 @@ func trustedAccounts(trust policy.Policy, namespace string) []string {
 	return names
 }
 
-// tooLarge returns the sizes of inline policies that no role can hold, the largest
-// first; empty if a role may hold them. It bounds the work of everything after it.
-func tooLarge(inline []v1alpha1.InlinePolicy) string {
+// tooLarge returns a fault with the sizes of inline policies that no role can hold, the
+// largest first; nil if a role may hold them. It bounds the work of everything after it.
+func tooLarge(inline []v1alpha1.InlinePolicy) error {
 	most := plan.DefaultQuotas.RolePolicySize
 	total := 0
 	type size struct {
@@ -133,14 +134,18 @@ func tooLarge(inline []v1alpha1.InlinePolicy) string {
 		total += sizes[i].n
 	}
 	if total <= most {
-		return ""
+		return nil
 	}
 	slices.SortStableFunc(sizes, func(a, b size) int { return b.n - a.n })
 	var texts []string
 	for _, s := range sizes[:min(len(sizes), 3)] {
 		texts = append(texts, fmt.Sprintf("%s has %d", s.name, s.n))
 	}
-	return fmt.Sprintf("inline policies total %d characters; the limit of IAM for a role is %d (%s); move some to a managed policy",
+	if more := len(sizes) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return fault.Errorf(fault.Terminal, v1alpha1.ReasonQuotaExceeded,
+		"spec.policies.inline: inline policies total %d characters without white space; the limit is %d (RolePolicySizeQuota): %s; move some to a managed policy",
 		total, most, strings.Join(texts, ", "))
 }
 

@@ -73,11 +73,18 @@ func (v *violations) err(prefix, hint string) error {
 	}
 	kind := fault.Blocked
 	var texts []string
+	policy := "" // that the last sentence is about
 	for i, group := range v.groups {
 		kind = max(kind, group.kind)
-		if i < maxGroups {
-			texts = append(texts, group.String())
+		if i >= maxGroups {
+			continue
 		}
+		text := group.String()
+		if policy != "" && group.policy() == policy {
+			text = strings.TrimPrefix(text, policy+": ")
+		}
+		policy = group.policy()
+		texts = append(texts, text)
 	}
 	text := strings.Join(texts, "; ")
 	if more := len(v.groups) - maxGroups; more > 0 {
@@ -100,6 +107,16 @@ func (v violation) String() string {
 		text = v.field + ": " + text
 	}
 	return text
+}
+
+// policy returns the place of the policy document that a violation is in, empty if it is
+// in none.
+func (v violation) policy() string {
+	policy, _, found := strings.Cut(v.field, ": Statement[")
+	if !found {
+		return ""
+	}
+	return policy
 }
 
 // enumerate lists the first of count texts. Two of them are enough for an example.
