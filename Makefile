@@ -106,7 +106,7 @@ test-chart: ## Test the Helm chart: render, lint, and install, upgrade, roll bac
 .PHONY: test-unit
 test-unit: ## Run the tests that need no control plane.
 	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | \
-		awk '/\/controllers / || !/\/test\/controlplane( |$$)/ { print $$1 }') && \
+		awk '$$1 ~ /\/controllers$$/ || !/\/test\/(controlplane|testenv)( |$$)/ { print $$1 }') && \
 		go test -short -shuffle=on $(TESTFLAGS) $$packages
 
 DURATION ?= 3m

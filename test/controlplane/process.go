@@ -100,6 +100,12 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
+// Signal sends the process a signal that ends it, and returns when it has ended.
+func (p *Process) Signal(signal os.Signal) {
+	_ = p.cmd.Process.Signal(signal) // fails only if it has ended
+	<-p.ended
+}
+
 // Ended returns nil while the process runs; then an error that says how it ended,
 // and holds the end of its log.
 func (p *Process) Ended() error {

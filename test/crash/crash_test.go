@@ -1,5 +1,5 @@
 // Package crash_test kills the operator's own process before and after every call
-// to AWS and every write to the API server, and looks what becomes of the world.
+// to AWS and every write to the API server, and compares how AWS and the cluster end up.
 package crash_test
 
 import (
@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,13 +18,14 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
-// A story is what the operator is at when it is killed.
-type story struct {
-	before  func(*world) // with an operator that lives
-	act     func(*world)
-	done    func(*world) bool
+// A scenario is what the operator is at when it is killed.
+type scenario struct {
+	before  func(*env) // with an operator that lives
+	act     func(*env)
+	done    func(*env) bool
 	running bool // the operator was there when it happened; if not, it has just been started
 }
 
@@ -54,67 +54,67 @@ policies: {managed: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 `
 )
 
-var stories = map[string]story{
+var scenarios = map[string]scenario{
 	"Create": {
-		before: func(*world) {},
-		act:    func(w *world) { w.apply(oldSpec) },
-		done:   (*world).ready,
+		before: func(*env) {},
+		act:    func(e *env) { e.apply(oldSpec) },
+		done:   (*env).ready,
 	},
 	"Update": {
-		before: func(w *world) { w.apply(oldSpec); w.awaitReady() },
-		act:    func(w *world) { w.apply(newSpec) },
-		done:   (*world).ready,
+		before: func(e *env) { e.apply(oldSpec); e.awaitReady() },
+		act:    func(e *env) { e.apply(newSpec) },
+		done:   (*env).ready,
 	},
 	"Adopt": {
-		before: func(w *world) {
-			w.createRole(w.roleName(), rolePath, strings.ReplaceAll(trustOfNamespace, "NAMESPACE", w.namespace),
-				plan.Owner{Cluster: clusterName, Namespace: w.namespace, Name: name, UID: "an-earlier-one"})
+		before: func(e *env) {
+			e.createRole(e.roleName(), rolePath, strings.ReplaceAll(trustOfNamespace, "NAMESPACE", e.Namespace),
+				plan.Owner{Cluster: clusterName, Namespace: e.Namespace, Name: name, UID: "an-earlier-one"})
 		},
-		act:  func(w *world) { w.apply(strings.Replace(oldSpec, "role: {", "role: {adoptionPolicy: IfTagged, ", 1)) },
-		done: (*world).ready,
+		act:  func(e *env) { e.apply(strings.Replace(oldSpec, "role: {", "role: {adoptionPolicy: IfTagged, ", 1)) },
+		done: (*env).ready,
 	},
 	"Delete": {
-		before: func(w *world) { w.apply(oldSpec); w.awaitReady() },
-		act:    (*world).delete,
-		done:   (*world).gone,
+		before: func(e *env) { e.apply(oldSpec); e.awaitReady() },
+		act:    (*env).delete,
+		done:   (*env).gone,
 	},
 	"DeleteRunning": { // which has the attachments of the role in its cache
-		before:  func(w *world) { w.apply(oldSpec); w.awaitReady() },
-		act:     (*world).delete,
-		done:    (*world).gone,
+		before:  func(e *env) { e.apply(oldSpec); e.awaitReady() },
+		act:     (*env).delete,
+		done:    (*env).gone,
 		running: true,
 	},
 	"Annotate": {
-		before: (*world).createServiceAccount,
-		act:    func(w *world) { w.apply(annotateSpec) },
-		done:   (*world).ready,
+		before: (*env).createServiceAccount,
+		act:    func(e *env) { e.apply(annotateSpec) },
+		done:   (*env).ready,
 	},
 	"Release": {
-		before: func(w *world) { w.createServiceAccount(); w.apply(annotateSpec); w.awaitReady() },
-		act:    (*world).delete,
-		done:   (*world).gone,
+		before: func(e *env) { e.createServiceAccount(); e.apply(annotateSpec); e.awaitReady() },
+		act:    (*env).delete,
+		done:   (*env).gone,
 	},
 }
 
 // Wherever the operator is killed, the next one ends where it would have: one role
 // and no other, with no right too many in between.
 func TestCrash_NextOperatorReachesTheSameState(t *testing.T) {
-	c := openCluster(t)
-	for title, s := range stories {
+	c := startCluster(t)
+	for title, s := range scenarios {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			w := c.open(t)
-			want, points := s.points(w)
+			e := c.newEnv(t)
+			want, points := s.points(e)
 			for _, p := range points {
 				for _, after := range []bool{false, true} {
 					at := crash{p, after}
 					t.Run(at.String(), func(t *testing.T) {
-						w.T = t
-						s.survive(w, at, want)
+						e.T = t
+						s.survive(e, at, want)
 					})
-					w.T = t
+					e.T = t
 					if t.Failed() {
-						t.FailNow() // the world is not as the next one expects it
+						t.FailNow() // the environment is not as the next one expects it
 					}
 				}
 			}
@@ -123,138 +123,121 @@ func TestCrash_NextOperatorReachesTheSameState(t *testing.T) {
 	}
 }
 
-// points tells the story without a crash, and returns its end, and the points on the
+// points runs the scenario without a crash, and returns its end, and the points on the
 // way: those that come each time. Now and then there is one more, such as a call that
 // the SDK repeats.
-func (s story) points(w *world) (want ending, points []point) {
-	w.Helper()
+func (s scenario) points(e *env) (want ending, points []point) {
+	e.Helper()
 	for n := range 3 {
-		s.begin(w, nil)
-		w.eventually("the end", func() bool { return s.done(w) })
-		w.eventually("quiet", func() bool { return w.operator.trap.quietFor() > time.Second })
-		reached := w.operator.trap.reached()
+		s.run(e, nil)
+		e.Eventually("the end", func() bool { return s.done(e) })
+		e.Eventually("quiet", func() bool { return e.operator.trap.quietFor() > time.Second })
+		reached := e.operator.trap.reached()
 		if n == 0 {
-			want, points = w.ending(), reached
+			want, points = e.ending(), reached
 		}
 		points = slices.DeleteFunc(points, func(p point) bool { return !slices.Contains(reached, p) })
-		w.clear()
+		e.clear()
 	}
 	return want, points
 }
 
-// survive tells the story with a crash, and compares its end.
-func (s story) survive(w *world, at crash, want ending) {
-	w.Helper()
-	before := s.crash(w, at)
-	name := w.roleName()
-	if between, ok := w.roles()[name]; ok && !between.within(before) && !between.within(want.Roles[name]) {
-		w.Errorf("the role grants more than before, and more than in the end:\n%+v", between)
+// survive runs the scenario with a crash, and compares its end.
+func (s scenario) survive(e *env, at crash, want ending) {
+	e.Helper()
+	before := s.crash(e, at)
+	name := e.roleName()
+	if between, ok := e.roles()[name]; ok && !between.within(before) && !between.within(want.Roles[name]) {
+		e.Errorf("the role grants more than before, and more than in the end:\n%+v", between)
 	}
 
-	w.stop()
-	w.start(nil)
-	w.eventually("the end", func() bool { return s.done(w) })
-	if diff := cmp.Diff(want, w.ending(), cmpopts.IgnoreUnexported(role{})); diff != "" {
-		w.Errorf("-without a crash, +with it:\n%s", diff)
+	e.stop()
+	e.start(nil)
+	e.Eventually("the end", func() bool { return s.done(e) })
+	if diff := cmp.Diff(want, e.ending(), cmpopts.IgnoreUnexported(role{})); diff != "" {
+		e.Errorf("-without a crash, +with it:\n%s", diff)
 	}
-	w.clear()
+	e.clear()
 }
 
-// attempts is how often a story runs until it comes to a point. Once is enough, except
+// attempts is how often a scenario runs until it comes to a point. Once is enough, except
 // for points that a reconcile with an older or newer cache leaves out.
 const attempts = 5
 
-// crash tells the story to its crash, and returns the role as it was before.
-func (s story) crash(w *world, at crash) role {
-	w.Helper()
+// crash runs the scenario to its crash, and returns the role as it was before.
+func (s scenario) crash(e *env, at crash) role {
+	e.Helper()
 	for range attempts {
-		before := s.begin(w, &at)
-		w.eventually("the crash, or the end", func() bool {
-			return w.operator.trap.sprung() || s.done(w) && w.operator.trap.quietFor() > time.Second
+		before := s.run(e, &at)
+		e.Eventually("the crash, or the end", func() bool {
+			return e.operator.trap.sprung() || s.done(e) && e.operator.trap.quietFor() > time.Second
 		})
-		if w.operator.trap.sprung() {
+		if e.operator.trap.sprung() {
 			return before
 		}
-		w.clear()
+		e.clear()
 	}
-	w.Fatalf("the story ran %d times and never came to %s", attempts, at.point)
+	e.Fatalf("the scenario ran %d times and never came to %s", attempts, at.point)
 	return role{}
 }
 
-// begin has what the story is about happen to an operator that crashes, if that is
-// given, and returns the role as it was before.
-func (s story) begin(w *world, at *crash) role {
-	w.Helper()
-	s.before(w)
-	before := w.roles()[w.roleName()]
+// run runs the scenario with an operator that crashes, if that is given, and returns the role as it was before.
+func (s scenario) run(e *env, at *crash) role {
+	e.Helper()
+	s.before(e)
+	before := e.roles()[e.roleName()]
 	if s.running {
-		w.eventually("quiet", func() bool { return w.operator.trap.quietFor() > 200*time.Millisecond })
-		w.operator.trap.set(at)
-		s.act(w)
+		e.Eventually("quiet", func() bool { return e.operator.trap.quietFor() > 200*time.Millisecond })
+		e.operator.trap.set(at)
+		s.act(e)
 		return before
 	}
-	w.stop()
-	s.act(w)
-	w.start(at)
+	e.stop()
+	s.act(e)
+	e.start(at)
 	return before
 }
 
 // name is that of the object and its ServiceAccount.
 const name = "checkout"
 
-func (w *world) meta() metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
+func (e *env) meta() metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: e.Namespace, Name: name}
 }
 
-func (w *world) roleName() string { return plan.RoleName(clusterName, w.namespace, name) }
+func (e *env) roleName() string { return plan.RoleName(clusterName, e.Namespace, name) }
 
 // apply applies the object as a team does.
-func (w *world) apply(spec string) {
-	w.Helper()
+func (e *env) apply(spec string) {
+	e.Helper()
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("PodIdentity"))
-	u.SetNamespace(w.namespace)
+	u.SetNamespace(e.Namespace)
 	u.SetName(name)
 	var content map[string]any
-	w.must(yaml.Unmarshal([]byte(spec), &content))
+	e.Must(yaml.Unmarshal([]byte(spec), &content))
 	u.Object["spec"] = content
-	w.must(w.cluster.user.Apply(w.Context(), client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("team"), client.ForceOwnership))
-	w.uid = string(w.get().UID)
+	e.Must(e.Client.Apply(e.Context(), client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("team"), client.ForceOwnership))
+	e.uid = string(e.get().UID)
 }
 
-// get returns the object, nil if there is none.
-func (w *world) get() *v1alpha1.PodIdentity {
-	w.Helper()
-	pi := &v1alpha1.PodIdentity{}
-	err := w.cluster.user.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, pi)
-	w.must(client.IgnoreNotFound(err))
-	if err != nil {
-		return nil
-	}
-	return pi
-}
+func (e *env) get() *v1alpha1.PodIdentity { return e.Get(name) }
 
-func (w *world) delete() {
-	w.Helper()
-	w.must(w.cluster.user.Delete(w.Context(), &v1alpha1.PodIdentity{ObjectMeta: w.meta()}))
-}
+func (e *env) delete() { e.Delete(name) }
 
-func (w *world) createServiceAccount() {
-	w.Helper()
-	w.must(w.cluster.user.Create(w.Context(), &corev1.ServiceAccount{ObjectMeta: w.meta()}))
+func (e *env) createServiceAccount() {
+	e.Helper()
+	e.Must(e.Client.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: e.meta()}))
 }
 
 // ready reports whether the object is ready as it is declared now.
-func (w *world) ready() bool {
-	w.Helper()
-	pi := w.get()
-	c := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady)
+func (e *env) ready() bool {
+	e.Helper()
+	pi := e.get()
+	c := testenv.Condition(pi, v1alpha1.ConditionReady)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == pi.Generation
 }
 
-func (w *world) awaitReady() {
-	w.Helper()
-	w.eventually("the object to be ready", w.ready)
-}
+func (e *env) awaitReady() { e.AwaitReady(name) }
 
-func (w *world) gone() bool { return w.get() == nil }
+func (e *env) gone() bool { return e.get() == nil }

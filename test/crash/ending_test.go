@@ -16,10 +16,11 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/policy"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // An ending is all that is there, without what differs between two runs of the
-// same story: times, and IDs that the API server and AWS give.
+// same scenario: times, and IDs that the API server and AWS give.
 type ending struct {
 	Roles           map[string]role           // of the account
 	ServiceAccounts map[string]serviceAccount // of the namespace
@@ -44,19 +45,19 @@ type serviceAccount struct {
 }
 
 // ending looks at everything.
-func (w *world) ending() ending {
-	w.Helper()
-	e := ending{Roles: w.roles(), ServiceAccounts: map[string]serviceAccount{}}
+func (e *env) ending() ending {
+	e.Helper()
+	found := ending{Roles: e.roles(), ServiceAccounts: map[string]serviceAccount{}}
 	known := func(id string) string {
 		switch id {
-		case w.uid:
+		case e.uid:
 			return "the object's"
-		case e.Roles[w.roleName()].id:
+		case found.Roles[e.roleName()].id:
 			return "the role's"
 		}
 		return id
 	}
-	for _, r := range e.Roles {
+	for _, r := range found.Roles {
 		for key, value := range r.Tags {
 			r.Tags[key] = known(value)
 			if key == plan.TagRetainedAt {
@@ -65,49 +66,49 @@ func (w *world) ending() ending {
 		}
 	}
 	var accounts corev1.ServiceAccountList
-	w.must(w.cluster.user.List(w.Context(), &accounts, client.InNamespace(w.namespace)))
+	e.Must(e.Client.List(e.Context(), &accounts, client.InNamespace(e.Namespace)))
 	for _, sa := range accounts.Items {
 		view := serviceAccount{Annotations: sa.Annotations, Labels: sa.Labels}
 		for _, owner := range sa.OwnerReferences {
 			view.Owners = append(view.Owners, owner.Kind+" "+owner.Name+" "+known(string(owner.UID)))
 		}
-		e.ServiceAccounts[sa.Name] = view
+		found.ServiceAccounts[sa.Name] = view
 	}
-	if pi := w.get(); pi != nil {
-		e.Finalizers, e.Status = pi.Finalizers, pi.Status
-		if e.Status.Role != nil {
-			e.Status.Role.ID = known(e.Status.Role.ID)
+	if pi := e.get(); pi != nil {
+		found.Finalizers, found.Status = pi.Finalizers, pi.Status
+		if found.Status.Role != nil {
+			found.Status.Role.ID = known(found.Status.Role.ID)
 		}
-		for i := range e.Status.Conditions {
-			e.Status.Conditions[i].LastTransitionTime = metav1.Time{}
+		for i := range found.Status.Conditions {
+			found.Status.Conditions[i].LastTransitionTime = metav1.Time{}
 		}
 	}
-	return e
+	return found
 }
 
 // roles returns all roles of the account, by name.
-func (w *world) roles() map[string]role {
-	w.Helper()
+func (e *env) roles() map[string]role {
+	e.Helper()
 	roles := map[string]role{}
-	details := iam.NewGetAccountAuthorizationDetailsPaginator(w.iam, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{iamtypes.EntityTypeRole}})
+	details := iam.NewGetAccountAuthorizationDetailsPaginator(e.AWS.IAM, &iam.GetAccountAuthorizationDetailsInput{Filter: []iamtypes.EntityType{iamtypes.EntityTypeRole}})
 	for details.HasMorePages() {
-		page, err := details.NextPage(w.Context())
-		w.must(err)
+		page, err := details.NextPage(e.Context())
+		e.Must(err)
 		for i := range page.RoleDetailList {
-			roles[aws.ToString(page.RoleDetailList[i].RoleName)] = w.role(&page.RoleDetailList[i])
+			roles[aws.ToString(page.RoleDetailList[i].RoleName)] = e.role(&page.RoleDetailList[i])
 		}
 	}
 	return roles
 }
 
-func (w *world) role(detail *iamtypes.RoleDetail) role {
-	w.Helper()
-	out, err := w.iam.GetRole(w.Context(), &iam.GetRoleInput{RoleName: detail.RoleName})
-	w.must(err)
+func (e *env) role(detail *iamtypes.RoleDetail) role {
+	e.Helper()
+	out, err := e.AWS.IAM.GetRole(e.Context(), &iam.GetRoleInput{RoleName: detail.RoleName})
+	e.Must(err)
 	r := role{
 		id:   aws.ToString(detail.RoleId),
 		Path: aws.ToString(detail.Path), Description: aws.ToString(out.Role.Description), MaxSession: aws.ToInt32(out.Role.MaxSessionDuration),
-		Trust: w.document(detail.AssumeRolePolicyDocument), Inline: map[string]policy.Document{}, Tags: map[string]string{},
+		Trust: e.document(detail.AssumeRolePolicyDocument), Inline: map[string]policy.Document{}, Tags: map[string]string{},
 	}
 	if b := detail.PermissionsBoundary; b != nil {
 		r.Boundary = aws.ToString(b.PermissionsBoundaryArn)
@@ -117,7 +118,7 @@ func (w *world) role(detail *iamtypes.RoleDetail) role {
 	}
 	slices.Sort(r.Managed)
 	for _, inline := range detail.RolePolicyList {
-		r.Inline[aws.ToString(inline.PolicyName)] = w.document(inline.PolicyDocument)
+		r.Inline[aws.ToString(inline.PolicyName)] = e.document(inline.PolicyDocument)
 	}
 	for _, tag := range detail.Tags {
 		r.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
@@ -126,12 +127,12 @@ func (w *world) role(detail *iamtypes.RoleDetail) role {
 }
 
 // document returns a policy as AWS returns it in canonical form.
-func (w *world) document(encoded *string) policy.Document {
-	w.Helper()
+func (e *env) document(encoded *string) policy.Document {
+	e.Helper()
 	raw, err := url.PathUnescape(aws.ToString(encoded))
-	w.must(err)
+	e.Must(err)
 	document, err := policy.Parse([]byte(raw))
-	w.must(err)
+	e.Must(err)
 	return document
 }
 
@@ -156,70 +157,71 @@ func (r role) within(other role) bool {
 	return true
 }
 
-// clear removes what a story has made.
-func (w *world) clear() {
-	w.Helper()
-	w.must(client.IgnoreNotFound(w.cluster.user.Delete(w.Context(), &v1alpha1.PodIdentity{ObjectMeta: w.meta()})))
-	w.eventually("the object to be gone", func() bool { return w.get() == nil })
-	w.must(client.IgnoreNotFound(w.cluster.user.Delete(w.Context(), &corev1.ServiceAccount{ObjectMeta: w.meta()})))
-	name := w.roleName()
-	left, ok := w.roles()[name]
+// clear removes what a scenario has made.
+func (e *env) clear() {
+	e.Helper()
+	e.Must(client.IgnoreNotFound(e.Client.Delete(e.Context(), &v1alpha1.PodIdentity{ObjectMeta: e.meta()})))
+	e.Eventually("the object to be gone", func() bool { return e.get() == nil })
+	e.Must(client.IgnoreNotFound(e.Client.Delete(e.Context(), &corev1.ServiceAccount{ObjectMeta: e.meta()})))
+	name := e.roleName()
+	left, ok := e.roles()[name]
 	if !ok {
 		return
 	}
 	for _, arn := range left.Managed {
-		_, err := w.iam.DetachRolePolicy(w.Context(), &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: &arn})
-		w.must(err)
+		_, err := e.AWS.IAM.DetachRolePolicy(e.Context(), &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: &arn})
+		e.Must(err)
 	}
 	for policyName := range maps.Keys(left.Inline) {
-		_, err := w.iam.DeleteRolePolicy(w.Context(), &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &policyName})
-		w.must(err)
+		_, err := e.AWS.IAM.DeleteRolePolicy(e.Context(), &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &policyName})
+		e.Must(err)
 	}
-	_, err := w.iam.DeleteRole(w.Context(), &iam.DeleteRoleInput{RoleName: &name})
-	w.must(err)
+	_, err := e.AWS.IAM.DeleteRole(e.Context(), &iam.DeleteRoleInput{RoleName: &name})
+	e.Must(err)
 }
 
 // createUnrelated creates a role and a ServiceAccount that the operator does not own.
-func (w *world) createUnrelated() {
-	w.Helper()
-	w.createRole("unrelated", "/", strings.ReplaceAll(trustOfNamespace, "NAMESPACE", "other"), plan.Owner{})
+func (e *env) createUnrelated() {
+	e.Helper()
+	e.createRole("unrelated", "/", strings.ReplaceAll(trustOfNamespace, "NAMESPACE", "other"), plan.Owner{})
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-		Namespace: w.namespace, Name: "unrelated", Annotations: map[string]string{plan.AnnotationRoleARN: "arn:aws:iam::" + accountID + ":role/unrelated"},
+		Namespace: e.Namespace, Name: "unrelated", Annotations: map[string]string{plan.AnnotationRoleARN: "arn:aws:iam::" + testenv.AccountID + ":role/unrelated"},
 	}}
-	w.must(w.cluster.user.Create(w.Context(), sa))
-	w.eventuallyThere("default")
+	e.Must(e.Client.Create(e.Context(), sa))
+	e.awaitServiceAccount("default")
 }
 
-// eventuallyThere waits for a ServiceAccount.
-func (w *world) eventuallyThere(name string) {
-	w.Helper()
-	w.poll("ServiceAccount "+name, func() (bool, error) {
-		err := w.cluster.user.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, &corev1.ServiceAccount{})
-		return err == nil, client.IgnoreNotFound(err)
+// awaitServiceAccount waits for a ServiceAccount.
+func (e *env) awaitServiceAccount(name string) {
+	e.Helper()
+	e.Eventually("ServiceAccount "+name, func() bool {
+		err := e.Client.Get(e.Context(), client.ObjectKey{Namespace: e.Namespace, Name: name}, &corev1.ServiceAccount{})
+		e.Must(client.IgnoreNotFound(err))
+		return err == nil
 	})
 }
 
 // createRole creates a role that may do everything, as another tool.
-func (w *world) createRole(name, path, trust string, owner plan.Owner) {
-	w.Helper()
+func (e *env) createRole(name, path, trust string, owner plan.Owner) {
+	e.Helper()
 	var tags []iamtypes.Tag
 	if owner.Name != "" {
-		owner.ClusterID = w.clusterID()
+		owner.ClusterID = e.clusterID()
 		for key, value := range owner.Tags() {
 			tags = append(tags, iamtypes.Tag{Key: &key, Value: &value})
 		}
 	}
-	trust = strings.ReplaceAll(trust, "ISSUER", strings.TrimPrefix(w.cluster.Issuer, "https://"))
-	_, err := w.iam.CreateRole(w.Context(), &iam.CreateRoleInput{RoleName: &name, Path: &path, Tags: tags, AssumeRolePolicyDocument: &trust})
-	w.must(err)
-	_, err = w.iam.PutRolePolicy(w.Context(), &iam.PutRolePolicyInput{
+	trust = strings.ReplaceAll(trust, "ISSUER", strings.TrimPrefix(e.Issuer, "https://"))
+	_, err := e.AWS.IAM.CreateRole(e.Context(), &iam.CreateRoleInput{RoleName: &name, Path: &path, Tags: tags, AssumeRolePolicyDocument: &trust})
+	e.Must(err)
+	_, err = e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{
 		RoleName: &name, PolicyName: aws.String("everything"),
 		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`),
 	})
-	w.must(err)
+	e.Must(err)
 }
 
 // trustOfNamespace is a trust policy for all ServiceAccounts of a namespace.
 const trustOfNamespace = `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
-	"Principal":{"Federated":"arn:aws:iam::` + accountID + `:oidc-provider/ISSUER"},"Action":"sts:AssumeRoleWithWebIdentity",
+	"Principal":{"Federated":"arn:aws:iam::` + testenv.AccountID + `:oidc-provider/ISSUER"},"Action":"sts:AssumeRoleWithWebIdentity",
 	"Condition":{"StringEquals":{"ISSUER:aud":"sts.amazonaws.com"},"StringLike":{"ISSUER:sub":"system:serviceaccount:NAMESPACE:*"}}}}`

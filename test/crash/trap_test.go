@@ -36,7 +36,7 @@ func (c crash) String() string {
 	return "before " + c.point.String()
 }
 
-// A trap is between an operator's process and the world. It kills the process when
+// A trap is between an operator's process and the servers that it calls. It kills the process when
 // it comes to a point; from then on nothing passes.
 type trap struct {
 	kill chan func() // of the process, once it is known

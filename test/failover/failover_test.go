@@ -35,39 +35,39 @@ var edit = map[string]int{"GetRole": 1, "ListAttachedRolePolicies": 1, "ListRole
 // leader was stopped; of what is in sync it looks at everything together, and writes
 // nothing.
 func TestFailover_StandbyTakesOverWithoutInterruption(t *testing.T) {
-	w := open(t)
-	first := w.startReplica("first")
-	w.create("a", "b", "c", "d", "edited")
-	second := w.startReplica("second")
-	before := w.versions("a", "b", "c", "d")
+	e := newEnv(t)
+	first := e.startReplica("first")
+	e.create("a", "b", "c", "d", "edited")
+	second := e.startReplica("second")
+	before := e.versions("a", "b", "c", "d")
 
-	first.end(syscall.SIGKILL)
+	first.Signal(syscall.SIGKILL)
 	began := time.Now()
-	w.checkCalls(second, nil, "before it leads")
-	w.edit("edited", "while no replica leads")
-	took := w.awaitReady("edited").Sub(began)
+	e.checkCalls(second, nil, "before it leads")
+	e.edit("edited", "while no replica leads")
+	took := e.readyAfter("edited", began)
 	t.Logf("The leader was killed, and an edit served %s later, by a lease of %s", took.Round(time.Millisecond), lease)
 	if took > lease+slack {
 		t.Errorf("A leader was killed, and an edit served %s later: the lease is %s", took, lease)
 	}
 
-	third := w.startReplica("third")
-	second.await("its full check", func() bool { return second.calls()["ListRoles"] > 0 })
-	w.checkCalls(third, nil, "before it leads")
-	second.end(syscall.SIGTERM)
+	third := e.startReplica("third")
+	e.Eventually("the full check of the second replica", func() bool { return second.calls()["ListRoles"] > 0 })
+	e.checkCalls(third, nil, "before it leads")
+	second.Signal(syscall.SIGTERM)
 	began = time.Now()
-	w.edit("edited", "once more")
-	took = w.awaitReady("edited").Sub(began)
+	e.edit("edited", "once more")
+	took = e.readyAfter("edited", began)
 	t.Logf("The leader was stopped, and an edit served %s later", took.Round(time.Millisecond))
 	if took > lease/2 {
 		t.Errorf("A leader was stopped, and an edit served %s later: it did not give the lease of %s back", took, lease)
 	}
-	third.await("its full check", func() bool { return third.calls()["ListRoles"] > 0 })
-	third.end(syscall.SIGTERM) // so that no further call comes
+	e.Eventually("the full check of the third replica", func() bool { return third.calls()["ListRoles"] > 0 })
+	third.Signal(syscall.SIGTERM) // so that no further call comes
 
-	w.checkCalls(second, both(takeover, edit), "in its life")
-	w.checkCalls(third, both(takeover, edit), "in its life")
-	if diff := cmp.Diff(before, w.versions("a", "b", "c", "d")); diff != "" {
+	e.checkCalls(second, both(takeover, edit), "in its life")
+	e.checkCalls(third, both(takeover, edit), "in its life")
+	if diff := cmp.Diff(before, e.versions("a", "b", "c", "d")); diff != "" {
 		t.Errorf("Identities in sync were written to: -before, +after:\n%s", diff)
 	}
 }
@@ -80,43 +80,50 @@ func both(a, b map[string]int) map[string]int {
 	return all
 }
 
-func (w *world) checkCalls(r *replica, want map[string]int, when string) {
-	w.Helper()
+func (e *env) checkCalls(r *replica, want map[string]int, when string) {
+	e.Helper()
 	if want == nil {
 		want = map[string]int{}
 	}
 	if diff := cmp.Diff(want, r.calls()); diff != "" {
-		w.Errorf("calls to AWS of the %s replica %s: -want, +got:\n%s", r.name, when, diff)
+		e.Errorf("calls of the %s replica to AWS %s: -want, +got:\n%s", r.name, when, diff)
 	}
 }
 
 // create makes identities without policies, and waits until they are ready.
-func (w *world) create(names ...string) {
-	w.Helper()
+func (e *env) create(names ...string) {
+	e.Helper()
 	for _, name := range names {
 		pi := &v1alpha1.PodIdentity{}
 		pi.Namespace, pi.Name = "default", name
-		w.must(w.user.Create(w.Context(), pi))
+		e.Must(e.Client.Create(e.Context(), pi))
 	}
 	for _, name := range names {
-		w.awaitReady(name)
+		e.AwaitReady(name)
 	}
 }
 
 // versions tells, by what identities and in which versions, whether anything was
 // written to them.
-func (w *world) versions(names ...string) map[string]string {
-	w.Helper()
+func (e *env) versions(names ...string) map[string]string {
+	e.Helper()
 	versions := map[string]string{}
 	for _, name := range names {
-		versions[name] = w.get(name).ResourceVersion
+		versions[name] = e.Get(name).ResourceVersion
 	}
 	return versions
 }
 
-func (w *world) edit(name, description string) {
-	w.Helper()
-	pi := w.get(name)
+// readyAfter waits until an identity is ready, and returns how long after a time that was.
+func (e *env) readyAfter(name string, began time.Time) time.Duration {
+	e.Helper()
+	e.AwaitReady(name)
+	return time.Since(began)
+}
+
+func (e *env) edit(name, description string) {
+	e.Helper()
+	pi := e.Get(name)
 	pi.Spec.Role.Description = fmt.Sprintf("Edited %s", description)
-	w.must(w.user.Update(w.Context(), pi))
+	e.Must(e.Client.Update(e.Context(), pi))
 }
