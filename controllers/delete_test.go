@@ -290,16 +290,23 @@ func TestDelete_RoleInForeignInstanceProfile(t *testing.T) {
 	s := begin(t)
 	s.apply(checkout)
 	role := s.awaitReady("checkout").Status.Role.Name
-	profile := aws.String("nodes")
-	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: profile, Path: aws.String("/")})
-	s.must(err)
-	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: profile, RoleName: &role})
-	s.must(err)
+	s.addToInstanceProfile("nodes", "checkout")
 	s.delete("checkout")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
 	s.saysOf(pi, "the role is in instance profile nodes", "run: aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name "+role)
-	_, err = s.iam.RemoveRoleFromInstanceProfile(s.ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: profile, RoleName: &role})
+	_, err := s.iam.RemoveRoleFromInstanceProfile(s.ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: aws.String("nodes"), RoleName: &role})
 	s.must(err)
 	s.request("checkout", "removed")
 	s.awaitGone("checkout")
+}
+
+// addToInstanceProfile adds the role of an identity to a new instance profile outside the
+// operator's path.
+func (s *story) addToInstanceProfile(profile, name string) {
+	s.t.Helper()
+	role := s.get(name).Status.Role.Name
+	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &profile, Path: aws.String("/")})
+	s.must(err)
+	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &profile, RoleName: &role})
+	s.must(err)
 }

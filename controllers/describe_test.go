@@ -18,7 +18,7 @@ import (
 // described are the states whose kubectl describe output testdata/describe holds, so
 // that a reviewer reads what users read.
 var described = []string{
-	"ready", "rolePropagating", "planned", "suspended", "accessDenied", "roleNotOwned", "guardrailViolated", "invalidSpec", "deletionBlocked",
+	"ready", "rolePropagating", "planned", "suspended", "accessDenied", "roleNotOwned", "guardrailViolated", "invalidSpec", "deletionBlocked", "roleInInstanceProfile", "podsOutdated",
 }
 
 func TestDescribe_OutputIsGolden(t *testing.T) {

@@ -227,9 +227,10 @@ func (p *serviceAccountPhase) releaseAll(ctx context.Context, s *scope) error {
 // deletion needs user action.
 func setDeletionStatus(s *scope, err error) {
 	status, reason := metav1.ConditionUnknown, v1alpha1.ReasonDeleting
-	message := fmt.Sprintf("Deleting the IAM role: %v", err)
+	message := fmt.Sprintf("Deletion continues: %v", err)
 	if kind := fault.KindOf(err); kind == fault.Blocked || kind == fault.Terminal {
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked
+		message = fmt.Sprintf("Deletion is blocked: %v", err)
 	}
 	message += "; to delete the PodIdentity and keep the role, set spec.deletionPolicy: Retain"
 	s.obj.Status.ObservedGeneration = s.obj.Generation

@@ -216,6 +216,27 @@ var outcomes = map[string]outcome{
 		},
 		want: stuck,
 	},
+	"roleInInstanceProfile": {
+		reason: "IAM deletes no role that is in an instance profile, and the operator may not change this one.",
+		tell: func(s *story) {
+			s.readyCheckout()
+			s.addToInstanceProfile("nodes", "checkout")
+			s.delete("checkout")
+			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
+		},
+		want: stuck,
+	},
+	"podsOutdated": {
+		reason: "The identity is as declared, and some pods started before it.",
+		tell: func(s *story) {
+			s.createServiceAccount("checkout", nil)
+			s.deploy("web", 2)
+			s.apply("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}")
+			s.awaitReady("checkout")
+			s.awaitPods(0, 2)
+		},
+		want: success,
+	},
 	"suspended": {
 		reason: "What was made stays, and so does what was said of it.",
 		tell: func(s *story) {
