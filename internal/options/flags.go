@@ -151,7 +151,7 @@ func workFlags() []flagSpec {
 		},
 		{
 			name:    "event-queue-url",
-			usage:   "URL of the SQS queue that EventBridge puts CloudTrail's events about IAM into. A role that anything but the operator changes is then repaired within seconds of the event. Requires config/aws/operator-policy-event-queue.json.",
+			usage:   "URL of the SQS queue that EventBridge puts CloudTrail's events about IAM into. The operator then reverts an out-of-band change of a role within seconds of its event. Requires config/aws/operator-policy-event-queue.json.",
 			allowed: "the URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod",
 			set:     matching(queueURL, 512, func(o *Options) *string { return &o.EventQueueURL }),
 		},
