@@ -115,7 +115,7 @@ func (m *managedPolicies) read(ctx context.Context, arn string, entry *policyEnt
 		if version, err = m.reader.ManagedPolicyVersion(ctx, arn); err != nil {
 			return policyVersion{}, err
 		}
-		m.tell(ctx, plan.MissingPolicy(arn), plan.ReadPermission("GetPolicy"))
+		m.resolve(ctx, plan.MissingPolicy(arn), plan.ReadPermission("GetPolicy"))
 		if contents, ok := entry.contentsOf(version); ok {
 			return policyVersion{contents}, nil
 		}
@@ -125,13 +125,13 @@ func (m *managedPolicies) read(ctx context.Context, arn string, entry *policyEnt
 		entry.forget()
 		return policyVersion{}, err
 	}
-	m.tell(ctx, plan.ReadPermission("GetPolicyVersion"))
+	m.resolve(ctx, plan.ReadPermission("GetPolicyVersion"))
 	return policyVersion{entry.store(version, guardrail.ReadContents(found.Document))}, nil
 }
 
-// tell lets identities that wait for a policy, or for the permission to read it, be
-// reconciled.
-func (m *managedPolicies) tell(ctx context.Context, causes ...string) {
+// resolve queues the identities that wait for a policy, or for the permission to read
+// it.
+func (m *managedPolicies) resolve(ctx context.Context, causes ...string) {
 	if m.blocked == nil {
 		return
 	}

@@ -27,7 +27,7 @@ func (p *issuerPhase) resolveCluster(ctx context.Context, s *scope) error {
 }
 
 // resolveClusterID finds out which cluster this is. Revocation and deletion need to
-// know it to tell which role the object owns, whatever else is unknown.
+// know whose role it is, whatever else is unknown.
 func (p *issuerPhase) resolveClusterID(ctx context.Context, s *scope) error {
 	var err error
 	s.owner.ClusterID, err = p.clusterInfo.clusterID(ctx)

@@ -117,7 +117,7 @@ func (c *providerChecker) report(ctx context.Context, err error) {
 	logf.FromContext(ctx).Info("No pod can assume a role", "reason", err.Error())
 	var pod corev1.Pod
 	if c.config.Pod.Name == "" || c.apiReader.Get(ctx, c.config.Pod, &pod) != nil {
-		return // outside of a cluster, only log and metric tell
+		return // outside of a cluster, there is no object for the event
 	}
 	c.events.Eventf(&pod, nil, corev1.EventTypeWarning, reason, "None", "No pod can assume a role: %v", err)
 }

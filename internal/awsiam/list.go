@@ -67,7 +67,7 @@ func (r *Roles) details(ctx context.Context, path string, fleet *plan.RoleSnapsh
 	return details, nil
 }
 
-// mergeDetail returns a role from what the two lists tell of it.
+// mergeDetail merges the entries of a role in the two lists.
 func mergeDetail(role *iamtypes.Role, detail iamtypes.RoleDetail) *plan.Observed {
 	found := observed(role)
 	found.Tags, found.LastUsedAt = tagMap(detail.Tags), lastUsed(detail.RoleLastUsed)

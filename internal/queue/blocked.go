@@ -138,7 +138,7 @@ func (b *Blocked) Add(request reconcile.Request, block Block) {
 		c.attempts, c.startedAt = 0, now
 		c.schedule(b.delay(c), now, b.spread)
 	}
-	b.tell()
+	b.notify()
 }
 
 func keyOf(request reconcile.Request, block Block) string {
@@ -247,7 +247,7 @@ func (b *Blocked) Succeed(request reconcile.Request, key string) {
 	} else if at := later(b.now(), c.probedAt.Add(hurryInterval)); at.Before(c.probeAt) {
 		c.probeAt = at
 	}
-	b.tell()
+	b.notify()
 }
 
 func later(a, b time.Time) time.Time {
@@ -279,7 +279,7 @@ func (b *Blocked) Resolve(request reconcile.Request) {
 	defer b.mu.Unlock()
 	if m := b.members[request]; m != nil {
 		b.succeed(m)
-		b.tell()
+		b.notify()
 	}
 }
 
@@ -299,7 +299,7 @@ func (b *Blocked) Forget(request reconcile.Request) {
 			c.probeAt = at
 		}
 	}
-	b.tell()
+	b.notify()
 }
 
 // next returns the member that rests longest of the namespace whose turn it is, nil if
@@ -382,7 +382,8 @@ func (b *Blocked) probe(c *cause, now time.Time) {
 // said.
 func (b *Blocked) Changed() <-chan struct{} { return b.changed }
 
-func (b *Blocked) tell() {
+// notify signals Changed.
+func (b *Blocked) notify() {
 	select {
 	case b.changed <- struct{}{}:
 	default: // the runner has not seen the last change yet
