@@ -32,6 +32,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/logline"
 	"github.com/podidentity/podidentity-operator/internal/options"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
+	"github.com/podidentity/podidentity-operator/internal/tracing"
 )
 
 // version is set when a release is built.
@@ -40,6 +41,9 @@ var version = "dev"
 // shutdown is how long work in progress has when the operator is stopped. It is
 // below the 30 seconds that Kubernetes gives a pod by default.
 const shutdown = 20 * time.Second
+
+// lastSpans is how long the collector of traces has after that.
+const lastSpans = 2 * time.Second
 
 func main() {
 	err := run(ctrl.SetupSignalHandler(), os.Args[1:])
@@ -63,11 +67,17 @@ func run(ctx context.Context, args []string) error {
 	klog.SetLogger(logger) // client-go's lines, which contain rejected events
 	saveMemory()
 
+	tracer, err := tracing.New(ctx, tracing.Options{Endpoint: o.OTLPEndpoint, Version: version, Cluster: o.ClusterName, OnSend: reportTraces})
+	if err != nil {
+		return err
+	}
+	defer closeTracer(context.WithoutCancel(ctx), tracer)
 	clients, err := awsiam.NewClients(ctx, awsiam.ClientOptions{
 		Version:        version,
 		Limiter:        ratelimit.New(o.AWSReadsPerSecond, o.AWSWritesPerSecond),
 		OnAttempt:      func(c awsiam.Attempt) { controllers.ObserveAWSRequest(c.Operation, c.Outcome, c.Duration) },
 		OnThrottleWait: controllers.ObserveRateLimitWait,
+		Trace:          tracer != nil,
 	})
 	if err != nil {
 		return err
@@ -84,11 +94,30 @@ func run(ctx context.Context, args []string) error {
 	if o.EventQueueURL != "" {
 		aws.Events = clients.EventQueue(o.EventQueueURL)
 	}
-	if err := controllers.Setup(ctx, mgr, config(o), aws); err != nil {
+	if err := controllers.Setup(ctx, mgr, config(o, tracer), aws); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	ctrl.Log.Info("Starting the operator", "version", version, "cluster", o.ClusterName, "rolePath", o.RolePath)
 	return mgr.Start(ctx)
+}
+
+// reportTraces logs that traces begin to get lost, and that they no longer do.
+func reportTraces(err error) {
+	if err != nil {
+		ctrl.Log.Info("Traces cannot be sent to --otlp-endpoint and are dropped until they can be", "reason", err.Error())
+		return
+	}
+	ctrl.Log.Info("Traces are sent again")
+}
+
+// closeTracer sends the last spans. A collector that does not answer delays the end of
+// the process by no more than lastSpans.
+func closeTracer(ctx context.Context, tracer *tracing.Tracer) {
+	ctx, cancel := context.WithTimeout(ctx, lastSpans)
+	defer cancel()
+	if err := tracer.Close(ctx); err != nil {
+		ctrl.Log.Info("The last spans were not sent", "reason", err.Error())
+	}
 }
 
 // saveMemory has the heap collected when it has grown by a quarter, not only when it
@@ -101,7 +130,7 @@ func saveMemory() {
 	}
 }
 
-func config(o options.Options) controllers.Config {
+func config(o options.Options, tracer *tracing.Tracer) controllers.Config {
 	return controllers.Config{
 		ClusterName:             o.ClusterName,
 		RolePath:                o.RolePath,
@@ -117,6 +146,7 @@ func config(o options.Options) controllers.Config {
 		DriftCheckInterval:      o.DriftCheckInterval,
 		IAMPropagationDelay:     o.IAMPropagationDelay,
 		MaxConcurrentReconciles: o.MaxConcurrentReconciles,
+		Tracer:                  tracer,
 	}
 }
 

@@ -74,7 +74,7 @@ type candidate struct {
 func (d *driftChecker) Start(ctx context.Context) error {
 	for {
 		wait := jitter(d.config.DriftCheckInterval)
-		if err := d.check(ratelimit.WithPriority(ctx, ratelimit.Check)); err != nil {
+		if err := d.traced(ratelimit.WithPriority(ctx, ratelimit.Check)); err != nil {
 			logf.FromContext(ctx).Error(err, "Drift check failed, retrying")
 			wait = min(wait, jitter(driftCheckRetryInterval))
 		}
@@ -90,6 +90,15 @@ func (d *driftChecker) Start(ctx context.Context) error {
 
 // pending reports whether the first drift check is still to come.
 func (d *driftChecker) pending() bool { return !d.done.Load() }
+
+// traced is a drift check as a trace of its own.
+func (d *driftChecker) traced(ctx context.Context) error {
+	ctx, span := d.config.Tracer.Begin(ctx, "drift check")
+	defer span.End()
+	err := d.check(ctx)
+	recordFault(span, err)
+	return err
+}
 
 func (d *driftChecker) check(ctx context.Context) error {
 	cluster, err := d.clusterInfo.cluster(ctx)

@@ -65,10 +65,10 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 	before := obj.DeepCopy()
 	s := newScope(obj, r.config.ClusterName)
 	err := run(ctx, s,
-		phase{v1alpha1.ConditionRoleReady, r.issuer.resolveClusterID},
-		phase{v1alpha1.ConditionServiceAccountReady, r.removeServiceAccount},
-		phase{v1alpha1.ConditionRoleReady, r.role.remove},
-		phase{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.releaseAll},
+		phase{"find the ID of the cluster", v1alpha1.ConditionRoleReady, r.issuer.resolveClusterID},
+		phase{"remove the ServiceAccount", v1alpha1.ConditionServiceAccountReady, r.removeServiceAccount},
+		phase{"remove the role", v1alpha1.ConditionRoleReady, r.role.remove},
+		phase{"release the ServiceAccounts", v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.releaseAll},
 	)
 	if err == nil || fault.KindOf(err) != fault.Waiting {
 		r.role.cache.forget(obj.UID) // a reconcile that only waits has changed nothing

@@ -15,6 +15,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/queue"
+	"github.com/podidentity/podidentity-operator/internal/tracing"
 )
 
 // FieldManager owns the fields that the operator applies to ServiceAccounts. It
@@ -55,6 +56,8 @@ type Config struct {
 	IAMPropagationDelay time.Duration
 	// MaxConcurrentReconciles is the number of workers.
 	MaxConcurrentReconciles int
+	// Tracer records reconciles and drift checks; nil records nothing.
+	Tracer *tracing.Tracer
 }
 
 // Reconciler reconciles PodIdentities.
@@ -92,6 +95,9 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
 	ctx, end := r.begin(ctx, obj)
 	defer end()
+	ctx, span := r.config.Tracer.Begin(ctx, "reconcile")
+	recordObject(ctx, span, obj)
+	defer recordResult(span, obj)
 	if !obj.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, obj)
 	}
@@ -117,28 +123,28 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 // phases returns the phases of a reconcile, in order.
 func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 	prepare := []phase{
-		{v1alpha1.ConditionIssuerReady, r.issuer.resolveClusterID},
-		{v1alpha1.ConditionRoleReady, r.guardrails.enforce},
-		{v1alpha1.ConditionIssuerReady, r.issuer.resolveCluster},
-		{v1alpha1.ConditionReady, r.guardrails.computeDesired},
-		{v1alpha1.ConditionRoleReady, r.guardrails.requireContents},
-		{v1alpha1.ConditionIssuerReady, r.issuer.requireProvider},
-		{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.checkOwnership},
-		{v1alpha1.ConditionRoleReady, r.role.checkQuotas},
+		{"find the ID of the cluster", v1alpha1.ConditionIssuerReady, r.issuer.resolveClusterID},
+		{"evaluate guardrails", v1alpha1.ConditionRoleReady, r.guardrails.enforce},
+		{"find issuer and account", v1alpha1.ConditionIssuerReady, r.issuer.resolveCluster},
+		{"compute the desired role", v1alpha1.ConditionReady, r.guardrails.computeDesired},
+		{"require the contents of managed policies", v1alpha1.ConditionRoleReady, r.guardrails.requireContents},
+		{"require the OIDC provider", v1alpha1.ConditionIssuerReady, r.issuer.requireProvider},
+		{"check the owner of the ServiceAccount", v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.checkOwnership},
+		{"check quotas", v1alpha1.ConditionRoleReady, r.role.checkQuotas},
 	}
 	if mode == v1alpha1.ModePlan {
 		return append(prepare,
-			phase{v1alpha1.ConditionRoleReady, r.plan.planRole},
-			phase{v1alpha1.ConditionServiceAccountReady, r.plan.planServiceAccounts},
-			phase{v1alpha1.ConditionPodsUpToDate, r.pods.check},
-			phase{v1alpha1.ConditionReady, r.plan.report},
+			phase{"plan the role", v1alpha1.ConditionRoleReady, r.plan.planRole},
+			phase{"plan the ServiceAccounts", v1alpha1.ConditionServiceAccountReady, r.plan.planServiceAccounts},
+			phase{"count pods", v1alpha1.ConditionPodsUpToDate, r.pods.check},
+			phase{"report the plan", v1alpha1.ConditionReady, r.plan.report},
 		)
 	}
 	return append(prepare,
-		phase{v1alpha1.ConditionReady, r.ensureFinalizer},
-		phase{v1alpha1.ConditionRoleReady, r.role.reconcile},
-		phase{v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.reconcile},
-		phase{v1alpha1.ConditionPodsUpToDate, r.pods.check},
+		phase{"add the finalizer", v1alpha1.ConditionReady, r.ensureFinalizer},
+		phase{"reconcile the role", v1alpha1.ConditionRoleReady, r.role.reconcile},
+		phase{"reconcile the ServiceAccounts", v1alpha1.ConditionServiceAccountReady, r.serviceAccounts.reconcile},
+		phase{"count pods", v1alpha1.ConditionPodsUpToDate, r.pods.check},
 	)
 }
 

@@ -131,6 +131,7 @@ const maxRequest = 1024
 // phase is one step of a reconcile. It belongs to a condition, which is True when
 // all phases of the condition succeeded.
 type phase struct {
+	name      string // of its span
 	condition string
 	run       func(context.Context, *scope) error
 }
@@ -139,7 +140,7 @@ type phase struct {
 // needs the result of the phase before it. A deferred error is returned at the end.
 func run(ctx context.Context, s *scope, phases ...phase) error {
 	for i, p := range phases {
-		if err := p.run(ctx, s); err != nil {
+		if err := p.do(ctx, s); err != nil {
 			s.failedCondition = p.condition
 			return err
 		}

@@ -16,8 +16,8 @@ import (
 // else.
 func (r *Reconciler) reconcileSuspended(ctx context.Context, before *v1alpha1.PodIdentity, s *scope) (ctrl.Result, error) {
 	err := run(ctx, s,
-		phase{v1alpha1.ConditionIssuerReady, r.issuer.resolveClusterID},
-		phase{v1alpha1.ConditionRoleReady, r.guardrails.enforce},
+		phase{"find the ID of the cluster", v1alpha1.ConditionIssuerReady, r.issuer.resolveClusterID},
+		phase{"evaluate guardrails", v1alpha1.ConditionRoleReady, r.guardrails.enforce},
 	)
 	err = r.guardrails.enforceOnRole(ctx, s, err)
 	setSuspendedStatus(s, err)

@@ -51,6 +51,8 @@ type ClientOptions struct {
 	// OnThrottleWait is called with the time that a call waited for the rate limiter, and
 	// its priority; it may be nil.
 	OnThrottleWait func(ratelimit.Priority, time.Duration)
+	// Trace makes every call a span of the trace that its context is part of.
+	Trace bool
 	// Load are settings that override those of the environment, for a program that works
 	// in several accounts.
 	Load []func(*config.LoadOptions) error
@@ -94,6 +96,9 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	cfg.Retryer = func() aws.Retryer { return retryer } // after loading, or AWS_MAX_ATTEMPTS would not count
 	if o.OnAttempt != nil {
 		cfg.APIOptions = append(cfg.APIOptions, attemptRecorder(o.OnAttempt))
+	}
+	if o.Trace {
+		cfg.APIOptions = append(cfg.APIOptions, callTracer)
 	}
 	budgeted := func(io *iam.Options) {
 		if o.Limiter != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
+	"github.com/podidentity/podidentity-operator/internal/tracing"
 )
 
 // attempt is a step that every attempt of a call goes through, retries too.
@@ -28,12 +29,14 @@ func attemptRecorder(onCall func(Attempt)) func(*middleware.Stack) error {
 	return attempt(func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		start := time.Now()
 		out, metadata, err := next.HandleFinalize(ctx, in)
-		onCall(Attempt{
+		a := Attempt{
 			Service:   awsmiddleware.GetServiceID(ctx),
 			Operation: awsmiddleware.GetOperationName(ctx),
 			Outcome:   outcomeOf(err),
 			Duration:  time.Since(start),
-		})
+		}
+		tracing.Current(ctx).Happened("attempt", "outcome", a.Outcome)
+		onCall(a)
 		return out, metadata, err
 	}).option("PodIdentityRecordAttempt")
 }
@@ -47,6 +50,7 @@ func attemptLimiter(b *ratelimit.Limiter, onWait func(ratelimit.Priority, time.D
 		if onWait != nil {
 			onWait(ratelimit.PriorityOf(ctx), waited)
 		}
+		tracing.Current(ctx).Waited("rate limiter", waited)
 		if err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 		}

@@ -2,6 +2,7 @@ package options
 
 import (
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -234,6 +235,15 @@ func processFlags() []flagSpec {
 			set:     boolean(func(o *Options) *bool { return &o.MetricsSecure }),
 		},
 		{
+			name:    "otlp-endpoint",
+			usage:   "URL of an OpenTelemetry collector that takes traces as OTLP over gRPC: reconciles, their phases and calls to AWS. Without it nothing is traced. Variables such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_TRACES_SAMPLER set the rest.",
+			allowed: "an http or https URL with a host and a port, such as http://otel-collector.monitoring:4317",
+			set: func(o *Options, v string) bool {
+				o.OTLPEndpoint = v
+				return isCollector(v)
+			},
+		},
+		{
 			name: "log-format", defaultValue: "json",
 			usage:   "Log encoding.",
 			allowed: "json or text",
@@ -302,6 +312,13 @@ func address(field func(*Options) *string) func(*Options, string) bool {
 		_, err = strconv.ParseUint(port, 10, 16)
 		return err == nil
 	}
+}
+
+// isCollector reports whether v is the URL of a server without a path: OTLP over gRPC
+// has none, and a path is a sign of the address for HTTP.
+func isCollector(v string) bool {
+	u, err := url.Parse(v)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.Port() != "" && v == u.Scheme+"://"+u.Host
 }
 
 // isIssuer reports whether IAM accepts v as the URL of an OIDC issuer.

@@ -69,6 +69,9 @@ type Options struct {
 	// authorization.
 	MetricsSecure bool
 
+	// OTLPEndpoint is the URL of the collector of traces; empty if there is none.
+	OTLPEndpoint string
+
 	LogFormat string // json or text
 	LogLevel  string // debug, info or error
 

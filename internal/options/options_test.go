@@ -34,6 +34,8 @@ func defaults() Options {
 	}
 }
 
+const collectors = "an http or https URL with a host and a port, such as http://otel-collector.monitoring:4317"
+
 func TestParse_FlagsAndEnvironment(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -55,7 +57,7 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 				"--aws-reads-per-second=0.5", "--aws-writes-per-second=0",
 				"--leader-elect=false", "--leader-election-namespace=podidentity-system", "--leader-election-lease-duration=5m",
 				"--health-probe-bind-address=0", "--metrics-bind-address=127.0.0.1:0", "--metrics-secure=false",
-				"--log-format=text", "--log-level=debug",
+				"--otlp-endpoint=https://otel.example.com:4317", "--log-format=text", "--log-level=debug",
 			},
 			want: func(o *Options) {
 				*o = Options{
@@ -64,7 +66,7 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 					RequireGuardrail: true, OIDCProvider: OIDCProviderCreate, OIDCIssuer: "https://oidc.example.com:8443/id/1", Audience: "https://kubernetes.default.svc",
 					DriftCheckInterval: time.Second, EventQueueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod", MaxConcurrentReconciles: 100, AWSReadsPerSecond: 0.5,
 					LeaderElectionNamespace: "podidentity-system", LeaseDuration: 5 * time.Minute,
-					HealthProbeBindAddress: "0", MetricsBindAddress: "127.0.0.1:0",
+					HealthProbeBindAddress: "0", MetricsBindAddress: "127.0.0.1:0", OTLPEndpoint: "https://otel.example.com:4317",
 					LogFormat: "text", LogLevel: "debug",
 				}
 			},
@@ -193,6 +195,9 @@ func TestParse_RejectsInvalidValues(t *testing.T) {
 		"LeaseShort":        {reason: "One slow answer of the API server would cost the lead.", args: []string{"--leader-election-lease-duration=2s"}, want: []string{refused("leader-election-lease-duration", "2s", "a duration from 3s to 5m, such as 15s")}},
 		"LeaseLong":         {reason: "No replica would be active for that long.", args: []string{"--leader-election-lease-duration=6m"}, want: []string{refused("leader-election-lease-duration", "6m", "a duration from 3s to 5m, such as 15s")}},
 		"Address":           {reason: "A port alone is no address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{refused("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0")}},
+		"CollectorPath":     {reason: "The address for HTTP has a path, which gRPC does not have.", args: []string{"--otlp-endpoint=http://otel:4318/v1/traces"}, want: []string{refused("otlp-endpoint", "http://otel:4318/v1/traces", collectors)}},
+		"CollectorUser":     {reason: "A password on the command line is in the process list.", args: []string{"--otlp-endpoint=http://u:p@otel:4317"}, want: []string{refused("otlp-endpoint", "http://u:p@otel:4317", collectors)}},
+		"CollectorNoScheme": {reason: "The scheme says whether to use TLS.", args: []string{"--otlp-endpoint=otel:4317"}, want: []string{refused("otlp-endpoint", "otel:4317", collectors)}},
 		"Port":              {reason: "There are no more ports.", args: []string{"--metrics-bind-address=:65536"}, want: []string{refused("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0")}},
 		"Format":            {reason: "There are two.", args: []string{"--log-format=xml"}, want: []string{refused("log-format", "xml", "json or text")}},
 		"Level":             {reason: "There are three.", args: []string{"--log-level=warn"}, want: []string{refused("log-level", "warn", "debug, info or error")}},

@@ -58,7 +58,7 @@ func TestValues_ReachTheOperator(t *testing.T) {
 		"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF",
 		"--drift-check-interval=1h30m", "--event-queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod-eu", "--iam-propagation-delay=0s", "--max-concurrent-reconciles=20",
 		"--aws-reads-per-second=0.5", "--aws-writes-per-second=0", "--leader-election-namespace=kube-system",
-		"--leader-election-lease-duration=30s", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Report", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--log-format=text", "--log-level=error",
+		"--leader-election-lease-duration=30s", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Report", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--otlp-endpoint=http://otel-collector.monitoring:4317", "--log-format=text", "--log-level=error",
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("options: -want, +got:\n%s", diff)
@@ -73,7 +73,7 @@ func TestSchema_AgreesWithTheOperator(t *testing.T) {
 		"number":   {"0", "1", "0.5", "10", "100", "101", "1000", "1001", "-1"},
 		"list":     {"org:,costs/", "org:", "aws:"},
 		"bool":     {"true", "false", "maybe"},
-		"text":     {"Require", "Create", "create", "json", "xml", "debug", "warn", ":8443", "localhost:8443", "0", "8443", "a b", "x", "X_", "Seal", "seal", "0f8fad5b-d9cb-469f-a165-70867728950e", "/a/", "/a", "arn:aws:iam::123456789012:policy/x", "https://example.com/id/1", "http://example.com", "sts.amazonaws.com", "https://sqs.us-east-1.amazonaws.com/123456789012/q", "https://sqs.us-east-1.amazonaws.com/1/q", "http://localhost:4566/123456789012/q"},
+		"text":     {"Require", "Create", "create", "json", "xml", "debug", "warn", ":8443", "localhost:8443", "0", "8443", "a b", "x", "X_", "Seal", "seal", "0f8fad5b-d9cb-469f-a165-70867728950e", "/a/", "/a", "arn:aws:iam::123456789012:policy/x", "https://example.com/id/1", "http://example.com", "sts.amazonaws.com", "https://sqs.us-east-1.amazonaws.com/123456789012/q", "https://sqs.us-east-1.amazonaws.com/1/q", "http://localhost:4566/123456789012/q", "http://otel:4317", "https://otel.example.com:4317", "http://otel:4318/v1/traces", "http://u:p@otel:4317", "otel:4317"},
 	}
 	for _, flag := range options.Flags() {
 		if flag.Name == "version" {
