@@ -78,9 +78,9 @@ tidy: ## Tidy all modules.
 	hack/tidy.sh
 
 .PHONY: verify
-verify: ## Fail if generated code, go.mod files or formatting are not up to date, or if lint finds a problem.
+verify: ## Fail if generated code, go.mod files or formatting are not up to date, or if lint of code or pages finds one.
 	hack/verify.sh
-	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory lint docs-lint
 
 ##@ Test
 
@@ -174,7 +174,7 @@ docs: ## Build the documentation as a site, docs/.vitepress/dist. Needs Node.js.
 .PHONY: docs-lint
 docs-lint: ## Lint the Markdown pages, if Node.js is there. make test checks links and blocks without it.
 	@command -v npm >/dev/null || { echo 'make docs-lint: skipped, Node.js is not installed' >&2; exit 0; }; \
-		npm --prefix docs ci --no-audit --no-fund && npm --prefix docs run lint
+		npm --prefix docs ci --prefer-offline --no-audit --no-fund && npm --prefix docs run lint
 
 ##@ Deploy to the cluster of your kubeconfig
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/internal/options"
@@ -76,7 +77,17 @@ func code(s string) string {
 	return "`" + s + "`"
 }
 
-// text keeps Markdown from interpreting characters.
+// address finds the URLs in a text.
+var address = regexp.MustCompile(`https?://[^\s,;]+`)
+
+// text keeps Markdown from interpreting characters, and from making links of examples.
 func text(s string) string {
-	return strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;", ">", "&gt;", "_", `\_`).Replace(s)
+	escape := strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;", ">", "&gt;", "_", `\_`).Replace
+	var out strings.Builder
+	rest := 0
+	for _, at := range address.FindAllStringIndex(s, -1) {
+		out.WriteString(escape(s[rest:at[0]]) + code(s[at[0]:at[1]]))
+		rest = at[1]
+	}
+	return out.String() + escape(s[rest:])
 }
