@@ -280,8 +280,8 @@ var (
 
 // What AWS's own words may hold that differs between attempts.
 var unstableText = []struct {
-	is    *regexp.Regexp
-	twist string
+	is          *regexp.Regexp
+	replacement string
 }{
 	{regexp.MustCompile(`(arn:[\w-]+:sts::\d*:(?:assumed-role|federated-user)/[\w+=,.@-]+)/[\w+=,.@-]+`), "$1"},
 	{regexp.MustCompile(`(?i)[\s,;(]*request ?id:? *[0-9a-f-]{8,}\)?`), ""},
@@ -297,7 +297,7 @@ const maxMessage = 1000
 // redact returns AWS's words without session names, request IDs and times.
 func redact(text string) string {
 	for _, u := range unstableText {
-		text = u.is.ReplaceAllString(text, u.twist)
+		text = u.is.ReplaceAllString(text, u.replacement)
 	}
 	text = strings.TrimRight(strings.TrimSpace(text), ".")
 	if runes := []rune(text); len(runes) > maxMessage {

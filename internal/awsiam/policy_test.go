@@ -27,7 +27,7 @@ const (
 // maxManagedPolicy is what IAM counts of a managed policy at most.
 const maxManagedPolicy = 6144
 
-// shipped returns a policy of config/aws, made out for a cluster as its README
+// shipped returns a policy of config/aws, rendered for a cluster as its README
 // says.
 func shipped(t *testing.T, name string) policy.Policy {
 	t.Helper()

@@ -124,7 +124,7 @@ func (b *Limiter) Acquire(ctx context.Context, class Class) (time.Duration, erro
 // halved, and recovers within a minute.
 func (b *Limiter) Throttled(class Class) { b.buckets[class].throttled() }
 
-// Rate returns the calls a second that the budget allows now; +Inf if unbound.
+// Rate returns the calls per second that the limiter allows now; +Inf if unlimited.
 func (b *Limiter) Rate(class Class) float64 { return b.buckets[class].current() }
 
 func unlimited(rate float64) bool { return rate <= 0 || math.IsInf(rate, 1) }

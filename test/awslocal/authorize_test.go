@@ -271,7 +271,7 @@ func TestAssumeRoleAuthorized(t *testing.T) {
 	}
 }
 
-// shippedPolicy is the policy that installers give to the operator, made out for
+// shippedPolicy is the policy that installers give to the operator, rendered for
 // cluster prod.
 func shippedPolicy(t *testing.T) string {
 	t.Helper()

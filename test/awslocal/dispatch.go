@@ -232,12 +232,12 @@ func (c *call) run(op operation) (model.Struct, error) {
 // the HTTP transport has not seen the end of that body yet, it gives up the
 // connection with the rest of the answer.
 const (
-	readAtOnce = 3 << 10
-	nearby     = time.Millisecond
+	firstRead = 3 << 10
+	nearby    = time.Millisecond
 )
 
 func writeAnswer(ctx context.Context, w http.ResponseWriter, contentType string, status int, body []byte) {
-	if len(body) > readAtOnce {
+	if len(body) > firstRead {
 		_ = sleep(ctx, nearby) // who has gone will not read it anyway
 	}
 	w.Header().Set("Content-Type", contentType)

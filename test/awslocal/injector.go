@@ -18,7 +18,7 @@ type injector struct {
 	mu      sync.Mutex
 	faults  Faults
 	seen    []int    // calls that each rule has applied to
-	struck  []int    // calls that each rule has spoilt
+	applied []int    // calls that each rule has failed
 	buckets []bucket // of the throttles
 }
 
@@ -41,7 +41,7 @@ func (i *injector) set(f Faults) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.faults = f
-	i.seen, i.struck = make([]int, len(f.Rules)), make([]int, len(f.Rules))
+	i.seen, i.applied = make([]int, len(f.Rules)), make([]int, len(f.Rules))
 	i.buckets = make([]bucket, len(f.Throttles))
 	for n, t := range f.Throttles {
 		i.buckets[n] = bucket{tokens: t.burst(), filled: i.clock()}
@@ -77,13 +77,13 @@ func (i *injector) apply(c *call, after bool) error {
 			continue
 		}
 		i.seen[n]++
-		if i.seen[n] <= r.Skip || r.Count > 0 && i.struck[n] >= r.Count {
+		if i.seen[n] <= r.Skip || r.Count > 0 && i.applied[n] >= r.Count {
 			continue
 		}
 		if r.Probability > 0 && !i.random.chance(r.Probability) {
 			continue
 		}
-		i.struck[n]++
+		i.applied[n]++
 		return r.fault(c)
 	}
 	return nil

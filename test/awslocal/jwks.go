@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	discoveryPath = "/.well-known/openid-configuration"
-	maxDiscovery  = 1 << 20         // bytes of a discovery document or a key set
-	keysLast      = 5 * time.Minute // until keys are fetched again
-	keysRest      = time.Second     // between two fetches for unknown keys
+	discoveryPath  = "/.well-known/openid-configuration"
+	maxDiscovery   = 1 << 20         // bytes of a discovery document or a key set
+	keysTTL        = 5 * time.Minute // until keys are fetched again
+	keysMinRefresh = time.Second     // between two fetches for unknown keys
 )
 
 // keySets fetches and remembers the keys of issuers.
@@ -64,8 +64,8 @@ func (k *keySets) of(ctx context.Context, issuer, keyID string) ([]any, error) {
 	k.mu.Unlock()
 
 	age := k.clock().Sub(set.fetched)
-	if known && age < keysLast {
-		if keys := set.find(keyID); len(keys) > 0 || age < keysRest {
+	if known && age < keysTTL {
+		if keys := set.find(keyID); len(keys) > 0 || age < keysMinRefresh {
 			return keys, nil
 		}
 	}

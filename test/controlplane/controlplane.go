@@ -124,7 +124,7 @@ func (c *ControlPlane) up(ctx context.Context, o Options) error {
 	for _, step := range []func(context.Context, Options) error{
 		c.startEtcd,
 		c.startAPIServer,
-		c.openDiscovery,
+		c.allowDiscovery,
 		c.startControllerManager,
 		c.installCRDs,
 		c.awaitServiceAccount,

@@ -86,9 +86,9 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, o Options) error {
 	return p.await(ctx, func(ctx context.Context) error { return get(ctx, client, c.URL+"/readyz") })
 }
 
-// openDiscovery lets everybody read the issuer's discovery document and keys,
+// allowDiscovery lets everybody read the issuer's discovery document and keys,
 // as AWS must be able to on a cluster that does not publish them elsewhere.
-func (c *ControlPlane) openDiscovery(ctx context.Context, _ Options) error {
+func (c *ControlPlane) allowDiscovery(ctx context.Context, _ Options) error {
 	client, err := kubernetes.NewForConfig(c.Config)
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		return nil, explainConfig(err)
 	}
 	if cfg.Credentials != nil {
-		cfg.Credentials = markedCredentials{cfg.Credentials}
+		cfg.Credentials = taggedCredentials{cfg.Credentials}
 	}
 	return &Account{
 		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), analyze: accessanalyzer.NewFromConfig(cfg),
@@ -82,12 +82,12 @@ func explainConfig(err error) error {
 	return &Error{text: "the AWS configuration cannot be used: " + oneLine(err), err: err}
 }
 
-// markedCredentials marks errors of getting credentials, which otherwise look like
+// taggedCredentials marks errors of getting credentials, which otherwise look like
 // those of the call that needs them.
-type markedCredentials struct{ aws.CredentialsProvider }
+type taggedCredentials struct{ aws.CredentialsProvider }
 
 // Retrieve implements aws.CredentialsProvider.
-func (m markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (m taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := m.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
 		return aws.Credentials{}, &credentialsError{err}

@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
 
-// Process is what a run of the plugin gets from its surroundings.
+// Process is the environment of a run of the plugin.
 type Process struct {
 	Args    []string
 	In      io.Reader
