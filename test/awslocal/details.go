@@ -22,9 +22,9 @@ func getAccountAuthorizationDetails(c *call) (model.Struct, error) {
 			entities = append(entities, r)
 		}
 	}
+	used := c.usedPolicies()
 	for _, p := range c.allPolicies() {
-		attached, bounds := c.uses(p.arn)
-		if !p.aws && wanted("LocalManagedPolicy") || p.aws && wanted("AWSManagedPolicy") && attached+bounds > 0 {
+		if !p.aws && wanted("LocalManagedPolicy") || p.aws && wanted("AWSManagedPolicy") && used[p.arn] != (uses{}) {
 			entities = append(entities, p)
 		}
 	}
@@ -78,7 +78,7 @@ func (c *call) policyDetail(p *managedPolicy) model.Struct {
 	for _, v := range slices.Backward(p.versions) {
 		versions = append(versions, versionDetail(v))
 	}
-	out := c.policyItem(p)
+	out := c.policyItem(p, c.uses(p.arn))
 	out["PolicyVersionList"] = versions
 	return out
 }

@@ -1,41 +1,59 @@
 package awslocal
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
-// managedJSON are some of the policies that AWS manages, with AWS's names,
-// paths and current versions. Long documents are cut to their first actions.
+// managedJSON are the policies that AWS manages, as AWS had them on the day that README.md
+// names. Command managed writes the file.
 //
-//go:embed managed.json
+//go:embed managed.json.gz
 var managedJSON []byte
 
-// awsPolicies returns the policies that AWS manages, by name.
-func (s *Server) awsPolicies() []*managedPolicy { return s.managed }
-
-// awsPolicy returns the AWS-managed policy of an ARN, or nil.
-func (s *Server) awsPolicy(arn string) *managedPolicy {
-	policies := s.awsPolicies()
-	i := slices.IndexFunc(policies, func(p *managedPolicy) bool { return p.arn == arn })
-	if i < 0 {
-		return nil
-	}
-	return policies[i]
+// awsPolicies are the policies that AWS manages in a partition. They never change, so that
+// all servers share them.
+type awsPolicies struct {
+	byName []*managedPolicy // in order
+	byARN  map[string]*managedPolicy
 }
 
-// notCarried says of an ARN of AWS's policies that is not in managed.json that AWS may well have
-// it: only AWS knows them all. Of all other ARNs it says nothing.
+var loadedPolicies struct {
+	sync.Mutex
+	byPartition map[string]awsPolicies
+}
+
+// AWSPolicies returns the documents of the policies that AWS manages, by ARN.
+func AWSPolicies() map[string]string {
+	documents := map[string]string{}
+	for arn, p := range loadManaged("aws").byARN {
+		documents[arn] = p.defaultVersion().document
+	}
+	return documents
+}
+
+// awsPolicies returns the policies that AWS manages, by name.
+func (s *Server) awsPolicies() []*managedPolicy { return s.managed.byName }
+
+// awsPolicy returns the AWS-managed policy of an ARN, or nil.
+func (s *Server) awsPolicy(arn string) *managedPolicy { return s.managed.byARN[arn] }
+
+// notCarried says of an ARN of AWS's policies that is not in managed.json.gz that AWS may well
+// have it: only AWS knows them all. Of all other ARNs it says nothing.
 func notCarried(arn string) string {
 	_, name, ofAWS := strings.Cut(arn, ":iam::aws:policy/")
 	if !ofAWS {
 		return ""
 	}
-	return fmt.Sprintf(" (This is awslocal, which has some of AWS's policies and not %s: "+
+	return fmt.Sprintf(" (This is awslocal, which has AWS's policies of an earlier day and not %s: "+
 		"check the name in AWS, and use one of aws iam list-policies --scope AWS here.)", name)
 }
 
@@ -45,38 +63,77 @@ func (c *call) versionNotCarried(arn string) string {
 	if p == nil {
 		return notCarried(arn)
 	}
-	return fmt.Sprintf(" (This is awslocal, which has AWS's policies in one version each: %s of this one.)", p.defaultVersion().id)
+	var ids []string
+	for _, v := range p.versions {
+		ids = append(ids, v.id)
+	}
+	return fmt.Sprintf(" (This is awslocal, which does not have all versions of AWS's policies: of this one %s.)", strings.Join(ids, " and "))
 }
 
-// loadManaged makes the policies of a partition out of managed.json. It panics
-// if that makes no sense, which only a faulty build can bring about.
-func loadManaged(partition string) []*managedPolicy {
-	var files []struct {
-		Name, Path, Description, Version string
-		Created, Updated                 time.Time
-		Document                         json.RawMessage
+// managedFile is a policy in managed.json.gz.
+type managedFile struct {
+	Name, Path, Default string
+	Created, Updated    time.Time
+	Versions            []struct {
+		ID       string
+		Created  time.Time
+		Document json.RawMessage
 	}
-	if err := json.Unmarshal(managedJSON, &files); err != nil {
-		panic(fmt.Sprintf("managed.json: %v", err))
+}
+
+// loadManaged returns AWS's policies in a partition. It panics if managed.json.gz makes no
+// sense, which only a faulty build can bring about.
+func loadManaged(partition string) awsPolicies {
+	loadedPolicies.Lock()
+	defer loadedPolicies.Unlock()
+	if loaded, ok := loadedPolicies.byPartition[partition]; ok {
+		return loaded
 	}
-	var out []*managedPolicy
+	files, err := readManaged()
+	if err != nil {
+		panic(fmt.Sprintf("managed.json.gz: %v", err))
+	}
+	policies := awsPolicies{byARN: map[string]*managedPolicy{}}
 	for _, f := range files {
-		arn := "arn:" + partition + ":iam::aws:policy" + f.Path + f.Name
-		out = append(out, &managedPolicy{
-			name: f.Name, path: f.Path, arn: arn, id: "ANPA" + strings.TrimPrefix(userID(arn), "AIDA"),
-			description: f.Description,
-			created:     f.Created,
-			updated:     f.Updated,
-			versions: []policyVersion{{
-				id:        f.Version,
-				created:   f.Updated,
-				isDefault: true,
-				document:  strings.ReplaceAll(string(f.Document), "arn:aws:", "arn:"+partition+":"),
-			}},
-			aws:             true,
-			serviceRoleOnly: strings.HasPrefix(f.Path, "/aws-service-role/"),
-		})
+		p := f.in(partition)
+		policies.byName = append(policies.byName, p)
+		policies.byARN[p.arn] = p
 	}
-	slices.SortFunc(out, func(a, b *managedPolicy) int { return strings.Compare(a.name, b.name) })
-	return out
+	slices.SortFunc(policies.byName, func(a, b *managedPolicy) int { return strings.Compare(a.name, b.name) })
+	if loadedPolicies.byPartition == nil {
+		loadedPolicies.byPartition = map[string]awsPolicies{}
+	}
+	loadedPolicies.byPartition[partition] = policies
+	return policies
+}
+
+func readManaged() ([]managedFile, error) {
+	unzipped, err := gzip.NewReader(bytes.NewReader(managedJSON))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(unzipped)
+	if err != nil {
+		return nil, err
+	}
+	var files []managedFile
+	return files, json.Unmarshal(raw, &files)
+}
+
+// in returns the policy as a partition has it.
+func (f managedFile) in(partition string) *managedPolicy {
+	arn := "arn:" + partition + ":iam::aws:policy" + f.Path + f.Name
+	p := &managedPolicy{
+		name: f.Name, path: f.Path, arn: arn, id: "ANPA" + strings.TrimPrefix(userID(arn), "AIDA"),
+		created: f.Created, updated: f.Updated,
+		aws: true, serviceRoleOnly: strings.HasPrefix(f.Path, serviceLinkedPath),
+	}
+	for _, v := range f.Versions {
+		document := string(v.Document)
+		if partition != "aws" {
+			document = strings.ReplaceAll(document, "arn:aws:", "arn:"+partition+":")
+		}
+		p.versions = append(p.versions, policyVersion{id: v.ID, created: v.Created, isDefault: v.ID == f.Default, document: document})
+	}
+	return p
 }

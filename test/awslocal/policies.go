@@ -46,7 +46,7 @@ func createPolicy(c *call) (model.Struct, error) {
 	p.arn = c.srv.iamARN("policy", p.path, p.name)
 	c.st.policies[p.arn] = p
 
-	out := c.policyItem(p)
+	out := c.policyItem(p, c.uses(p.arn))
 	if len(p.tags) > 0 {
 		out["Tags"] = tagValues(p.tags)
 	}
@@ -58,7 +58,7 @@ func getPolicy(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := c.policyItem(p)
+	out := c.policyItem(p, c.uses(p.arn))
 	out["Tags"] = tagValues(byLength(p.tags))
 	if p.description != "" {
 		out["Description"] = p.description
@@ -69,13 +69,13 @@ func getPolicy(c *call) (model.Struct, error) {
 func listPolicies(c *call) (model.Struct, error) {
 	in := c.in
 	var policies []*managedPolicy
+	used := c.usedPolicies()
 	for _, p := range c.allPolicies() {
-		attached, bounds := c.uses(p.arn)
 		switch {
 		case in.Str("Scope") == "Local" && p.aws, in.Str("Scope") == "AWS" && !p.aws:
-		case in.Bool("OnlyAttached") && attached == 0:
-		case in.Str("PolicyUsageFilter") == "PermissionsPolicy" && attached == 0:
-		case in.Str("PolicyUsageFilter") == "PermissionsBoundary" && bounds == 0:
+		case in.Bool("OnlyAttached") && used[p.arn].attached == 0:
+		case in.Str("PolicyUsageFilter") == "PermissionsPolicy" && used[p.arn].attached == 0:
+		case in.Str("PolicyUsageFilter") == "PermissionsBoundary" && used[p.arn].bounds == 0:
 		case !strings.HasPrefix(p.path, in.Str("PathPrefix")):
 		default:
 			policies = append(policies, p)
@@ -88,7 +88,7 @@ func listPolicies(c *call) (model.Struct, error) {
 	}
 	items := []any{}
 	for _, p := range policies {
-		items = append(items, c.policyItem(p))
+		items = append(items, c.policyItem(p, used[p.arn]))
 	}
 	out["Policies"] = items
 	return out, nil
@@ -99,7 +99,7 @@ func deletePolicy(c *call) (model.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	if attached, bounds := c.uses(p.arn); attached > 0 || bounds > 0 {
+	if c.uses(p.arn) != (uses{}) {
 		return nil, model.Errorf("DeleteConflict", "Cannot delete a policy attached to entities.")
 	}
 	if len(p.versions) > 1 {
@@ -240,30 +240,39 @@ func (c *call) allPolicies() []*managedPolicy {
 	return append(own, c.srv.awsPolicies()...)
 }
 
-// uses counts the roles that have a policy attached, and as their boundary.
-func (c *call) uses(arn string) (attached, bounds int) {
+// uses are the numbers of roles that have a policy attached, and as their boundary.
+type uses struct{ attached, bounds int }
+
+func (c *call) uses(arn string) uses { return c.usedPolicies()[arn] }
+
+// usedPolicies returns the uses of all policies that roles have, by ARN.
+func (c *call) usedPolicies() map[string]uses {
+	used := map[string]uses{}
 	for _, r := range c.st.roles {
-		if slices.Contains(r.attached, arn) {
-			attached++
+		for _, arn := range r.attached {
+			u := used[arn]
+			u.attached++
+			used[arn] = u
 		}
-		if r.boundary == arn {
-			bounds++
+		if r.boundary != "" {
+			u := used[r.boundary]
+			u.bounds++
+			used[r.boundary] = u
 		}
 	}
-	return attached, bounds
+	return used
 }
 
 // policyItem is a policy as lists show it: without tags and description.
-func (c *call) policyItem(p *managedPolicy) model.Struct {
-	attached, bounds := c.uses(p.arn)
+func (c *call) policyItem(p *managedPolicy, u uses) model.Struct {
 	return model.Struct{
 		"PolicyName":                    p.name,
 		"PolicyId":                      p.id,
 		"Arn":                           p.arn,
 		"Path":                          p.path,
 		"DefaultVersionId":              p.defaultVersion().id,
-		"AttachmentCount":               int64(attached),
-		"PermissionsBoundaryUsageCount": int64(bounds),
+		"AttachmentCount":               int64(u.attached),
+		"PermissionsBoundaryUsageCount": int64(u.bounds),
 		"IsAttachable":                  true,
 		"CreateDate":                    p.created,
 		"UpdateDate":                    p.updated,

@@ -69,7 +69,7 @@ type Options struct {
 type Server struct {
 	options  Options
 	services map[string]*model.Service
-	managed  []*managedPolicy // AWS's own
+	managed  awsPolicies // AWS's own
 	keys     *keySets
 	random   *random
 	faults   *injector
