@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +27,8 @@ import (
 type announcer struct {
 	client client.Client
 	queue  atomic.Pointer[queue.Queue]
+	// looked is when Start last looked at an identity that waits still.
+	looked map[reconcile.Request]time.Time
 }
 
 const (
@@ -34,6 +38,9 @@ const (
 	// the number of identities that get a status each time.
 	announceInterval = 250 * time.Millisecond
 	announceMost     = 25
+	// lookAgainAfter is the time between two looks at one identity. Most that wait for
+	// long have a status.
+	lookAgainAfter = 10 * time.Second
 )
 
 type newQueue = func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -68,11 +75,12 @@ func (a *announcer) announceQueued(ctx context.Context) {
 	if q == nil {
 		return
 	}
-	requests, total := q.Waiting(announceAfter)
+	waiting, total := q.Waiting(announceAfter)
 	announced := 0
-	for _, request := range requests {
+	for _, request := range inTurns(a.toLookAt(waiting)) {
+		a.looked[request] = time.Now()
 		var obj v1alpha1.PodIdentity
-		if err := a.client.Get(ctx, request.NamespacedName, &obj); err != nil || !unannounced(&obj) {
+		if err := a.client.Get(ctx, request.NamespacedName, &obj, client.UnsafeDisableDeepCopy); err != nil || !unannounced(&obj) {
 			continue
 		}
 		a.announce(ctx, obj.DeepCopy(), &obj, fmt.Sprintf("waiting for a free worker of the operator; reconciliations in the queue: %d", total))
@@ -80,6 +88,35 @@ func (a *announcer) announceQueued(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// toLookAt returns those of the waiting identities that were not looked at a short time
+// ago, and forgets those that no longer wait.
+func (a *announcer) toLookAt(waiting []reconcile.Request) []reconcile.Request {
+	looked := make(map[reconcile.Request]time.Time, len(waiting))
+	var due []reconcile.Request
+	for _, request := range waiting {
+		if at, ok := a.looked[request]; ok && time.Since(at) < lookAgainAfter {
+			looked[request] = at
+			continue
+		}
+		due = append(due, request)
+	}
+	a.looked = looked
+	return due
+}
+
+// inTurns sorts requests so that namespaces take turns, and the flood of one delays no
+// other.
+func inTurns(requests []reconcile.Request) []reconcile.Request {
+	before := map[string]int{} // of the same namespace
+	turns := make(map[reconcile.Request]int, len(requests))
+	for _, request := range requests {
+		turns[request] = before[request.Namespace]
+		before[request.Namespace]++
+	}
+	slices.SortStableFunc(requests, func(a, b reconcile.Request) int { return cmp.Compare(turns[a], turns[b]) })
+	return requests
 }
 
 // announceWaits returns a context in which an AWS call that waits for the rate limiter

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,4 +64,64 @@ func TestAnnouncer_GivesQueuedIdentitiesAStatus(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Ten thousand new identities of one namespace delay the first status of those of another by
+// one look at the queue, and those that have their status cost nothing while they wait.
+func TestAnnouncer_AFloodOfOneNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const flood = 4 * announceMost
+		var all []client.Object
+		for n := range flood {
+			all = append(all, checkout(func(pi *v1alpha1.PodIdentity) { pi.Namespace, pi.Name = "hostile", fmt.Sprint("flood-", n) }))
+		}
+		other := checkout(func(pi *v1alpha1.PodIdentity) { pi.Namespace, pi.Name = "team", "new" })
+		u := newUnit(t, append(all, other)...)
+		counted := &countingReads{Client: u.announcer.client}
+		u.announcer.client = counted
+		q, ok := u.announcer.observe(queue.New(1))("flood", queue.RetryLimiter()).(*queue.Queue)
+		if !ok {
+			t.Fatal("no Queue")
+		}
+		defer q.ShutDown()
+		for _, pi := range all {
+			queue.Add(q, ratelimit.Create, requestFor(pi))
+		}
+		queue.Add(q, ratelimit.Create, requestFor(other))
+		time.Sleep(announceAfter) //nolint:forbidigo // the clock of the bubble, which takes no time
+		u.announcer.announceQueued(t.Context())
+		var got v1alpha1.PodIdentity
+		if err := u.client.Get(t.Context(), client.ObjectKeyFromObject(other), &got); err != nil {
+			t.Fatal(err)
+		}
+		if unannounced(&got) {
+			t.Error("the identity of the other namespace has no status after one look")
+		}
+		for range 5 {
+			u.announcer.announceQueued(t.Context())
+		}
+		counted.reads = 0
+		for range 20 {
+			u.announcer.announceQueued(t.Context())
+		}
+		if counted.reads > 0 {
+			t.Errorf("%d reads of identities that have their status", counted.reads)
+		}
+		time.Sleep(lookAgainAfter) //nolint:forbidigo // the clock of the bubble, which takes no time
+		u.announcer.announceQueued(t.Context())
+		if counted.reads != flood+1 {
+			t.Errorf("%d reads after %s, want one of each of %d", counted.reads, lookAgainAfter, flood+1)
+		}
+	})
+}
+
+// countingReads counts the objects that are read.
+type countingReads struct {
+	client.Client
+	reads int
+}
+
+func (c *countingReads) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
+	c.reads++
+	return c.Client.Get(ctx, key, into, opts...)
 }

@@ -33,8 +33,9 @@ const (
 	// maxPending is the number of messages that are handled together. A full
 	// receive is followed by another, so that a flood shows as one.
 	maxPending = 200
-	// maxSuspects is the number of roles up to which each is read alone. For
-	// more, a drift check reads all roles together, in a few calls.
+	// maxSuspects is the number of reads of one role that events cause within
+	// minCheckPause. For more, a drift check reads all roles together, in a few
+	// calls.
 	maxSuspects = 10
 	// minCheckPause is the time between two drift checks that events cause.
 	minCheckPause = 10 * time.Second
@@ -68,6 +69,7 @@ type eventListener struct {
 
 	mu       sync.Mutex
 	lastRead map[types.UID]time.Time // of the roles that are to be read, or were within minRolePause
+	reads    []time.Time             // within minCheckPause
 	failing  bool
 }
 
@@ -172,18 +174,19 @@ func (l *eventListener) suspectRoles(ctx context.Context, records []driftevent.R
 	var found []*v1alpha1.PodIdentity
 	known := map[types.UID]bool{}
 	for _, record := range records {
-		obj := owners[strings.ToLower(record.Role)]
-		if obj == nil || l.alreadyRead(obj, record) {
-			continue
-		}
-		l.roleCache.suspect(obj.UID, l.clock.Now(), record)
-		logf.FromContext(ctx).Info("IAM role was changed out of band", "role", record.Role, "action", record.Action, "principal", record.Caller.Principal, "time", record.Time)
-		if !known[obj.UID] {
-			known[obj.UID] = true
-			found = append(found, obj)
+		for _, obj := range owners[strings.ToLower(record.Role)] {
+			if l.alreadyRead(obj, record) {
+				continue
+			}
+			l.roleCache.suspect(obj.UID, l.clock.Now(), record)
+			logf.FromContext(ctx).Info("IAM role was changed out of band", "role", record.Role, "action", record.Action, "principal", record.Caller.Principal, "time", record.Time)
+			if !known[obj.UID] {
+				known[obj.UID] = true
+				found = append(found, obj)
+			}
 		}
 	}
-	if len(found) > maxSuspects {
+	if l.recentReads()+len(found) > maxSuspects {
 		l.requestCheck(ctx)
 		return ctx.Err()
 	}
@@ -216,17 +219,19 @@ func (l *eventListener) requestCheck(ctx context.Context) {
 	}()
 }
 
-// owners returns the PodIdentities that have a role, by its name in lower case. A role under the
-// operator's path without one is no concern of an identity.
-func (l *eventListener) owners(ctx context.Context) (map[string]*v1alpha1.PodIdentity, error) {
+// owners returns the PodIdentities that have a role, by its name in lower case: several, if the
+// status of one names the role of another. A role under the operator's path without one is no
+// concern of an identity.
+func (l *eventListener) owners(ctx context.Context) (map[string][]*v1alpha1.PodIdentity, error) {
 	var list v1alpha1.PodIdentityList
 	if err := l.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
-	owners := make(map[string]*v1alpha1.PodIdentity, len(list.Items))
+	owners := make(map[string][]*v1alpha1.PodIdentity, len(list.Items))
 	for i := range list.Items {
 		if obj := &list.Items[i]; obj.Status.Role != nil {
-			owners[strings.ToLower(obj.Status.Role.Name)] = obj
+			name := strings.ToLower(obj.Status.Role.Name)
+			owners[name] = append(owners[name], obj)
 		}
 	}
 	return owners, nil
@@ -257,6 +262,7 @@ func (l *eventListener) enqueue(ctx context.Context, obj *v1alpha1.PodIdentity) 
 	}
 	wait := max(0, next.Sub(now))
 	l.lastRead[obj.UID] = now.Add(wait)
+	l.reads = append(l.reads, now.Add(wait))
 	l.mu.Unlock()
 	if wait == 0 {
 		l.send(ctx, obj)
@@ -269,6 +275,15 @@ func (l *eventListener) enqueue(ctx context.Context, obj *v1alpha1.PodIdentity) 
 			l.send(ctx, obj)
 		}
 	}()
+}
+
+// recentReads returns the number of reads of one role that events caused within minCheckPause.
+func (l *eventListener) recentReads() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock.Now()
+	l.reads = slices.DeleteFunc(l.reads, func(at time.Time) bool { return now.Sub(at) >= minCheckPause })
+	return len(l.reads)
 }
 
 func (l *eventListener) send(ctx context.Context, obj *v1alpha1.PodIdentity) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,8 @@ func (q *memoryQueue) Own(key string) bool { return key == "ASIAOWN" }
 type identities struct {
 	client.Reader
 	count   int
-	failure error // of the next list
+	failure error  // of the next list
+	forged  string // the name of a role in the status of one more identity
 }
 
 func (i *identities) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
@@ -86,6 +88,11 @@ func (i *identities) List(_ context.Context, into client.ObjectList, _ ...client
 		for n := range i.count {
 			pi := v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprint(n), UID: types.UID(fmt.Sprint(n))}}
 			pi.Status.Role = &v1alpha1.RoleStatus{Name: fmt.Sprintf("Role%d", n)}
+			list.Items = append(list.Items, pi)
+		}
+		if i.forged != "" {
+			pi := v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "hostile", Name: "forged", UID: "forged"}}
+			pi.Status.Role = &v1alpha1.RoleStatus{Name: i.forged}
 			list.Items = append(list.Items, pi)
 		}
 	}
@@ -225,6 +232,60 @@ func TestEventListener_LongFlood(t *testing.T) {
 		close(stop)
 		if count < 5 || count > 7 || len(suspects) > 0 {
 			t.Errorf("%d drift checks and %d reads in a minute, want about 6 and none", count, len(suspects))
+		}
+	})
+}
+
+// Changes that come one by one cost no more than those that come together: after a few reads of one
+// role, a drift check every 10 seconds reads all of them.
+func TestEventListener_SlowFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const roles = 240
+		l, queue, suspects, checks := listening(t, roles)
+		go func() {
+			for n := range roles {
+				queue.send(changedBy(fmt.Sprintf("role%d", n), "ASIAANN"))
+				time.Sleep(time.Minute / roles) //nolint:forbidigo // in synctest, time does not pass otherwise
+			}
+		}()
+		count, stop := 0, make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-checks:
+					count++
+				case <-stop:
+					return
+				}
+			}
+		}()
+		listen(t, l, 80*time.Second)
+		close(stop)
+		if most := 7 * maxSuspects; len(suspects) > most || count < 4 || count > 7 {
+			t.Errorf("%d reads of one role and %d drift checks for %d changes in a minute, want %d at most and about 6", len(suspects), count, roles, most)
+		}
+		for n := range roles {
+			if l.roleCache.has(types.UID(fmt.Sprint(n))) {
+				t.Fatalf("role%d is no suspect", n)
+			}
+		}
+	})
+}
+
+// A status that names the role of another identity does not hide a change of it.
+func TestEventListener_ForgedStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, queue, suspects, _ := listening(t, 20)
+		l.client = &identities{count: 20, forged: "ROLE3"}
+		queue.send(changedBy("role3", "ASIAANN"))
+		listen(t, l, time.Second)
+		close(suspects)
+		var read []string
+		for e := range suspects {
+			read = append(read, e.Object.GetName())
+		}
+		if !slices.Contains(read, "3") || l.roleCache.has("3") {
+			t.Errorf("the identities %v are read, want 3 among them", read)
 		}
 	})
 }
