@@ -64,6 +64,7 @@ type env struct {
 	dir      string
 	granted  installation.Granted
 	uid      string // of the object
+	events   bool   // the operator gets events through a queue
 	operator *operator
 }
 
@@ -76,15 +77,18 @@ type operator struct {
 }
 
 // newEnv returns an environment in which an operator runs.
-func (c *cluster) newEnv(t *testing.T) *env {
+func (c *cluster) newEnv(t *testing.T, events bool) *env {
 	t.Helper()
 	e := &env{
 		Env:     c.NewEnv(t, testenv.Options{Namespace: fmt.Sprintf("crash-%d", c.envs.Add(1))}),
-		cluster: c, dir: t.TempDir(),
+		cluster: c, dir: t.TempDir(), events: events,
 	}
 	e.Must(c.CreateNamespace(t.Context(), e.Namespace, nil))
 	e.granted = e.Grant(e.Installation(clusterName))
 	e.createUnrelated()
+	if events {
+		e.openQueue()
+	}
 	e.start(nil)
 	t.Cleanup(e.stop)
 	return e
@@ -111,11 +115,11 @@ func (e *env) start(at *crash) {
 	o.Process = e.StartBinary(testenv.Binary{
 		Name: "operator-" + e.Namespace,
 		Path: e.cluster.binary,
-		Args: []string{
+		Args: append([]string{
 			"--cluster-name=" + clusterName, "--permissions-boundary=" + e.granted.Boundary,
 			"--leader-elect=false", "--iam-propagation-delay=0s", "--aws-reads-per-second=0", "--aws-writes-per-second=0",
 			"--log-format=text",
-		},
+		}, e.queueArgs()...),
 		Role: e.granted.Role, TokenFile: e.cluster.token, Kubeconfig: kubeconfig, Endpoint: o.servers[1].URL,
 		Env:           map[string]string{"GOGC": "off"},
 		WithoutProbes: true,

@@ -148,6 +148,9 @@ func toAWS(r *http.Request) (string, error) {
 		return "", err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if _, action, ofQueue := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ofQueue {
+		return action, nil
+	}
 	return form.Get("Action"), nil
 }
 
