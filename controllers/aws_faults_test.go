@@ -100,7 +100,7 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 					status++
 				}
 			}
-			if status != 1 {
+			if waited := time.Since(began) > 500*time.Millisecond; status != 1 && !(waited && status == 2) { // the first says that it waits
 				t.Errorf("The status was written %d times, want once, at the end", status)
 			}
 		})

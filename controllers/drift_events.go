@@ -119,7 +119,7 @@ func (l *eventListener) handleNext(ctx context.Context) error {
 	}
 	records := l.changes(cluster, messages)
 	if len(records) > 0 {
-		if err := l.suspectRoles(ctx, records); err != nil {
+		if err := l.suspectRoles(ctx, cluster, records); err != nil {
 			return err
 		}
 	}
@@ -165,8 +165,8 @@ func (l *eventListener) changes(cluster plan.Cluster, messages []driftevent.Mess
 
 // suspectRoles makes the roles of records suspects, and has them read: each alone, or all by
 // a drift check if there are many.
-func (l *eventListener) suspectRoles(ctx context.Context, records []driftevent.Record) error {
-	owners, err := l.owners(ctx)
+func (l *eventListener) suspectRoles(ctx context.Context, cluster plan.Cluster, records []driftevent.Record) error {
+	owners, err := l.owners(ctx, cluster)
 	if err != nil {
 		l.seen.remove(records) // the messages come again
 		return err
@@ -219,20 +219,23 @@ func (l *eventListener) requestCheck(ctx context.Context) {
 	}()
 }
 
-// owners returns the PodIdentities that have a role, by its name in lower case: several, if the
-// status of one names the role of another. A role under the operator's path without one is no
-// concern of an identity.
-func (l *eventListener) owners(ctx context.Context) (map[string][]*v1alpha1.PodIdentity, error) {
+// owners returns the PodIdentities by the name of their role in lower case: several, if the status
+// of one names the role of another. The cache may not have the status of a new role yet. A role
+// under the operator's path without an owner is no concern of an identity.
+func (l *eventListener) owners(ctx context.Context, cluster plan.Cluster) (map[string][]*v1alpha1.PodIdentity, error) {
 	var list v1alpha1.PodIdentityList
 	if err := l.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	owners := make(map[string][]*v1alpha1.PodIdentity, len(list.Items))
 	for i := range list.Items {
-		if obj := &list.Items[i]; obj.Status.Role != nil {
-			name := strings.ToLower(obj.Status.Role.Name)
-			owners[name] = append(owners[name], obj)
+		obj := &list.Items[i]
+		name := plan.NameOf(obj, cluster.Name)
+		if obj.Status.Role != nil {
+			name = obj.Status.Role.Name
 		}
+		name = strings.ToLower(name)
+		owners[name] = append(owners[name], obj)
 	}
 	return owners, nil
 }

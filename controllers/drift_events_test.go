@@ -77,6 +77,7 @@ type identities struct {
 	count   int
 	failure error  // of the next list
 	forged  string // the name of a role in the status of one more identity
+	created bool   // there is one more identity, which has no status yet
 }
 
 func (i *identities) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
@@ -90,6 +91,9 @@ func (i *identities) List(_ context.Context, into client.ObjectList, _ ...client
 			pi.Status.Role = &v1alpha1.RoleStatus{Name: fmt.Sprintf("Role%d", n)}
 			list.Items = append(list.Items, pi)
 		}
+		if i.created {
+			list.Items = append(list.Items, newIdentity)
+		}
 		if i.forged != "" {
 			pi := v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "hostile", Name: "forged", UID: "forged"}}
 			pi.Status.Role = &v1alpha1.RoleStatus{Name: i.forged}
@@ -98,6 +102,9 @@ func (i *identities) List(_ context.Context, into client.ObjectList, _ ...client
 	}
 	return nil
 }
+
+// newIdentity is the identity without a status.
+var newIdentity = v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "new", UID: "new"}}
 
 var eventNumber int
 
@@ -113,7 +120,7 @@ func changedBy(role, key string) string {
 func listening(t *testing.T, count int) (*eventListener, *memoryQueue, chan event.GenericEvent, chan struct{}) {
 	t.Helper()
 	shared := &clusterInfo{clock: clock.RealClock{}}
-	shared.facts.value = plan.Cluster{AccountID: "123456789012", RolePath: "/test/"}
+	shared.facts.value = plan.Cluster{Name: "test", AccountID: "123456789012", RolePath: "/test/"}
 	shared.facts.at = time.Now()
 	queue, suspects, checks := &memoryQueue{}, make(chan event.GenericEvent, 1000), make(chan struct{}, 1)
 	l := &eventListener{
@@ -286,6 +293,22 @@ func TestEventListener_ForgedStatus(t *testing.T) {
 		}
 		if !slices.Contains(read, "3") || l.roleCache.has("3") {
 			t.Errorf("the identities %v are read, want 3 among them", read)
+		}
+	})
+}
+
+// The change of a role is not missed because its identity has no status yet in the cache.
+func TestEventListener_NewRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, queue, suspects, _ := listening(t, 20)
+		l.client = &identities{count: 20, created: true}
+		queue.send(changedBy(plan.RoleName("test", newIdentity.Namespace, newIdentity.Name), "ASIAANN"))
+		listen(t, l, time.Second)
+		if len(suspects) != 1 {
+			t.Fatalf("%d reads, want one", len(suspects))
+		}
+		if e := <-suspects; e.Object.GetName() != newIdentity.Name {
+			t.Errorf("%s is read", e.Object.GetName())
 		}
 	})
 }
