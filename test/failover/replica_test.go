@@ -47,7 +47,10 @@ func (e *env) startReplica(name string, args ...string) *replica {
 	e.Helper()
 	r := &replica{name: name, counts: map[string]int{}}
 	endpoint := httptest.NewServer(r.counting(e.AWS))
-	e.Cleanup(endpoint.Close)
+	e.Cleanup(func() {
+		endpoint.CloseClientConnections() // of a process that was killed
+		endpoint.Close()
+	})
 	r.Process = e.StartBinary(testenv.Binary{
 		Name: name, Path: e.binary, Kubeconfig: e.KubeconfigPath, Endpoint: endpoint.URL,
 		Args: append([]string{
