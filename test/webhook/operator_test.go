@@ -27,7 +27,7 @@ type kubelet struct {
 	ended chan error
 }
 
-// tokenLife is short, so that a story sees many tokens; the API server gives none of
+// tokenLife is short, so that a test sees many tokens; the API server gives none of
 // less than 10 minutes.
 const tokenLife = 10 * time.Second
 
@@ -85,39 +85,39 @@ func (k *kubelet) renew() error {
 
 // The operator outlives its tokens and its sessions. If no new token comes in time, it
 // reports that, and continues without a restart when one comes.
-func (w *world) operatorsTokenExpires() {
-	w.Helper()
-	history := w.watch("checkout")
-	began := w.account.Calls()["AssumeRoleWithWebIdentity"]
-	w.eventually("the operator to have used several tokens", func() bool {
-		return time.Duration(w.account.Calls()["AssumeRoleWithWebIdentity"]-began)*renewal > 2*tokenLife
+func (e *env) operatorsTokenExpires() {
+	e.Helper()
+	history := e.watch("checkout")
+	began := e.AWS.Calls()["AssumeRoleWithWebIdentity"]
+	e.Eventually("the operator to have used several tokens", func() bool {
+		return time.Duration(e.AWS.Calls()["AssumeRoleWithWebIdentity"]-began)*renewal > 2*tokenLife
 	})
-	pi := w.get("checkout")
+	pi := e.Get("checkout")
 	pi.Spec.Role.Description = "later"
-	w.must(w.user.Update(w.Context(), pi))
-	w.await("checkout", metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	e.Must(e.Client.Update(e.Context(), pi))
+	e.await("checkout", metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 
-	w.must(w.kubelet.stop())
-	pi = w.await("checkout", metav1.ConditionFalse, v1alpha1.ReasonCredentialsUnavailable)
+	e.Must(e.kubelet.stop())
+	pi = e.await("checkout", metav1.ConditionFalse, v1alpha1.ReasonCredentialsUnavailable)
 	const want = "AWS STS denied the operator's credentials request: the projected token has expired"
 	if got := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(got, want) {
-		w.Errorf("The condition does not say what is wrong: %q", got)
+		e.Errorf("The condition does not say what is wrong: %q", got)
 	}
 
-	w.must(w.kubelet.start())
-	w.await("checkout", metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	e.Must(e.kubelet.start())
+	e.await("checkout", metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	told := []string{"True Succeeded", "False CredentialsUnavailable", "True Succeeded"}
-	w.eventually("the watch to have come to the end", func() bool { return len(history()) >= len(told) })
+	e.Eventually("the watch to have come to the end", func() bool { return len(history()) >= len(told) })
 	if diff := cmp.Diff(told, history()); diff != "" {
-		w.Errorf("what Ready was: -want, +got:\n%s", diff)
+		e.Errorf("what Ready was: -want, +got:\n%s", diff)
 	}
 }
 
 // watch returns what tells how an object's condition Ready has changed since.
-func (w *world) watch(name string) (history func() []string) {
-	w.Helper()
-	events, err := w.user.Watch(w.Context(), &v1alpha1.PodIdentityList{}, client.InNamespace("default"))
-	w.must(err)
+func (e *env) watch(name string) (history func() []string) {
+	e.Helper()
+	events, err := e.Client.Watch(e.Context(), &v1alpha1.PodIdentityList{}, client.InNamespace("default"))
+	e.Must(err)
 	var mu sync.Mutex
 	var seen []string
 	done := make(chan struct{})
@@ -136,7 +136,7 @@ func (w *world) watch(name string) (history func() []string) {
 			mu.Unlock()
 		}
 	}()
-	w.Cleanup(func() { events.Stop(); <-done })
+	e.Cleanup(func() { events.Stop(); <-done })
 	return func() []string {
 		mu.Lock()
 		defer mu.Unlock()

@@ -24,59 +24,59 @@ const lifetime = 1800
 
 // A pod is who the operator says with a token that lives. One that has expired gets
 // it nothing; as soon as there is a fresh one the same process goes on.
-func (w *world) tokenExpires(pod *corev1.Pod, pi *v1alpha1.PodIdentity) {
-	w.Helper()
-	env := w.environment(pod)
-	projection := w.projection(pod, env["AWS_WEB_IDENTITY_TOKEN_FILE"])
-	path := filepath.Join(w.TempDir(), "token")
+func (e *env) tokenExpires(pod *corev1.Pod, pi *v1alpha1.PodIdentity) {
+	e.Helper()
+	env := e.environment(pod)
+	projection := e.projection(pod, env["AWS_WEB_IDENTITY_TOKEN_FILE"])
+	path := filepath.Join(e.TempDir(), "token")
 	for name, value := range env {
-		w.Setenv(name, value)
+		e.Setenv(name, value)
 	}
-	w.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path)
-	w.Setenv("AWS_ENDPOINT_URL", w.aws)
-	w.Setenv("AWS_ENDPOINT_URL_STS", w.aws)
+	e.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path)
+	e.Setenv("AWS_ENDPOINT_URL", e.AWS.URL)
+	e.Setenv("AWS_ENDPOINT_URL_STS", e.AWS.URL)
 	for _, other := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
-		w.Setenv(other, "") // of the user who runs the test
+		e.Setenv(other, "") // of the user who runs the test
 	}
-	w.Setenv("AWS_CONFIG_FILE", os.DevNull)
-	w.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	cfg, err := config.LoadDefaultConfig(w.Context())
-	w.must(err)
+	e.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	e.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	cfg, err := config.LoadDefaultConfig(e.Context())
+	e.Must(err)
 	aws := sts.NewFromConfig(cfg)
 
-	fresh := w.token(pod, projection)
-	w.must(os.WriteFile(path, []byte(w.expired(fresh)), 0o600))
-	_, err = aws.GetCallerIdentity(w.Context(), &sts.GetCallerIdentityInput{})
+	fresh := e.token(pod, projection)
+	e.Must(os.WriteFile(path, []byte(e.expired(fresh)), 0o600))
+	_, err = aws.GetCallerIdentity(e.Context(), &sts.GetCallerIdentityInput{})
 	if refused, ok := errors.AsType[smithy.APIError](err); !ok || refused.ErrorCode() != "ExpiredTokenException" {
-		w.Errorf("With an expired token: %v, want ExpiredTokenException", err)
+		e.Errorf("With an expired token: %v, want ExpiredTokenException", err)
 	}
 
-	w.must(os.WriteFile(path, []byte(fresh), 0o600))
-	identity, err := aws.GetCallerIdentity(w.Context(), &sts.GetCallerIdentityInput{})
-	w.must(err)
+	e.Must(os.WriteFile(path, []byte(fresh), 0o600))
+	identity, err := aws.GetCallerIdentity(e.Context(), &sts.GetCallerIdentityInput{})
+	e.Must(err)
 	if want := ":assumed-role/" + pi.Status.Role.Name + "/"; !strings.Contains(*identity.Arn, want) {
-		w.Errorf("AWS takes the pod for %s, not for a session of %s", *identity.Arn, pi.Status.Role.ARN)
+		e.Errorf("AWS takes the pod for %s, not for a session of %s", *identity.Arn, pi.Status.Role.ARN)
 	}
 }
 
 // environment returns what the webhook set in a pod.
-func (w *world) environment(pod *corev1.Pod) map[string]string {
-	w.Helper()
+func (e *env) environment(pod *corev1.Pod) map[string]string {
+	e.Helper()
 	env := map[string]string{}
-	for _, e := range pod.Spec.Containers[0].Env {
-		env[e.Name] = e.Value
+	for _, variable := range pod.Spec.Containers[0].Env {
+		env[variable.Name] = variable.Value
 	}
 	for _, name := range []string{"AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ROLE_ARN", "AWS_STS_REGIONAL_ENDPOINTS", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 		if env[name] == "" {
-			w.Errorf("The webhook does not set %s: %v", name, env)
+			e.Errorf("The webhook does not set %s: %v", name, env)
 		}
 	}
 	return env
 }
 
 // projection returns the token that the pod has projected into it at that path.
-func (w *world) projection(pod *corev1.Pod, path string) *corev1.ServiceAccountTokenProjection {
-	w.Helper()
+func (e *env) projection(pod *corev1.Pod, path string) *corev1.ServiceAccountTokenProjection {
+	e.Helper()
 	for _, mount := range pod.Spec.Containers[0].VolumeMounts {
 		relative, err := filepath.Rel(mount.MountPath, path)
 		if err != nil || strings.HasPrefix(relative, "..") {
@@ -93,35 +93,35 @@ func (w *world) projection(pod *corev1.Pod, path string) *corev1.ServiceAccountT
 			}
 		}
 	}
-	w.Fatalf("no volume of the pod projects %s", path)
+	e.Fatalf("no volume of the pod projects %s", path)
 	return nil
 }
 
 // token requests a token as the kubelet does: bound to the pod.
-func (w *world) token(pod *corev1.Pod, projection *corev1.ServiceAccountTokenProjection) string {
-	w.Helper()
+func (e *env) token(pod *corev1.Pod, projection *corev1.ServiceAccountTokenProjection) string {
+	e.Helper()
 	if projection.Audience != "sts.amazonaws.com" || *projection.ExpirationSeconds != lifetime {
-		w.Errorf("The token is for %s and %d s, not for sts.amazonaws.com and %d s.", projection.Audience, *projection.ExpirationSeconds, lifetime)
+		e.Errorf("The token is for %s and %d s, not for sts.amazonaws.com and %d s.", projection.Audience, *projection.ExpirationSeconds, lifetime)
 	}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		Audiences: []string{projection.Audience}, ExpirationSeconds: projection.ExpirationSeconds,
 		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID},
 	}}
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName}}
-	w.must(w.user.SubResource("token").Create(w.Context(), sa, request))
+	e.Must(e.Client.SubResource("token").Create(e.Context(), sa, request))
 	return request.Status.Token
 }
 
 // expired returns the token that the pod had before this one.
-func (w *world) expired(token string) string {
-	w.Helper()
+func (e *env) expired(token string) string {
+	e.Helper()
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
-	w.must(err)
+	e.Must(err)
 	claims := map[string]any{}
-	w.must(parsed.UnsafeClaimsWithoutVerification(&claims))
+	e.Must(parsed.UnsafeClaimsWithoutVerification(&claims))
 	now := time.Now()
 	claims["exp"], claims["iat"], claims["nbf"] = now.Unix()-1, now.Unix()-lifetime-1, now.Unix()-lifetime-1
-	signed, err := w.cluster.SignToken(claims)
-	w.must(err)
+	signed, err := e.SignToken(claims)
+	e.Must(err)
 	return signed
 }
