@@ -15,6 +15,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // audited is the JSON of audit, as far as the tests compare it.
@@ -36,18 +37,18 @@ func (e *env) used() (roleName string) {
 		`{effect: Allow, actions: ["s3:GetObject", "s3:DeleteObject", "s3:ListBucket"], resources: ["arn:aws:s3:::orders", "arn:aws:s3:::orders/*"]},` +
 		`{effect: Allow, actions: ["sqs:SendMessage"], resources: ["arn:aws:sqs:eu-west-1:123456789012:orders"]}]}]}}`
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "audit", Name: "checkout"}}
-	e.must(yaml.UnmarshalStrict([]byte(spec), &pi.Spec))
+	e.Must(yaml.UnmarshalStrict([]byte(spec), &pi.Spec))
 	e.namespace("audit", nil)
-	e.must(e.user.Create(e.Context(), pi))
+	e.Must(e.Client.Create(e.Context(), pi))
 	if r := e.kubectl(nil, "reconcile", "-n", "audit", "checkout", "--wait"); r.code != 0 {
 		e.Fatalf("reconcile --wait ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	if r := e.kubectl(nil, "verify", "-n", "audit", "checkout"); r.code != 0 {
 		e.Fatalf("verify ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	e.must(e.user.Get(e.Context(), objectKey("audit", "checkout"), pi))
+	e.Must(e.Client.Get(e.Context(), objectKey("audit", "checkout"), pi))
 	now := time.Now()
-	e.must(e.account.Record(
+	e.Must(e.AWS.Record(
 		awslocal.Access{Role: pi.Status.Role.Name, Action: "s3:GetObject", At: now, Untracked: true},
 		awslocal.Access{Role: pi.Status.Role.Name, Action: "s3:ListBucket"},
 	))
@@ -61,7 +62,7 @@ func (e *env) audit() {
 	var all audited
 	r := e.kubectl(nil, "audit", "-n", "audit", "-o", "json")
 	e.decode(r, &all)
-	if r.code != 0 || len(all.Identities) != 1 || all.AccountID != accountID {
+	if r.code != 0 || len(all.Identities) != 1 || all.AccountID != testenv.AccountID {
 		e.Fatalf("exit code %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	id := all.Identities[0]
@@ -77,7 +78,7 @@ func (e *env) audit() {
 	e.answers("", "--action", "s3:DeleteBucket")
 	e.answers("yes", "--resource", "arn:aws:s3:::orders/1")
 	whole := e.kubectl(nil, "audit")
-	for _, words := range []string{"audit/checkout", "verify/checkout", "identities in AWS account " + accountID, "unmanaged"} {
+	for _, words := range []string{"audit/checkout", "verify/checkout", "identities in AWS account " + testenv.AccountID, "unmanaged"} {
 		if whole.code != 1 || !strings.Contains(whole.stdout, words) {
 			e.Errorf("exit code %d, and %q is missing:\n%s%s", whole.code, words, whole.stdout, whole.stderr)
 		}
@@ -148,7 +149,7 @@ func (e *env) auditOfMany() {
 	e.Helper()
 	const many, maxCalls = 1000, 10
 	e.namespace("many", nil)
-	trust := trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "x"})
+	trust := trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "x"})
 	numbers := make(chan int)
 	var workers sync.WaitGroup
 	for range 16 {
@@ -166,7 +167,7 @@ func (e *env) auditOfMany() {
 	if e.Failed() {
 		return
 	}
-	before, began := e.account.Calls(), time.Now()
+	before, began := e.AWS.Calls(), time.Now()
 	r := e.kubectl(nil, "audit", "-n", "many", "-o", "json")
 	e.Logf("an audit of %d identities took %s", many, time.Since(began).Round(time.Millisecond))
 	var got audited
@@ -178,7 +179,7 @@ func (e *env) auditOfMany() {
 		}
 	}
 	calls := 0
-	for action, n := range e.account.Calls() {
+	for action, n := range e.AWS.Calls() {
 		if action == "GetAccountAuthorizationDetails" || action == "GetCallerIdentity" {
 			calls += n - before[action] // the operator may make others meanwhile
 		}
@@ -191,18 +192,18 @@ func (e *env) auditOfMany() {
 // createOneOfMany creates a suspended identity, so that the operator leaves it alone,
 // with a role.
 func (e *env) createOneOfMany(name, trust string) {
-	role, err := e.iam.CreateRole(e.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
+	role, err := e.AWS.IAM.CreateRole(e.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
 	if err == nil {
-		_, err = e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: aws.String(
+		_, err = e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: aws.String(
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::` + name + `/*"}]}`)})
 	}
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "many", Name: name}, Spec: v1alpha1.PodIdentitySpec{Suspend: true}}
 	if err == nil {
-		err = e.user.Create(e.Context(), pi)
+		err = e.Client.Create(e.Context(), pi)
 	}
 	if err == nil {
 		patch := fmt.Sprintf(`{"status":{"role":{"name":%q,"arn":%q}}}`, name, *role.Role.Arn)
-		err = e.user.Status().Patch(e.Context(), pi, mergePatch(patch))
+		err = e.Client.Status().Patch(e.Context(), pi, mergePatch(patch))
 	}
 	if err != nil {
 		e.Error(err)

@@ -24,7 +24,7 @@ import (
 func (e *env) doctor() {
 	e.Helper()
 	e.deployOperator()
-	trusted := map[string]string{"SSL_CERT_FILE": e.cluster.CAFile} // the issuer's authority, which is public elsewhere
+	trusted := map[string]string{"SSL_CERT_FILE": e.CAFile} // the issuer's authority, which is public elsewhere
 	noNodes := map[string]string{"operator": "broken"}
 	e.expect(trusted, 1, noNodes)
 
@@ -33,7 +33,7 @@ func (e *env) doctor() {
 	})
 	e.Run("Findings", func(t *testing.T) {
 		e := e.with(t)
-		e.must(e.user.Create(e.Context(), &v1alpha1.PodIdentityGuardrail{
+		e.Must(e.Client.Create(e.Context(), &v1alpha1.PodIdentityGuardrail{
 			ObjectMeta: metav1.ObjectMeta{Name: "idle"},
 			Spec: v1alpha1.PodIdentityGuardrailSpec{NamespaceSelector: v1alpha1.NamespaceSelector{
 				MatchLabels: map[string]v1alpha1.LabelValue{"podidentity.test/none": "x"},
@@ -46,11 +46,11 @@ func (e *env) doctor() {
 	e.Run("OldPolicy", func(t *testing.T) {
 		e := e.with(t)
 		own := "podidentity-operator-" + clusterName
-		_, err := e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{
+		_, err := e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{
 			RoleName: &own, PolicyName: aws.String("frozen"),
 			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:UpdateRole","Resource":"*"}]}`),
 		})
-		e.must(err)
+		e.Must(err)
 		r := e.kubectl(trusted, "doctor")
 		if r.code != 1 || !strings.Contains(r.stdout, "the operator's role "+own+" lacks iam:UpdateRole\n") {
 			e.Errorf("exit code %d, and the missing permission is not named:\n%s%s", r.code, r.stdout, r.stderr)
@@ -95,7 +95,7 @@ func (e *env) expect(vars map[string]string, code int, want map[string]string) {
 func (e *env) deployOperator() {
 	e.Helper()
 	two, labels := int32(2), map[string]string{"app.kubernetes.io/name": "podidentity-operator"}
-	e.must(e.user.Create(e.Context(), &appsv1.Deployment{
+	e.Must(e.Client.Create(e.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "podidentity-controller-manager", Labels: labels},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &two,
@@ -114,10 +114,10 @@ func (e *env) deployOperator() {
 		},
 	}))
 	sa := &corev1.ServiceAccount{}
-	e.must(e.user.Get(e.Context(), installation.Account(), sa))
+	e.Must(e.Client.Get(e.Context(), installation.Account(), sa))
 	metav1.SetMetaDataAnnotation(&sa.ObjectMeta, roleARN, e.granted.Role)
-	e.must(e.user.Update(e.Context(), sa))
-	e.eventually("the webhook to know the operator's role", func() bool {
+	e.Must(e.Client.Update(e.Context(), sa))
+	e.Eventually("the webhook to know the operator's role", func() bool {
 		return strings.Contains(e.kubectl(nil, "why", "-n", installation.Namespace, "sa/"+installation.ServiceAccount).stdout, "The pod can assume")
 	})
 }
@@ -126,7 +126,7 @@ func (e *env) deployOperator() {
 func (e *env) clusterID() string {
 	e.Helper()
 	system := &corev1.Namespace{}
-	e.must(e.user.Get(e.Context(), client.ObjectKey{Name: metav1.NamespaceSystem}, system))
+	e.Must(e.Client.Get(e.Context(), client.ObjectKey{Name: metav1.NamespaceSystem}, system))
 	return string(system.UID)
 }
 
@@ -138,11 +138,11 @@ func (e *env) createTaggedRole(name string, owner plan.Owner, more map[string]st
 	maps.Copy(tags, more)
 	input := &iam.CreateRoleInput{
 		RoleName: &name, Path: aws.String("/podidentity/" + clusterName + "/"),
-		AssumeRolePolicyDocument: aws.String(trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "x"})),
+		AssumeRolePolicyDocument: aws.String(trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "x"})),
 	}
 	for key, value := range tags {
 		input.Tags = append(input.Tags, iamtypes.Tag{Key: &key, Value: &value})
 	}
-	_, err := e.iam.CreateRole(e.Context(), input)
-	e.must(err)
+	_, err := e.AWS.IAM.CreateRole(e.Context(), input)
+	e.Must(err)
 }

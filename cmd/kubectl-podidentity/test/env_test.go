@@ -5,89 +5,62 @@ package plugin_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	// The test builds both binaries, which the cache of go test does not know otherwise.
+	// The test builds the plugin, which the cache of go test does not know otherwise.
 	_ "github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/command"
-	_ "github.com/podidentity/podidentity-operator/controllers"
-	_ "github.com/podidentity/podidentity-operator/internal/awsiam"
-	_ "github.com/podidentity/podidentity-operator/internal/options"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 	"github.com/podidentity/podidentity-operator/test/identitywebhook"
 	"github.com/podidentity/podidentity-operator/test/installation"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 const (
 	root        = "../../.." // of the project
 	clusterName = "test"
-	accountID   = "123456789012"
 	region      = "eu-west-1"
 
 	// skipWebhook is a label of namespaces that the webhook does not select.
 	skipWebhook = "podidentity.test/skip-webhook"
-
-	timeout = 2 * time.Minute
 )
 
 // env is a cluster, an AWS account, and a user of both with the plugin in PATH.
 type env struct {
-	*testing.T
-	cluster  *controlplane.ControlPlane
-	user     client.Client
-	account  *awslocal.Server
-	endpoint string
-	iam      *iam.Client
-	sts      *sts.Client
-	bin      string            // directory of the plugin
-	vars     map[string]string // of the user's shell
-	granted  installation.Granted
+	*testenv.Env
+
+	bin     string            // directory of the plugin
+	vars    map[string]string // of the user's shell
+	granted installation.Granted
 }
 
 // newEnv starts the control plane and the AWS endpoint, and builds the plugin. The
 // cluster has no CustomResourceDefinitions yet.
 func newEnv(t *testing.T) *env {
 	t.Helper()
-	ctrl.SetLogger(logr.Discard())
-	e := &env{T: t, bin: t.TempDir()}
+	cluster := testenv.Start(t, testenv.ClusterOptions{Bare: true})
+	e := &env{bin: t.TempDir(), Env: cluster.NewEnv(t, testenv.Options{
+		AWS:     awslocal.Options{Region: region, Quotas: map[string]int{"RolesQuota": 5000}},
+		WrapAWS: func(account *awslocal.Server) http.Handler { return simulator{account} },
+		Timeout: 2 * time.Minute,
+	})}
 	build(t, filepath.Join(e.bin, "kubectl-podidentity"), "..")
-	var err error
-	e.cluster, err = controlplane.Start(t.Context(), controlplane.Options{})
-	e.must(err)
-	t.Cleanup(func() { e.must(e.cluster.Stop()) })
-	scheme := runtime.NewScheme()
-	e.must(errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)))
-	e.user, err = client.New(e.cluster.Config, client.Options{Scheme: scheme})
-	e.must(err)
-	e.openAccount()
+	admin := testenv.Administrator()
 	e.vars = map[string]string{
-		"KUBECONFIG": e.cluster.KubeconfigPath, "AWS_REGION": region, "AWS_ENDPOINT_URL": e.endpoint,
-		"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "secret",
+		"KUBECONFIG": e.KubeconfigPath, "AWS_REGION": region, "AWS_ENDPOINT_URL": e.AWS.URL,
+		"AWS_ACCESS_KEY_ID": admin.AccessKeyID, "AWS_SECRET_ACCESS_KEY": admin.SecretAccessKey,
 	}
 	return e
 }
@@ -96,84 +69,36 @@ func newEnv(t *testing.T) *env {
 func (e *env) with(t *testing.T) *env {
 	t.Helper()
 	other := *e
-	other.T = t
+	other.Env = e.In(t)
 	return &other
-}
-
-func (e *env) openAccount() {
-	e.Helper()
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(e.cluster.CAData)
-	e.account = awslocal.New(awslocal.Options{
-		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"},
-		Quotas: map[string]int{"RolesQuota": 5000},
-	})
-	server := httptest.NewServer(simulator{e.account})
-	e.Cleanup(server.Close)
-	e.endpoint = server.URL
-	cfg := aws.Config{
-		Region: region, BaseEndpoint: &e.endpoint, Credentials: credentials.NewStaticCredentialsProvider("admin", "secret", ""),
-	}
-	e.iam, e.sts = iam.NewFromConfig(cfg), sts.NewFromConfig(cfg)
 }
 
 // installOperator installs the operator as its users do, and starts its binary.
 func (e *env) installOperator() {
 	e.Helper()
-	installed := e.installation()
-	e.must(installed.Apply(e.Context(), e.cluster))
-	_, err := installed.TrustIssuer(e.Context(), e.iam)
-	e.must(err)
-	e.granted, err = installed.Grant(e.Context(), e.iam)
-	e.must(err)
-	dir := e.TempDir()
-	program := filepath.Join(dir, "operator")
-	e.must(installation.Build(e.Context(), root, program))
-	token := filepath.Join(dir, "token")
-	e.must(installation.WriteToken(e.Context(), e.user, installation.Account(), token))
-	vars := installation.Credentials(e.granted.Role, token, region, e.endpoint)
-	vars["KUBECONFIG"] = filepath.Join(dir, "kubeconfig")
-	e.must(e.cluster.WriteKubeconfig(vars["KUBECONFIG"], installation.User()))
-	free, err := controlplane.FreeAddresses(1)
-	e.must(err)
-	e.must(e.cluster.Run(e.Context(), controlplane.Program{
-		Name: "operator", Path: program,
+	e.Must(e.Installation(clusterName).Apply(e.Context(), e.ControlPlane))
+	e.granted = e.Grant(e.Installation(clusterName))
+	e.StartBinary(testenv.Binary{
+		Path: testenv.Build(e.T), Role: e.granted.Role,
 		Args: []string{
 			"--cluster-name=" + clusterName, "--permissions-boundary=" + e.granted.Boundary,
 			"--leader-election-namespace=" + installation.Namespace, "--iam-propagation-delay=1s",
-			"--health-probe-bind-address=" + free[0], "--metrics-bind-address=0",
 		},
-		Env: controlplane.Environ(vars),
-		Ready: func(ctx context.Context) error {
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+free[0]+"/readyz", nil)
-			if err != nil {
-				return err
-			}
-			response, err := http.DefaultClient.Do(request)
-			if err != nil {
-				return err
-			}
-			return response.Body.Close()
-		},
-	}))
-}
-
-func (e *env) installation() installation.Installation {
-	return installation.Installation{Root: root, Cluster: clusterName, AccountID: accountID, Issuer: e.cluster.Issuer}
+	})
 }
 
 // installWebhook has AWS's webhook called for new pods, but in namespaces labelled
 // with skipWebhook.
 func (e *env) installWebhook() {
 	e.Helper()
-	webhook, err := identitywebhook.Start(e.Context(), e.cluster, identitywebhook.Options{
+	webhook, err := identitywebhook.Start(e.Context(), e.ControlPlane, identitywebhook.Options{
 		Module: root + "/test/webhook/program", Dir: e.TempDir(), Region: region,
 	})
-	e.must(err)
+	e.Must(err)
 	webhook.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{
 		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: skipWebhook, Operator: metav1.LabelSelectorOpDoesNotExist}},
 	}
-	e.must(identitywebhook.Install(e.Context(), e.user, webhook))
+	e.Must(identitywebhook.Install(e.Context(), e.Client, webhook))
 }
 
 func build(t *testing.T, path, program string) {
@@ -188,10 +113,10 @@ func build(t *testing.T, path, program string) {
 func (e *env) command(vars map[string]string, args ...string) *exec.Cmd {
 	e.Helper()
 	all := maps.Clone(vars)
-	all["PATH"] = strings.Join([]string{e.bin, e.cluster.AssetsDir, "/usr/bin", "/bin"}, ":")
+	all["PATH"] = strings.Join([]string{e.bin, e.AssetsDir, "/usr/bin", "/bin"}, ":")
 	all["KUBECACHEDIR"] = e.TempDir()
 	all["HOME"] = e.TempDir()
-	cmd := exec.CommandContext(e.Context(), filepath.Join(e.cluster.AssetsDir, "kubectl"), args...)
+	cmd := exec.CommandContext(e.Context(), filepath.Join(e.AssetsDir, "kubectl"), args...)
 	cmd.Env = controlplane.Environ(all)
 	return cmd
 }
@@ -253,29 +178,7 @@ func (e *env) oneLine(r run, words ...string) {
 
 func (e *env) namespace(name string, labels map[string]string) {
 	e.Helper()
-	e.must(e.user.Create(e.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}))
-}
-
-func (e *env) must(err error) {
-	e.Helper()
-	if err != nil {
-		e.Fatal(err)
-	}
-}
-
-// eventually waits until check returns true.
-func (e *env) eventually(what string, check func() bool) {
-	e.Helper()
-	deadline := time.After(timeout)
-	poll := time.NewTicker(100 * time.Millisecond)
-	defer poll.Stop()
-	for !check() {
-		select {
-		case <-poll.C:
-		case <-deadline:
-			e.Fatalf("timed out waiting for %s", what)
-		}
-	}
+	e.Must(e.Client.Create(e.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}))
 }
 
 // trustPolicy returns a trust policy for web identities.
@@ -289,7 +192,7 @@ func trustPolicy(issuer, operator string, claims map[string]string) string {
 		"Version": "2012-10-17",
 		"Statement": []any{map[string]any{
 			"Effect":    "Allow",
-			"Principal": map[string]string{"Federated": fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", accountID, host)},
+			"Principal": map[string]string{"Federated": fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", testenv.AccountID, host)},
 			"Action":    "sts:AssumeRoleWithWebIdentity",
 			"Condition": map[string]any{operator: conditions},
 		}},

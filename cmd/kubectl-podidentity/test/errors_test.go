@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // A cluster without the operator has no PodIdentities.
@@ -25,10 +27,10 @@ func (e *env) errors() {
 	e.Helper()
 	dir := e.TempDir()
 	expired := filepath.Join(dir, "config")
-	e.must(os.WriteFile(expired, []byte("[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = dev\nregion = eu-west-1\n"+
+	e.Must(os.WriteFile(expired, []byte("[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = dev\nregion = eu-west-1\n"+
 		"[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"), 0o600))
 	broken := filepath.Join(dir, "kubeconfig")
-	e.must(os.WriteFile(broken, []byte("apiVersion: v1\nkind: Config\nclusters:\n- {name: gone, cluster: {server: \"https://127.0.0.1:1\"}}\n"+
+	e.Must(os.WriteFile(broken, []byte("apiVersion: v1\nkind: Config\nclusters:\n- {name: gone, cluster: {server: \"https://127.0.0.1:1\"}}\n"+
 		"contexts:\n- {name: gone, context: {cluster: gone, user: gone}}\nusers:\n- {name: gone, user: {}}\ncurrent-context: gone\n"), 0o600))
 	e.healthy("errors")
 	noKeys := map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
@@ -44,7 +46,7 @@ func (e *env) errors() {
 		"Unreachable":     {"Nothing listens there.", map[string]string{"KUBECONFIG": broken}, []string{"why", "errors"}, []string{"cannot reach the API server at https://127.0.0.1:1", "kubectl config current-context"}},
 		"NoPod":           {"The pod does not exist.", nil, []string{"why", "nope", "-n", "errors"}, []string{`pods "nope" not found`, "--namespace"}},
 		"Forbidden":       {"The user lacks a permission.", nil, []string{"why", "errors", "-n", "errors", "--as", "stranger"}, []string{"you lack a permission in Kubernetes", `cannot get resource "pods"`}},
-		"Unauthorized":    {"The token is not valid.", nil, []string{"why", "errors", "--token", "x", "--user", "", "--kubeconfig", broken, "--server", e.cluster.URL, "--insecure-skip-tls-verify"}, []string{"the cluster rejects your credentials"}},
+		"Unauthorized":    {"The token is not valid.", nil, []string{"why", "errors", "--token", "x", "--user", "", "--kubeconfig", broken, "--server", e.URL, "--insecure-skip-tls-verify"}, []string{"the cluster rejects your credentials"}},
 		"NoCredentials":   {"There are no AWS credentials.", noKeys, []string{"why", "errors", "-n", "errors"}, []string{"no AWS credentials found", "AWS_PROFILE"}},
 		"WrongKeys":       {"AWS does not know the keys.", map[string]string{"AWS_ACCESS_KEY_ID": "AKIANOPE"}, []string{"why", "errors", "-n", "errors"}, []string{"AWS rejects your credentials"}},
 		"NoProfile":       {"The profile does not exist.", noKeys, []string{"why", "errors", "-n", "errors", "--aws-profile", "nope"}, []string{"AWS profile nope does not exist"}},
@@ -79,15 +81,15 @@ func (e *env) errors() {
 // empty.
 func (e *env) session(name, document string) map[string]string {
 	e.Helper()
-	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + accountID + `"},"Action":"sts:AssumeRole"}]}`
-	role, err := e.iam.CreateRole(e.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
-	e.must(err)
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + testenv.AccountID + `"},"Action":"sts:AssumeRole"}]}`
+	role, err := e.AWS.IAM.CreateRole(e.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
+	e.Must(err)
 	if document != "" {
-		_, err = e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &document})
-		e.must(err)
+		_, err = e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &document})
+		e.Must(err)
 	}
-	out, err := e.sts.AssumeRole(e.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("user")})
-	e.must(err)
+	out, err := e.AWS.STS.AssumeRole(e.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("user")})
+	e.Must(err)
 	c := out.Credentials
 	return map[string]string{
 		"AWS_ACCESS_KEY_ID": *c.AccessKeyId, "AWS_SECRET_ACCESS_KEY": *c.SecretAccessKey, "AWS_SESSION_TOKEN": *c.SessionToken,

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 const (
@@ -45,41 +46,41 @@ func (e *env) newMove(source, path string) *move {
 		PermissionsBoundary: &e.granted.Boundary,
 		Tags:                []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("shop")}},
 	}
-	created, err := e.iam.CreateRole(e.Context(), input)
-	e.must(err)
+	created, err := e.AWS.IAM.CreateRole(e.Context(), input)
+	e.Must(err)
 	m.arn = *created.Role.Arn
-	_, err = e.iam.AttachRolePolicy(e.Context(), &iam.AttachRolePolicyInput{RoleName: &m.role, PolicyArn: aws.String(movedPolicy)})
-	e.must(err)
-	_, err = e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &m.role, PolicyName: aws.String("orders"), PolicyDocument: aws.String(movedInline)})
-	e.must(err)
+	_, err = e.AWS.IAM.AttachRolePolicy(e.Context(), &iam.AttachRolePolicyInput{RoleName: &m.role, PolicyArn: aws.String(movedPolicy)})
+	e.Must(err)
+	_, err = e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &m.role, PolicyName: aws.String("orders"), PolicyDocument: aws.String(movedInline)})
+	e.Must(err)
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: m.namespace, Name: "app", Annotations: map[string]string{roleARN: m.arn}}}
 	if source == "eksctl" {
 		sa.Labels = map[string]string{"app.kubernetes.io/managed-by": "eksctl"}
 	}
-	e.must(e.user.Create(e.Context(), sa))
+	e.Must(e.Client.Create(e.Context(), sa))
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"sts.amazonaws.com"}}}
-	e.must(e.user.SubResource("token").Create(e.Context(), sa, request))
+	e.Must(e.Client.SubResource("token").Create(e.Context(), sa, request))
 	m.token = request.Status.Token
 	return m
 }
 
 func (m *move) trust() string {
-	return trustPolicy(m.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:" + m.namespace + ":app", "aud": "sts.amazonaws.com"})
+	return trustPolicy(m.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:" + m.namespace + ":app", "aud": "sts.amazonaws.com"})
 }
 
 // gap returns what a pod with a role lacks, nil if it lacks nothing.
 func (m *move) gap(ctx context.Context, arn string) error {
 	name := arn[strings.LastIndexByte(arn, '/')+1:]
-	if _, err := m.sts.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
+	if _, err := m.AWS.STS.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn: &arn, RoleSessionName: aws.String("pod"), WebIdentityToken: &m.token,
 	}); err != nil {
 		return fmt.Errorf("a pod cannot assume %s: %w", arn, err)
 	}
-	attached, err := m.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &name})
+	attached, err := m.AWS.IAM.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &name})
 	if err != nil || len(attached.AttachedPolicies) != 1 || *attached.AttachedPolicies[0].PolicyArn != movedPolicy {
 		return fmt.Errorf("role %s has not its managed policy: %+v, %w", name, attached, err)
 	}
-	if _, err = m.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &name, PolicyName: aws.String("orders")}); err != nil {
+	if _, err = m.AWS.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &name, PolicyName: aws.String("orders")}); err != nil {
 		return fmt.Errorf("role %s has not its inline policy: %w", name, err)
 	}
 	return nil
@@ -91,10 +92,10 @@ func (m *move) gap(ctx context.Context, arn string) error {
 func (m *move) guard() (stop func() (int, error)) {
 	m.Helper()
 	ctx, cancel := context.WithCancel(m.Context())
-	watching, err := client.NewWithWatch(m.env.cluster.Config, client.Options{})
-	m.must(err)
+	watching, err := client.NewWithWatch(m.env.Config, client.Options{})
+	m.Must(err)
 	changes, err := watching.Watch(ctx, &corev1.ServiceAccountList{}, client.InNamespace(m.namespace))
-	m.must(err)
+	m.Must(err)
 	type result struct {
 		looks int
 		err   error
@@ -168,11 +169,11 @@ func (m *move) move(source []string) {
 	}
 	m.apply(r.stdout)
 	pi := &v1alpha1.PodIdentity{}
-	m.eventually("the new role", func() bool {
-		m.must(m.user.Get(m.Context(), client.ObjectKey{Namespace: m.namespace, Name: "app"}, pi))
+	m.Eventually("the new role", func() bool {
+		m.Must(m.Client.Get(m.Context(), client.ObjectKey{Namespace: m.namespace, Name: "app"}, pi))
 		return meta.IsStatusConditionTrue(pi.Status.Conditions, v1alpha1.ConditionRoleReady)
 	})
-	out, err := m.env.cluster.Kubectl(m.Context(), "annotate", "serviceaccount", "-n", m.namespace, "app", "--overwrite", roleARN+"="+pi.Status.Role.ARN).CombinedOutput()
+	out, err := m.env.Kubectl(m.Context(), "annotate", "serviceaccount", "-n", m.namespace, "app", "--overwrite", roleARN+"="+pi.Status.Role.ARN).CombinedOutput()
 	if err != nil {
 		m.Fatalf("%v\n%s", err, out)
 	}
@@ -194,27 +195,27 @@ func (m *move) move(source []string) {
 
 func (m *move) deleteOldRole() {
 	m.Helper()
-	_, err := m.iam.DetachRolePolicy(m.Context(), &iam.DetachRolePolicyInput{RoleName: &m.role, PolicyArn: aws.String(movedPolicy)})
-	m.must(err)
-	_, err = m.iam.DeleteRolePolicy(m.Context(), &iam.DeleteRolePolicyInput{RoleName: &m.role, PolicyName: aws.String("orders")})
-	m.must(err)
-	_, err = m.iam.DeleteRole(m.Context(), &iam.DeleteRoleInput{RoleName: &m.role})
-	m.must(err)
+	_, err := m.AWS.IAM.DetachRolePolicy(m.Context(), &iam.DetachRolePolicyInput{RoleName: &m.role, PolicyArn: aws.String(movedPolicy)})
+	m.Must(err)
+	_, err = m.AWS.IAM.DeleteRolePolicy(m.Context(), &iam.DeleteRolePolicyInput{RoleName: &m.role, PolicyName: aws.String("orders")})
+	m.Must(err)
+	_, err = m.AWS.IAM.DeleteRole(m.Context(), &iam.DeleteRoleInput{RoleName: &m.role})
+	m.Must(err)
 }
 
 // adopts lets the operator take a role over: its ARN and its ID stay.
 func (e *env) adopts() {
 	e.Helper()
 	m := e.newMove("adopt", "/podidentity/"+clusterName+"/")
-	before, err := e.iam.GetRole(e.Context(), &iam.GetRoleInput{RoleName: &m.role})
-	e.must(err)
+	before, err := e.AWS.IAM.GetRole(e.Context(), &iam.GetRoleInput{RoleName: &m.role})
+	e.Must(err)
 	stop := m.guard()
 	args := []string{"import", "serviceaccount", m.namespace + "/app", "--adopt"}
 	var got struct {
 		Identities []struct{ Adopt []string }
 	}
 	e.decode(e.kubectl(nil, append(args, "-o", "json")...), &got)
-	e.must(m.tag(got.Identities[0].Adopt[0]))
+	e.Must(m.tag(got.Identities[0].Adopt[0]))
 	r := e.kubectl(nil, args...)
 	if r.code != 0 || !strings.Contains(r.stdout, "#   "+got.Identities[0].Adopt[0]) {
 		e.Fatalf("import ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
@@ -226,8 +227,8 @@ func (e *env) adopts() {
 	if looks, gap := stop(); gap != nil || looks == 0 {
 		e.Errorf("after %d looks: %v", looks, gap)
 	}
-	after, err := e.iam.GetRole(e.Context(), &iam.GetRoleInput{RoleName: &m.role})
-	e.must(err)
+	after, err := e.AWS.IAM.GetRole(e.Context(), &iam.GetRoleInput{RoleName: &m.role})
+	e.Must(err)
 	if *after.Role.Arn != *before.Role.Arn || *after.Role.RoleId != *before.Role.RoleId {
 		e.Errorf("the role is another one: %s, %s", *after.Role.Arn, *after.Role.RoleId)
 	}
@@ -251,18 +252,18 @@ func (m *move) tag(command string) error {
 		key, value, _ := strings.Cut(strings.TrimPrefix(word, "Key="), ",Value=")
 		input.Tags = append(input.Tags, iamtypes.Tag{Key: &key, Value: &value})
 	}
-	_, err := m.iam.TagRole(m.Context(), input)
+	_, err := m.AWS.IAM.TagRole(m.Context(), input)
 	return err
 }
 
 func (e *env) importErrors() {
 	e.Helper()
 	e.namespace("import-errors", nil)
-	e.must(e.user.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "import-errors", Name: "none"}}))
-	e.must(e.user.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "import-errors", Name: "gone", Annotations: map[string]string{roleARN: "arn:aws:iam::" + accountID + ":role/gone"},
+	e.Must(e.Client.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "import-errors", Name: "none"}}))
+	e.Must(e.Client.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "import-errors", Name: "gone", Annotations: map[string]string{roleARN: "arn:aws:iam::" + testenv.AccountID + ":role/gone"},
 	}}))
-	e.must(e.user.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+	e.Must(e.Client.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "import-errors", Name: "other", Annotations: map[string]string{roleARN: "arn:aws:iam::999999999999:role/other"},
 	}}))
 	for name, tc := range map[string]struct {

@@ -28,7 +28,7 @@ func (e *env) orphans() {
 	e.createTaggedRole("twin", twin, nil)
 	e.createTaggedRole("replaced", replaced, nil)
 	e.attachAll("leaked")
-	e.must(e.user.Get(e.Context(), client.ObjectKey{Namespace: "verify", Name: "checkout"}, &v1alpha1.PodIdentity{}))
+	e.Must(e.Client.Get(e.Context(), client.ObjectKey{Namespace: "verify", Name: "checkout"}, &v1alpha1.PodIdentity{}))
 
 	e.expectOrphans(1, map[string]string{"leaked": "leaked", "left-behind": "leaked", "replaced": "leaked", "kept": "retained"}, "orphans")
 	if r := e.kubectl(nil, "orphans"); r.code != 1 || !strings.Contains(r.stdout, "Not listed: 1 role of another cluster that is also called test.") {
@@ -61,14 +61,14 @@ func (e *env) orphans() {
 // attachAll gives a role everything that hinders its deletion.
 func (e *env) attachAll(name string) {
 	e.Helper()
-	_, err := e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("inline"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)})
-	e.must(err)
-	_, err = e.iam.AttachRolePolicy(e.Context(), &iam.AttachRolePolicyInput{RoleName: &name, PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")})
-	e.must(err)
-	_, err = e.iam.CreateInstanceProfile(e.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: &name})
-	e.must(err)
-	_, err = e.iam.AddRoleToInstanceProfile(e.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &name, RoleName: &name})
-	e.must(err)
+	_, err := e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("inline"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)})
+	e.Must(err)
+	_, err = e.AWS.IAM.AttachRolePolicy(e.Context(), &iam.AttachRolePolicyInput{RoleName: &name, PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")})
+	e.Must(err)
+	_, err = e.AWS.IAM.CreateInstanceProfile(e.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: &name})
+	e.Must(err)
+	_, err = e.AWS.IAM.AddRoleToInstanceProfile(e.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &name, RoleName: &name})
+	e.Must(err)
 }
 
 // expectOrphans runs orphans and compares the roles, with their states, that it lists or
@@ -105,7 +105,7 @@ func (e *env) rolesExist(want ...string) {
 		wanted[name] = true
 	}
 	for _, name := range append([]string{"leaked", "left-behind", "replaced", "kept", "twin"}, want...) {
-		_, err := e.iam.GetRole(e.Context(), &iam.GetRoleInput{RoleName: &name})
+		_, err := e.AWS.IAM.GetRole(e.Context(), &iam.GetRoleInput{RoleName: &name})
 		_, gone := errors.AsType[*iamtypes.NoSuchEntityException](err)
 		if err != nil && !gone {
 			e.Fatal(err)

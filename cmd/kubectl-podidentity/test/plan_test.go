@@ -20,7 +20,7 @@ import (
 func (e *env) file(text string) string {
 	e.Helper()
 	path := filepath.Join(e.TempDir(), "objects.yaml")
-	e.must(os.WriteFile(path, []byte(text), 0o600))
+	e.Must(os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
@@ -69,12 +69,12 @@ func (e *env) plan() {
 		if diff := cmp.Diff(want, got.changes()); diff != "" {
 			t.Errorf("changes: -want, +got:\n%s", diff)
 		}
-		err := e.user.Get(t.Context(), client.ObjectKey{Namespace: planNamespace, Name: "checkout"}, &v1alpha1.PodIdentity{})
+		err := e.Client.Get(t.Context(), client.ObjectKey{Namespace: planNamespace, Name: "checkout"}, &v1alpha1.PodIdentity{})
 		if !apierrors.IsNotFound(err) {
 			t.Errorf("the plan created the PodIdentity: %v", err)
 		}
 		name := "plan-checkout"
-		if _, err := e.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &name}); err == nil {
+		if _, err := e.AWS.IAM.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &name}); err == nil {
 			t.Error("the plan created the role")
 		}
 	})
@@ -180,7 +180,7 @@ func (e *env) planOf(code int, objects string, args ...string) planned {
 // apply applies objects with kubectl.
 func (e *env) apply(objects string) {
 	e.Helper()
-	out, err := e.cluster.Kubectl(e.Context(), "apply", "-f", e.file(objects)).CombinedOutput()
+	out, err := e.Kubectl(e.Context(), "apply", "-f", e.file(objects)).CombinedOutput()
 	if err != nil {
 		e.Fatalf("%v\n%s", err, out)
 	}
@@ -191,7 +191,7 @@ func (e *env) apply(objects string) {
 func (e *env) installed() {
 	e.Helper()
 	key := client.ObjectKey{Namespace: installation.Namespace, Name: "podidentity-controller-manager"}
-	if err := e.user.Get(e.Context(), key, &appsv1.Deployment{}); apierrors.IsNotFound(err) {
+	if err := e.Client.Get(e.Context(), key, &appsv1.Deployment{}); apierrors.IsNotFound(err) {
 		e.deployOperator()
 	}
 }

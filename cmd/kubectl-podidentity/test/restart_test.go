@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // A workload ran before its ServiceAccount had a role. status says so, restart
@@ -17,10 +18,10 @@ func (e *env) restart() {
 	e.Helper()
 	const ns = "restart"
 	e.namespace(ns, nil)
-	e.must(e.user.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "checkout"}}))
+	e.Must(e.Client.Create(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "checkout"}}))
 	e.deploy(ns, "checkout", "checkout")
 	e.deploy(ns, "other", "default")
-	e.must(e.user.Create(e.Context(), &v1alpha1.PodIdentity{
+	e.Must(e.Client.Create(e.Context(), &v1alpha1.PodIdentity{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "checkout"},
 		Spec:       v1alpha1.PodIdentitySpec{ServiceAccount: v1alpha1.ServiceAccountSpec{Mode: v1alpha1.ServiceAccountAnnotate}},
 	}))
@@ -29,7 +30,7 @@ func (e *env) restart() {
 	}
 	r := e.kubectl(nil, "status", "-n", ns, "checkout")
 	for _, words := range []string{
-		"restart/checkout  Ready", "trusts system:serviceaccount:restart:checkout", "permissions boundary arn:aws:iam::" + accountID + ":policy/podidentity-boundary",
+		"restart/checkout  Ready", "trusts system:serviceaccount:restart:checkout", "permissions boundary arn:aws:iam::" + testenv.AccountID + ":policy/podidentity-boundary",
 		"0 of 10 managed policies", "Deployment checkout: 0 of 1 pods up to date", "kubectl podidentity restart -n restart checkout",
 	} {
 		if r.code != 1 || !strings.Contains(r.stdout, words) {
@@ -43,7 +44,7 @@ func (e *env) restart() {
 	if r := e.kubectl(nil, "restart", "-n", ns, "checkout"); r.code != 0 || !strings.Contains(r.stdout, "Deployment checkout (1 of 1 pods) restarted") || strings.Contains(r.stdout, "other") {
 		e.Errorf("restart ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	e.eventually("the pods to have the role", func() bool { return e.kubectl(nil, "status", "-n", ns).code == 0 })
+	e.Eventually("the pods to have the role", func() bool { return e.kubectl(nil, "status", "-n", ns).code == 0 })
 	if after := e.pods(ns); after["other"] != before["other"] || after["checkout"] == before["checkout"] {
 		e.Errorf("pods before: %v, after: %v", before, after)
 	}
@@ -87,7 +88,7 @@ func (e *env) degraded(ns string) {
 func (e *env) deploy(ns, name, serviceAccount string) {
 	e.Helper()
 	one, labels := int32(1), map[string]string{"app": name}
-	e.must(e.user.Create(e.Context(), &appsv1.Deployment{
+	e.Must(e.Client.Create(e.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &one,
@@ -100,14 +101,14 @@ func (e *env) deploy(ns, name, serviceAccount string) {
 			},
 		},
 	}))
-	e.eventually("a pod of Deployment "+name, func() bool { return e.pods(ns)[name] != "" })
+	e.Eventually("a pod of Deployment "+name, func() bool { return e.pods(ns)[name] != "" })
 }
 
 // pods returns the names of the pods of each Deployment that are not being deleted.
 func (e *env) pods(ns string) map[string]string {
 	e.Helper()
 	var list corev1.PodList
-	e.must(e.user.List(e.Context(), &list, client.InNamespace(ns)))
+	e.Must(e.Client.List(e.Context(), &list, client.InNamespace(ns)))
 	names := map[string]string{}
 	for i := range list.Items {
 		if p := &list.Items[i]; p.DeletionTimestamp == nil {

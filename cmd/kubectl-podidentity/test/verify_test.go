@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // verify assumes the role of an identity that the operator created, without any AWS
@@ -16,7 +17,7 @@ import (
 func (e *env) verify() {
 	e.Helper()
 	e.namespace("verify", nil)
-	e.must(e.user.Create(e.Context(), &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "verify", Name: "checkout"}}))
+	e.Must(e.Client.Create(e.Context(), &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "verify", Name: "checkout"}}))
 	noKeys := map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 	var ready struct {
@@ -34,7 +35,7 @@ func (e *env) verify() {
 		}
 		r := e.kubectl(noKeys, "verify", "-n", "verify", "checkout", "-o", "json")
 		e.decode(r, &got)
-		if r.code != 0 || !strings.HasPrefix(got.Caller, "arn:aws:sts::"+accountID+":assumed-role/test_verify_checkout_") {
+		if r.code != 0 || !strings.HasPrefix(got.Caller, "arn:aws:sts::"+testenv.AccountID+":assumed-role/test_verify_checkout_") {
 			e.Errorf("exit code %d, caller %q", r.code, got.Caller)
 		}
 		text := e.kubectl(noKeys, "verify", "-n", "verify", "checkout")
@@ -46,7 +47,7 @@ func (e *env) verify() {
 	})
 	e.Run("Refused", func(t *testing.T) {
 		e := e.with(t)
-		scenario{trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:a:b"})}.setUp(e, "refused")
+		scenario{trust: trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:a:b"})}.setUp(e, "refused")
 		r := e.kubectl(nil, "verify", "-n", "refused", "sa/refused")
 		for _, words := range []string{"AccessDenied", "trust policy does not admit this token", "expected system:serviceaccount:a:b", "Broken: trust"} {
 			if r.code != 1 || !strings.Contains(r.stdout, words) {
@@ -69,19 +70,19 @@ func (e *env) iamPolicy() {
 	if r.code != 0 {
 		e.Fatalf("exit code %d: %s", r.code, r.stderr)
 	}
-	want := strings.NewReplacer("PARTITION", "aws", "ACCOUNT_ID", accountID, "CLUSTER", clusterName, "ISSUER", strings.TrimPrefix(e.cluster.Issuer, "https://"))
+	want := strings.NewReplacer("PARTITION", "aws", "ACCOUNT_ID", testenv.AccountID, "CLUSTER", clusterName, "ISSUER", strings.TrimPrefix(e.Issuer, "https://"))
 	for _, name := range []string{"operator-policy.json", "operator-trust-policy.json", "boundary-policy.json"} {
 		source, err := os.ReadFile(filepath.Join(root, "config", "aws", name))
-		e.must(err)
+		e.Must(err)
 		got, err := os.ReadFile(filepath.Join(dir, name))
-		e.must(err)
+		e.Must(err)
 		if want.Replace(string(source)) != string(got) {
 			e.Errorf("%s is not filled as its README says:\n%s", name, got)
 		}
 	}
 	pipe := e.kubectl(nil, "iam-policy", "operator-policy", "--cluster-name", clusterName)
 	file, err := os.ReadFile(filepath.Join(dir, "operator-policy.json"))
-	e.must(err)
+	e.Must(err)
 	if pipe.code != 0 || pipe.stdout != string(file) {
 		e.Errorf("iam-policy operator-policy is not the document alone, exit code %d:\n%s", pipe.code, pipe.stdout)
 	}

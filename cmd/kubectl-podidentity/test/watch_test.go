@@ -24,8 +24,8 @@ func (e *env) watch() {
 	e.Helper()
 	cmd := e.command(maps.Clone(e.vars), "podidentity", "status", "-n", "audit", "checkout", "-w")
 	out, err := cmd.StdoutPipe()
-	e.must(err)
-	e.must(cmd.Start())
+	e.Must(err)
+	e.Must(cmd.Start())
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
@@ -50,7 +50,7 @@ func (e *env) watch() {
 	if r := e.kubectl(nil, "resume", "-n", "audit", "checkout"); r.code != 0 {
 		e.Fatalf("resume ended with %d: %s", r.code, r.stderr)
 	}
-	e.must(cmd.Process.Signal(syscall.SIGINT))
+	e.Must(cmd.Process.Signal(syscall.SIGINT))
 	for line := range lines {
 		e.Log(line) // to the end of the pipe, or the command cannot end
 	}
@@ -67,7 +67,7 @@ func (e *env) completion() {
 		e.Fatalf("completion ended with %d: %s", script.code, script.stderr)
 	}
 	path := filepath.Join(e.bin, "kubectl_complete-podidentity")
-	e.must(os.WriteFile(path, []byte(script.stdout), 0o700))
+	e.Must(os.WriteFile(path, []byte(script.stdout), 0o700))
 	for _, tc := range []struct {
 		args []string
 		want string
@@ -78,7 +78,7 @@ func (e *env) completion() {
 		{[]string{"podidentity", "orphans", "--ret"}, "--retained"},
 	} {
 		out, err := e.command(maps.Clone(e.vars), append([]string{"__complete"}, tc.args...)...).Output()
-		e.must(err)
+		e.Must(err)
 		found := false
 		for line := range strings.Lines(string(out)) {
 			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")

@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // scenario is a set-up of IAM Roles for Service Accounts by hand, as kubectl and the
@@ -52,7 +54,7 @@ func (e *env) scenarios() map[string]scenario {
 			want: "annotation", says: []string{"has no eks.amazonaws.com/role-arn annotation"},
 		},
 		"typo": {
-			reason: "The annotation has another name.", annotations: map[string]string{roleARN: "", "eks.amazonaws.com/rolearn": "arn:aws:iam::" + accountID + ":role/typo"},
+			reason: "The annotation has another name.", annotations: map[string]string{roleARN: "", "eks.amazonaws.com/rolearn": "arn:aws:iam::" + testenv.AccountID + ":role/typo"},
 			want: "annotation", says: []string{"has an annotation eks.amazonaws.com/rolearn", "the webhook reads eks.amazonaws.com/role-arn"},
 		},
 		"no-arn": {
@@ -77,7 +79,7 @@ func (e *env) scenarios() map[string]scenario {
 		},
 		"no-provider": {
 			reason: "IAM does not know the issuer.", broken: (*env).deleteProvider,
-			want: "provider", says: []string{"has no OIDC provider for the issuer", "aws iam create-open-id-connect-provider --url " + e.cluster.Issuer},
+			want: "provider", says: []string{"has no OIDC provider for the issuer", "aws iam create-open-id-connect-provider --url " + e.Issuer},
 		},
 		"no-role": {
 			reason: "The role was deleted.", broken: (*env).deleteRole,
@@ -85,18 +87,18 @@ func (e *env) scenarios() map[string]scenario {
 		},
 		"path": {
 			reason: "The annotation lacks the path of the role.", path: "/team/",
-			want: "role", says: []string{"the ARN of role path is arn:aws:iam::" + accountID + ":role/team/path"},
+			want: "role", says: []string{"the ARN of role path is arn:aws:iam::" + testenv.AccountID + ":role/team/path"},
 		},
 		"other-issuer": {
 			reason: "The role trusts another cluster.", trust: trustPolicy("https://oidc.eks.eu-west-1.amazonaws.com/id/OLD", "StringEquals", map[string]string{"sub": subject("other-issuer")}),
 			want: "trust", says: []string{"oidc.eks.eu-west-1.amazonaws.com/id/OLD; the token's provider is"},
 		},
 		"other-subject": {
-			reason: "The role trusts another ServiceAccount.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": subject("other")}),
+			reason: "The role trusts another ServiceAccount.", trust: trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": subject("other")}),
 			want: "trust", says: []string{"expected system:serviceaccount:other:other, actual system:serviceaccount:other-subject:other-subject"},
 		},
 		"star": {
-			reason: "StringEquals takes a * literally.", trust: trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:star:*"}),
+			reason: "StringEquals takes a * literally.", trust: trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:star:*"}),
 			want: "trust", says: []string{"StringEquals takes * and ? literally", "use StringLike"},
 		},
 		"deny": {
@@ -158,7 +160,7 @@ func (s scenario) setUp(e *env, name string) {
 	e.namespace(name, s.labels)
 	s.createRole(e, name)
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}}
-	annotations := map[string]string{roleARN: fmt.Sprintf("arn:aws:iam::%s:role/%s", accountID, name)}
+	annotations := map[string]string{roleARN: fmt.Sprintf("arn:aws:iam::%s:role/%s", testenv.AccountID, name)}
 	for key, value := range s.annotations {
 		annotations[key] = value
 		if value == "" {
@@ -168,17 +170,17 @@ func (s scenario) setUp(e *env, name string) {
 	if !s.later {
 		sa.Annotations = annotations
 	}
-	e.must(e.user.Create(e.Context(), sa))
+	e.Must(e.Client.Create(e.Context(), sa))
 	_, annotated := sa.Annotations[roleARN]
 	_, skipped := s.labels[skipWebhook]
 	e.createPod(name, s.env, annotated && !skipped)
 	if s.later {
 		sa.Annotations = annotations
-		e.must(e.user.Update(e.Context(), sa))
-		e.eventually("the webhook to have seen the annotation", func() bool {
+		e.Must(e.Client.Update(e.Context(), sa))
+		e.Eventually("the webhook to have seen the annotation", func() bool {
 			pod := podOf(name, nil)
 			pod.Name = "later"
-			e.must(e.user.Create(e.Context(), pod, client.DryRunAll))
+			e.Must(e.Client.Create(e.Context(), pod, client.DryRunAll))
 			return len(pod.Spec.Containers[0].Env) > 0
 		})
 	}
@@ -191,29 +193,29 @@ func (s scenario) createRole(e *env, name string) {
 	e.Helper()
 	trust := s.trust
 	if trust == "" {
-		trust = trustPolicy(e.cluster.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:" + name + ":" + name})
+		trust = trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:" + name + ":" + name})
 	}
 	input := &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}
 	if s.path != "" {
 		input.Path = &s.path
 	}
-	_, err := e.iam.CreateRole(e.Context(), input)
-	e.must(err)
+	_, err := e.AWS.IAM.CreateRole(e.Context(), input)
+	e.Must(err)
 	if s.inline != "" {
-		_, err := e.iam.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &s.inline})
-		e.must(err)
+		_, err := e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &s.inline})
+		e.Must(err)
 	}
 }
 
 // createPod creates a pod, once the webhook knows its ServiceAccount.
 func (e *env) createPod(name string, vars []corev1.EnvVar, injected bool) {
 	e.Helper()
-	e.eventually("the webhook to know the ServiceAccount", func() bool {
+	e.Eventually("the webhook to know the ServiceAccount", func() bool {
 		pod := podOf(name, vars)
-		e.must(e.user.Create(e.Context(), pod, client.DryRunAll))
+		e.Must(e.Client.Create(e.Context(), pod, client.DryRunAll))
 		return !injected || len(pod.Spec.Containers[0].Env) > len(vars)
 	})
-	e.must(e.user.Create(e.Context(), podOf(name, vars)))
+	e.Must(e.Client.Create(e.Context(), podOf(name, vars)))
 }
 
 func podOf(name string, vars []corev1.EnvVar) *corev1.Pod {
@@ -232,26 +234,26 @@ func (e *env) healthy(name string) {
 // deleteProvider deletes the cluster's OIDC provider until the end of the test.
 func (e *env) deleteProvider(string) {
 	e.Helper()
-	arn := "arn:aws:iam::" + accountID + ":oidc-provider/" + strings.TrimPrefix(e.cluster.Issuer, "https://")
-	_, err := e.iam.DeleteOpenIDConnectProvider(e.Context(), &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
-	e.must(err)
+	arn := "arn:aws:iam::" + testenv.AccountID + ":oidc-provider/" + strings.TrimPrefix(e.Issuer, "https://")
+	_, err := e.AWS.IAM.DeleteOpenIDConnectProvider(e.Context(), &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+	e.Must(err)
 	e.Cleanup(func() {
-		_, err := e.installation().TrustIssuer(context.WithoutCancel(e.Context()), e.iam)
-		e.must(err)
+		_, err := e.Installation(clusterName).TrustIssuer(context.WithoutCancel(e.Context()), e.AWS.IAM)
+		e.Must(err)
 	})
 }
 
 func (e *env) deleteRole(name string) {
 	e.Helper()
-	_, err := e.iam.DeleteRole(e.Context(), &iam.DeleteRoleInput{RoleName: &name})
-	e.must(err)
+	_, err := e.AWS.IAM.DeleteRole(e.Context(), &iam.DeleteRoleInput{RoleName: &name})
+	e.Must(err)
 }
 
 func (e *env) setBoundary(name string) {
 	e.Helper()
 	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}`
-	p, err := e.iam.CreatePolicy(e.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("narrow"), PolicyDocument: &document})
-	e.must(err)
-	_, err = e.iam.PutRolePermissionsBoundary(e.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &name, PermissionsBoundary: p.Policy.Arn})
-	e.must(err)
+	p, err := e.AWS.IAM.CreatePolicy(e.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("narrow"), PolicyDocument: &document})
+	e.Must(err)
+	_, err = e.AWS.IAM.PutRolePermissionsBoundary(e.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &name, PermissionsBoundary: p.Policy.Arn})
+	e.Must(err)
 }
