@@ -153,8 +153,8 @@ func (s scenario) points(e *env) (want ending, points []point) {
 	for n := range 3 {
 		s.run(e, nil)
 		e.Eventually("the end", func() bool { return s.done(e) })
-		e.Eventually("quiet", func() bool { return e.operator.trap.quietFor() > time.Second })
-		reached := e.operator.trap.reached()
+		e.Eventually("quiet", func() bool { return e.operator.breakpoint.quietFor() > time.Second })
+		reached := e.operator.breakpoint.reached()
 		if n == 0 {
 			want, points = e.ending(), reached
 		}
@@ -194,9 +194,9 @@ func (s scenario) crash(e *env, at crash) role {
 	for range attempts {
 		before := s.run(e, &at)
 		e.Eventually("the crash, or the end", func() bool {
-			return e.operator.trap.sprung() || s.done(e) && e.operator.trap.quietFor() > time.Second
+			return e.operator.breakpoint.hit() || s.done(e) && e.operator.breakpoint.quietFor() > time.Second
 		})
-		if e.operator.trap.sprung() {
+		if e.operator.breakpoint.hit() {
 			return before
 		}
 		e.clear()
@@ -211,8 +211,8 @@ func (s scenario) run(e *env, at *crash) role {
 	s.before(e)
 	before := e.roles()[e.roleName()]
 	if s.running {
-		e.Eventually("quiet", func() bool { return e.operator.trap.quietFor() > 200*time.Millisecond })
-		e.operator.trap.set(at)
+		e.Eventually("quiet", func() bool { return e.operator.breakpoint.quietFor() > 200*time.Millisecond })
+		e.operator.breakpoint.set(at)
 		s.act(e)
 		if s.drift {
 			return e.roles()[e.roleName()] // the operator must give no more than somebody else has given

@@ -72,8 +72,8 @@ type env struct {
 type operator struct {
 	*testenv.Process
 
-	trap    *trap
-	servers []*httptest.Server
+	breakpoint *breakpoint
+	servers    []*httptest.Server
 }
 
 // newEnv returns an environment in which an operator runs.
@@ -101,8 +101,8 @@ func (e *env) start(at *crash) {
 	e.Must(err)
 	aws, err := url.Parse(e.AWS.URL)
 	e.Must(err)
-	t := newTrap(at)
-	o := &operator{trap: t, servers: []*httptest.Server{
+	t := newBreakpoint(at)
+	o := &operator{breakpoint: t, servers: []*httptest.Server{
 		httptest.NewServer(t.proxy(api, e.cluster.transport, toKubernetes, e.narrow)),
 		httptest.NewServer(t.proxy(aws, http.DefaultTransport, toAWS, func(*http.Request) {})),
 	}}

@@ -42,7 +42,7 @@ func (e *env) queueArgs() []string {
 // that a killed process had received may come later.
 func (e *env) awaitNoEvents() {
 	e.Helper()
-	e.Eventually("quiet", func() bool { return e.operator.trap.quietFor() > 500*time.Millisecond })
+	e.Eventually("quiet", func() bool { return e.operator.breakpoint.quietFor() > 500*time.Millisecond })
 }
 
 const backdoor = "arn:aws:iam::aws:policy/AdministratorAccess"

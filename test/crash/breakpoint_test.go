@@ -36,9 +36,9 @@ func (c crash) String() string {
 	return "before " + c.point.String()
 }
 
-// A trap is between an operator's process and the servers that it calls. It kills the process when
+// A breakpoint is between an operator's process and the servers that it calls. It kills the process when
 // it comes to a point; from then on nothing passes.
-type trap struct {
+type breakpoint struct {
 	kill chan func() // of the process, once it is known
 
 	mu     sync.Mutex
@@ -49,51 +49,51 @@ type trap struct {
 	dead   bool
 }
 
-func newTrap(c *crash) *trap {
-	t := &trap{kill: make(chan func(), 1)}
-	t.set(c)
-	return t
+func newBreakpoint(c *crash) *breakpoint {
+	b := &breakpoint{kill: make(chan func(), 1)}
+	b.set(c)
+	return b
 }
 
 // set forgets the points that were reached, and sets the point of the next crash.
-func (t *trap) set(c *crash) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.crash, t.seen, t.points = c, map[string]int{}, nil
+func (b *breakpoint) set(c *crash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.crash, b.seen, b.points = c, map[string]int{}, nil
 }
 
 // reached returns the points since the last set, in their order.
-func (t *trap) reached() []point {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.points
+func (b *breakpoint) reached() []point {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.points
 }
 
 // quietFor returns for how long no point has been reached.
-func (t *trap) quietFor() time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return time.Since(t.last)
+func (b *breakpoint) quietFor() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.last)
 }
 
-// sprung reports whether the process was killed.
-func (t *trap) sprung() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.dead
+// hit reports whether the process was killed.
+func (b *breakpoint) hit() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dead
 }
 
 // errKilled stands for the answer that a dead process does not get.
 var errKilled = errors.New("the operator was killed")
 
 // pass lets a request pass that is a point if it has a name.
-func (t *trap) pass(r *http.Request, name string, next http.RoundTripper) (*http.Response, error) {
-	here, dead := t.reach(name)
+func (b *breakpoint) pass(r *http.Request, name string, next http.RoundTripper) (*http.Response, error) {
+	here, dead := b.reach(name)
 	if dead {
 		return nil, errKilled
 	}
 	if here != nil && !here.after {
-		t.spring()
+		b.killProcess()
 		return nil, errKilled
 	}
 	response, err := next.RoundTrip(r)
@@ -101,7 +101,7 @@ func (t *trap) pass(r *http.Request, name string, next http.RoundTripper) (*http
 		if err == nil {
 			_ = response.Body.Close()
 		}
-		t.spring()
+		b.killProcess()
 		return nil, errKilled
 	}
 	return response, err
@@ -109,28 +109,28 @@ func (t *trap) pass(r *http.Request, name string, next http.RoundTripper) (*http
 
 // reach counts a point. It returns the crash that is to happen there, if any, and
 // whether the process is dead already.
-func (t *trap) reach(name string) (here *crash, dead bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.dead || name == "" {
-		return nil, t.dead
+func (b *breakpoint) reach(name string) (here *crash, dead bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dead || name == "" {
+		return nil, b.dead
 	}
-	t.seen[name]++
-	p := point{name, t.seen[name]}
-	t.points, t.last = append(t.points, p), time.Now()
-	if t.crash == nil || t.crash.point != p {
+	b.seen[name]++
+	p := point{name, b.seen[name]}
+	b.points, b.last = append(b.points, p), time.Now()
+	if b.crash == nil || b.crash.point != p {
 		return nil, false
 	}
-	return t.crash, false
+	return b.crash, false
 }
 
-// spring kills the process. It returns when that is dead, so that nothing is
+// killProcess kills the process. It returns when that is dead, so that nothing is
 // answered before.
-func (t *trap) spring() {
-	t.mu.Lock()
-	t.dead = true
-	t.mu.Unlock()
-	kill := <-t.kill
+func (b *breakpoint) killProcess() {
+	b.mu.Lock()
+	b.dead = true
+	b.mu.Unlock()
+	kill := <-b.kill
 	kill()
 }
 
@@ -164,8 +164,8 @@ func toKubernetes(r *http.Request) (string, error) {
 	return r.Method + " " + object, nil
 }
 
-// proxy has an operator reach a target through its trap.
-func (t *trap) proxy(target *url.URL, next http.RoundTripper, name namer, rewrite func(*http.Request)) http.Handler {
+// proxy has an operator reach a target through its breakpoint.
+func (b *breakpoint) proxy(target *url.URL, next http.RoundTripper, name namer, rewrite func(*http.Request)) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -177,7 +177,7 @@ func (t *trap) proxy(target *url.URL, next http.RoundTripper, name namer, rewrit
 			if err != nil {
 				return nil, err
 			}
-			return t.pass(r, called, next)
+			return b.pass(r, called, next)
 		}),
 		FlushInterval: -1, // a watch gets an event when that happens
 		ErrorLog:      log.New(io.Discard, "", 0),
