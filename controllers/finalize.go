@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -211,16 +212,45 @@ func (p *rolePhase) waitForPropagation(s *scope, name string) error {
 	return nil
 }
 
-// releaseAll removes the role from all ServiceAccounts that the operator annotated
-// and does not own. It ignores a status with the role of another identity: someone
-// other than the operator wrote it.
+// releaseAll removes the role from all ServiceAccounts that the operator annotated with a
+// role of its name and does not own. It does not ask the status, which others can write;
+// and a ServiceAccount that another identity with a role of this name uses keeps it.
 func (p *serviceAccountPhase) releaseAll(ctx context.Context, s *scope) error {
-	if s.obj.Status.Role == nil || !strings.HasSuffix(s.obj.Status.Role.ARN, "/"+plan.NameOf(s.obj, s.owner.Cluster)) {
-		return nil
+	var list corev1.ServiceAccountList
+	// They are only read, and a namespace can have many.
+	if err := p.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the ServiceAccounts of namespace %s: %w", s.obj.Namespace, err)
 	}
-	return p.releaseMatching(ctx, s.obj.Namespace, s.obj.Status.Role.ARN, func(sa *corev1.ServiceAccount) bool {
-		return !metav1.IsControlledBy(sa, s.obj)
-	})
+	var released []*corev1.ServiceAccount
+	suffix := "/" + plan.NameOf(s.obj, s.owner.Cluster)
+	for i := range list.Items {
+		sa := &list.Items[i]
+		if !strings.HasSuffix(sa.Annotations[plan.AnnotationRoleARN], suffix) || metav1.IsControlledBy(sa, s.obj) ||
+			!slices.Contains(ownedAnnotations(sa), plan.AnnotationRoleARN) {
+			continue
+		}
+		used, err := p.usedByNamesake(ctx, s, sa.Name)
+		if err != nil {
+			return err
+		}
+		if !used {
+			released = append(released, sa)
+		}
+	}
+	return p.releaseEach(ctx, released)
+}
+
+// usedByNamesake reports whether another identity uses a ServiceAccount with a role of the
+// same name. At most one of the two can have the role.
+func (p *serviceAccountPhase) usedByNamesake(ctx context.Context, s *scope, serviceAccount string) (bool, error) {
+	var list v1alpha1.PodIdentityList
+	if err := p.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.MatchingFields{indexServiceAccounts: serviceAccount}); err != nil {
+		return false, fmt.Errorf("listing the PodIdentities of ServiceAccount %s: %w", serviceAccount, err)
+	}
+	name := plan.NameOf(s.obj, s.owner.Cluster)
+	return slices.ContainsFunc(list.Items, func(other v1alpha1.PodIdentity) bool {
+		return other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && plan.NameOf(&other, s.owner.Cluster) == name
+	}), nil
 }
 
 // setDeletionStatus reports why the object still exists, and what to do if the

@@ -26,7 +26,7 @@ func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
 		return
 	}
 	if !s.roleReached {
-		if err := r.defendRole(ctx, s); err != nil {
+		if err := r.defendRole(ctx, s, err); err != nil {
 			logf.FromContext(ctx).Info("Checking the role of a blocked identity failed", "reason", err.Error())
 		}
 	}
@@ -38,10 +38,12 @@ func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
 	}
 }
 
-func (r *Reconciler) defendRole(ctx context.Context, s *scope) error {
+// defendRole restores the role of an object that an error has blocked.
+func (r *Reconciler) defendRole(ctx context.Context, s *scope, blocked error) error {
 	if !s.permitted {
 		return r.role.restore(ctx, s)
 	}
+	s.keepOnly = blocked
 	err := r.role.reconcile(ctx, s)
 	if err == nil && s.deferred == nil {
 		s.succeeded = append(s.succeeded, v1alpha1.ConditionRoleReady)

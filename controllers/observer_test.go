@@ -91,7 +91,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // watchInvariants checks the conditions of every version of every PodIdentity in
-// the story's namespace.
+// the story's namespace, until unwatch is called.
 func (s *story) watchInvariants() {
 	s.t.Helper()
 	w, err := user.Watch(s.ctx, &v1alpha1.PodIdentityList{}, client.InNamespace(s.namespace))
@@ -107,5 +107,6 @@ func (s *story) watchInvariants() {
 			}
 		}
 	}()
-	s.t.Cleanup(func() { w.Stop(); <-done })
+	s.unwatch = sync.OnceFunc(func() { w.Stop(); <-done })
+	s.t.Cleanup(s.unwatch)
 }

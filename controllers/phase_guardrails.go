@@ -104,12 +104,13 @@ func (p *guardrailsPhase) computeDesired(_ context.Context, s *scope) error {
 // requireContents rejects a valid spec with managed policies whose contents the operator
 // failed to read. If the object has a role, the reconcile goes on without these policies.
 func (p *guardrailsPhase) requireContents(_ context.Context, s *scope) error {
-	exists := s.obj.Status.Role != nil && s.obj.Spec.Mode != v1alpha1.ModePlan
-	if s.unread != nil && (!exists || fault.KindOf(s.unread) == fault.Transient) {
+	mayExist := s.obj.Status.Role != nil && s.obj.Spec.Mode != v1alpha1.ModePlan
+	if s.unread != nil && (!mayExist || fault.KindOf(s.unread) == fault.Transient) {
 		return s.unread
 	}
 	s.permitted = true
 	if s.unread != nil {
+		s.keepOnly = s.unread
 		s.setAside(s.unread, s.unreadPolicies...)
 	}
 	return nil

@@ -52,6 +52,9 @@ type rolePhase struct {
 	orphans  *orphans
 	// checkPending reports whether the first drift check is still to come.
 	checkPending func() bool
+	// serviceAccountsInSync reports whether the ServiceAccounts of an identity need no
+	// write.
+	serviceAccountsInSync func(context.Context, *scope) (bool, error)
 }
 
 // checkQuotas rejects a role that exceeds the account's quotas before the operator
@@ -75,10 +78,10 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 	if suspected {
 		ratelimit.Raise(ctx, ratelimit.Repair)
 	}
-	if !p.cache.has(s.obj.UID) && !suspected && s.roleWasInSync && s.requestToken == "" && s.obj.Status.Role != nil && p.checkPending() {
-		s.role = s.obj.Status.Role // the first drift check reads it, together with all others
-		s.roleInSync = true
-		return nil
+	if !suspected {
+		if left, err := p.leaveToDriftCheck(ctx, s); left || err != nil {
+			return err
+		}
 	}
 	if applied, known := p.cache.lastApplied(s.obj.UID); known && len(s.unattachable) > 0 {
 		s.hold(applied)
@@ -87,6 +90,21 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 		return err
 	}
 	return s.held()
+}
+
+// leaveToDriftCheck reports whether a role that was in sync is left to the first drift
+// check, which reads it together with all others. The status is enough for that only while
+// the identity needs no write.
+func (p *rolePhase) leaveToDriftCheck(ctx context.Context, s *scope) (bool, error) {
+	if p.cache.has(s.obj.UID) || !s.roleWasInSync || s.requestToken != "" || s.obj.Status.Role == nil || !p.checkPending() {
+		return false, nil
+	}
+	if inSync, err := p.serviceAccountsInSync(ctx, s); !inSync || err != nil {
+		return false, err
+	}
+	s.role = s.obj.Status.Role
+	s.roleInSync = true
+	return true, nil
 }
 
 // ensure makes the role the desired one, and waits until pods can rely on it.
@@ -140,6 +158,11 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 	observed, err := p.observeExpected(ctx, s)
 	if err != nil {
 		return cachedRole{}, err
+	}
+	if observed == nil && s.keepOnly != nil {
+		if _, had := p.cache.lastApplied(s.obj.UID); !had {
+			return cachedRole{}, s.keepOnly
+		}
 	}
 	if len(s.unattachable) > 0 && s.wanted == nil {
 		p.holdBack(ctx, s, observed)

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,9 +38,15 @@ func (p *serviceAccountPhase) get(ctx context.Context, namespace, name string) (
 // before the operator creates a role for it. An identity that has a role keeps it,
 // whatever happens to the ServiceAccount.
 func (p *serviceAccountPhase) checkOwnership(ctx context.Context, s *scope) error {
-	if s.obj.Status.Role != nil {
-		return nil
+	err := p.checkOwner(ctx, s)
+	if s.obj.Status.Role != nil && fault.KindOf(err) == fault.Blocked {
+		s.keepOnly, err = err, nil
 	}
+	return err
+}
+
+// checkOwner rejects an identity whose ServiceAccount belongs to another owner.
+func (p *serviceAccountPhase) checkOwner(ctx context.Context, s *scope) error {
 	if err := p.checkConflict(ctx, s); err != nil {
 		return err
 	}
@@ -79,6 +86,24 @@ func (p *serviceAccountPhase) reconcile(ctx context.Context, s *scope) error {
 	}
 	s.obj.Status.ServiceAccount = serviceAccountStatus(s.desired.ServiceAccount)
 	return nil
+}
+
+// inSync reports whether reconcile would write to no ServiceAccount.
+func (p *serviceAccountPhase) inSync(ctx context.Context, s *scope) (bool, error) {
+	unreferenced, err := p.annotatedWith(ctx, s.obj.Namespace, s.desired.ServiceAccount.Annotations[plan.AnnotationRoleARN], unnamedBy(s.obj))
+	if err != nil || len(unreferenced) > 0 {
+		return false, err
+	}
+	for _, want := range s.desired.ServiceAccounts() {
+		existing, err := p.get(ctx, s.obj.Namespace, want.Name)
+		if err != nil || existing == nil {
+			return false, err
+		}
+		if !hasAnnotations(existing, want.Annotations) || hasForeignAudience(existing, want.Annotations) || want.Create != metav1.IsControlledBy(existing, s.obj) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // repair restores the ServiceAccounts of a blocked identity that got the role before. The
@@ -187,10 +212,17 @@ func (p *serviceAccountPhase) ensureAnnotated(ctx context.Context, s *scope, wan
 // releaseUnreferenced removes the role from ServiceAccounts that the spec no longer
 // names.
 func (p *serviceAccountPhase) releaseUnreferenced(ctx context.Context, s *scope) error {
-	named := map[string]bool{}
-	for _, name := range plan.ServiceAccountsOf(s.obj) {
-		named[name] = true
-	}
 	roleARN := s.desired.ServiceAccount.Annotations[plan.AnnotationRoleARN] // not that of the status
-	return p.releaseMatching(ctx, s.obj.Namespace, roleARN, func(sa *corev1.ServiceAccount) bool { return !named[sa.Name] })
+	unreferenced, err := p.annotatedWith(ctx, s.obj.Namespace, roleARN, unnamedBy(s.obj))
+	if err != nil {
+		return err
+	}
+	return p.releaseEach(ctx, unreferenced)
+}
+
+// unnamedBy returns a function that reports whether an identity does not name a
+// ServiceAccount.
+func unnamedBy(obj *v1alpha1.PodIdentity) func(*corev1.ServiceAccount) bool {
+	named := plan.ServiceAccountsOf(obj)
+	return func(sa *corev1.ServiceAccount) bool { return !slices.Contains(named, sa.Name) }
 }

@@ -51,6 +51,10 @@ type scope struct {
 	// known and can be applied. Set by guardrailsPhase.requireContents and
 	// rolePhase.checkQuotas.
 	permitted bool
+	// keepOnly states why the identity may keep the role that it has, but not get a new one;
+	// nil if it may. The status alone is no proof of a role. Set by guardrailsPhase,
+	// serviceAccountPhase and defend.
+	keepOnly error
 	// roleReached and serviceAccountsReached report that the phase has begun.
 	roleReached, serviceAccountsReached bool
 

@@ -111,18 +111,25 @@ func (p *serviceAccountPhase) release(ctx context.Context, sa client.Object) err
 	return classifyServiceAccount(sa.GetName(), err)
 }
 
-// releaseMatching releases the ServiceAccounts of a namespace that are annotated with
-// the role and pass the filter.
-func (p *serviceAccountPhase) releaseMatching(ctx context.Context, namespace, roleARN string, filter func(*corev1.ServiceAccount) bool) error {
+// annotatedWith returns the ServiceAccounts of a namespace that the operator annotated with
+// the role and that pass the filter.
+func (p *serviceAccountPhase) annotatedWith(ctx context.Context, namespace, roleARN string, filter func(*corev1.ServiceAccount) bool) ([]*corev1.ServiceAccount, error) {
 	var list corev1.ServiceAccountList
 	if err := p.client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexRoleARN: roleARN}); err != nil {
-		return fmt.Errorf("listing the ServiceAccounts of role %s: %w", roleARN, err)
+		return nil, fmt.Errorf("listing the ServiceAccounts of role %s: %w", roleARN, err)
 	}
+	var found []*corev1.ServiceAccount
 	for i := range list.Items {
-		sa := &list.Items[i]
-		if !filter(sa) || len(ownedAnnotations(sa)) == 0 {
-			continue
+		if sa := &list.Items[i]; filter(sa) && len(ownedAnnotations(sa)) > 0 {
+			found = append(found, sa)
 		}
+	}
+	return found, nil
+}
+
+// releaseEach releases ServiceAccounts.
+func (p *serviceAccountPhase) releaseEach(ctx context.Context, accounts []*corev1.ServiceAccount) error {
+	for _, sa := range accounts {
 		if err := p.release(ctx, sa); err != nil {
 			return err
 		}

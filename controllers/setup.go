@@ -100,6 +100,7 @@ func newReconciler(config Config, d dependencies) *Reconciler {
 	gate := newGate(d.roles, d.retries.blocked, d.clock)
 	role := &rolePhase{roles: gate, gate: gate, cache: d.cache, clock: d.clock, config: config, guardrails: d.guardrails, policies: d.policies, orphans: d.orphans, checkPending: d.checkPending}
 	serviceAccounts := &serviceAccountPhase{client: d.client}
+	role.serviceAccountsInSync = serviceAccounts.inSync
 	return &Reconciler{
 		announcer:       &announcer{client: d.client},
 		config:          config,

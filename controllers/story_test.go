@@ -51,6 +51,7 @@ type story struct {
 	sts       *sts.Client
 	writes    *writeCounter
 	stop      func() // stops the operator
+	unwatch   func() // ends the check of the invariants
 	budget    *ratelimit.Limiter
 	operator  aws.Credentials // of the operator's role
 	refused   *refusals       // by AWS, because a permission is missing
