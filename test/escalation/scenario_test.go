@@ -1,47 +1,35 @@
 package escalation_test
 
 import (
-	"context"
-	"crypto/x509"
 	"fmt"
-	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
-	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awsiam"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
-	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/installation"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // A scenario is a namespace of a tenant, a namespace of another team with an identity
 // that is ready, an AWS account, and an operator that knows of no others.
 type scenario struct {
-	*testing.T
+	*testenv.Env
 
 	namespace, neighbour string
 	tenantName           string
 	tenant               client.Client // edits the namespace, and has no other permission
 	options              options
-	account              *awslocal.Server
-	endpoint             string
+	account              *testenv.Account
 	iam                  *iam.Client // of an administrator of the account
 	sts                  *sts.Client
 	granted              installation.Granted // to the operator
@@ -71,7 +59,10 @@ func open(t *testing.T, o options) *scenario {
 	name := fmt.Sprintf("t%d", scenarios.Add(1))
 	// A join of namespace and name by a dash would make one name of those of tenant and
 	// neighbour.
-	s := &scenario{T: t, namespace: name, neighbour: name + "-bank", tenantName: "tenant-" + name, options: o}
+	s := &scenario{
+		Env:       cluster.NewEnv(t, testenv.Options{Namespace: name, Timeout: timeout}),
+		namespace: name, neighbour: name + "-bank", tenantName: "tenant-" + name, options: o,
+	}
 	createNamespace(t, s.namespace, map[string]string{"tenant": name})
 	createNamespace(t, s.neighbour, nil)
 	s.tenant = userWith(t, s.tenantName, s.namespace, "podidentity-editor-role", "edit")
@@ -85,22 +76,10 @@ func open(t *testing.T, o options) *scenario {
 // openAccount opens an AWS account that enforces policies, with the operator's role.
 func (s *scenario) openAccount() {
 	s.Helper()
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(cluster.CAData)
-	s.account = awslocal.New(awslocal.Options{
-		Seed: 1, Account: accountID, RootCAs: pool, Authorize: true, AccessKeys: map[string]string{"admin": "secret"},
-	})
-	server := httptest.NewServer(s.account)
-	s.Cleanup(server.Close)
-	s.endpoint = server.URL
-	s.iam, s.sts = s.awsAs(credentials.NewStaticCredentialsProvider("admin", "secret", ""))
-	installed := installation.Installation{
-		Root: root, Cluster: clusterName, AccountID: accountID, Issuer: cluster.Issuer, WithoutBoundary: !s.options.boundary,
-	}
-	_, err := installed.TrustIssuer(s.Context(), s.iam)
-	s.must(err)
-	s.granted, err = installed.Grant(s.Context(), s.iam)
-	s.must(err)
+	s.account, s.iam, s.sts = s.AWS, s.AWS.IAM, s.AWS.STS
+	i := s.Installation(clusterName)
+	i.WithoutBoundary = !s.options.boundary
+	s.granted = s.Grant(i)
 	session, err := s.assume(installation.Namespace, installation.ServiceAccount, s.granted.Role)
 	s.must(err)
 	s.operator = session
@@ -108,7 +87,7 @@ func (s *scenario) openAccount() {
 
 // awsAs returns clients of the account.
 func (s *scenario) awsAs(provider aws.CredentialsProvider) (*iam.Client, *sts.Client) {
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &s.endpoint, Credentials: provider}
+	cfg := s.AWS.ConfigFor(provider)
 	return iam.NewFromConfig(cfg), sts.NewFromConfig(cfg)
 }
 
@@ -137,53 +116,21 @@ func (s *scenario) assumeFor(namespace, serviceAccount, role, audience string) (
 // start starts the operator, with its own permissions in Kubernetes and AWS.
 func (s *scenario) start() {
 	s.Helper()
-	restConfig, err := cluster.ConfigFor(installation.User())
+	kubernetes, err := cluster.ConfigFor(installation.User())
 	s.must(err)
-	cacheOptions := controllers.CacheOptions()
-	cacheOptions.DefaultNamespaces = map[string]cache.Config{s.namespace: {}, s.neighbour: {}}
-	anyName := true
-	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme, Cache: cacheOptions,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: &anyName},
-	})
-	s.must(err)
-	var limiter *ratelimit.Limiter
+	o := testenv.Operator{
+		Config: testenv.DefaultConfig(clusterName), Kubernetes: kubernetes, Namespaces: []string{s.namespace, s.neighbour},
+		AWS: credentials.StaticCredentialsProvider{Value: s.operator},
+	}
+	o.Config.DriftCheckInterval, o.Config.MaxConcurrentReconciles = s.options.driftInterval, 4
 	if s.options.limited {
 		const reads, writes = 10, 5 // the defaults of the flags
-		limiter = ratelimit.New(reads, writes)
-	}
-	clients, err := awsiam.NewClients(s.Context(), awsiam.ClientOptions{
-		Version: "test", Limiter: limiter,
-		Load: []func(*awsconfig.LoadOptions) error{
-			awsconfig.WithBaseEndpoint(s.endpoint), awsconfig.WithRegion("us-east-1"),
-			awsconfig.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: s.operator}),
-		},
-	})
-	s.must(err)
-	c := controllers.Config{
-		ClusterName: clusterName, RolePath: rolePath, Audience: plan.DefaultAudience,
-		DriftCheckInterval: s.options.driftInterval, MaxConcurrentReconciles: 4,
+		o.Limiter = ratelimit.New(reads, writes)
 	}
 	if s.options.boundary {
-		c.PermissionsBoundary = s.granted.Boundary
+		o.Config.PermissionsBoundary = s.granted.Boundary
 	}
-	ctx, cancel := context.WithCancel(s.Context())
-	s.must(controllers.Setup(ctx, mgr, c, controllers.AWS{
-		Roles: awsiam.NewRoles(clients.IAM), Providers: awsiam.NewProviders(clients.IAM), Account: awsiam.NewAccount(clients.STS),
-	}))
-	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
-	var once sync.Once
-	s.stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-done; err != nil {
-				s.Errorf("the operator ended with: %v", err)
-			}
-		})
-	}
-	s.Cleanup(s.stop)
+	s.stop = s.StartOperator(o)
 }
 
 // createVictim creates the identity of the other team.

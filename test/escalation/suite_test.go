@@ -8,7 +8,6 @@ package escalation_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -16,79 +15,39 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
-	"github.com/podidentity/podidentity-operator/test/installation"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 const (
 	root        = "../.."
 	clusterName = "test"
 	rolePath    = "/podidentity/test/"
-	accountID   = "123456789012"
+	accountID   = testenv.AccountID
 	timeout     = 30 * time.Second
 )
 
-// The cluster of all scenarios, nil with -short.
+// The cluster of all scenarios, nil with -short, and a client of its administrator.
 var (
-	cluster *controlplane.ControlPlane
+	cluster *testenv.Cluster
 	admin   client.Client
-	scheme  = runtime.NewScheme()
 )
 
 var scenarios atomic.Int64
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if testing.Short() {
-		os.Exit(m.Run()) // all tests skip
-	}
-	code, err := withCluster(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(code)
-}
-
-func withCluster(run func() int) (code int, err error) {
-	ctx := context.Background()
-	logf.SetLogger(logr.Discard())
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return 0, err
-		}
-	}
-	cluster, err = controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{root + "/config/crd/bases"}})
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if stopErr := cluster.Stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	if err := (installation.Installation{Root: root, Cluster: clusterName}).Apply(ctx, cluster); err != nil {
-		return 0, err
-	}
-	if admin, err = client.New(cluster.Config, client.Options{Scheme: scheme}); err != nil {
-		return 0, err
-	}
-	if err := awaitAdmissionPolicies(ctx); err != nil {
-		return 0, err
-	}
-	return run(), nil
+	os.Exit(testenv.Main(m, testenv.ClusterOptions{Installed: true}, func(ctx context.Context, c *testenv.Cluster) error {
+		cluster, admin = c, c.Client
+		return awaitAdmissionPolicies(ctx)
+	}))
 }
 
 // awaitAdmissionPolicies waits until the API server evaluates the shipped admission
@@ -98,7 +57,7 @@ func awaitAdmissionPolicies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probe, err := client.New(config, client.Options{Scheme: scheme})
+	probe, err := client.New(config, client.Options{Scheme: admin.Scheme()})
 	if err != nil {
 		return err
 	}
@@ -149,7 +108,7 @@ func clientOf(t *testing.T, user controlplane.User) client.Client {
 	t.Helper()
 	config, err := cluster.ConfigFor(user)
 	must(t, err)
-	result, err := client.New(config, client.Options{Scheme: scheme})
+	result, err := client.New(config, client.Options{Scheme: admin.Scheme()})
 	must(t, err)
 	return result
 }
@@ -166,7 +125,7 @@ func token(ctx context.Context, namespace, name, audience string) (string, error
 // exists.
 func createNamespace(t *testing.T, name string, labels map[string]string) {
 	t.Helper()
-	must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}))
+	must(t, cluster.CreateNamespace(t.Context(), name, labels))
 	eventually(t, "the default ServiceAccount of "+name, func() bool {
 		return admin.Get(t.Context(), client.ObjectKey{Namespace: name, Name: "default"}, &corev1.ServiceAccount{}) == nil
 	})
