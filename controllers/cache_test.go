@@ -33,26 +33,6 @@ func TestCache_KeepsOnlyWhatIsRead(t *testing.T) {
 	cases := map[string]struct {
 		in, want client.Object
 	}{
-		"Pod": {
-			in: &corev1.Pod{ObjectMeta: full, Spec: corev1.PodSpec{
-				NodeName: "node", ServiceAccountName: "checkout",
-				Containers: []corev1.Container{
-					{Name: "app", Image: "app:v1", Env: []corev1.EnvVar{{Name: "LOG", Value: "info"}, {Name: "AWS_ROLE_ARN", Value: "arn"}}},
-					{Name: "proxy", Image: "proxy:v1", Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "arn"}}},
-				},
-			}, Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"}},
-			want: &corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{
-					Namespace: "shop", Name: "checkout", UID: "1", ResourceVersion: "7",
-					Labels: map[string]string{"pod-template-hash": "5d9"}, OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "checkout-5d9", Controller: &yes}},
-				},
-				Spec: corev1.PodSpec{
-					ServiceAccountName: "checkout",
-					Containers:         []corev1.Container{{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "arn"}}}},
-				},
-				Status: corev1.PodStatus{Phase: corev1.PodRunning},
-			},
-		},
 		"ServiceAccount": {
 			in: &corev1.ServiceAccount{
 				ObjectMeta: full, Secrets: []corev1.ObjectReference{{Name: "token"}}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "registry"}},
@@ -63,27 +43,6 @@ func TestCache_KeepsOnlyWhatIsRead(t *testing.T) {
 				OwnerReferences: []metav1.OwnerReference{controller},
 				ManagedFields:   []metav1.ManagedFieldsEntry{ours},
 			}},
-		},
-		"PodOfAnyone": {
-			in: &corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{Name: "p", OwnerReferences: []metav1.OwnerReference{{Kind: long, Name: long, Controller: &yes}}},
-				Spec: corev1.PodSpec{Containers: []corev1.Container{{Env: []corev1.EnvVar{
-					{Name: "AWS_ROLE_ARN", Value: long},
-					{Name: "AWS_ROLE_ARN", Value: "1"},
-					{Name: "AWS_ROLE_ARN", Value: "2"},
-					{Name: "AWS_ROLE_ARN", Value: "3"},
-					{Name: "AWS_ROLE_ARN", Value: "4"},
-				}}}},
-			},
-			want: &corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{Name: "p", OwnerReferences: []metav1.OwnerReference{{Kind: long[:2049], Name: long[:2049], Controller: &yes}}},
-				Spec: corev1.PodSpec{Containers: []corev1.Container{
-					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: long[:2049]}}},
-					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "1"}}},
-					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "2"}}},
-					{Env: []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "3"}}},
-				}},
-			},
 		},
 		"ServiceAccountOfAnyone": {
 			in:   &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{"eks.amazonaws.com/role-arn": long, "x": long}}},

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -57,10 +59,23 @@ type driftChecker struct {
 	// done reports that a drift check has completed since the start. Before, the
 	// operator knows nothing about the roles of identities that were ready.
 	done atomic.Bool
+	// desired are the desired roles of the last drift check.
+	desired map[types.UID]desiredRole
+	// clusters are the clusters of the last drift check, by namespace.
+	clusters map[string]*plan.Cluster
 	// cost is the number of calls of the last bulk read; 0 while there was none.
 	cost int
 	// skipped counts the drift checks since then without a bulk read.
 	skipped int
+}
+
+// desiredRole is the role that an identity desires at a generation in a cluster, so that
+// the next drift check need not compute it again. An identity without one is invalid.
+type desiredRole struct {
+	generation int64
+	cluster    *plan.Cluster
+	role       plan.Role
+	valid      bool
 }
 
 // candidate is an identity whose role the operator knew when the drift check began.
@@ -107,7 +122,8 @@ func (d *driftChecker) check(ctx context.Context) error {
 	}
 	began := d.clock.Now()
 	var list v1alpha1.PodIdentityList
-	if err := d.client.List(ctx, &list); err != nil {
+	// The objects are those of the cache: nothing may modify them.
+	if err := d.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	candidates := d.candidates(ctx, cluster, list.Items)
@@ -175,8 +191,9 @@ func freeMemory() { debug.FreeOSMemory() }
 // candidates returns those of the identities whose roles should be in sync now: with the
 // spec, or with what the operator last applied if something blocks the spec.
 func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster, identities []v1alpha1.PodIdentity) []candidate {
-	var candidates []candidate
+	candidates := make([]candidate, 0, len(identities))
 	clusters := map[string]*plan.Cluster{} // by namespace
+	desired := make(map[types.UID]desiredRole, len(identities))
 	for i := range identities {
 		obj := &identities[i]
 		if !obj.DeletionTimestamp.IsZero() || obj.Spec.Suspend || obj.Spec.Mode == v1alpha1.ModePlan {
@@ -195,15 +212,27 @@ func (d *driftChecker) candidates(ctx context.Context, cluster plan.Cluster, ide
 		if here == nil {
 			continue
 		}
-		if desired, err := plan.Desired(obj, *here); err == nil {
-			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired.Role})
+		if desired[obj.UID] = d.desiredRole(obj, here); desired[obj.UID].valid {
+			candidates = append(candidates, candidate{obj: obj, owner: plan.OwnerOf(obj, cluster), desired: desired[obj.UID].role})
 		}
 	}
+	d.desired, d.clusters = desired, clusters
 	return candidates
 }
 
+// desiredRole returns the desired role of an identity. If neither its generation nor the
+// cluster has changed since the last drift check, it is the same one.
+func (d *driftChecker) desiredRole(obj *v1alpha1.PodIdentity, cluster *plan.Cluster) desiredRole {
+	if last := d.desired[obj.UID]; last.cluster == cluster && last.generation == obj.Generation {
+		return last
+	}
+	state, err := plan.Desired(obj, *cluster)
+	return desiredRole{generation: obj.Generation, cluster: cluster, role: state.Role, valid: err == nil}
+}
+
 // clusterFor returns the cluster as it applies to the identities of a namespace, nil
-// if the guardrails of the namespace are in conflict: a reconcile reports that.
+// if the guardrails of the namespace are in conflict: a reconcile reports that. Equal
+// clusters of two drift checks have the same pointer.
 func (d *driftChecker) clusterFor(ctx context.Context, cluster plan.Cluster, namespace string) *plan.Cluster {
 	guardrails, err := d.guardrails.forNamespace(ctx, namespace)
 	if err == nil {
@@ -212,6 +241,9 @@ func (d *driftChecker) clusterFor(ctx context.Context, cluster plan.Cluster, nam
 	if err != nil {
 		logf.FromContext(ctx).Info("Skipping drift check for namespace", "namespace", namespace, "reason", err.Error())
 		return nil
+	}
+	if last := d.clusters[namespace]; last != nil && equality.Semantic.DeepEqual(*last, cluster) {
+		return last
 	}
 	return &cluster
 }

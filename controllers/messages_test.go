@@ -72,7 +72,7 @@ func TestMessages_AreShortAndLegible(t *testing.T) {
 		s := newScope(obj, "test")
 		yes := true
 		s.pods = &podUsage{}
-		s.pods.count([]corev1.Pod{{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: draw("kind"), Name: draw("owner"), Controller: &yes}}}}}, "arn")
+		s.pods.count(cachedPods(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: draw("kind"), Name: draw("owner"), Controller: &yes}}}}), "arn")
 		s.pending = []plan.Change{plan.DeleteRolePolicy{Name: draw("policy")}, plan.UntagRole{Keys: []string{draw("tag")}}}
 		s.addEvent(eventUpdatedRole, "PutRolePolicy", "PutRolePolicy", draw("target"))
 		_, invalid := plan.Desired(obj, plan.Cluster{Partition: "aws", AccountID: "123456789012"})

@@ -151,9 +151,21 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 		orphans:      newOrphans(OrphanSeal, u.clock, u.client, u.roles, guardrailReader{client: u.client}),
 		policies:     newManagedPolicies(u.policies, u.clock),
 		retries:      retries,
+		pods:         indexPods(objects),
 		checkPending: func() bool { return false },
 	})
 	return u
+}
+
+// indexPods returns the index of those of the objects that are pods.
+func indexPods(objects []client.Object) *podIndex {
+	index := newPodIndex()
+	for _, obj := range objects {
+		if pod, ok := obj.(*corev1.Pod); ok {
+			index.set(nil, cachedPods(pod)[0])
+		}
+	}
+	return index
 }
 
 // indexBuilder adds indexes to a fake client.

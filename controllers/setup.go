@@ -46,6 +46,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		config: config, client: mgr.GetClient(), lister: aws.Roles, clusterInfo: shared, guardrails: guardrails, roleCache: cached,
 		policies: policies, clock: realClock, suspects: suspects, orphans: orphaned,
 	}
+	pods, err := watchPods(ctx, mgr.GetCache())
+	if err != nil {
+		return err
+	}
 	r := newReconciler(config, dependencies{
 		client:       client.WithFieldOwner(mgr.GetClient(), FieldManager),
 		apiReader:    mgr.GetAPIReader(),
@@ -55,6 +59,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		policies:     policies,
 		cache:        cached,
 		orphans:      orphaned,
+		pods:         pods,
 		clock:        realClock,
 		retries:      retries,
 		checkPending: checker.pending,
@@ -90,6 +95,7 @@ type dependencies struct {
 	policies     *managedPolicies
 	cache        *roleCache
 	orphans      *orphans
+	pods         podLister
 	clock        clock.PassiveClock
 	retries      *retries
 	checkPending func() bool
@@ -113,6 +119,6 @@ func newReconciler(config Config, d dependencies) *Reconciler {
 		role:            role,
 		serviceAccounts: serviceAccounts,
 		plan:            &planPhase{role: role, serviceAccounts: serviceAccounts, interval: config.DriftCheckInterval},
-		pods:            &podsPhase{client: d.client},
+		pods:            &podsPhase{pods: d.pods},
 	}
 }

@@ -24,9 +24,8 @@ import (
 
 // Indexes of the cache.
 const (
-	indexServiceAccounts   = "serviceAccounts" // PodIdentities by the ServiceAccounts that they name
-	indexRoleARN           = "roleARN"         // ServiceAccounts by the role that they are annotated with
-	indexPodServiceAccount = "serviceAccount"  // pods by the ServiceAccount that they use
+	indexServiceAccounts = "serviceAccounts" // PodIdentities by the ServiceAccounts that they name
+	indexRoleARN         = "roleARN"         // ServiceAccounts by the role that they are annotated with
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -40,12 +39,6 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		indexer.IndexField(ctx, &corev1.ServiceAccount{}, indexRoleARN, func(o client.Object) []string {
 			if arn := o.GetAnnotations()[plan.AnnotationRoleARN]; arn != "" {
 				return []string{arn}
-			}
-			return nil
-		}),
-		indexer.IndexField(ctx, &corev1.Pod{}, indexPodServiceAccount, func(o client.Object) []string {
-			if pod, ok := o.(*corev1.Pod); ok {
-				return []string{pod.Spec.ServiceAccountName}
 			}
 			return nil
 		}),
@@ -137,11 +130,11 @@ func (w watcher) ofServiceAccount(ctx context.Context, sa client.Object) []v1alp
 
 // ofPod returns the PodIdentities that name the ServiceAccount of a pod.
 func (w watcher) ofPod(ctx context.Context, obj client.Object) []v1alpha1.PodIdentity {
-	pod, ok := obj.(*corev1.Pod)
+	pod, ok := obj.(*cachedPod)
 	if !ok {
 		return nil
 	}
-	return w.byServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
+	return w.byServiceAccount(ctx, pod.Namespace, pod.serviceAccount.Value())
 }
 
 // ofGuardrail returns the identities in the namespaces that a guardrail selects. It

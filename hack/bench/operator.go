@@ -20,39 +20,38 @@ import (
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
-// operator is the operator's process.
+// operator is a process of the operator.
 type operator struct {
 	cmd     *exec.Cmd
 	metrics string // its URL
 	began   time.Time
 }
 
-// hasty lets the operator call AWS as fast as it can, to fill an account.
-var hasty = []string{"--aws-reads-per-second=0", "--aws-writes-per-second=0"}
+// unlimited are the flags of an operator without rate limits.
+var unlimited = []string{"--aws-reads-per-second=0", "--aws-writes-per-second=0"}
 
-// bounded gives the operator the rate that the account's bucket has.
-var bounded = []string{
+// limited are the flags of an operator with the rate of the account's token bucket.
+var limited = []string{
 	fmt.Sprintf("--aws-reads-per-second=%d", bucketRate),
 	fmt.Sprintf("--aws-writes-per-second=%d", bucketRate),
 }
 
-// restart starts the operator, after it has stopped the one that ran, and returns
-// when it is ready.
-func (w *world) restart(ctx context.Context, flags ...string) error {
-	w.operator.stop()
+// restart stops the operator that runs, starts another one, and waits until it is ready.
+func (env *environment) restart(ctx context.Context, flags ...string) error {
+	env.operator.stop()
 	var err error
-	w.operator, err = w.launch(ctx, append([]string{"--leader-elect=false"}, flags...)...)
+	env.operator, err = env.launch(ctx, append([]string{"--leader-elect=false"}, flags...)...)
 	return err
 }
 
-// launch starts an operator, and returns when it is ready.
-func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) {
+// launch starts an operator, and waits until it is ready.
+func (env *environment) launch(ctx context.Context, flags ...string) (*operator, error) {
 	free, err := controlplane.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
 	health, metrics := free[0], free[1]
-	log, err := os.OpenFile(w.log("operator"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(env.log("operator"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +60,9 @@ func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) 
 		"--cluster-name=bench", "--iam-propagation-delay=0s",
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=" + metrics, "--metrics-secure=false",
 	}, flags...)
-	cmd := exec.CommandContext(ctx, w.scale.manager, args...)
+	cmd := exec.CommandContext(ctx, env.manager, args...)
 	cmd.Env = controlplane.Environ(map[string]string{
-		"KUBECONFIG": w.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": w.endpoint, "AWS_REGION": region,
+		"KUBECONFIG": env.cluster.KubeconfigPath, "AWS_ENDPOINT_URL": env.endpoint, "AWS_REGION": region,
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
 	})
 	cmd.Stdout, cmd.Stderr = log, log
@@ -79,10 +78,10 @@ func (w *world) launch(ctx context.Context, flags ...string) (*operator, error) 
 	})
 }
 
-// stop ends the operator as Kubernetes does, and waits for its end.
+// stop ends the operator as Kubernetes does, and waits until it has ended.
 func (o *operator) stop() { o.end(syscall.SIGTERM) }
 
-// kill ends the operator without a word.
+// kill ends the operator without a chance to finish its work.
 func (o *operator) kill() { o.end(syscall.SIGKILL) }
 
 func (o *operator) end(signal syscall.Signal) {
@@ -93,8 +92,8 @@ func (o *operator) end(signal syscall.Signal) {
 	_ = o.cmd.Wait()
 }
 
-// metric returns the sum of a metric's samples; of a histogram the sum of what
-// was observed. A metric that has no sample yet is zero.
+// metric returns the sum of the samples of a metric, of a histogram the sum of its
+// observations; zero if there are none.
 func (o *operator) metric(ctx context.Context, name string) (float64, error) {
 	body, err := get(ctx, o.metrics)
 	if err != nil {
@@ -126,7 +125,7 @@ func (o *operator) memory() (float64, error) {
 			return kib * 1024, err
 		}
 	}
-	return 0, errors.New("the kernel does not tell VmRSS")
+	return 0, errors.New("the kernel does not report VmRSS")
 }
 
 // cpu returns the processor time that the process has used.
@@ -136,12 +135,12 @@ func (o *operator) cpu() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The fields count from the third, after the name in parentheses: 14 and 15
-	// are user and system time, in ticks of 10 ms.
+	// The first field here is the third of the file, after the name in parentheses. Fields
+	// 14 and 15 of the file are user and system time, in ticks of 10 ms.
 	_, after, _ := strings.Cut(string(raw), ") ")
 	fields := strings.Fields(after)
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("the kernel tells %d fields of %s", len(fields), o.proc("stat"))
+		return 0, fmt.Errorf("%[2]s has %[1]d fields, want at least 13", len(fields), o.proc("stat"))
 	}
 	user, errUser := strconv.ParseInt(fields[11], 10, 64)
 	system, errSystem := strconv.ParseInt(fields[12], 10, 64)

@@ -7,10 +7,10 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// image says how to draw the figures of a section that have an N.
+// image describes the plot of the results of a section that have an N.
 type image struct{ file, title, y string }
 
-// The sections that are drawn.
+// The sections that have a plot.
 const (
 	readySection = "Time to Ready, at 20 calls/s"
 	checkSection = "Drift check"
@@ -21,14 +21,13 @@ var plots = map[string]image{
 	checkSection: {file: "check.svg", title: "AWS calls of a drift check", y: "AWS calls"},
 }
 
-// plot draws what was measured and the least that is possible, over the number of
-// identities.
+// plot draws the measured values and the minima over the number of identities.
 func (r *report) plot(section string, i image, file string) error {
-	var measured, least plotter.XYs
-	for _, f := range r.Figures {
-		if f.Section == section && f.N > 0 && f.Least != nil {
+	var measured, minima plotter.XYs
+	for _, f := range r.Results {
+		if f.Section == section && f.N > 0 && f.Minimum != nil {
 			measured = append(measured, plotter.XY{X: float64(f.N), Y: f.Value})
-			least = append(least, plotter.XY{X: float64(f.N), Y: *f.Least})
+			minima = append(minima, plotter.XY{X: float64(f.N), Y: *f.Minimum})
 		}
 	}
 	p := plot.New()
@@ -36,7 +35,7 @@ func (r *report) plot(section string, i image, file string) error {
 	p.X.Label.Text, p.Y.Label.Text = "identities", i.y
 	p.X.Min, p.Y.Min = 0, 0
 	p.Legend.Top, p.Legend.Left = true, true
-	if err := plotutil.AddLinePoints(p, "measured", measured, "minimum", least); err != nil {
+	if err := plotutil.AddLinePoints(p, "measured", measured, "minimum", minima); err != nil {
 		return err
 	}
 	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file)

@@ -6,42 +6,42 @@ import (
 	"time"
 )
 
-// measureReady finds out how long a burst of new identities takes, in an account
-// that serves so many calls a second.
-func measureReady(ctx context.Context, w *world, r *report) error {
-	for _, n := range w.scale.ready {
-		say("Creating %d identities at %d calls/s", n, bucketRate)
+// measureReady measures the time until a burst of new identities is Ready, in an account
+// that AWS throttles at bucketRate.
+func measureReady(ctx context.Context, env *environment, r *report) error {
+	for _, n := range env.scale.ready {
+		progress("Creating %d identities at %d calls/s", n, bucketRate)
 		namespace := fmt.Sprintf("ready-%d", n)
-		if err := w.begin(ctx, namespace, narrow, bounded...); err != nil {
+		if err := env.start(ctx, namespace, withThrottling, limited...); err != nil {
 			return err
 		}
-		before, err := w.costs(ctx)
+		before, err := env.calls(ctx)
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		if err := w.addIdentities(ctx, namespace, 0, n); err != nil {
+		if err := env.addIdentities(ctx, namespace, 0, n); err != nil {
 			return err
 		}
-		if err := w.tracker.awaitReady(ctx, n); err != nil {
+		if err := env.tracker.awaitReady(ctx, n); err != nil {
 			return err
 		}
 		took := time.Since(began).Seconds()
-		after, err := w.costs(ctx)
+		after, err := env.calls(ctx)
 		if err != nil {
 			return err
 		}
-		calls := n * createCost
-		shortest := float64(calls) / bucketRate
-		f := figure{
+		total := n * createCost
+		shortest := float64(total) / bucketRate
+		f := result{
 			Section: readySection, Name: fmt.Sprintf("%d identities", n), N: n, Unit: "s", Value: took,
-			Detail: list(after.since(before).calls),
+			Detail: format(after.since(before).aws),
 		}
-		if n == w.scale.goalReady {
-			f = f.meets("≤ 1.15 × the minimum", took <= 1.15*shortest)
+		if n == env.scale.readyGoal {
+			f = f.withGoal("≤ 1.15 × the minimum", took <= 1.15*shortest)
 		}
-		r.add(f, least(shortest, "%d calls at %d/s; the burst of %d is not subtracted", calls, bucketRate, bucketBurst))
-		if err := w.clear(ctx, namespace); err != nil {
+		r.add(f, minimumOf(shortest, "%d calls at %d/s; the burst of %d is not subtracted", total, bucketRate, bucketBurst))
+		if err := env.clear(ctx, namespace); err != nil {
 			return err
 		}
 	}

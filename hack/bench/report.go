@@ -13,67 +13,66 @@ import (
 	"text/tabwriter"
 )
 
-// figure is one measurement, with its theoretical minimum.
-type figure struct {
+// result is the result of one measurement, with its theoretical minimum.
+type result struct {
 	Section string   `json:"section"`
 	Name    string   `json:"name"`
 	Value   float64  `json:"value"`
 	Unit    string   `json:"unit"`
-	Least   *float64 `json:"minimum,omitempty"` // nil if nothing bounds it
-	Ratio   float64  `json:"ratio,omitempty"`   // of value to least; 0 if there is none
-	Why     string   `json:"basis"`             // the least is that, or there is none
+	Minimum *float64 `json:"minimum,omitempty"` // nil if it is not known
+	Ratio   float64  `json:"ratio,omitempty"`   // of value to minimum; 0 without a minimum
+	Basis   string   `json:"basis"`             // of the minimum, or the reason why it is not known
 	Detail  string   `json:"detail,omitempty"`
 	Goal    string   `json:"goal,omitempty"`
 	Reached *bool    `json:"reached,omitempty"` // the goal
-	N       int      `json:"n,omitempty"`       // for plots
+	N       int      `json:"n,omitempty"`       // position on the x axis of a plot
 }
 
-// bound is the least that a figure can be, and why.
-type bound struct {
-	least *float64
-	why   string
+// minimum is the theoretical minimum of a result, and its basis.
+type minimum struct {
+	value *float64
+	basis string
 }
 
-func least(v float64, why string, args ...any) bound {
-	return bound{least: &v, why: fmt.Sprintf(why, args...)}
+func minimumOf(v float64, basis string, args ...any) minimum {
+	return minimum{value: &v, basis: fmt.Sprintf(basis, args...)}
 }
 
-// unbounded says why nothing can be said about the least.
-func unbounded(why string) bound { return bound{why: "unknown: " + why} }
+// noMinimum states why the minimum is not known.
+func noMinimum(reason string) minimum { return minimum{basis: "unknown: " + reason} }
 
-// meets sets the goal of a figure, and whether it was reached.
-func (f figure) meets(goal string, reached bool) figure {
+// withGoal returns a result with a goal.
+func (f result) withGoal(goal string, reached bool) result {
 	f.Goal, f.Reached = goal, &reached
 	return f
 }
 
-// report is all that was measured, and on what.
+// report contains all results, and where they were measured.
 type report struct {
-	Quick   bool     `json:"quick,omitempty"`
+	Scale   string   `json:"scale"`
 	Cores   int      `json:"cores"`
 	System  string   `json:"system"`
 	Go      string   `json:"go"`
-	Figures []figure `json:"figures"`
+	Results []result `json:"results"`
 }
 
-func newReport(p scale) *report {
-	return &report{Quick: p.quick, Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+func newReport(s scale) *report {
+	return &report{Scale: s.name, Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
 }
 
-// add adds a figure with the least that it can be.
-func (r *report) add(f figure, b bound) {
-	f.Least, f.Why = b.least, b.why
-	if f.Least != nil && *f.Least > 0 {
-		f.Ratio = f.Value / *f.Least
+// add adds a result.
+func (r *report) add(f result, m minimum) {
+	f.Minimum, f.Basis = m.value, m.basis
+	if f.Minimum != nil && *f.Minimum > 0 {
+		f.Ratio = f.Value / *f.Minimum
 	}
-	r.Figures = append(r.Figures, f)
-	say("  %s: %s: %s", f.Section, f.Name, f.measured())
+	r.Results = append(r.Results, f)
+	progress("  %s: %s: %s", f.Section, f.Name, strings.Join(f.cells()[1:], " | "))
 }
 
-func (f figure) measured() string { return number(f.Value) + " " + f.Unit }
+func (f result) measured() string { return number(f.Value) + " " + f.Unit }
 
-// number writes a figure as people do: three digits that matter, and none that
-// were not measured.
+// number formats a number with three significant digits.
 func number(v float64) string {
 	switch {
 	case v == float64(int64(v)):
@@ -85,11 +84,11 @@ func number(v float64) string {
 	}
 }
 
-// cells are the columns of a figure.
-func (f figure) cells() []string {
-	least, ratio, goal := "–", "–", f.Goal
-	if f.Least != nil {
-		least = number(*f.Least)
+// cells returns the columns of a result.
+func (f result) cells() []string {
+	minimum, ratio, goal := "–", "–", f.Goal
+	if f.Minimum != nil {
+		minimum = number(*f.Minimum)
 	}
 	if f.Ratio > 0 {
 		ratio = strconv.FormatFloat(f.Ratio, 'f', 2, 64)
@@ -97,25 +96,26 @@ func (f figure) cells() []string {
 	if f.Reached != nil {
 		goal = map[bool]string{true: "✓ ", false: "✗ "}[*f.Reached] + goal
 	}
-	return []string{f.Name, f.measured(), least, ratio, goal}
+	return []string{f.Name, f.measured(), minimum, ratio, goal}
 }
 
 var columns = []string{"", "measured", "minimum", "ratio", "goal"}
 
-// grouped returns the figures section by section, in the order in which these began.
-func (r *report) grouped() []figure {
+// grouped returns the results by section. The order of sections is that of their first
+// results.
+func (r *report) grouped() []result {
 	var sections []string
-	for _, f := range r.Figures {
+	for _, f := range r.Results {
 		if !slices.Contains(sections, f.Section) {
 			sections = append(sections, f.Section)
 		}
 	}
-	return slices.SortedStableFunc(slices.Values(r.Figures), func(a, b figure) int {
+	return slices.SortedStableFunc(slices.Values(r.Results), func(a, b result) int {
 		return slices.Index(sections, a.Section) - slices.Index(sections, b.Section)
 	})
 }
 
-// read reads what an earlier run wrote.
+// read reads the report of an earlier run.
 func read(dir string) (*report, error) {
 	content, err := os.ReadFile(filepath.Join(dir, "results.json"))
 	if err != nil {
@@ -125,7 +125,7 @@ func read(dir string) (*report, error) {
 	return r, json.Unmarshal(content, r)
 }
 
-// table returns all figures for a terminal.
+// table formats all results for a terminal.
 func (r *report) table() string {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -137,14 +137,21 @@ func (r *report) table() string {
 		}
 		fmt.Fprintf(t, "  %s\n", strings.Join(f.cells(), "\t"))
 	}
-	_ = t.Flush() // a strings.Builder takes everything
+	_ = t.Flush() // writes to a strings.Builder do not fail
 	return text.String()
 }
 
-// page returns all figures for docs/benchmarks/README.md.
+// page formats all results for docs/benchmarks/README.md.
 func (r *report) page() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, pageTop, r.Cores, r.System, r.Go, latency)
+	scaleNote := ""
+	if r.Scale != fullScale.name {
+		scaleNote = fmt.Sprintf(" The run had the scale `%s`, which has fewer objects than the full one in some measurements: `make bench SCALE=%s`.", r.Scale, r.Scale)
+	}
+	fmt.Fprintf(&text, pageTop, r.Cores, r.System, r.Go, latency, scaleNote)
+	if missed := r.missed(); missed > 0 {
+		fmt.Fprintf(&text, "\n**%d of %d goals are missed** in this run; they are marked with ✗.\n", missed, r.goals())
+	}
 	section := ""
 	for _, f := range r.grouped() {
 		if f.Section != section {
@@ -155,19 +162,33 @@ func (r *report) page() string {
 			}
 			fmt.Fprintf(&text, "| %s | basis of the minimum | details |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)+2))
 		}
-		fmt.Fprintf(&text, "| %s | %s | %s |\n", strings.Join(f.cells(), " | "), f.Why, f.Detail)
+		fmt.Fprintf(&text, "| %s | %s | %s |\n", strings.Join(f.cells(), " | "), f.Basis, f.Detail)
 	}
 	return text.String()
+}
+
+// goals returns the number of results with a goal, and missed that of goals not reached.
+func (r *report) goals() int  { return r.count(func(reached bool) bool { return true }) }
+func (r *report) missed() int { return r.count(func(reached bool) bool { return !reached }) }
+
+func (r *report) count(counted func(reached bool) bool) int {
+	n := 0
+	for _, f := range r.Results {
+		if f.Reached != nil && counted(*f.Reached) {
+			n++
+		}
+	}
+	return n
 }
 
 const pageTop = `# Benchmarks
 
 Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and
 kube-controller-manager, the operator's own binary, and the project's AWS endpoint with a latency of %s per call, all
-on the same machine. The same figures are in [results.json](results.json). ` + "`make bench QUICK=1`" + ` measures at small
-scale in less than three minutes, and writes nothing.
+on the same machine.%s The same results are in [results.json](results.json). ` + "`make bench QUICK=1`" + ` measures at small
+scale and writes nothing; ` + "`make bench ONLY=recovery`" + ` runs one measurement.
 
-Each figure is shown with the theoretical minimum and their ratio; a dash means that no minimum is known, or that it is
+Each result is shown with the theoretical minimum and their ratio; a dash means that no minimum is known, or that it is
 zero. A goal is a target of this project: ✓ reached, ✗ missed.
 `
 
@@ -188,7 +209,7 @@ func (r *report) write(dir string) error {
 		err = errors.Join(err, r.plot(section, p, filepath.Join(dir, p.file)))
 	}
 	if err == nil {
-		say("Wrote %s", dir)
+		progress("Wrote %s", dir)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -15,19 +16,20 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// tracker watches all identities, as a user's tool would.
+// tracker watches the status of all identities.
 type tracker struct {
 	mu    sync.Mutex
-	ready map[client.ObjectKey]int64 // generation that was found ready
-	known map[client.ObjectKey]bool
-	flaps int // how often an identity that was ready at its generation was no longer ready
-	// changed is closed, and replaced, when anything changes.
+	ready map[client.ObjectKey]int64  // generation at which the identity is Ready
+	known map[client.ObjectKey]string // reason of the condition Ready
+	// lost is the number of times that an identity lost Ready without a new generation.
+	lost int
+	// changed is closed and replaced at each change.
 	changed chan struct{}
 }
 
-// track starts to watch; it ends with ctx.
+// track starts a tracker, which ends with ctx.
 func track(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) (*tracker, error) {
-	t := &tracker{ready: map[client.ObjectKey]int64{}, known: map[client.ObjectKey]bool{}, changed: make(chan struct{})}
+	t := &tracker{ready: map[client.ObjectKey]int64{}, known: map[client.ObjectKey]string{}, changed: make(chan struct{})}
 	objects, err := cache.New(config, cache.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err
@@ -37,19 +39,19 @@ func track(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) (*t
 		return nil, err
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    t.see,
-		UpdateFunc: func(_, obj any) { t.see(obj) },
-		DeleteFunc: t.lose,
+		AddFunc:    t.update,
+		UpdateFunc: func(_, obj any) { t.update(obj) },
+		DeleteFunc: t.remove,
 	})
 	if err != nil {
 		return nil, err
 	}
-	go func() { _ = objects.Start(ctx) }() // it fails only if it is started twice
+	go func() { _ = objects.Start(ctx) }() // fails only if it is started twice
 	objects.WaitForCacheSync(ctx)
 	return t, nil
 }
 
-func (t *tracker) see(obj any) {
+func (t *tracker) update(obj any) {
 	pi, ok := obj.(*v1alpha1.PodIdentity)
 	if !ok {
 		return
@@ -57,20 +59,23 @@ func (t *tracker) see(obj any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := client.ObjectKeyFromObject(pi)
-	t.known[key] = true
+	t.known[key] = ""
 	ready := meta.FindStatusCondition(pi.Status.Conditions, v1alpha1.ConditionReady)
-	if ready != nil && ready.Status == "True" {
+	if ready != nil && ready.ObservedGeneration == pi.Generation {
+		t.known[key] = ready.Reason
+	}
+	if ready != nil && ready.Status == metav1.ConditionTrue {
 		t.ready[key] = ready.ObservedGeneration
 	} else {
 		if t.ready[key] == pi.Generation {
-			t.flaps++
+			t.lost++
 		}
 		delete(t.ready, key)
 	}
-	t.tell()
+	t.notify()
 }
 
-func (t *tracker) lose(obj any) {
+func (t *tracker) remove(obj any) {
 	if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 		obj = gone.Obj
 	}
@@ -82,36 +87,36 @@ func (t *tracker) lose(obj any) {
 	defer t.mu.Unlock()
 	delete(t.known, client.ObjectKeyFromObject(pi))
 	delete(t.ready, client.ObjectKeyFromObject(pi))
-	t.tell()
+	t.notify()
 }
 
-func (t *tracker) tell() {
+func (t *tracker) notify() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// flapped returns how often an identity was found ready and then not, though its
-// spec was the same.
-func (t *tracker) flapped() int {
+// lostReady returns the number of times that an identity lost Ready without a new
+// generation.
+func (t *tracker) lostReady() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.flaps
+	return t.lost
 }
 
-// isReady reports whether an identity was found ready.
+// isReady reports whether an identity is Ready.
 func (t *tracker) isReady(key client.ObjectKey) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.ready[key] > 0
 }
 
-// await waits until the answer is yes, which is asked at every change.
-func (t *tracker) await(ctx context.Context, yes func() bool) error {
+// await waits until a condition is true. It checks the condition after each change.
+func (t *tracker) await(ctx context.Context, condition func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	for {
 		t.mu.Lock()
-		done, changed := yes(), t.changed
+		done, changed := condition(), t.changed
 		t.mu.Unlock()
 		if done {
 			return nil
@@ -124,22 +129,35 @@ func (t *tracker) await(ctx context.Context, yes func() bool) error {
 	}
 }
 
-// awaitReady waits until n identities are ready.
+// awaitReady waits until n identities are Ready.
 func (t *tracker) awaitReady(ctx context.Context, n int) error {
 	return t.await(ctx, func() bool { return len(t.ready) >= n })
 }
 
-// awaitGeneration waits until an identity is ready as of that generation.
+// awaitGeneration waits until an identity is Ready at that generation.
 func (t *tracker) awaitGeneration(ctx context.Context, key client.ObjectKey, generation int64) error {
 	return t.await(ctx, func() bool { return t.ready[key] >= generation })
 }
 
-// awaitDeleted waits until an identity that existed is gone.
+// awaitDeleted waits until an identity does not exist.
 func (t *tracker) awaitDeleted(ctx context.Context, key client.ObjectKey) error {
-	return t.await(ctx, func() bool { return !t.known[key] })
+	return t.await(ctx, func() bool { _, exists := t.known[key]; return !exists })
 }
 
-// awaitGone waits until no identity is left.
+// awaitReason waits until n identities have a reason in the condition Ready.
+func (t *tracker) awaitReason(ctx context.Context, reason string, n int) error {
+	return t.await(ctx, func() bool {
+		found := 0
+		for _, r := range t.known {
+			if r == reason {
+				found++
+			}
+		}
+		return found >= n
+	})
+}
+
+// awaitGone waits until no identity exists.
 func (t *tracker) awaitGone(ctx context.Context) error {
 	return t.await(ctx, func() bool { return len(t.known) == 0 })
 }

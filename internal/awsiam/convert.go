@@ -18,15 +18,16 @@ import (
 // seconds.
 const defaultMaxSessionDuration = 3600
 
-// observed returns what GetRole returns of a role: all but its policies.
-func observed(role *iamtypes.Role) *plan.Observed {
+// observed returns what GetRole returns of a role: all but its policies. Decode returns the
+// canonical form of a policy as AWS hands it out.
+func observed(role *iamtypes.Role, decode func(string) policy.Document) *plan.Observed {
 	found := &plan.Observed{
 		Role: plan.Role{
 			Name:               aws.ToString(role.RoleName),
 			Path:               aws.ToString(role.Path),
 			Description:        aws.ToString(role.Description),
 			MaxSessionDuration: defaultMaxSessionDuration,
-			Trust:              document(aws.ToString(role.AssumeRolePolicyDocument)),
+			Trust:              decode(aws.ToString(role.AssumeRolePolicyDocument)),
 			Tags:               tagMap(role.Tags),
 		},
 		ARN:       aws.ToString(role.Arn),

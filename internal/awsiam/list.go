@@ -3,10 +3,12 @@ package awsiam
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
@@ -21,33 +23,65 @@ const pageSize = 1000
 // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html,
 // API_ListRoles.html). A role that only one of them shows was made or deleted in
 // between, and is left out.
+//
+// The lists are read at the same time, once the first page of the first one shows that
+// AWS permits it.
 func (r *Roles) ListAll(ctx context.Context, path string) (plan.RoleSnapshot, error) {
-	fleet := plan.RoleSnapshot{Roles: map[string]*plan.Observed{}}
-	details, err := r.details(ctx, path, &fleet)
-	if err != nil {
+	known := r.documents.start()
+	var (
+		details   map[string]roleDetail
+		roles     []*plan.Observed
+		permitted = make(chan struct{})
+		calls     [2]int
+	)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		details, err = r.details(ctx, path, known, permitted, &calls[0])
+		return err
+	})
+	group.Go(func() (err error) {
+		select {
+		case <-permitted:
+			roles, err = r.list(ctx, path, known, &calls[1])
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	if err := group.Wait(); err != nil {
 		return plan.RoleSnapshot{}, err
 	}
+	r.documents.replace(known)
+	snapshot := plan.RoleSnapshot{Roles: make(map[string]*plan.Observed, len(roles)), Calls: calls[0] + calls[1]}
+	for _, role := range roles {
+		if detail, ok := details[role.ID]; ok {
+			snapshot.Add(detail.addTo(role))
+		}
+	}
+	return snapshot, nil
+}
+
+// list returns what ListRoles returns of the roles in path.
+func (r *Roles) list(ctx context.Context, path string, known *knownDocuments, calls *int) ([]*plan.Observed, error) {
+	var roles []*plan.Observed
 	pages := iam.NewListRolesPaginator(r.api, &iam.ListRolesInput{PathPrefix: aws.String(path), MaxItems: aws.Int32(pageSize)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return plan.RoleSnapshot{}, r.explain(ctx, operation{name: "ListRoles"}, err)
+			return nil, r.explain(ctx, operation{name: "ListRoles"}, err)
 		}
-		fleet.Calls++
+		*calls++
 		for i := range page.Roles {
-			role := &page.Roles[i]
-			if detail, ok := details[aws.ToString(role.RoleId)]; ok {
-				fleet.Add(r.withoutIgnoredTags(mergeDetail(role, detail)))
-			}
+			roles = append(roles, observed(&page.Roles[i], known.decode))
 		}
 	}
-	return fleet, nil
+	return roles, nil
 }
 
 // details returns what GetAccountAuthorizationDetails returns of the roles in path, by
-// role ID.
-func (r *Roles) details(ctx context.Context, path string, fleet *plan.RoleSnapshot) (map[string]iamtypes.RoleDetail, error) {
-	details := map[string]iamtypes.RoleDetail{}
+// role ID. It closes permitted after the first page.
+func (r *Roles) details(ctx context.Context, path string, known *knownDocuments, permitted chan<- struct{}, calls *int) (map[string]roleDetail, error) {
+	details := map[string]roleDetail{}
 	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.api, &iam.GetAccountAuthorizationDetailsInput{
 		Filter:   []iamtypes.EntityType{iamtypes.EntityTypeRole},
 		MaxItems: aws.Int32(pageSize),
@@ -57,27 +91,45 @@ func (r *Roles) details(ctx context.Context, path string, fleet *plan.RoleSnapsh
 		if err != nil {
 			return nil, r.explain(ctx, operation{name: "GetAccountAuthorizationDetails"}, err)
 		}
-		fleet.Calls++
-		for _, detail := range page.RoleDetailList {
-			if strings.HasPrefix(aws.ToString(detail.Path), path) {
-				details[aws.ToString(detail.RoleId)] = detail
+		if *calls++; *calls == 1 {
+			close(permitted)
+		}
+		for i := range page.RoleDetailList {
+			if d := &page.RoleDetailList[i]; strings.HasPrefix(aws.ToString(d.Path), path) {
+				details[aws.ToString(d.RoleId)] = r.detailOf(d, known)
 			}
 		}
 	}
 	return details, nil
 }
 
-// mergeDetail merges the entries of a role in the two lists.
-func mergeDetail(role *iamtypes.Role, detail iamtypes.RoleDetail) *plan.Observed {
-	found := observed(role)
-	found.Tags, found.LastUsedAt = tagMap(detail.Tags), lastUsed(detail.RoleLastUsed)
-	if detail.PermissionsBoundary != nil {
-		found.Boundary = aws.ToString(detail.PermissionsBoundary.PermissionsBoundaryArn)
+// roleDetail is the part of a role that ListRoles omits.
+type roleDetail struct {
+	tags       map[string]string
+	lastUsedAt time.Time
+	boundary   string
+	managed    []string
+	inline     map[string]plan.InlinePolicy
+}
+
+func (r *Roles) detailOf(d *iamtypes.RoleDetail, known *knownDocuments) roleDetail {
+	detail := roleDetail{
+		tags:       r.withoutIgnoredTags(tagMap(d.Tags)),
+		lastUsedAt: lastUsed(d.RoleLastUsed),
+		managed:    attachedARNs(d.AttachedManagedPolicies),
+		inline:     make(map[string]plan.InlinePolicy, len(d.RolePolicyList)),
 	}
-	found.Managed = attachedARNs(detail.AttachedManagedPolicies)
-	found.Inline = map[string]plan.InlinePolicy{}
-	for _, p := range detail.RolePolicyList {
-		found.Inline[aws.ToString(p.PolicyName)] = inlinePolicy(aws.ToString(p.PolicyDocument))
+	if d.PermissionsBoundary != nil {
+		detail.boundary = aws.ToString(d.PermissionsBoundary.PermissionsBoundaryArn)
 	}
-	return found
+	for _, p := range d.RolePolicyList {
+		detail.inline[aws.ToString(p.PolicyName)] = plan.InlinePolicy{Document: known.decode(aws.ToString(p.PolicyDocument))}
+	}
+	return detail
+}
+
+// addTo returns a role of ListRoles with the detail.
+func (d roleDetail) addTo(role *plan.Observed) *plan.Observed {
+	role.Tags, role.LastUsedAt, role.Boundary, role.Managed, role.Inline = d.tags, d.lastUsedAt, d.boundary, d.managed, d.inline
+	return role
 }

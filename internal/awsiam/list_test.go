@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,7 +100,7 @@ func TestListAll_ReadsAllPages(t *testing.T) {
 // withEmptyPages puts an empty page before every page but the first: it answers the
 // first request with a marker by the same marker, and no role.
 func withEmptyPages(next http.Handler) http.Handler {
-	given := map[string]bool{}
+	var given sync.Map // the two lists are read at the same time
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -109,11 +110,14 @@ func withEmptyPages(next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		form, _ := url.ParseQuery(string(body))
 		action, marker := form.Get("Action"), form.Get("Marker")
-		if marker == "" || given[action+marker] {
+		if marker == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
-		given[action+marker] = true
+		if _, answered := given.LoadOrStore(action+marker, true); answered {
+			next.ServeHTTP(w, r)
+			return
+		}
 		w.Header().Set("Content-Type", "text/xml")
 		fmt.Fprintf(w, `<%[1]sResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><%[1]sResult><IsTruncated>true</IsTruncated><Marker>%[2]s</Marker></%[1]sResult></%[1]sResponse>`,
 			action, html.EscapeString(marker))

@@ -20,6 +20,7 @@ type Roles struct {
 	// ignoredTags are the prefixes of tag keys that the operator neither reads nor
 	// changes.
 	ignoredTags []string
+	documents   documents
 }
 
 // NewRoles returns Roles that call api. They do not show tags whose keys begin with
@@ -28,12 +29,12 @@ func NewRoles(api API, ignoredTagPrefixes ...string) *Roles {
 	return &Roles{api: api, quotas: newQuotas(api), ignoredTags: ignoredTagPrefixes}
 }
 
-// withoutIgnoredTags removes the tags that the operator ignores from a role.
-func (r *Roles) withoutIgnoredTags(found *plan.Observed) *plan.Observed {
-	maps.DeleteFunc(found.Tags, func(key, _ string) bool {
+// withoutIgnoredTags removes the tags that the operator ignores.
+func (r *Roles) withoutIgnoredTags(tags map[string]string) map[string]string {
+	maps.DeleteFunc(tags, func(key, _ string) bool {
 		return slices.ContainsFunc(r.ignoredTags, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 	})
-	return found
+	return tags
 }
 
 // Observe returns the role of that name with all its policies, or nil if there
@@ -83,7 +84,9 @@ func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 	if err != nil {
 		return nil, r.explain(ctx, readOperation("GetRole"), err)
 	}
-	return r.withoutIgnoredTags(observed(out.Role)), nil
+	found := observed(out.Role, document)
+	found.Tags = r.withoutIgnoredTags(found.Tags)
+	return found, nil
 }
 
 // observe returns the role, its managed policies and what inline finds.

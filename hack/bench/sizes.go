@@ -16,77 +16,77 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy/policytest"
 )
 
-// hostileSection has what one namespace can do to the others.
+// hostileSection has the results for one namespace that attacks the operator or its
+// neighbors.
 const hostileSection = "A hostile namespace"
 
 // worstIdentities is the number of identities whose policies take longest to evaluate.
 const worstIdentities = 24
 
-// measureBounds finds out what specs of the greatest size cost: those that the API
-// server rejects, those on which evaluation takes longest, and as many as fill the
-// operator's memory most.
-func measureBounds(ctx context.Context, w *world, r *report) error {
-	const namespace = "bounds"
-	if err := w.begin(ctx, namespace, calm, bounded...); err != nil {
+// measureSizes measures the cost of specs of the greatest size: those that the API server
+// rejects, those whose evaluation takes longest, and those that need most memory.
+func measureSizes(ctx context.Context, env *environment, r *report) error {
+	const namespace = "sizes"
+	if err := env.start(ctx, namespace, withLatency, limited...); err != nil {
 		return err
 	}
-	if err := measureWorst(ctx, w, r, namespace); err != nil {
+	if err := measureWorst(ctx, env, r, namespace); err != nil {
 		return err
 	}
-	if err := measureTooLarge(ctx, w, r, namespace); err != nil {
+	if err := measureOversized(ctx, env, r, namespace); err != nil {
 		return err
 	}
-	return measureLargest(ctx, w, r, namespace)
+	return measureLargest(ctx, env, r, namespace)
 }
 
 // measureWorst measures the processor time for identities with the worst policies.
-func measureWorst(ctx context.Context, w *world, r *report, namespace string) error {
-	say("Evaluating the worst policies of %d identities", worstIdentities)
+func measureWorst(ctx context.Context, env *environment, r *report, namespace string) error {
+	progress("Evaluating the worst policies of %d identities", worstIdentities)
 	documents := policytest.Worst("")
 	var names []string
 	for name := range documents {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if err := w.settle(ctx); err != nil {
+	if err := env.settle(ctx); err != nil {
 		return err
 	}
-	before, err := w.operator.cpu()
+	before, err := env.operator.cpu()
 	if err != nil {
 		return err
 	}
 	err = parallel(ctx, worstIdentities, func(ctx context.Context, i int) error {
-		return w.user.Create(ctx, large(namespace, fmt.Sprintf("worst-%02d", i), documents[names[i%len(names)]]))
+		return env.user.Create(ctx, large(namespace, fmt.Sprintf("worst-%02d", i), documents[names[i%len(names)]]))
 	})
 	if err != nil {
 		return err
 	}
-	if err := w.awaitObserved(ctx, namespace, worstIdentities); err != nil {
+	if err := env.awaitObserved(ctx, namespace, worstIdentities); err != nil {
 		return err
 	}
-	if err := w.settle(ctx); err != nil {
+	if err := env.settle(ctx); err != nil {
 		return err
 	}
-	after, err := w.operator.cpu()
+	after, err := env.operator.cpu()
 	if err != nil {
 		return err
 	}
 	used := (after - before).Seconds()
 	r.add(
-		figure{
+		result{
 			Section: hostileSection, Name: fmt.Sprintf("%d identities with the worst policies of %d characters, until all are evaluated", worstIdentities, policytest.Size),
 			Unit: "CPU seconds", Value: used, Detail: strings.Join(names, ", "),
-		}.meets("< 1 s", used < 1),
-		unbounded("it depends on the machine"),
+		}.withGoal("< 1 s", used < 1),
+		noMinimum("it depends on the machine"),
 	)
 	return nil
 }
 
 // awaitObserved waits until that many identities of a namespace have a status.
-func (w *world) awaitObserved(ctx context.Context, namespace string, n int) error {
+func (env *environment) awaitObserved(ctx context.Context, namespace string, n int) error {
 	return eventually(ctx, "all identities to be evaluated", func() (bool, error) {
 		var list v1alpha1.PodIdentityList
-		if err := w.user.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		if err := env.user.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 			return false, err
 		}
 		observed := 0
@@ -108,15 +108,16 @@ func large(namespace, name string, documents ...string) *v1alpha1.PodIdentity {
 	return pi
 }
 
-// measureTooLarge creates identities that are larger than any role.
-func measureTooLarge(ctx context.Context, w *world, r *report, namespace string) error {
+// measureOversized creates identities that are larger than any role, which the API server
+// rejects.
+func measureOversized(ctx context.Context, env *environment, r *report, namespace string) error {
 	const size = 639_000
-	n := w.scale.tooLarge
-	say("Creating %d identities of %d kB", n, size/1000)
+	n := env.scale.oversized
+	progress("Creating %d identities of %d kB", n, size/1000)
 	document := strings.Repeat("x", 32_000)
 	var accepted atomic.Int64
 	err := parallel(ctx, n, func(ctx context.Context, i int) error {
-		err := w.user.Create(ctx, large(namespace, fmt.Sprintf("too-large-%03d", i), slices.Repeat([]string{document}, size/len(document))...))
+		err := env.user.Create(ctx, large(namespace, fmt.Sprintf("oversized-%03d", i), slices.Repeat([]string{document}, size/len(document))...))
 		if err == nil {
 			accepted.Add(1)
 		}
@@ -129,59 +130,59 @@ func measureTooLarge(ctx context.Context, w *world, r *report, namespace string)
 		return err
 	}
 	r.add(
-		figure{
+		result{
 			Section: hostileSection, Name: fmt.Sprintf("%d identities of %d kB", n, size/1000), Unit: "accepted by the API server", Value: float64(accepted.Load()),
-		}.meets("0", accepted.Load() == 0),
-		least(0, "no role can have their policies"),
+		}.withGoal("0", accepted.Load() == 0),
+		minimumOf(0, "no role can have their policies"),
 	)
 	return nil
 }
 
 // measureLargest measures the operator's memory with identities of the greatest size
 // that the API server accepts: documents, annotations and labels.
-func measureLargest(ctx context.Context, w *world, r *report, namespace string) error {
+func measureLargest(ctx context.Context, env *environment, r *report, namespace string) error {
 	const documents, annotations, mib = 40960, 256 << 10, 1 << 20
-	n := w.scale.largest
-	say("Creating %d identities of the greatest size", n)
+	n := env.scale.largest
+	progress("Creating %d identities of the greatest size", n)
 	half := strings.Repeat("x", documents/2)
 	err := parallel(ctx, n, func(ctx context.Context, i int) error {
 		pi := large(namespace, fmt.Sprintf("largest-%04d", i), half, half)
 		pi.Annotations = map[string]string{"example.com/text": strings.Repeat("x", annotations-len("example.com/text"))}
 		pi.Spec.Role.Description = strings.Repeat("x", 1000)
-		return w.user.Create(ctx, pi)
+		return env.user.Create(ctx, pi)
 	})
 	if err != nil {
 		return err
 	}
-	if err := w.awaitObserved(ctx, namespace, n+worstIdentities); err != nil {
+	if err := env.awaitObserved(ctx, namespace, n+worstIdentities); err != nil {
 		return err
 	}
-	running, err := w.operator.memory()
+	running, err := env.operator.memory()
 	if err != nil {
 		return err
 	}
-	if err := w.restart(ctx, bounded...); err != nil { // reads all of them
+	if err := env.restart(ctx, limited...); err != nil { // a restart reads all of them
 		return err
 	}
-	if err := w.awaitCheck(ctx); err != nil {
+	if err := env.awaitFirstCheck(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := w.settle(ctx); err != nil {
+	if err := env.settle(ctx); err != nil {
 		return err
 	}
-	memory, err := w.operator.memory()
+	memory, err := env.operator.memory()
 	if err != nil {
 		return err
 	}
 	memory = max(memory, running)
 	r.add(
-		figure{
+		result{
 			Section: hostileSection, Name: fmt.Sprintf("%d identities of the greatest size, %d kB with annotations", n, (documents+annotations)/1000),
 			Unit: "MiB resident", Value: memory / mib,
 			Detail: fmt.Sprintf("the larger of %.0f MiB after their creation and of %.0f s after a restart", running/mib, time.Since(began).Seconds()),
-		}.meets("< 300 MiB", memory < 300*mib),
-		unbounded("it depends on what is kept of them"),
+		}.withGoal("< 300 MiB", memory < 300*mib),
+		noMinimum("it depends on what is kept of them"),
 	)
-	return w.clear(ctx, namespace)
+	return env.clear(ctx, namespace)
 }
