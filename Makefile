@@ -127,9 +127,9 @@ conformance: ## Compare the AWS endpoint with ENDPOINT=<URL>, or with AWS: ENDPO
 ##@ Measure
 
 .PHONY: bench
-bench: assets build ## Run benchmarks and write docs/benchmarks. QUICK=1 runs at small scale and writes nothing.
+bench: assets build ## Run benchmarks and write docs/benchmarks. SCALE=medium takes less long; QUICK=1 writes nothing.
 	@go -C hack/bench build -o ../../bin/bench .
-	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(QUICK),--quick) $(if $(ONLY),--only=$(ONLY))
+	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(SCALE),--scale=$(SCALE)) $(if $(QUICK),--scale=quick) $(if $(ONLY),--only=$(ONLY))
 
 ##@ Build
 

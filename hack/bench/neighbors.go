@@ -26,6 +26,11 @@ const (
 	takenName = "taken"
 	// editPause is the time between two edits of one identity of the hostile namespace.
 	editPause = 500 * time.Millisecond
+	// createPause and neighborEditPause are the times between two creations and between two
+	// edits of the neighbor, which makes few calls: without a pause it would use up the rate
+	// limit itself.
+	createPause       = 3 * time.Second
+	neighborEditPause = 2 * time.Second
 	// neighborCheckInterval is the interval of drift checks while repairs are measured.
 	neighborCheckInterval = 10 * time.Second
 )
@@ -72,6 +77,9 @@ func (env *environment) measureNeighbor(ctx context.Context, namespace string, r
 			return l, err
 		}
 		l.creates = append(l.creates, took)
+		if err := sleep(ctx, createPause); err != nil {
+			return l, err
+		}
 	}
 	key := client.ObjectKeyFromObject(identity(namespace, round*n))
 	for i := range n {
@@ -80,6 +88,9 @@ func (env *environment) measureNeighbor(ctx context.Context, namespace string, r
 			return l, err
 		}
 		l.edits = append(l.edits, took)
+		if err := sleep(ctx, neighborEditPause); err != nil {
+			return l, err
+		}
 	}
 	const repairs = 5
 	for i := range repairs {

@@ -34,7 +34,7 @@ var (
 		name: "full", ready: []int{100, 500, 1000}, readyGoal: 500, checks: []int{100, 1000, 5000}, restart: 1000,
 		repairs: 50, edits: 50, burst: 5000, lease: 15 * time.Second, pods: 20000, accounts: 10000,
 		throttled: 200, throttling: 2 * time.Minute, steady: time.Minute, oversized: 420, largest: 1000,
-		edited: 40, blocked: 700, neighbors: 50, recoveries: []recovery{{1, 20 * time.Second}, {500, 20 * time.Second}, {500, 2 * time.Minute}}, driftEvents: 20,
+		edited: 40, blocked: 700, neighbors: 30, recoveries: []recovery{{1, 20 * time.Second}, {500, 20 * time.Second}, {500, 2 * time.Minute}}, driftEvents: 20,
 		idle: 5 * time.Second,
 	}
 	quickScale = scale{
