@@ -25,9 +25,6 @@ import (
 // The operator of every story runs in a role of its own, with the policy that
 // config/aws ships and no other right, and AWS enforces it.
 
-// administrator may do everything in the account.
-var administrator = aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"}
-
 // operatorRole is the role of the operator.
 const operatorRole = "operator"
 
