@@ -12,7 +12,7 @@ import (
 // Create rejects a ServiceAccount that exists and has another owner, before it creates
 // a role.
 func TestCreate_RejectsServiceAccountOfAnotherOwner(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionServiceAccountReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
@@ -28,7 +28,7 @@ func TestCreate_RejectsServiceAccountOfAnotherOwner(t *testing.T) {
 // Annotate waits for a ServiceAccount that a user creates, applies one annotation to it,
 // restores it after drift, and removes it in the end.
 func TestAnnotate_WaitsAnnotatesRestoresRemoves(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {serviceAccount: {mode: Annotate}}
@@ -55,7 +55,7 @@ func TestAnnotate_WaitsAnnotatesRestoresRemoves(t *testing.T) {
 
 // Another manager's value is reported and never overwritten.
 func TestAnnotate_NeverOverwritesAnotherManager(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	others := map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/by-hand"}
 	s.createServiceAccount("checkout", others)
 	s.apply(`
@@ -77,7 +77,7 @@ func TestAnnotate_NeverOverwritesAnotherManager(t *testing.T) {
 // the pods still use the old one, and a change of the annotation by its owner switches
 // from one to the other. At no time is there no role.
 func TestAnnotate_MigratesWithoutAGap(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	const old = "arn:aws:iam::123456789012:role/by-hand"
 	s.createServiceAccount("checkout", map[string]string{"eks.amazonaws.com/role-arn": old})
 	s.apply(`
@@ -101,7 +101,7 @@ func TestAnnotate_MigratesWithoutAGap(t *testing.T) {
 // The lifetime of the token is an annotation, which the operator removes when the spec
 // no longer sets it.
 func TestServiceAccount_TokenExpirationFollowsTheSpec(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {serviceAccount: {tokenExpirationSeconds: 3600}}
@@ -122,7 +122,7 @@ func TestServiceAccount_TokenExpirationFollowsTheSpec(t *testing.T) {
 
 // A ServiceAccount that the operator made can be handed over.
 func TestServiceAccount_ManagedOneCanBeHandedOver(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")
 	s.apply(`

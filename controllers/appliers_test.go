@@ -15,7 +15,7 @@ import (
 
 // applier applies a ServiceAccount's manifest in the way of some tool; previous
 // is what it applied the last time, empty at first.
-type applier func(s *story, previous, manifest string)
+type applier func(s *env, previous, manifest string)
 
 var appliers = map[string]applier{
 	"Kubectl":         kubectlApply,
@@ -32,7 +32,7 @@ func TestServiceAccount_AppliedByAnotherToolKeepsBothSettings(t *testing.T) {
 	)
 	for name, apply := range appliers {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
+			s := startEnv(t)
 			apply(s, "", first)
 			s.apply("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}")
 			arn := s.awaitReady("checkout").Status.Role.ARN
@@ -51,7 +51,7 @@ func TestServiceAccount_AppliedByAnotherToolKeepsBothSettings(t *testing.T) {
 }
 
 // checkTool compares the ServiceAccount with what the tool and the operator set.
-func (s *story) checkTool(value, secret, arn string) {
+func (s *env) checkTool(value, secret, arn string) {
 	s.t.Helper()
 	sa := s.serviceAccount("checkout")
 	if got := sa.Annotations["example.com/a"] + sa.Annotations["example.com/b"]; got != value {
@@ -66,7 +66,7 @@ func (s *story) checkTool(value, secret, arn string) {
 }
 
 // kubectlApply is the real kubectl's client-side apply.
-func kubectlApply(s *story, _, manifest string) {
+func kubectlApply(s *env, _, manifest string) {
 	s.t.Helper()
 	cmd := cluster.Kubectl(s.ctx, "--namespace", s.namespace, "apply", "--filename", "-")
 	cmd.Stdin = strings.NewReader(manifest)
@@ -78,7 +78,7 @@ func kubectlApply(s *story, _, manifest string) {
 // helmApply is the three-way merge of Helm 3: of the last release's manifest, the
 // new one's and the live object
 // (https://helm.sh/docs/faq/changes_since_helm2/#improved-upgrade-strategy-3-way-strategic-merge-patches).
-func helmApply(s *story, previous, manifest string) {
+func helmApply(s *env, previous, manifest string) {
 	s.t.Helper()
 	wanted := &corev1.ServiceAccount{}
 	s.must(yaml.Unmarshal([]byte(manifest), wanted))
@@ -97,7 +97,7 @@ func helmApply(s *story, previous, manifest string) {
 	s.must(user.Patch(s.ctx, live, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner("helm")))
 }
 
-func (s *story) json(manifest string) []byte {
+func (s *env) json(manifest string) []byte {
 	s.t.Helper()
 	out, err := yaml.YAMLToJSON([]byte(manifest))
 	s.must(err)
@@ -105,7 +105,7 @@ func (s *story) json(manifest string) []byte {
 }
 
 // serverSideApply applies with force, as Argo CD, Flux and Helm 4 do.
-func serverSideApply(s *story, _, manifest string) {
+func serverSideApply(s *env, _, manifest string) {
 	s.t.Helper()
 	var content map[string]any
 	s.must(yaml.Unmarshal([]byte(manifest), &content))

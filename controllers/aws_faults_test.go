@@ -16,9 +16,9 @@ import (
 // An operator that AWS denies something says which permission is missing, goes
 // on when it is granted, and makes few attempts meanwhile.
 func TestAWS_DeniedCallNamesThePermission(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	began, before := time.Now(), s.account.Calls()
-	s.fail("CreateRole", "AccessDenied")
+	s.failCalls("CreateRole", "AccessDenied")
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 	if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "iam:CreateRole") {
@@ -28,7 +28,7 @@ func TestAWS_DeniedCallNamesThePermission(t *testing.T) {
 	if n := since(before, s.account.Calls())["CreateRole"]; n > mostCalls(began) {
 		t.Errorf("CreateRole was called %d times, want %d at most", n, mostCalls(began))
 	}
-	s.heal()
+	s.clearFaults()
 	s.request("checkout", "granted")
 	s.awaitReady("checkout")
 }
@@ -36,13 +36,13 @@ func TestAWS_DeniedCallNamesThePermission(t *testing.T) {
 // Throttling ends without a user: the identity becomes ready, and one that was ready
 // stays ready.
 func TestAWS_ThrottlingKeepsAReadyIdentityReady(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Error: "Throttling", Count: 5}}})
 	s.apply(checkout)
 	ready := s.awaitReady("checkout")
 
 	before := s.account.Calls()
-	s.fail("*", "Throttling")
+	s.failCalls("*", "Throttling")
 	s.request("checkout", "again")
 	s.eventually("the operator to try again", func() bool { return since(before, s.account.Calls())["GetPolicy"] > 3 })
 	if s.get("checkout").Status.LastHandledReconcileAt == "again" {
@@ -51,17 +51,17 @@ func TestAWS_ThrottlingKeepsAReadyIdentityReady(t *testing.T) {
 	if diff := cmp.Diff(ready.Status.Conditions, s.get("checkout").Status.Conditions); diff != "" {
 		t.Errorf("A ready identity flapped: -before, +after:\n%s", diff)
 	}
-	s.heal()
+	s.clearFaults()
 	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
 }
 
 // A throttled identity that has not been ready says that it is being worked on.
 func TestAWS_ThrottledNewIdentityIsReconciling(t *testing.T) {
-	s := begin(t)
-	s.fail("CreateRole", "Throttling")
+	s := startEnv(t)
+	s.failCalls("CreateRole", "Throttling")
 	s.apply(checkout)
 	s.await("checkout", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressingWithRetry)
-	s.heal()
+	s.clearFaults()
 	s.awaitReady("checkout")
 }
 
@@ -82,7 +82,7 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)
-			s := begin(t)
+			s := startEnv(t)
 			before, began := s.account.Calls(), time.Now()
 			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: tc.code, Count: 2}}})
 			s.apply("metadata: {name: checkout}\nspec: {}")
@@ -110,7 +110,7 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 // What the account has no room for is refused before any of it is made, with the
 // quota's name and number.
 func TestAWS_QuotaIsCheckedBeforeTheFirstWrite(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	arns := make([]string, 11)
 	for i := range arns {
 		s.createPolicy("p" + string(rune('a'+i)))
@@ -130,7 +130,7 @@ func TestAWS_QuotaIsCheckedBeforeTheFirstWrite(t *testing.T) {
 // An account whose quota was raised has room for more, and one that does not tell
 // its quotas is tried.
 func TestAWS_RaisedQuotaOfTheAccountCounts(t *testing.T) {
-	eleven := func(s *story) string {
+	eleven := func(s *env) string {
 		var arns []string
 		for name := range strings.SplitSeq("abcdefghijk", "") {
 			s.createPolicy(name)
@@ -140,16 +140,16 @@ func TestAWS_RaisedQuotaOfTheAccountCounts(t *testing.T) {
 	}
 	t.Run("Raised", func(t *testing.T) {
 		t.Parallel()
-		s := prepareIn(t, awslocal.Options{Quotas: map[string]int{"AttachedPoliciesPerRoleQuota": 11}})
+		s := newEnvIn(t, awslocal.Options{Quotas: map[string]int{"AttachedPoliciesPerRoleQuota": 11}})
 		s.createProvider()
 		s.start()
 		s.apply(eleven(s))
 		s.awaitReady("checkout")
 	})
 	t.Run("Unknown", func(t *testing.T) {
-		s := begin(t)
+		s := startEnv(t)
 		manifest := eleven(s)
-		s.fail("GetAccountSummary", "AccessDenied")
+		s.failCalls("GetAccountSummary", "AccessDenied")
 		s.apply(manifest)
 		pi := s.await("checkout", v1alpha1.ConditionRoleReady, metav1.ConditionFalse, v1alpha1.ReasonQuotaExceeded)
 		if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, "(AttachedPoliciesPerRoleQuota: 10)") {
@@ -160,7 +160,7 @@ func TestAWS_RaisedQuotaOfTheAccountCounts(t *testing.T) {
 
 // A policy or boundary that does not exist is named.
 func TestAWS_MissingPolicyIsNamed(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: policy}
 		spec: {policies: {managed: ["arn:aws:iam::123456789012:policy/none"]}}
@@ -182,7 +182,7 @@ func TestAWS_MissingPolicyIsNamed(t *testing.T) {
 // A managed policy that AWS does not have is waited for; one whose ARN AWS calls invalid is not,
 // for only the spec can change that. Both say which policy it is.
 func TestAWSPolicyRefused(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: unknown}
 		spec: {policies: {managed: ["arn:aws:iam::aws:policy/NoSuchPolicyOfAWS"]}}
@@ -206,7 +206,7 @@ func TestAWSPolicyRefused(t *testing.T) {
 
 // A new role is not ready, and has no ServiceAccount, before pods can rely on it.
 func TestPropagation_ServiceAccountWaitsForTheNewRole(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 1500 * time.Millisecond })
+	s := startEnv(t, func(c *controllers.Config) { c.IAMPropagationDelay = 1500 * time.Millisecond })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating)
 	if pi.Status.ServiceAccount != nil {
@@ -218,7 +218,7 @@ func TestPropagation_ServiceAccountWaitsForTheNewRole(t *testing.T) {
 // An STS that learns of a new role later than IAM, and within the grace, never
 // refuses a pod of an identity that says that it is ready.
 func TestPropagation_ReadyMeansSTSAcceptsTheRole(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 3 * time.Second })
+	s := startEnv(t, func(c *controllers.Config) { c.IAMPropagationDelay = 3 * time.Second })
 	s.account.SetFaults(awslocal.Faults{STSDelay: awslocal.Duration(2 * time.Second)})
 	s.createServiceAccount("checkout", nil) // so that there is a token to try with before
 	s.apply(`
@@ -241,7 +241,7 @@ func TestAWS_WrongClockIsCorrected(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"Ahead": time.Hour, "Behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := prepareIn(t, awslocal.Options{Clock: func() time.Time { return time.Now().Add(skew) }})
+			s := newEnvIn(t, awslocal.Options{Clock: func() time.Time { return time.Now().Add(skew) }})
 			s.createProvider()
 			s.start()
 			s.apply(checkout)

@@ -29,8 +29,8 @@ type roleView struct {
 	Tags                        map[string]string
 }
 
-// role looks the role up; the story fails if there is none.
-func (s *story) role(name string) roleView {
+// role looks the role up; the test fails if there is none.
+func (s *env) role(name string) roleView {
 	s.t.Helper()
 	out, err := s.iam.GetRole(s.ctx, &iam.GetRoleInput{RoleName: &name})
 	s.must(err)
@@ -62,7 +62,7 @@ func (s *story) role(name string) roleView {
 }
 
 // attached returns the managed policies of a role, also while they change.
-func (s *story) attached(role string) []string {
+func (s *env) attached(role string) []string {
 	s.t.Helper()
 	out, err := s.iam.ListAttachedRolePolicies(s.ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
 	s.must(err)
@@ -75,7 +75,7 @@ func (s *story) attached(role string) []string {
 }
 
 // inlineNames returns the names of the inline policies of a role.
-func (s *story) inlineNames(role string) []string {
+func (s *env) inlineNames(role string) []string {
 	s.t.Helper()
 	out, err := s.iam.ListRolePolicies(s.ctx, &iam.ListRolePoliciesInput{RoleName: &role})
 	s.must(err)
@@ -83,14 +83,14 @@ func (s *story) inlineNames(role string) []string {
 }
 
 // inline returns an inline policy in canonical form.
-func (s *story) inline(role, name string) string {
+func (s *env) inline(role, name string) string {
 	s.t.Helper()
 	out, err := s.iam.GetRolePolicy(s.ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
 	s.must(err)
 	return s.canonical(aws.ToString(out.PolicyDocument))
 }
 
-func (s *story) canonical(encoded string) string {
+func (s *env) canonical(encoded string) string {
 	s.t.Helper()
 	raw, err := url.PathUnescape(encoded)
 	s.must(err)
@@ -100,7 +100,7 @@ func (s *story) canonical(encoded string) string {
 }
 
 // trust returns the role's trust policy in canonical form.
-func (s *story) trust(name string) string {
+func (s *env) trust(name string) string {
 	s.t.Helper()
 	out, err := s.iam.GetRole(s.ctx, &iam.GetRoleInput{RoleName: &name})
 	s.must(err)
@@ -108,7 +108,7 @@ func (s *story) trust(name string) string {
 }
 
 // roleExists reports whether there is a role of that name.
-func (s *story) roleExists(name string) bool {
+func (s *env) roleExists(name string) bool {
 	s.t.Helper()
 	out, err := s.iam.ListRoles(s.ctx, &iam.ListRolesInput{})
 	s.must(err)
@@ -121,27 +121,27 @@ func (s *story) roleExists(name string) bool {
 }
 
 // assume assumes the role as a pod of the ServiceAccount would.
-func (s *story) assume(serviceAccount, roleARN string) error {
+func (s *env) assume(serviceAccount, roleARN string) error {
 	s.t.Helper()
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: serviceAccount}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"sts.amazonaws.com"}}}
 	s.must(user.SubResource("token").Create(s.ctx, sa, request))
 	_, err := s.sts.AssumeRoleWithWebIdentity(s.ctx, &sts.AssumeRoleWithWebIdentityInput{
-		RoleArn: &roleARN, RoleSessionName: aws.String("story"), WebIdentityToken: &request.Status.Token,
+		RoleArn: &roleARN, RoleSessionName: aws.String("pod"), WebIdentityToken: &request.Status.Token,
 	})
 	return err
 }
 
-// fail has every call of an action fail, until heal.
-func (s *story) fail(action, code string) {
+// failCalls has every call of an action fail, until clearFaults.
+func (s *env) failCalls(action, code string) {
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: action, Error: code}}})
 }
 
-// heal ends what fail began.
-func (s *story) heal() { s.account.SetFaults(awslocal.Faults{}) }
+// clearFaults ends what failCalls began.
+func (s *env) clearFaults() { s.account.SetFaults(awslocal.Faults{}) }
 
 // request asks the operator for a full check. An object that is gone needs none.
-func (s *story) request(name, token string) {
+func (s *env) request(name, token string) {
 	s.t.Helper()
 	pi := s.get(name)
 	if pi == nil {
@@ -153,7 +153,7 @@ func (s *story) request(name, token string) {
 }
 
 // serviceAccount returns a ServiceAccount, which must exist.
-func (s *story) serviceAccount(name string) *corev1.ServiceAccount {
+func (s *env) serviceAccount(name string) *corev1.ServiceAccount {
 	s.t.Helper()
 	sa := &corev1.ServiceAccount{}
 	s.must(user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, sa))
@@ -161,7 +161,7 @@ func (s *story) serviceAccount(name string) *corev1.ServiceAccount {
 }
 
 // touchServiceAccount changes something that the operator does not care for.
-func (s *story) touchServiceAccount(name string) {
+func (s *env) touchServiceAccount(name string) {
 	s.t.Helper()
 	sa := s.serviceAccount(name)
 	before := sa.DeepCopy()
@@ -170,7 +170,7 @@ func (s *story) touchServiceAccount(name string) {
 }
 
 // checkServiceAccount compares all annotations of a ServiceAccount.
-func (s *story) checkServiceAccount(name string, want map[string]string) {
+func (s *env) checkServiceAccount(name string, want map[string]string) {
 	s.t.Helper()
 	if diff := cmp.Diff(want, s.serviceAccount(name).Annotations); diff != "" {
 		s.t.Errorf("annotations of ServiceAccount %s: -want, +got:\n%s", name, diff)

@@ -52,9 +52,9 @@ var weathers = []awslocal.Faults{
 	{ReadDelay: awslocal.Duration(time.Second)},
 }
 
-// chaos is a story in which anything may happen.
+// chaos is an environment in which anything may happen.
 type chaos struct {
-	*story
+	*env
 	random *rand.Rand
 	specs  map[string]string // of the identities that there are
 }
@@ -64,7 +64,7 @@ type chaos struct {
 // restarted. When all is quiet again, everything matches the specs, and the operator
 // has touched nothing of other owners.
 func TestChaos_EverythingMatchesTheSpecsInTheEnd(t *testing.T) {
-	runChaos(t, begin(t, func(c *controllers.Config) {
+	runChaos(t, startEnv(t, func(c *controllers.Config) {
 		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 2*time.Second, 10
 	}))
 }
@@ -72,15 +72,15 @@ func TestChaos_EverythingMatchesTheSpecsInTheEnd(t *testing.T) {
 // The same with an event queue, whose messages come late, in disorder and several times.
 func TestChaos_WithAnEventQueue(t *testing.T) {
 	events := awslocal.Events{Delay: awslocal.Duration(100 * time.Millisecond), Spread: awslocal.Duration(2 * time.Second), Duplicates: 2}
-	s := beginWithEvents(t, events, func(c *controllers.Config) {
+	s := startEnvWithEvents(t, events, func(c *controllers.Config) {
 		c.IAMPropagationDelay, c.DriftCheckInterval, c.MaxConcurrentReconciles = 2*time.Second, 20*time.Second, 10
 	})
 	runChaos(t, s)
 }
 
-func runChaos(t *testing.T, s *story) {
+func runChaos(t *testing.T, s *env) {
 	t.Helper()
-	c := &chaos{story: s, random: rand.New(rand.NewPCG(*chaosSeed, 0)), specs: map[string]string{}}
+	c := &chaos{env: s, random: rand.New(rand.NewPCG(*chaosSeed, 0)), specs: map[string]string{}}
 	t.Logf("seed %d, %d identities, %s", *chaosSeed, *chaosIdentities, *chaosFor)
 	c.createRole("unrelated", "/", ownerNone)
 	c.must(c.putPolicy("unrelated", "own"))
@@ -99,7 +99,7 @@ func runChaos(t *testing.T, s *story) {
 		}
 	}
 
-	c.heal()
+	c.clearFaults()
 	c.quieten()
 	if diff := cmp.Diff(unrelated, c.role("unrelated")); diff != "" {
 		t.Errorf("role of another owner: -before, +after:\n%s", diff)
@@ -123,7 +123,7 @@ func (c *chaos) happen() {
 			c.must(client.IgnoreNotFound(user.Delete(c.ctx, &v1alpha1.PodIdentity{ObjectMeta: c.meta(name)})))
 		}
 	case n < 80:
-		c.tamper(roleName(c.story, name))
+		c.tamper(roleName(c.env, name))
 	case n < 90:
 		c.tamperServiceAccount(name)
 	case n < 98:

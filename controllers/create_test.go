@@ -37,7 +37,7 @@ spec:
 // An app team applies one YAML and gets a role, its policies and a ServiceAccount
 // that carries it, at the least number of calls that this can cost.
 func TestCreate_RoleAndServiceAccountAtLeastCost(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.eventually("the operator to know its cluster", func() bool { return s.account.Calls()["GetOpenIDConnectProvider"] == 1 })
 	before := s.account.Calls()
 
@@ -93,7 +93,7 @@ func TestCreate_RoleAndServiceAccountAtLeastCost(t *testing.T) {
 
 // An identity in sync costs nothing: no AWS write and no API-server write.
 func TestInSync_ReconcileWritesNothing(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	pi := s.awaitReady("checkout")
 	calls := s.account.Calls()
@@ -120,7 +120,7 @@ func TestInSync_ReconcileWritesNothing(t *testing.T) {
 // Between two drift checks the operator does not call AWS for events in the cluster
 // that do not concern the role: it has the role in its cache.
 func TestInSync_ClusterEventsCauseNoAWSCall(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")
 	before := s.account.Calls()
@@ -140,7 +140,7 @@ func TestInSync_ClusterEventsCauseNoAWSCall(t *testing.T) {
 // A restarted operator finds everything in sync in one drift check: it reads no role
 // individually, and writes nothing.
 func TestRestart_OneDriftCheckFindsAllInSync(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	names := []string{"a", "b", "c", "d", "e"}
 	for _, name := range names {
 		s.apply("metadata: {name: " + name + "}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]}}")
@@ -179,7 +179,7 @@ func TestRestart_OneDriftCheckFindsAllInSync(t *testing.T) {
 // The empty spec is an identity without rights, for the ServiceAccount of the
 // object's own name.
 func TestCreate_EmptySpecGrantsNothing(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: nothing}
 		spec: {}
@@ -195,8 +195,8 @@ func TestCreate_EmptySpecGrantsNothing(t *testing.T) {
 
 // A ServiceAccount is made after its role, so no pod starts without credentials.
 func TestCreate_ServiceAccountComesAfterRole(t *testing.T) {
-	s := begin(t)
-	s.fail("AttachRolePolicy", "AccessDenied")
+	s := startEnv(t)
+	s.failCalls("AttachRolePolicy", "AccessDenied")
 	s.apply(checkout)
 	s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 	err := user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: "checkout"}, &corev1.ServiceAccount{})

@@ -23,7 +23,7 @@ import (
 // A deletion takes down the ServiceAccount and the role, with all that was put
 // on the role out of band.
 func TestDelete_RemovesServiceAccountAndRoleWithAttachments(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.must(s.putPolicy(name, "backdoor"))
@@ -52,38 +52,38 @@ func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		manifest string
-		before   func(*story)
+		before   func(*env)
 		deleted  map[string]int
 	}{
 		"Known": {
 			reason:   "The reads that this costs are one, and the writes 2 + managed + inline.",
 			manifest: checkout,
-			before:   func(*story) {},
+			before:   func(*env) {},
 			deleted:  known,
 		},
 		"Unknown": {
 			reason:   "After a restart the operator lists the attachments once.",
 			manifest: checkout,
-			before:   func(s *story) { s.stop() },
+			before:   func(s *env) { s.stop() },
 			deleted:  with(known, lists...),
 		},
 		"Bare": {
 			reason:   "A role without attachments needs no change of its trust policy first.",
 			manifest: "metadata: {name: checkout}\nspec: {}",
-			before:   func(*story) {},
+			before:   func(*env) {},
 			deleted:  bare,
 		},
 		"BareNoMore": {
 			reason:   "An attachment of another tool is found when AWS rejects the deletion, and then the trust policy changes first.",
 			manifest: "metadata: {name: checkout}\nspec: {}",
-			before:   func(s *story) { s.must(s.putPolicy(roleName(s, "checkout"), "backdoor")) },
+			before:   func(s *env) { s.must(s.putPolicy(roleName(s, "checkout"), "backdoor")) },
 			deleted:  with(bare, append(lists, "DeleteRole", "GetRole", "UpdateAssumeRolePolicy", "DeleteRolePolicy")...),
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)
-			s := begin(t)
+			s := startEnv(t)
 			s.apply(tc.manifest)
 			s.awaitReady("checkout")
 			tc.before(s)
@@ -118,7 +118,7 @@ func with(calls map[string]int, actions ...string) map[string]int {
 func TestDelete_BeforeIAMShowsTheRoleLeavesNothing(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Restart=%v", restart), func(t *testing.T) {
-			s := begin(t, func(c *controllers.Config) { c.IAMPropagationDelay = 4 * time.Second })
+			s := startEnv(t, func(c *controllers.Config) { c.IAMPropagationDelay = 4 * time.Second })
 			s.apply("metadata: {name: first}\nspec: {}")
 			s.eventually("the operator to be at work", func() bool { return s.get("first").Status.Role != nil })
 			before := s.account.Calls()
@@ -133,7 +133,7 @@ func TestDelete_BeforeIAMShowsTheRoleLeavesNothing(t *testing.T) {
 				s.start()
 			}
 			s.awaitGone("checkout")
-			s.heal()
+			s.clearFaults()
 			if s.roleExists(roleName(s, "checkout")) {
 				t.Error("The role is left behind.")
 			}
@@ -144,18 +144,18 @@ func TestDelete_BeforeIAMShowsTheRoleLeavesNothing(t *testing.T) {
 // Retain leaves the role in AWS, whatever AWS is like, and takes down what is in
 // the cluster.
 func TestDelete_RetainLeavesTheRole(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {deletionPolicy: Retain}
 	`)
 	name := s.awaitReady("checkout").Status.Role.Name
-	s.fail("*", "ConnectionReset")
+	s.failCalls("*", "ConnectionReset")
 
 	s.delete("checkout")
 	s.awaitGone("checkout")
 
-	s.heal()
+	s.clearFaults()
 	if !s.roleExists(name) {
 		t.Error("The role is gone.")
 	}
@@ -164,10 +164,10 @@ func TestDelete_RetainLeavesTheRole(t *testing.T) {
 // A deletion that AWS does not allow says what is missing, and goes on when it is
 // there.
 func TestDelete_DeniedNamesThePermissionAndContinues(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
-	s.fail("DetachRolePolicy", "AccessDenied")
+	s.failCalls("DetachRolePolicy", "AccessDenied")
 
 	s.delete("checkout")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
@@ -178,7 +178,7 @@ func TestDelete_DeniedNamesThePermissionAndContinues(t *testing.T) {
 		}
 	}
 
-	s.heal()
+	s.clearFaults()
 	s.request("checkout", "granted")
 	s.awaitGone("checkout")
 	if s.roleExists(name) {
@@ -188,10 +188,10 @@ func TestDelete_DeniedNamesThePermissionAndContinues(t *testing.T) {
 
 // A user who cannot wait for AWS can delete the object by changing its policy to Retain.
 func TestDelete_RetainEndsTheWaitForAWS(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")
-	s.fail("*", "ConnectionReset")
+	s.failCalls("*", "ConnectionReset")
 
 	s.delete("checkout")
 	s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonDeleting)
@@ -205,7 +205,7 @@ func TestDelete_RetainEndsTheWaitForAWS(t *testing.T) {
 // A role that no longer exists does not block a deletion, and neither does one that has
 // another owner by now: the operator leaves it alone.
 func TestDelete_RoleNotFoundOrOfAnotherOwner(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	for _, name := range []string{"gone", "foreign"} {
 		s.apply("metadata: {name: " + name + "}\nspec: {}")
 		role := s.awaitReady(name).Status.Role.Name
@@ -227,7 +227,7 @@ func TestDelete_RoleNotFoundOrOfAnotherOwner(t *testing.T) {
 
 // An object whose spec is refused, and which never had a role, can be deleted.
 func TestDelete_RejectedSpec(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {policies: {inline: [{name: a, document: "{}"}]}}
@@ -239,7 +239,7 @@ func TestDelete_RejectedSpec(t *testing.T) {
 
 // A provider that is gone does not keep an identity from being deleted.
 func TestDelete_WithoutOIDCProvider(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	arn := plan.Cluster{Partition: "aws", AccountID: "123456789012", Issuer: cluster.Issuer}.ProviderARN()
@@ -257,7 +257,7 @@ func TestDelete_WithoutOIDCProvider(t *testing.T) {
 
 // A namespace that is deleted takes its identities along.
 func TestDelete_NamespaceDeletesItsIdentities(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	s.apply("metadata: {name: other}\nspec: {}")
 	names := []string{s.awaitReady("checkout").Status.Role.Name, s.awaitReady("other").Status.Role.Name}
@@ -275,7 +275,7 @@ func TestDelete_NamespaceDeletesItsIdentities(t *testing.T) {
 	}
 }
 
-func (s *story) putInInstanceProfile(role string) {
+func (s *env) putInInstanceProfile(role string) {
 	s.t.Helper()
 	name := aws.String("nodes")
 	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name, Path: &s.config.RolePath})
@@ -287,7 +287,7 @@ func (s *story) putInInstanceProfile(role string) {
 // The operator may change instance profiles under its own path only. For a role in
 // another one, it states what to run, and deletes the role once that was done.
 func TestDelete_RoleInForeignInstanceProfile(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	role := s.awaitReady("checkout").Status.Role.Name
 	s.addToInstanceProfile("nodes", "checkout")
@@ -302,7 +302,7 @@ func TestDelete_RoleInForeignInstanceProfile(t *testing.T) {
 
 // addToInstanceProfile adds the role of an identity to a new instance profile outside the
 // operator's path.
-func (s *story) addToInstanceProfile(profile, name string) {
+func (s *env) addToInstanceProfile(profile, name string) {
 	s.t.Helper()
 	role := s.get(name).Status.Role.Name
 	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &profile, Path: aws.String("/")})

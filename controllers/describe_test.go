@@ -36,7 +36,7 @@ func TestDescribe_OutputIsGolden(t *testing.T) {
 // describeOnce returns the output of kubectl describe when done accepts it, or the last
 // output: events arrive after the status. With -update, check the files for missing
 // events.
-func (s *story) describeOnce(done func(string) bool) string {
+func (s *env) describeOnce(done func(string) bool) string {
 	s.t.Helper()
 	var text string
 	_ = wait.PollUntilContextTimeout(s.ctx, 100*time.Millisecond, 10*time.Second, false, func(context.Context) (bool, error) {
@@ -48,7 +48,7 @@ func (s *story) describeOnce(done func(string) bool) string {
 
 // describe returns what kubectl describe prints of an identity, without what differs
 // between two runs.
-func (s *story) describe(name string) string {
+func (s *env) describe(name string) string {
 	s.t.Helper()
 	pi := s.get(name)
 	out, err := cluster.Kubectl(s.ctx, "--namespace", s.namespace, "describe", "podid", name).Output()

@@ -29,7 +29,7 @@ const (
 // A full check costs a page of each list for as many roles as AWS puts on one,
 // and no call for any single role.
 func TestDriftCheck_CostsPagesAndNoCallPerRole(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.applyMany(5)
 	s.createRole("somebodys", "/", ownerNone)
 	s.stop()
@@ -53,7 +53,7 @@ func TestDriftCheck_CostsPagesAndNoCallPerRole(t *testing.T) {
 // In an account with many roles of other owners, the operator reads its few roles one
 // by one: the cost of the last bulk read decides.
 func TestDriftCheck_ReadsFewRolesIndividually(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 200 * time.Millisecond })
+	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 200 * time.Millisecond })
 	for i := range 9 {
 		s.createRole(fmt.Sprintf("somebodys-%d", i), "/", ownerNone)
 	}
@@ -77,7 +77,7 @@ func TestDriftCheck_ReadsFewRolesIndividually(t *testing.T) {
 // GetAccountAuthorizationDetails is known to leave out boundaries: one that it
 // does not show is missing only if GetRole says so, too.
 func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
+	s := startEnv(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	s.applyMany(1)
 	s.stop()
@@ -97,7 +97,7 @@ func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
 	s.request("many-0", "again") // a reconcile after that of the drift check
 	s.eventually("the request to be handled", func() bool { return s.get("many-0").Status.LastHandledReconcileAt == "again" })
 	if !left {
-		t.Error("The list that the story takes the boundary out of has none.")
+		t.Error("The list that the test takes the boundary out of has none.")
 	}
 	if diff := cmp.Diff(map[string]int{}, written(before, s.account.Calls())); diff != "" {
 		t.Errorf("A boundary was put that is there: writes: -want, +got:\n%s", diff)
@@ -107,7 +107,7 @@ func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
 // A role that is changed while the account is listed is not judged by the list,
 // which may be older.
 func TestDriftCheck_SkipsRolesThatChangeMeanwhile(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.applyMany(2)
 	s.stop()
 	listed, release := make(chan struct{}), make(chan struct{})
@@ -142,7 +142,7 @@ func TestDriftCheck_SkipsRolesThatChangeMeanwhile(t *testing.T) {
 }
 
 // applyMany applies n identities, waits until they are ready, and returns their names.
-func (s *story) applyMany(n int) []string {
+func (s *env) applyMany(n int) []string {
 	s.t.Helper()
 	var names []string
 	for i := range n {
@@ -157,7 +157,7 @@ func (s *story) applyMany(n int) []string {
 
 // intercept has edit see every answer that AWS gives to an operator that is
 // started after this, and return what the operator gets.
-func (s *story) intercept(edit func(action string, body []byte) []byte) {
+func (s *env) intercept(edit func(action string, body []byte) []byte) {
 	s.t.Helper()
 	target, err := url.Parse(s.endpoint)
 	s.must(err)

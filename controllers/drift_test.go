@@ -19,7 +19,7 @@ import (
 // The operator reverts an out-of-band change of any part of a role, and the event names
 // the part.
 func TestDrift_OfARoleIsRevertedAndReported(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
+	s := startEnv(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	s.apply(checkout)
 	pi := s.awaitReady("checkout")
@@ -112,7 +112,7 @@ func corrected(t *testing.T, part string) float64 {
 
 // The operator creates a role that was deleted out of band again.
 func TestDrift_DeletedRoleIsCreatedAgain(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {}
@@ -130,7 +130,7 @@ func TestDrift_DeletedRoleIsCreatedAgain(t *testing.T) {
 
 // AWS is compared with the spec from time to time, without being asked to.
 func TestDriftCheck_RunsAtTheInterval(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
+	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.must(s.putPolicy(name, "backdoor"))
@@ -143,7 +143,7 @@ func TestDriftCheck_RunsAtTheInterval(t *testing.T) {
 
 // A ServiceAccount that is changed or deleted is restored by watch.
 func TestDrift_OfAServiceAccountIsRevertedByWatch(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	arn := s.awaitReady("checkout").Status.Role.ARN
 	want := map[string]string{
@@ -176,7 +176,7 @@ func TestDrift_OfAServiceAccountIsRevertedByWatch(t *testing.T) {
 
 // What others put on the operator's ServiceAccount stays.
 func TestServiceAccount_KeepsWhatOthersSet(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	s.awaitReady("checkout")
 	s.annotateServiceAccount("checkout", "example.com/owner", "payments")

@@ -13,7 +13,7 @@ import (
 // An edit of the spec reaches the role at one read of its owner and one write for each
 // part that changed, and does not create the role again.
 func TestEdit_CostsOneReadAndOneWritePerPart(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	first := s.awaitReady("checkout")
 	before := s.account.Calls()
@@ -53,7 +53,7 @@ func TestEdit_CostsOneReadAndOneWritePerPart(t *testing.T) {
 // More ServiceAccounts can be trusted, each by its name; they are annotated when
 // they are there, and released when they are named no more.
 func TestAdditionalServiceAccounts_AreAnnotatedAndReleased(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createServiceAccount("migrate", nil)
 	s.apply(`
 		metadata: {name: checkout}
@@ -79,7 +79,7 @@ func TestAdditionalServiceAccounts_AreAnnotatedAndReleased(t *testing.T) {
 
 // The role can trust the whole namespace, if that is what is declared.
 func TestTrust_WholeNamespace(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {trust: {scope: Namespace}}
@@ -92,7 +92,7 @@ func TestTrust_WholeNamespace(t *testing.T) {
 
 // Mode Plan shows what would be done, and does nothing.
 func TestPlan_ReportsChangesAndMakesNone(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec:
@@ -123,7 +123,7 @@ func TestPlan_ReportsChangesAndMakesNone(t *testing.T) {
 
 // suspend stops all work but deletion, and keeps what was last found.
 func TestSuspend_StopsAllButDeletion(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	ready := s.awaitReady("checkout")
 	before := s.account.Calls()
@@ -163,7 +163,7 @@ func TestSuspend_StopsAllButDeletion(t *testing.T) {
 // A spec that cannot be is not tried: the condition names the field and what is
 // allowed, and nothing is made.
 func TestInvalidSpec_NamesTheFieldAndCreatesNothing(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	cases := map[string]struct {
 		spec   string
 		reason string

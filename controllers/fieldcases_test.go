@@ -62,7 +62,7 @@ func TestFieldCases_LeadToTheirMessages(t *testing.T) {
 			if c.Holds == "" || len(c.Steps) == 0 {
 				t.Fatal("the case has no sentence about what must hold, or no steps")
 			}
-			s := begin(t)
+			s := startEnv(t)
 			s.prepareFieldCase(c)
 			for i, step := range c.Steps {
 				if s.fieldStep(step.withDefaults()); t.Failed() {
@@ -81,7 +81,7 @@ func (step fieldStep) withDefaults() fieldStep {
 	return step
 }
 
-func (s *story) prepareFieldCase(c fieldCase) {
+func (s *env) prepareFieldCase(c fieldCase) {
 	s.t.Helper()
 	for _, name := range c.Policies {
 		s.createPolicy(name)
@@ -97,7 +97,7 @@ func (s *story) prepareFieldCase(c fieldCase) {
 	}
 }
 
-func (s *story) fieldStep(step fieldStep) {
+func (s *env) fieldStep(step fieldStep) {
 	s.t.Helper()
 	manifest, err := yaml.Marshal(map[string]any{"metadata": map[string]any{"name": step.Name}, "spec": step.Spec})
 	s.must(err)
@@ -135,7 +135,7 @@ func (s *story) fieldStep(step fieldStep) {
 }
 
 // awaitFieldStatus waits until Ready of the newest generation is as the step demands.
-func (s *story) awaitFieldStatus(step fieldStep) *v1alpha1.PodIdentity {
+func (s *env) awaitFieldStatus(step fieldStep) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	pi := &v1alpha1.PodIdentity{}
 	defer func() {

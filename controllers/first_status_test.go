@@ -20,7 +20,7 @@ import (
 func TestFirstStatus_WhileANamespaceIsDeleted(t *testing.T) {
 	t.Parallel()
 	const deleted = 45
-	s := prepare(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = 10 })
+	s := newEnv(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = 10 })
 	s.createProvider()
 	elsewhere := s.namespace + "-elsewhere"
 	s.must(user.Create(s.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: elsewhere}}))

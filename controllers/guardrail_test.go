@@ -18,14 +18,14 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// guard has a platform team bound the story's namespace, by limits in YAML.
-func (s *story) guard(name, limits string) *v1alpha1.PodIdentityGuardrail {
+// guard has a platform team bound the namespace, by limits in YAML.
+func (s *env) guard(name, limits string) *v1alpha1.PodIdentityGuardrail {
 	s.t.Helper()
 	return s.guardWhere(name, `{kubernetes.io/metadata.name: `+s.namespace+`}`, limits)
 }
 
 // guardWhere bounds the namespaces that have labels.
-func (s *story) guardWhere(name, labels, limits string) *v1alpha1.PodIdentityGuardrail {
+func (s *env) guardWhere(name, labels, limits string) *v1alpha1.PodIdentityGuardrail {
 	s.t.Helper()
 	g := &v1alpha1.PodIdentityGuardrail{}
 	s.must(yaml.UnmarshalStrict([]byte("spec: {namespaceSelector: {matchLabels: "+labels+"}, "+limits+"}"), g))
@@ -37,13 +37,13 @@ func (s *story) guardWhere(name, labels, limits string) *v1alpha1.PodIdentityGua
 
 // deleteGuardrail deletes a guardrail, if it exists. It serves cleanups too, after the
 // test's context has ended.
-func (s *story) deleteGuardrail(g *v1alpha1.PodIdentityGuardrail) {
+func (s *env) deleteGuardrail(g *v1alpha1.PodIdentityGuardrail) {
 	s.t.Helper()
 	s.must(client.IgnoreNotFound(user.Delete(context.WithoutCancel(s.ctx), g)))
 }
 
 // awaitRefused waits until a guardrail refuses the identity for what its spec asks.
-func (s *story) awaitRefused(name string, want ...string) *v1alpha1.PodIdentity {
+func (s *env) awaitRefused(name string, want ...string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated)
 	s.saysOf(pi, want...)
@@ -51,7 +51,7 @@ func (s *story) awaitRefused(name string, want ...string) *v1alpha1.PodIdentity 
 }
 
 // saysOf checks what Ready says.
-func (s *story) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
+func (s *env) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
 	s.t.Helper()
 	for _, text := range want {
 		if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, text) {
@@ -63,7 +63,7 @@ func (s *story) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
 // An identity of a namespace without a guardrail may not administer IAM, and the
 // operator creates nothing for one that asks to.
 func TestBaseline_RejectsIAMAdministration(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {policies: {inline: [{name: admin, statements: [{effect: Allow, actions: ["iam:*"], resources: ["*"]}]}]}}`)
@@ -85,7 +85,7 @@ func TestBaseline_RejectsIAMAdministration(t *testing.T) {
 // A guardrail comes after the identity: the permissions of the role stay, and the
 // operator no longer changes the role.
 func TestGuardrail_ReportKeepsPermissions(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	before := s.role(name)
@@ -121,7 +121,7 @@ func TestGuardrail_ReportKeepsPermissions(t *testing.T) {
 // the identity is allowed again. The role remains the same, and its tags say whose
 // it is.
 func TestGuardrail_RevokeRemovesAndRestoresPermissions(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	made := s.awaitReady("checkout").Status.Role
 	before, trust := s.role(made.Name), s.trust(made.Name)
@@ -161,13 +161,13 @@ func TestGuardrail_RevokeRemovesAndRestoresPermissions(t *testing.T) {
 
 // What AWS refuses to take away now is taken away later.
 func TestRevoke_RetriesAfterAccessDenied(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
-	s.fail("DetachRolePolicy", "Throttling")
+	s.failCalls("DetachRolePolicy", "Throttling")
 	s.guard("none", `managedPolicies: {allowed: []}, onViolation: Revoke`)
 	s.eventually("the trust to be cut", func() bool { return s.trust(name) == string(policy.DenyAllTrust()) })
-	s.heal()
+	s.clearFaults()
 	s.awaitRefused("checkout", "spec.policies.managed[0]", "(none)")
 	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
 		t.Errorf("The role has rights left: %+v.", got)
@@ -176,7 +176,7 @@ func TestRevoke_RetriesAfterAccessDenied(t *testing.T) {
 
 // Mode Plan changes nothing, except that a guardrail can revoke.
 func TestRevoke_AppliesInModePlan(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	before := s.role(name)
@@ -194,7 +194,7 @@ func TestRevoke_AppliesInModePlan(t *testing.T) {
 }
 
 // awaitRevoked waits until the role of an identity has neither trust nor permissions.
-func (s *story) awaitRevoked(name, role string) {
+func (s *env) awaitRevoked(name, role string) {
 	s.t.Helper()
 	s.eventually("role "+role+" of "+name+" to be revoked", func() bool {
 		managed, err := s.iam.ListAttachedRolePolicies(s.ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
@@ -209,7 +209,7 @@ func (s *story) awaitRevoked(name, role string) {
 func TestDelete_RejectedByAGuardrail(t *testing.T) {
 	for _, onViolation := range []string{"Report", "Revoke"} {
 		t.Run(onViolation, func(t *testing.T) {
-			s := begin(t)
+			s := startEnv(t)
 			s.apply(checkout)
 			name := s.awaitReady("checkout").Status.Role.Name
 			s.guard("none", `inlinePolicies: Forbidden, onViolation: `+onViolation)
@@ -225,7 +225,7 @@ func TestDelete_RejectedByAGuardrail(t *testing.T) {
 
 // A boundary of a guardrail replaces the one in the spec immediately.
 func TestGuardrail_BoundaryReplacesThatOfTheSpec(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createPolicy("boundary")
 	s.createPolicy("own")
 	s.apply(`
@@ -246,7 +246,7 @@ func TestGuardrail_BoundaryReplacesThatOfTheSpec(t *testing.T) {
 // Two that force different boundaries have to be brought in line by the platform
 // team.
 func TestGuardrail_ConflictingBoundariesAreReported(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
+	s := startEnv(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
 	g := s.guard("other", `permissionsBoundary: "arn:aws:iam::123456789012:policy/other"`)
 	s.apply("metadata: {name: checkout}\nspec: {}")
@@ -258,7 +258,7 @@ func TestGuardrail_ConflictingBoundariesAreReported(t *testing.T) {
 
 // Of more identities than a namespace may have, the newest wait, and move up.
 func TestMaxIdentities_NewestWaitAndMoveUp(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.guard("one", `maxIdentities: 1`)
 	s.apply("metadata: {name: first}\nspec: {}")
 	s.awaitReady("first")
@@ -274,7 +274,7 @@ func TestMaxIdentities_NewestWaitAndMoveUp(t *testing.T) {
 
 // Which guardrails bound a namespace follows its labels.
 func TestGuardrail_FollowsLabelsOfTheNamespace(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.guardWhere("restricted", `{tier: `+s.namespace+`}`, `inlinePolicies: Forbidden`)
 	s.apply(checkout)
 	s.awaitReady("checkout")
@@ -284,8 +284,8 @@ func TestGuardrail_FollowsLabelsOfTheNamespace(t *testing.T) {
 	s.awaitReady("checkout")
 }
 
-// label sets a label of the story's namespace.
-func (s *story) label(key, value string) {
+// label sets a label of the namespace.
+func (s *env) label(key, value string) {
 	s.t.Helper()
 	ns := &corev1.Namespace{}
 	s.must(user.Get(s.ctx, client.ObjectKey{Name: s.namespace}, ns))
@@ -296,7 +296,7 @@ func (s *story) label(key, value string) {
 
 // An operator that demands guardrails serves no namespace without one.
 func TestRequireGuardrail_RejectsNamespacesWithoutOne(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.RequireGuardrail = true })
+	s := startEnv(t, func(c *controllers.Config) { c.RequireGuardrail = true })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailMissing)
 	s.saysOf(pi, "no PodIdentityGuardrail selects namespace "+s.namespace)
@@ -312,7 +312,7 @@ func TestRequireGuardrail_RejectsNamespacesWithoutOne(t *testing.T) {
 
 // An operator that starts applies a guardrail that was created while none ran.
 func TestGuardrail_CreatedWhileNoOperatorRanIsApplied(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	s.stop()
@@ -326,7 +326,7 @@ func TestGuardrail_CreatedWhileNoOperatorRanIsApplied(t *testing.T) {
 
 // To judge costs no call to AWS, and an identity that stays allowed no write.
 func TestGuardrail_EvaluationCostsNoCall(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.guard("wide", `actions: {allowed: ["s3:*", "s3-object-lambda:*", "sqs:*"]}`)
 	s.apply(checkout)
 	s.awaitReady("checkout")
@@ -351,7 +351,7 @@ func TestGuardrail_EvaluationCostsNoCall(t *testing.T) {
 
 // Comparing all roles with AWS knows what guardrails force on them.
 func TestDriftCheck_KnowsBoundariesOfGuardrails(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
+	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
 	s.createPolicy("boundary")
 	s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)
 	s.apply("metadata: {name: checkout}\nspec: {}")

@@ -21,7 +21,7 @@ import (
 // An organization's policy adds a tag to roles and denies that anybody removes it. Tags
 // are no permissions: the edit of a policy and the ServiceAccount do not wait for them.
 func TestTagsDenied_EditAndServiceAccountGoOn(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
 	_, err := s.iam.TagRole(s.ctx, &iam.TagRoleInput{RoleName: &name, Tags: []iamtypes.Tag{{Key: aws.String("org:owner"), Value: aws.String("finance")}}})
@@ -39,7 +39,7 @@ func TestTagsDenied_EditAndServiceAccountGoOn(t *testing.T) {
 	s.eventually("the ServiceAccount to be created again", func() bool { return s.hasServiceAccount("checkout") })
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 	s.saysOf(pi, "iam:UntagRole")
-	s.heal()
+	s.clearFaults()
 	s.request("checkout", "allowed")
 	s.awaitReady("checkout")
 	if tags := s.role(name).Tags; tags["org:owner"] != "" {
@@ -50,7 +50,7 @@ func TestTagsDenied_EditAndServiceAccountGoOn(t *testing.T) {
 // A managed policy that does not exist stops neither the edit of an inline policy nor
 // the repair of the role and of the ServiceAccount. What it replaces stays.
 func TestMissingPolicy_IndependentPartsGoOn(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createPolicy("old")
 	s.apply(withPolicies("old", "sqs:SendMessage"))
 	made := s.awaitReady("checkout").Status.Role
@@ -106,29 +106,29 @@ func withPolicies(managed, action string) string {
 // and no user has to ask for the check.
 func TestBlockedIdentity_ForeignPermissionsAreRemoved(t *testing.T) {
 	const invalid = "metadata: {name: checkout}\nspec: {role: {tags: {A: x, a: x}}, policies: {managed: [\"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\"]}}"
-	restart := func(s *story) { s.stop(); s.start() }
+	restart := func(s *env) { s.stop(); s.start() }
 	cases := map[string]struct {
-		block  func(*story)
+		block  func(*env)
 		reason string
-		then   func(*story)
+		then   func(*env)
 	}{
-		"the OIDC provider is missing": {func(s *story) {
+		"the OIDC provider is missing": {func(s *env) {
 			arn := "arn:aws:iam::123456789012:oidc-provider/" + strings.TrimPrefix(cluster.Issuer, "https://")
 			_, err := s.iam.DeleteOpenIDConnectProvider(s.ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
 			s.must(err)
 		}, v1alpha1.ReasonOIDCProviderNotFound, nil},
-		"a managed policy is missing": {func(s *story) {
+		"a managed policy is missing": {func(s *env) {
 			s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [\"" + policyARN("missing") + "\"]}}")
 		}, v1alpha1.ReasonPolicyNotFound, nil},
-		"a managed policy is missing, and the operator restarts": {func(s *story) {
+		"a managed policy is missing, and the operator restarts": {func(s *env) {
 			s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [\"" + policyARN("missing") + "\"]}}")
 		}, v1alpha1.ReasonPolicyNotFound, restart},
-		"the spec is invalid":                            {func(s *story) { s.apply(invalid) }, v1alpha1.ReasonInvalidSpec, nil},
-		"the spec is invalid, and the operator restarts": {func(s *story) { s.apply(invalid) }, v1alpha1.ReasonInvalidSpec, restart},
+		"the spec is invalid":                            {func(s *env) { s.apply(invalid) }, v1alpha1.ReasonInvalidSpec, nil},
+		"the spec is invalid, and the operator restarts": {func(s *env) { s.apply(invalid) }, v1alpha1.ReasonInvalidSpec, restart},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 15 * time.Second })
+			s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 15 * time.Second })
 			s.apply(checkout)
 			made := s.awaitReady("checkout").Status.Role
 			tc.block(s)

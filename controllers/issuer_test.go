@@ -20,7 +20,7 @@ var ownerNone plan.Owner
 // that makes one.
 func TestProvider_MissingOneIsReportedWithTheCommand(t *testing.T) {
 	t.Parallel()
-	s := prepare(t)
+	s := newEnv(t)
 	before := s.account.Calls()
 	s.start()
 	s.apply(checkout)
@@ -40,7 +40,7 @@ func TestProvider_MissingOneIsReportedWithTheCommand(t *testing.T) {
 
 // A requested check also reads the provider, but many requests together read it once.
 func TestProvider_ManyRequestsReadItOnce(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	names := s.applyMany(8)
 	before := s.account.Calls()
 	began := time.Now()
@@ -60,7 +60,7 @@ func TestProvider_ManyRequestsReadItOnce(t *testing.T) {
 // again once the provider is back, without a request.
 func TestProvider_DeletionIsReportedByAllIdentities(t *testing.T) {
 	t.Parallel()
-	s := prepare(t, func(c *controllers.Config) { c.DriftCheckInterval = 15 * time.Second })
+	s := newEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 15 * time.Second })
 	s.createProvider()
 	s.start()
 	names := s.applyMany(5)
@@ -86,7 +86,7 @@ func TestProvider_DeletionIsReportedByAllIdentities(t *testing.T) {
 // A provider that does not list the audience is as good as none.
 func TestProvider_MissingAudienceIsReported(t *testing.T) {
 	t.Parallel()
-	s := prepare(t)
+	s := newEnv(t)
 	out, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: &cluster.Issuer, ClientIDList: []string{"other"}})
 	s.must(err)
 	s.start()
@@ -102,16 +102,16 @@ func TestProvider_MissingAudienceIsReported(t *testing.T) {
 // the audience to one that lacks it.
 func TestProvider_IsCreatedWithTagsAndAudience(t *testing.T) {
 	t.Parallel()
-	for name, arrange := range map[string]func(*story){
-		"None": func(*story) {},
-		"WithoutAudience": func(s *story) {
+	for name, arrange := range map[string]func(*env){
+		"None": func(*env) {},
+		"WithoutAudience": func(s *env) {
 			_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: &cluster.Issuer, ClientIDList: []string{"other"}})
 			s.must(err)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := prepare(t, func(c *controllers.Config) { c.CreateOIDCProvider = true })
+			s := newEnv(t, func(c *controllers.Config) { c.CreateOIDCProvider = true })
 			arrange(s)
 			s.start()
 			s.apply(checkout)

@@ -11,7 +11,7 @@ import (
 // The drift check tells on which day a role was last used. That costs one write a day,
 // however often the role is used, and no call to AWS beyond the check's own.
 func TestLastUsedTime_ChangesOncePerDay(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
+	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
 	for _, name := range []string{"used", "unused"} {
 		s.apply("metadata: {name: " + name + "}\nspec: {}")
 		s.awaitReady(name)

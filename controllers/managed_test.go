@@ -16,7 +16,7 @@ import (
 
 // The first use of a managed policy costs two reads, for all identities together.
 func TestManagedPolicy_IsReadOnceForAllIdentities(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: first}
 		spec: {policies: {managed: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}}`)
@@ -34,7 +34,7 @@ func TestManagedPolicy_IsReadOnceForAllIdentities(t *testing.T) {
 // A managed policy that comes to grant more is evaluated again, and what a guardrail
 // says about violations holds for it too.
 func TestManagedPolicy_IsEvaluatedAgainWhenItChanges(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
+	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
 	arn := s.createPolicyWith("shop", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`)
 	s.guard("revoke", `onViolation: Revoke`)
 	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [\"" + arn + "\"]}}")
@@ -56,7 +56,7 @@ func TestManagedPolicy_IsEvaluatedAgainWhenItChanges(t *testing.T) {
 // missing permission. What a role has already stays: the operator lacks something,
 // not the identity.
 func TestManagedPolicy_UnreadableOneNamesThePermission(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.guard("revoke", `onViolation: Revoke`)
 	s.apply(checkout)
 	name := s.awaitReady("checkout").Status.Role.Name
@@ -77,7 +77,7 @@ func TestManagedPolicy_UnreadableOneNamesThePermission(t *testing.T) {
 // A guardrail that trusts a policy leaves its contents to its owner, and costs no
 // read.
 func TestManagedPolicy_TrustedOneIsNotRead(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.guard("trust", `managedPolicies: {trusted: ["arn:aws:iam::aws:policy/AdministratorAccess"]}`)
 	s.grant("b", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:AttachRolePolicy","Resource":"*"}}`)
 	before := s.account.Calls()
@@ -101,7 +101,7 @@ func TestManagedPolicy_TrustedOneIsNotRead(t *testing.T) {
 
 // A boundary of the spec that the platform team overrides is named in the condition.
 func TestGuardrail_OverriddenBoundaryIsNamed(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createPolicy("boundary")
 	g := s.guard("bounded", `permissionsBoundary: "`+boundaryARN+`"`)
 	s.apply("metadata: {name: checkout}\nspec: {role: {permissionsBoundary: \"arn:aws:iam::123456789012:policy/absent\"}}")
@@ -128,7 +128,7 @@ func TestRevoke_CannotBeEvaded(t *testing.T) {
 		"a managed policy is missing":   "metadata: {name: checkout}\n" + `spec: {policies: {managed: ["arn:aws:iam::123456789012:policy/missing"]}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
+			s := startEnv(t)
 			s.apply(checkout)
 			made := s.awaitReady("checkout").Status.Role
 			s.guard("revoke", `onViolation: Revoke`)

@@ -11,10 +11,10 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// The metrics tell what a day of the operator cost, and what it found. All stories
+// The metrics tell what a day of the operator cost, and what it found. All tests
 // share them, so this one is not parallel to others.
 func TestMetrics_CountCallsChangesAndDrift(t *testing.T) {
-	s := prepare(t)
+	s := newEnv(t)
 	s.createProvider()
 	s.budget = ratelimit.New(1000, 1000)
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: "Throttling", Count: 1}}})

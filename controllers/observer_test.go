@@ -91,8 +91,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // watchInvariants checks the conditions of every version of every PodIdentity in
-// the story's namespace, until unwatch is called.
-func (s *story) watchInvariants() {
+// the namespace, until unwatch is called.
+func (s *env) watchInvariants() {
 	s.t.Helper()
 	w, err := user.Watch(s.ctx, &v1alpha1.PodIdentityList{}, client.InNamespace(s.namespace))
 	s.must(err)

@@ -45,7 +45,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)
-			s := begin(t)
+			s := startEnv(t)
 			s.createRole(tc.role, "/", tc.tags)
 			before, calls := s.role(tc.role), s.account.Calls()
 
@@ -76,7 +76,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 // A role that an earlier object of the same name left behind is taken over only
 // if the spec says so, and then nothing is lost: its ID stays.
 func TestAdoption_NeedsThePolicyAndKeepsTheRole(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	name := roleName(s, "checkout")
 	id := s.createRole(name, s.config.RolePath, plan.Owner{Cluster: "test", Namespace: s.namespace, Name: "checkout", UID: "an-earlier-one"})
 	s.must(s.putPolicy(name, "old"))
@@ -121,7 +121,7 @@ func TestAdoption_NeedsThePolicyAndKeepsTheRole(t *testing.T) {
 // Two identities that name one ServiceAccount: the older wins, and the other
 // takes over when the older is gone.
 func TestServiceAccountConflict_OlderWins(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.apply(`
 		metadata: {name: first}
 		spec: {serviceAccount: {name: checkout}}
@@ -153,7 +153,7 @@ func TestServiceAccountConflict_OlderWins(t *testing.T) {
 // The same holds for a ServiceAccount that neither of the two makes: it is never
 // handed to and fro.
 func TestServiceAccountConflict_OlderKeepsAnAnnotatedOne(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createServiceAccount("checkout", nil)
 	s.apply(`
 		metadata: {name: first}
@@ -170,7 +170,7 @@ func TestServiceAccountConflict_OlderKeepsAnAnnotatedOne(t *testing.T) {
 
 // createRole makes a role as an administrator would, with an owner's tags if the
 // owner has a name, and returns its ID.
-func (s *story) createRole(name, path string, owner plan.Owner) string {
+func (s *env) createRole(name, path string, owner plan.Owner) string {
 	s.t.Helper()
 	var tags []iamtypes.Tag
 	if owner.Name != "" {
@@ -190,7 +190,7 @@ func (s *story) createRole(name, path string, owner plan.Owner) string {
 }
 
 // clusterID returns the UID of namespace kube-system, which identifies the cluster.
-func (s *story) clusterID() string {
+func (s *env) clusterID() string {
 	s.t.Helper()
 	var system corev1.Namespace
 	s.must(user.Get(s.ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &system))

@@ -22,8 +22,8 @@ import (
 )
 
 // The tests of the phases run without a control plane: a fake client in place of the
-// API server, and roles in memory in place of IAM. The stories of this package hold
-// the phases against the real parts.
+// API server, and roles in memory in place of IAM. Other tests of this package run
+// the phases with the real parts.
 
 // now is the time of all unit tests.
 var now = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)

@@ -14,7 +14,7 @@ import (
 // A team moves a Deployment that runs already to an identity. The operator counts
 // the pods that have to be restarted, says whose they are, and restarts none.
 func TestPods_OutdatedOnesAreCountedAndNamed(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createServiceAccount("checkout", nil)
 	s.deploy("web", 2)
 	s.runPod("done", "")
@@ -53,7 +53,7 @@ func TestPods_OutdatedOnesAreCountedAndNamed(t *testing.T) {
 }
 
 // awaitPods waits until checkout counts that many pods.
-func (s *story) awaitPods(current, stale int32) *v1alpha1.PodIdentity {
+func (s *env) awaitPods(current, stale int32) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	var pi *v1alpha1.PodIdentity
 	s.eventually("the pods to be counted", func() bool {
@@ -65,7 +65,7 @@ func (s *story) awaitPods(current, stale int32) *v1alpha1.PodIdentity {
 
 // deploy makes a Deployment whose pods use ServiceAccount checkout, and waits for
 // them.
-func (s *story) deploy(name string, replicas int32) {
+func (s *env) deploy(name string, replicas int32) {
 	s.t.Helper()
 	labels := map[string]string{"app": name}
 	s.must(user.Create(s.ctx, &appsv1.Deployment{
@@ -80,13 +80,13 @@ func (s *story) deploy(name string, replicas int32) {
 
 // runPod makes a pod that uses ServiceAccount checkout. AWS's webhook gave it the
 // role, if there is one.
-func (s *story) runPod(name, roleARN string) {
+func (s *env) runPod(name, roleARN string) {
 	s.t.Helper()
 	s.must(user.Create(s.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.namespace}, Spec: podSpec(roleARN)}))
 }
 
 // finish has a pod end well.
-func (s *story) finish(name string) {
+func (s *env) finish(name string) {
 	s.t.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.namespace}}
 	pod.Status.Phase = corev1.PodSucceeded

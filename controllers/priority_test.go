@@ -20,7 +20,7 @@ func TestPriority_EditsOvertakeNewIdentities(t *testing.T) {
 func editsGoFirst(t *testing.T, workers int) {
 	t.Helper()
 	t.Parallel()
-	s := prepare(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = workers })
+	s := newEnv(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = workers })
 	s.createProvider()
 	s.budget = ratelimit.New(20, 5)
 	s.start()
@@ -51,13 +51,13 @@ func editsGoFirst(t *testing.T, workers int) {
 // The same holds while all identities, the edited one included, wait for a read of their
 // roles: because AWS denies the bulk read, or because a user requests a check of all.
 func TestPriority_EditsOvertakeChecks(t *testing.T) {
-	cases := map[string]func(s *story, names []string){
-		"Unlisted": func(s *story, _ []string) {
+	cases := map[string]func(s *env, names []string){
+		"Unlisted": func(s *env, _ []string) {
 			s.stop()
-			s.fail(bulkDetails, "AccessDenied")
+			s.failCalls(bulkDetails, "AccessDenied")
 			s.start()
 		},
-		"Requested": func(s *story, names []string) {
+		"Requested": func(s *env, names []string) {
 			for _, name := range names {
 				s.request(name, "all")
 			}
@@ -68,9 +68,9 @@ func TestPriority_EditsOvertakeChecks(t *testing.T) {
 	}
 }
 
-func editsGoBeforeChecks(t *testing.T, check func(*story, []string)) {
+func editsGoBeforeChecks(t *testing.T, check func(*env, []string)) {
 	t.Helper()
-	s := begin(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = 10 })
+	s := startEnv(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = 10 })
 	const crowd = 40
 	names := s.applyMany(crowd)
 	s.stop()

@@ -22,14 +22,14 @@ import (
 	"github.com/podidentity/podidentity-operator/controllers"
 )
 
-// The operator of every story runs in a role of its own, with the policy that
+// The operator of every test runs in a role of its own, with the policy that
 // config/aws ships and no other right, and AWS enforces it.
 
 // operatorRole is the role of the operator.
 const operatorRole = "operator"
 
 // createOperator makes the operator's role, and credentials of it.
-func (s *story) createOperator() {
+func (s *env) createOperator() {
 	s.t.Helper()
 	_, err := s.iam.CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String(operatorRole), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}`)})
@@ -47,14 +47,14 @@ func (s *story) createOperator() {
 }
 
 // grant sets a policy of the operator's role.
-func (s *story) grant(name, document string) {
+func (s *env) grant(name, document string) {
 	s.t.Helper()
 	_, err := s.iam.PutRolePolicy(s.ctx, &iam.PutRolePolicyInput{RoleName: aws.String(operatorRole), PolicyName: &name, PolicyDocument: &document})
 	s.must(err)
 }
 
 // operatorPolicies are those that fit the operator's configuration.
-func (s *story) operatorPolicies() []string {
+func (s *env) operatorPolicies() []string {
 	s.t.Helper()
 	files := []string{"operator-policy-without-boundary.json"}
 	if s.config.PermissionsBoundary != "" {
@@ -123,7 +123,7 @@ func (r *refusals) all() []string {
 func TestOperatorPolicy_AllowsNoMoreThanIsNeeded(t *testing.T) {
 	withBoundary := func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN }
 	t.Run("Suffices", func(t *testing.T) {
-		s := begin(t, withBoundary)
+		s := startEnv(t, withBoundary)
 		s.wholeLife("")
 		if diff := cmp.Diff([]string(nil), s.refused.all()); diff != "" {
 			t.Errorf("refused: -want, +got:\n%s", diff)
@@ -132,7 +132,7 @@ func TestOperatorPolicy_AllowsNoMoreThanIsNeeded(t *testing.T) {
 	for _, action := range allowedActions(t) {
 		t.Run(strings.TrimPrefix(action, "iam:"), func(t *testing.T) {
 			t.Parallel()
-			s := prepare(t, withBoundary)
+			s := newEnv(t, withBoundary)
 			s.grant("a", without(t, s.operatorPolicies()[0], action))
 			s.createProvider()
 			s.start()
@@ -196,8 +196,8 @@ func without(t *testing.T, policy, action string) string {
 }
 
 // wholeLife tells a life in which an operator does all that it ever does. It ends early
-// when the action was refused that the story is about.
-func (s *story) wholeLife(action string) {
+// when the action was denied that the test is about.
+func (s *env) wholeLife(action string) {
 	s.t.Helper()
 	refused := func() bool { return action != "" && slices.Contains(s.refused.all(), action) }
 	for _, chapter := range []func(func() bool){s.liveToReady, s.liveThroughDrift, s.liveThroughQuota, s.liveThroughRestart, s.liveToDeletion} {
@@ -208,7 +208,7 @@ func (s *story) wholeLife(action string) {
 	}
 }
 
-func (s *story) liveToReady(refused func() bool) {
+func (s *env) liveToReady(refused func() bool) {
 	s.createPolicy("boundary")
 	s.apply(checkout)
 	s.eventually("a role", func() bool {
@@ -218,7 +218,7 @@ func (s *story) liveToReady(refused func() bool) {
 }
 
 // liveThroughDrift changes every part of the role.
-func (s *story) liveThroughDrift(refused func() bool) {
+func (s *env) liveThroughDrift(refused func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	want, wantTrust := s.role(name), s.trust(name)
 	for _, change := range []func() error{
@@ -264,7 +264,7 @@ func (s *story) liveThroughDrift(refused func() bool) {
 }
 
 // liveThroughQuota asks for more than an account has by default.
-func (s *story) liveThroughQuota(refused func() bool) {
+func (s *env) liveThroughQuota(refused func() bool) {
 	var arns []string
 	for name := range strings.SplitSeq("abcdefghijk", "") {
 		s.createPolicy(name)
@@ -274,7 +274,7 @@ func (s *story) liveThroughQuota(refused func() bool) {
 	s.eventually("the quota to be asked for", func() bool { return refused() || s.account.Calls()["GetAccountSummary"] > 0 })
 }
 
-func (s *story) liveThroughRestart(refused func() bool) {
+func (s *env) liveThroughRestart(refused func() bool) {
 	before := s.account.Calls()
 	s.stop()
 	s.start()
@@ -282,7 +282,7 @@ func (s *story) liveThroughRestart(refused func() bool) {
 }
 
 // liveToDeletion deletes a role that has an attachment of another tool.
-func (s *story) liveToDeletion(refused func() bool) {
+func (s *env) liveToDeletion(refused func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	profile := aws.String("profile")
 	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: profile, Path: aws.String(s.config.RolePath)})
@@ -294,7 +294,7 @@ func (s *story) liveToDeletion(refused func() bool) {
 }
 
 // attach attaches a policy as another tool.
-func (s *story) attach(role, arn string) error {
+func (s *env) attach(role, arn string) error {
 	_, err := s.iam.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
 	return err
 }

@@ -21,7 +21,7 @@ func mostCalls(began time.Time) int {
 }
 
 // applyBlocked applies identities with this spec, and waits until all are blocked.
-func (s *story) applyBlocked(n int, spec, reason string) []string {
+func (s *env) applyBlocked(n int, spec, reason string) []string {
 	s.t.Helper()
 	var names []string
 	for i := range n {
@@ -43,8 +43,8 @@ func withWorkers(n int) func(*controllers.Config) {
 func TestRecovery_OfAPermission(t *testing.T) {
 	for _, n := range []int{1, 250} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			s := begin(t, withWorkers(10))
-			s.fail("CreateRole", "AccessDenied")
+			s := startEnv(t, withWorkers(10))
+			s.failCalls("CreateRole", "AccessDenied")
 			began, before := time.Now(), s.account.Calls()
 			names := s.applyBlocked(n, "{}", v1alpha1.ReasonAccessDenied)
 			asked := since(before, s.account.Calls())["CreateRole"]
@@ -57,7 +57,7 @@ func TestRecovery_OfAPermission(t *testing.T) {
 					t.Fatalf("%s is not blocked although nothing was granted:\n%s", name, describe(pi))
 				}
 			}
-			s.heal()
+			s.clearFaults()
 			for _, name := range names {
 				s.awaitReady(name)
 			}
@@ -71,8 +71,8 @@ func TestRecovery_OfAPermission(t *testing.T) {
 // The message of an identity that rests names its own role, and stays the same when it
 // is its turn to ask AWS.
 func TestRecovery_MessagesAreStable(t *testing.T) {
-	s := begin(t, withWorkers(10))
-	s.fail("CreateRole", "AccessDenied")
+	s := startEnv(t, withWorkers(10))
+	s.failCalls("CreateRole", "AccessDenied")
 	names := s.applyBlocked(4, "{}", v1alpha1.ReasonAccessDenied)
 	messages := map[string]string{}
 	for _, name := range names {
@@ -93,8 +93,8 @@ func TestRecovery_MessagesAreStable(t *testing.T) {
 
 // A user who edits a blocked identity gets AWS's own answer immediately.
 func TestRecovery_AnEditAsksAWS(t *testing.T) {
-	s := begin(t, withWorkers(10))
-	s.fail("CreateRole", "AccessDenied")
+	s := startEnv(t, withWorkers(10))
+	s.failCalls("CreateRole", "AccessDenied")
 	names := s.applyBlocked(5, "{}", v1alpha1.ReasonAccessDenied)
 	for i, name := range names {
 		before := s.account.Calls()
@@ -109,7 +109,7 @@ func TestRecovery_AnEditAsksAWS(t *testing.T) {
 // A managed policy that does not exist is looked for once for all identities that name
 // it.
 func TestRecovery_OfAPolicy(t *testing.T) {
-	s := begin(t, withWorkers(10))
+	s := startEnv(t, withWorkers(10))
 	began, before := time.Now(), s.account.Calls()
 	names := s.applyBlocked(40, `{policies: {managed: ["arn:aws:iam::123456789012:policy/reports"]}}`, v1alpha1.ReasonPolicyNotFound)
 	// While the identities are applied, a failed read is repeated every five seconds.
@@ -126,8 +126,8 @@ func TestRecovery_OfAPolicy(t *testing.T) {
 // attempt: one call finds out that the role is the object's, and one whether AWS still
 // denies the change.
 func TestRecovery_OfAPartOfARole(t *testing.T) {
-	s := begin(t)
-	s.fail("PutRolePolicy", "AccessDenied")
+	s := startEnv(t)
+	s.failCalls("PutRolePolicy", "AccessDenied")
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {policies: {inline: [{name: a, statements: [{effect: Allow, actions: ["s3:GetObject"], resources: ["arn:aws:s3:::a/*"]}]}]}}
@@ -139,14 +139,14 @@ func TestRecovery_OfAPartOfARole(t *testing.T) {
 	if reads := calls["ListRolePolicies"] + calls["ListAttachedRolePolicies"]; reads > 0 {
 		t.Errorf("calls = %v, want no read of the policies", calls)
 	}
-	s.heal()
+	s.clearFaults()
 	s.awaitReady("checkout")
 }
 
 // While another owner has the role, an attempt costs one read, and the role is created
 // when the name is free.
 func TestRecovery_OfANameThatIsTaken(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createRole("Shared-Role", "/", plan.Owner{})
 	before := s.account.Calls()
 	s.apply("metadata: {name: checkout}\nspec: {role: {name: Shared-Role}}")
@@ -163,19 +163,19 @@ func TestRecovery_OfANameThatIsTaken(t *testing.T) {
 
 // A deleted object leaves the probe to the others.
 func TestRecovery_OfADeletedProbe(t *testing.T) {
-	s := begin(t, withWorkers(10))
-	s.fail("CreateRole", "AccessDenied")
+	s := startEnv(t, withWorkers(10))
+	s.failCalls("CreateRole", "AccessDenied")
 	names := s.applyBlocked(6, "{}", v1alpha1.ReasonAccessDenied)
 	for _, name := range names[:5] {
 		s.delete(name)
 		s.awaitGone(name)
 	}
-	s.heal()
+	s.clearFaults()
 	s.awaitReady(names[5])
 }
 
 // deleteRole deletes a role without policies.
-func (s *story) deleteRole(name string) {
+func (s *env) deleteRole(name string) {
 	s.t.Helper()
 	_, err := s.iam.DeleteRole(s.ctx, &iam.DeleteRoleInput{RoleName: &name})
 	s.must(err)

@@ -75,25 +75,25 @@ func forgeReady(pi, other *v1alpha1.PodIdentity) {
 
 // forgedCase is a situation of identities at the time of the forgery.
 type forgedCase struct {
-	block    func(s *story)              // before the identities exist
-	identity func(s *story, name string) // creates one
-	await    func(s *story, name string) // until the operator has seen it
-	restart  func(s *story)              // before the operator starts again
-	act      func(s *story, name string) // then
-	done     func(s *story, name string) // until the operator has seen that
-	noWrites bool                        // the unforged identity causes none
+	block    func(s *env)              // before the identities exist
+	identity func(s *env, name string) // creates one
+	await    func(s *env, name string) // until the operator has seen it
+	restart  func(s *env)              // before the operator starts again
+	act      func(s *env, name string) // then
+	done     func(s *env, name string) // until the operator has seen that
+	noWrites bool                      // the unforged identity causes none
 }
 
 const annotated = "spec: {serviceAccount: {mode: Annotate}, policies: {managed: [\"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\"]}}"
 
 // blockedBy returns what waits until an identity is blocked for a reason.
-func blockedBy(condition, reason string) func(*story, string) {
-	return func(s *story, name string) { s.await(name, condition, metav1.ConditionFalse, reason) }
+func blockedBy(condition, reason string) func(*env, string) {
+	return func(s *env, name string) { s.await(name, condition, metav1.ConditionFalse, reason) }
 }
 
-func requestCheck(s *story, name string) { s.request(name, "forged") }
+func requestCheck(s *env, name string) { s.request(name, "forged") }
 
-func awaitHandled(s *story, name string) {
+func awaitHandled(s *env, name string) {
 	s.eventually("the request of "+name+" to be handled", func() bool {
 		pi := s.get(name)
 		c := condition(pi, v1alpha1.ConditionReady)
@@ -103,12 +103,12 @@ func awaitHandled(s *story, name string) {
 
 var forgedCases = map[string]forgedCase{
 	"an identity in sync": {
-		identity: func(s *story, name string) { s.apply("metadata: {name: " + name + "}\nspec: {}") },
-		await:    func(s *story, name string) { s.awaitReady(name) },
+		identity: func(s *env, name string) { s.apply("metadata: {name: " + name + "}\nspec: {}") },
+		await:    func(s *env, name string) { s.awaitReady(name) },
 		act:      requestCheck, done: awaitHandled, noWrites: true,
 	},
 	"a ServiceAccount of another owner, and no role": {
-		identity: func(s *story, name string) {
+		identity: func(s *env, name string) {
 			s.createServiceAccount(name, nil)
 			s.apply("metadata: {name: " + name + "}\nspec: {}")
 		},
@@ -116,49 +116,49 @@ var forgedCases = map[string]forgedCase{
 		act:   requestCheck, done: awaitHandled, noWrites: true,
 	},
 	"no OIDC provider, and no role": {
-		block: func(s *story) {
+		block: func(s *env) {
 			arn := "arn:aws:iam::123456789012:oidc-provider/" + strings.TrimPrefix(cluster.Issuer, "https://")
 			_, err := s.iam.DeleteOpenIDConnectProvider(s.ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
 			s.must(err)
 			s.stop()
 			s.start() // it does not know the provider
 		},
-		identity: func(s *story, name string) { s.apply("metadata: {name: " + name + "}\nspec: {}") },
+		identity: func(s *env, name string) { s.apply("metadata: {name: " + name + "}\nspec: {}") },
 		await:    blockedBy(v1alpha1.ConditionReady, v1alpha1.ReasonOIDCProviderNotFound),
 		act:      requestCheck, done: awaitHandled, noWrites: true,
 	},
 	"policies whose contents cannot be read, and no role": {
-		block: func(s *story) {
+		block: func(s *env) {
 			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "GetPolicy", Error: "AccessDenied"}, {Action: "ListPolicies", Error: "AccessDenied"}}})
 		},
-		identity: func(s *story, name string) { s.apply("metadata: {name: " + name + "}\n" + annotated) },
+		identity: func(s *env, name string) { s.apply("metadata: {name: " + name + "}\n" + annotated) },
 		await:    blockedBy(v1alpha1.ConditionReady, v1alpha1.ReasonAccessDenied),
 		act:      requestCheck, done: awaitHandled, noWrites: true,
 	},
 	"a role of another owner, before the first drift check": {
-		identity: func(s *story, name string) {
+		identity: func(s *env, name string) {
 			s.createRole("foreign-"+name, s.config.RolePath, plan.Owner{Cluster: "another", Namespace: "a", Name: "b", UID: "c"})
 			s.apply("metadata: {name: " + name + "}\nspec: {role: {name: foreign-" + name + "}}")
 		},
 		await:    blockedBy(v1alpha1.ConditionReady, v1alpha1.ReasonRoleNotOwned),
-		restart:  func(s *story) { s.fail(bulkRoles, "ServiceFailure") },
+		restart:  func(s *env) { s.failCalls(bulkRoles, "ServiceFailure") },
 		done:     blockedBy(v1alpha1.ConditionRoleReady, v1alpha1.ReasonRoleNotOwned),
 		noWrites: true,
 	},
 	"a deletion": {
-		identity: func(s *story, name string) {
+		identity: func(s *env, name string) {
 			s.createServiceAccount(name, nil)
 			s.apply("metadata: {name: " + name + "}\n" + annotated)
 		},
-		await: func(s *story, name string) { s.awaitReady(name) },
-		act:   (*story).delete, done: (*story).awaitGone,
+		await: func(s *env, name string) { s.awaitReady(name) },
+		act:   (*env).delete, done: (*env).awaitGone,
 	},
 	"a deletion of an identity whose role name another identity has": {
-		identity: func(s *story, name string) {
+		identity: func(s *env, name string) {
 			s.apply("metadata: {name: " + name + "}\nspec: {role: {name: of-another}, serviceAccount: {mode: Annotate}}")
 		},
 		await: blockedBy(v1alpha1.ConditionReady, v1alpha1.ReasonRoleNotOwned),
-		act:   (*story).delete, done: (*story).awaitGone, noWrites: true,
+		act:   (*env).delete, done: (*env).awaitGone, noWrites: true,
 	},
 }
 
@@ -167,7 +167,7 @@ var forgedCases = map[string]forgedCase{
 func TestStatus_ForgedFieldCausesNoWrite(t *testing.T) {
 	for reason, tc := range forgedCases {
 		t.Run(reason, func(t *testing.T) {
-			s := begin(t)
+			s := startEnv(t)
 			s.createServiceAccount("other", nil)
 			s.apply("metadata: {name: other}\nspec: {role: {name: of-another}, serviceAccount: {mode: Annotate}}")
 			other := s.awaitReady("other")
@@ -204,7 +204,7 @@ func TestStatus_ForgedFieldCausesNoWrite(t *testing.T) {
 				tc.done(s, name)
 			}
 			s.stop()
-			s.heal()
+			s.clearFaults()
 			s.compareForged(names, tc.noWrites, written(calls, s.account.Calls()))
 			if diff := cmp.Diff(before, s.partsOf(other, "other")); diff != "" {
 				t.Errorf("the other identity: -before, +after:\n%s", diff)
@@ -214,7 +214,7 @@ func TestStatus_ForgedFieldCausesNoWrite(t *testing.T) {
 }
 
 // forge writes the status of an identity as someone other than the operator.
-func (s *story) forge(name string, other *v1alpha1.PodIdentity, edit func(pi, other *v1alpha1.PodIdentity)) {
+func (s *env) forge(name string, other *v1alpha1.PodIdentity, edit func(pi, other *v1alpha1.PodIdentity)) {
 	s.t.Helper()
 	pi := s.get(name)
 	edit(pi, other)
@@ -223,7 +223,7 @@ func (s *story) forge(name string, other *v1alpha1.PodIdentity, edit func(pi, ot
 
 // compareForged compares what every identity has, and what the operator wrote for it, with
 // the unforged one.
-func (s *story) compareForged(names map[string]string, noWrites bool, calls map[string]int) {
+func (s *env) compareForged(names map[string]string, noWrites bool, calls map[string]int) {
 	s.t.Helper()
 	identity := func(name string) *v1alpha1.PodIdentity {
 		return &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
@@ -250,7 +250,7 @@ type parts struct {
 	Writes         []string          // of the operator, to ServiceAccounts
 }
 
-func (s *story) partsOf(pi *v1alpha1.PodIdentity, name string) parts {
+func (s *env) partsOf(pi *v1alpha1.PodIdentity, name string) parts {
 	s.t.Helper()
 	var found parts
 	role := plan.NameOf(pi, "test")
@@ -282,7 +282,7 @@ func (s *story) partsOf(pi *v1alpha1.PodIdentity, name string) parts {
 // A deletion does not remove the annotation of a ServiceAccount of another role, even if the
 // status names that role.
 func TestStatus_ForgedRoleDoesNotWidenADeletion(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.createServiceAccount("legacy", nil)
 	s.apply("metadata: {name: forged}\nspec: {}")
 	s.apply("metadata: {name: other}\nspec: {serviceAccount: {name: legacy, mode: Annotate}}")

@@ -13,7 +13,7 @@ import (
 // The operator of a cluster in sync, with identities of every shape, writes nothing to
 // AWS or to the API server in three drift checks, which read every role.
 func TestInSync_DriftChecksWriteNothing(t *testing.T) {
-	s := begin(t, func(c *controllers.Config) { c.DriftCheckInterval, c.MaxConcurrentReconciles = time.Second, 10 })
+	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval, c.MaxConcurrentReconciles = time.Second, 10 })
 	s.createPolicy("boundary")
 	shapes := []string{
 		`{}`,

@@ -17,7 +17,7 @@ import (
 func hasPrefix(s, prefix string) bool { return strings.HasPrefix(s, prefix) }
 
 // roleName returns the name that the operator generates.
-func roleName(s *story, name string) string { return plan.RoleName("test", s.namespace, name) }
+func roleName(s *env, name string) string { return plan.RoleName("test", s.namespace, name) }
 
 // written returns the calls since before that changed something.
 func written(before, after map[string]int) map[string]int {
@@ -31,7 +31,7 @@ func written(before, after map[string]int) map[string]int {
 }
 
 // createServiceAccount creates a ServiceAccount as another tool.
-func (s *story) createServiceAccount(name string, annotations map[string]string) *corev1.ServiceAccount {
+func (s *env) createServiceAccount(name string, annotations map[string]string) *corev1.ServiceAccount {
 	s.t.Helper()
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name, Annotations: annotations}}
 	s.must(user.Create(s.ctx, sa, client.FieldOwner("another-tool")))
@@ -39,7 +39,7 @@ func (s *story) createServiceAccount(name string, annotations map[string]string)
 }
 
 // annotateServiceAccount sets an annotation, or removes it if value is empty.
-func (s *story) annotateServiceAccount(name, key, value string) {
+func (s *env) annotateServiceAccount(name, key, value string) {
 	s.t.Helper()
 	sa := s.serviceAccount(name)
 	before := sa.DeepCopy()
@@ -52,13 +52,13 @@ func (s *story) annotateServiceAccount(name, key, value string) {
 }
 
 // createPolicy makes a managed policy in the account.
-func (s *story) createPolicy(name string) {
+func (s *env) createPolicy(name string) {
 	s.t.Helper()
 	s.createPolicyWith(name, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
 }
 
 // createPolicyWith creates a managed policy with a document, and returns its ARN.
-func (s *story) createPolicyWith(name, document string) string {
+func (s *env) createPolicyWith(name, document string) string {
 	s.t.Helper()
 	out, err := s.iam.CreatePolicy(s.ctx, &iam.CreatePolicyInput{PolicyName: &name, PolicyDocument: &document})
 	s.must(err)
@@ -68,13 +68,13 @@ func (s *story) createPolicyWith(name, document string) string {
 const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 
 // putPolicy puts a policy on a role that allows everything.
-func (s *story) putPolicy(role, name string) error {
+func (s *env) putPolicy(role, name string) error {
 	_, err := s.iam.PutRolePolicy(s.ctx, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: aws.String(allowAll)})
 	return err
 }
 
 // awaitEvent waits for an event about the object.
-func (s *story) awaitEvent(name, reason, note string) {
+func (s *env) awaitEvent(name, reason, note string) {
 	s.t.Helper()
 	s.eventually("event "+reason+" that says "+note, func() bool {
 		return slices.ContainsFunc(s.events(name), func(e eventsv1.Event) bool { return e.Reason == reason && strings.Contains(e.Note, note) })
@@ -82,7 +82,7 @@ func (s *story) awaitEvent(name, reason, note string) {
 }
 
 // events returns the events about the object.
-func (s *story) events(name string) []eventsv1.Event {
+func (s *env) events(name string) []eventsv1.Event {
 	s.t.Helper()
 	var list eventsv1.EventList
 	s.must(user.List(s.ctx, &list, client.InNamespace(s.namespace)))
@@ -90,7 +90,7 @@ func (s *story) events(name string) []eventsv1.Event {
 }
 
 // hasServiceAccount reports whether there is a ServiceAccount that has a role.
-func (s *story) hasServiceAccount(name string) bool {
+func (s *env) hasServiceAccount(name string) bool {
 	s.t.Helper()
 	sa := &corev1.ServiceAccount{}
 	err := user.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, sa)

@@ -18,13 +18,13 @@ import (
 // eventQueue is the name of the queue, as in config/aws.
 const eventQueue = "podidentity-test"
 
-// beginWithEvents is begin with a queue of CloudTrail's events. The drift check comes once an
+// startEnvWithEvents is startEnv with a queue of CloudTrail's events. The drift check comes once an
 // hour, so that what is repaired was repaired because of an event.
-func beginWithEvents(t *testing.T, events awslocal.Events, edits ...func(*controllers.Config)) *story {
+func startEnvWithEvents(t *testing.T, events awslocal.Events, edits ...func(*controllers.Config)) *env {
 	t.Helper()
 	t.Parallel()
 	events.Queue = eventQueue
-	s := prepareIn(t, awslocal.Options{Events: events}, edits...)
+	s := newEnvIn(t, awslocal.Options{Events: events}, edits...)
 	s.createProvider()
 	s.start()
 	return s
@@ -33,7 +33,7 @@ func beginWithEvents(t *testing.T, events awslocal.Events, edits ...func(*contro
 const administratorAccess = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 // repaired waits until a role has lost the policy that the administrator attached to it.
-func (s *story) repaired(role string) {
+func (s *env) repaired(role string) {
 	s.t.Helper()
 	s.eventually("the policy on "+role+" to be detached", func() bool {
 		return !slices.Contains(s.role(role).Managed, administratorAccess)
@@ -41,7 +41,7 @@ func (s *story) repaired(role string) {
 }
 
 // operatorCalls are the calls of IAM since some were counted, without those of the test itself.
-func (s *story) operatorCalls(before map[string]int, own ...string) map[string]int {
+func (s *env) operatorCalls(before map[string]int, own ...string) map[string]int {
 	calls := maps.Clone(since(before, s.account.Calls()))
 	for _, action := range []string{"ReceiveMessage", "DeleteMessageBatch"} {
 		delete(calls, action)
@@ -57,7 +57,7 @@ func (s *story) operatorCalls(before map[string]int, own ...string) map[string]i
 // A policy that an administrator attaches is detached as soon as CloudTrail reports it, and the event
 // names who did it and when. Roles that no caller changed cost no call, and neither do the operator's own calls.
 func TestDriftEvent(t *testing.T) {
-	s := beginWithEvents(t, awslocal.Events{})
+	s := startEnvWithEvents(t, awslocal.Events{})
 	for _, name := range []string{"checkout", "cart"} {
 		s.apply("metadata: {name: " + name + "}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]}}")
 		s.awaitReady(name)
@@ -87,7 +87,7 @@ func TestDriftEvent(t *testing.T) {
 
 // Creating and editing identities causes no checks of them, although each call shows in the queue.
 func TestDriftEvent_OwnCalls(t *testing.T) {
-	s := beginWithEvents(t, awslocal.Events{Duplicates: 1})
+	s := startEnvWithEvents(t, awslocal.Events{Duplicates: 1})
 	before := s.account.Calls()
 	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]}}")
 	s.awaitReady("checkout")
@@ -105,7 +105,7 @@ func TestDriftEvent_OwnCalls(t *testing.T) {
 // A flood of duplicates, junk and other accounts' events costs one read of the role that was
 // changed, and hides nothing.
 func TestDriftEvent_Flood(t *testing.T) {
-	s := beginWithEvents(t, awslocal.Events{Delay: awslocal.Duration(200 * time.Millisecond), Spread: awslocal.Duration(time.Second), Duplicates: 100})
+	s := startEnvWithEvents(t, awslocal.Events{Delay: awslocal.Duration(200 * time.Millisecond), Spread: awslocal.Duration(time.Second), Duplicates: 100})
 	s.apply("metadata: {name: checkout}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]}}")
 	s.awaitReady("checkout")
 	role := roleName(s, "checkout")
@@ -159,7 +159,7 @@ func junk(n int, role string) string {
 // A queue that does not work harms nothing: identities become ready, and the requests for a check are
 // answered.
 func TestDriftEvent_QueueUnavailable(t *testing.T) {
-	s := beginWithEvents(t, awslocal.Events{})
+	s := startEnvWithEvents(t, awslocal.Events{})
 	s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "ReceiveMessage", Error: "AccessDenied"}}})
 	s.apply("metadata: {name: checkout}\nspec: {}")
 	s.awaitReady("checkout")

@@ -25,9 +25,9 @@ import (
 	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
-// story is a namespace, an AWS account and an operator that knows of no others,
-// so that stories do not meet though they share a control plane.
-type story struct {
+// env is a namespace, an AWS account and an operator that knows of no others, so that tests
+// do not meet though they share a control plane.
+type env struct {
 	*testenv.Env
 
 	t         *testing.T
@@ -47,46 +47,46 @@ type story struct {
 	refused   *refusals       // by AWS, because a permission is missing
 }
 
-// awaitTimeout is the timeout of each wait of a story.
+// awaitTimeout is the timeout of each wait.
 const awaitTimeout = 30 * time.Second
 
-// boundaryARN is a policy of the account that stories may use.
+// boundaryARN is a policy of the account that tests may use.
 const boundaryARN = "arn:aws:iam::123456789012:policy/boundary"
 
-// begin starts a story with an operator whose configuration edit changes.
-func begin(t *testing.T, edits ...func(*controllers.Config)) *story {
+// startEnv returns an environment with an operator, whose configuration edits change.
+func startEnv(t *testing.T, edits ...func(*controllers.Config)) *env {
 	t.Helper()
 	t.Parallel()
-	s := prepare(t, edits...)
+	s := newEnv(t, edits...)
 	s.createProvider()
 	s.start()
 	return s
 }
 
-// in returns the story for a subtest.
-func (s *story) in(t *testing.T) *story {
+// in returns the environment for a subtest.
+func (s *env) in(t *testing.T) *env {
 	t.Helper()
 	other := *s
 	other.t, other.Env = t, s.In(t)
 	return &other
 }
 
-// prepare is begin without a provider and a running operator.
-func prepare(t *testing.T, edits ...func(*controllers.Config)) *story {
+// newEnv is startEnv without a provider and a running operator.
+func newEnv(t *testing.T, edits ...func(*controllers.Config)) *env {
 	t.Helper()
-	return prepareIn(t, awslocal.Options{}, edits...)
+	return newEnvIn(t, awslocal.Options{}, edits...)
 }
 
-// prepareIn is prepare in an AWS account of one's own choice.
-func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controllers.Config)) *story {
+// newEnvIn is newEnv with options of the AWS account.
+func newEnvIn(t *testing.T, options awslocal.Options, edits ...func(*controllers.Config)) *env {
 	t.Helper()
 	if cluster == nil {
-		t.Skip("stories need a control plane; -short runs the unit tests only")
+		t.Skip("the test needs a control plane; -short runs the unit tests only")
 	}
 	refused := &refusals{}
 	options.Log = slog.New(refused)
-	e := cluster.NewEnv(t, testenv.Options{AWS: options, Namespace: fmt.Sprintf("story-%d", namespaces.Add(1)), Timeout: awaitTimeout})
-	s := &story{
+	e := cluster.NewEnv(t, testenv.Options{AWS: options, Namespace: fmt.Sprintf("test-%d", namespaces.Add(1)), Timeout: awaitTimeout})
+	s := &env{
 		Env: e, t: t, ctx: t.Context(), namespace: e.Namespace,
 		account: e.AWS.Server, endpoint: e.AWS.URL, iam: e.AWS.IAM, sts: e.AWS.STS,
 		refused: refused,
@@ -105,12 +105,12 @@ func prepareIn(t *testing.T, options awslocal.Options, edits ...func(*controller
 var namespaces atomic.Int64
 
 // start starts the operator, as main does.
-func (s *story) start() {
+func (s *env) start() {
 	s.t.Helper()
 	s.stop = s.StartOperator(s.operatorOptions())
 }
 
-func (s *story) operatorOptions() testenv.Operator {
+func (s *env) operatorOptions() testenv.Operator {
 	kubernetes := *cluster.Config
 	kubernetes.Wrap(s.writes.count)
 	o := testenv.Operator{
@@ -123,32 +123,32 @@ func (s *story) operatorOptions() testenv.Operator {
 	return o
 }
 
-// clients returns the operator's own clients, pointed at the story's account.
-func (s *story) clients() *awsiam.Clients {
+// clients returns the operator's own clients, for the account of the test.
+func (s *env) clients() *awsiam.Clients {
 	s.t.Helper()
 	return s.AWSClients(s.operatorOptions())
 }
 
 // createProvider has the account trust the cluster's issuer.
-func (s *story) createProvider() {
+func (s *env) createProvider() {
 	s.t.Helper()
 	s.TrustIssuer()
 }
 
-// apply applies YAML as kubectl does, in the story's namespace.
-func (s *story) apply(manifest string) *v1alpha1.PodIdentity {
+// apply applies YAML as kubectl does, in the namespace.
+func (s *env) apply(manifest string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	pi, err := s.tryApply(manifest)
 	s.must(err)
 	return pi
 }
 
-func (s *story) tryApply(manifest string) (*v1alpha1.PodIdentity, error) {
+func (s *env) tryApply(manifest string) (*v1alpha1.PodIdentity, error) {
 	s.t.Helper()
 	var content map[string]any
 	s.must(yaml.Unmarshal([]byte("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\n"+dedent(manifest)), &content))
 	u := unstructuredOf(content, s.namespace)
-	err := user.Apply(s.ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("story"), client.ForceOwnership)
+	err := user.Apply(s.ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("team"), client.ForceOwnership)
 	if err != nil {
 		return nil, err
 	}
@@ -156,41 +156,41 @@ func (s *story) tryApply(manifest string) (*v1alpha1.PodIdentity, error) {
 }
 
 // get returns the PodIdentity, nil if there is none.
-func (s *story) get(name string) *v1alpha1.PodIdentity {
+func (s *env) get(name string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	return s.Get(name)
 }
 
-func (s *story) delete(name string) {
+func (s *env) delete(name string) {
 	s.t.Helper()
 	s.Delete(name)
 }
 
 // eventually waits until check is true.
-func (s *story) eventually(what string, check func() bool) {
+func (s *env) eventually(what string, check func() bool) {
 	s.t.Helper()
 	s.Eventually(what, check)
 }
 
 // awaitReady waits until the identity is ready at its newest generation.
-func (s *story) awaitReady(name string) *v1alpha1.PodIdentity {
+func (s *env) awaitReady(name string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	return s.AwaitReady(name)
 }
 
 // await waits until a condition of the newest generation says so.
-func (s *story) await(name, kind string, status metav1.ConditionStatus, reason string) *v1alpha1.PodIdentity {
+func (s *env) await(name, kind string, status metav1.ConditionStatus, reason string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	return s.Await(name, kind, status, reason)
 }
 
 // awaitGone waits until the object is gone.
-func (s *story) awaitGone(name string) {
+func (s *env) awaitGone(name string) {
 	s.t.Helper()
 	s.AwaitGone(name)
 }
 
-func (s *story) must(err error) {
+func (s *env) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
