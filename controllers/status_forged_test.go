@@ -20,7 +20,7 @@ import (
 
 // Status may order work or save work, and never justifies a write. These tests have someone
 // other than the operator write each field of it that the code reads, in situations in which
-// the operator writes nothing, or only what the unforged identity beside it causes.
+// the operator writes nothing, or only what the unforged identity next to it causes.
 
 // forgeries are the fields, by what they claim. They get the identity, and one that is ready
 // and that the claims are about.

@@ -35,8 +35,8 @@ func Current(ctx context.Context) Span {
 	return Span{}
 }
 
-// Recording reports whether anything is done with what the span is told, so that a
-// caller computes an expensive attribute only then.
+// Recording reports whether the span is recorded, so that a caller computes
+// an expensive attribute only then.
 func (s Span) Recording() bool { return s.span != nil }
 
 // Set sets an attribute. Values must be names, numbers or codes: never the text of an

@@ -1,5 +1,5 @@
-// Package tracing records what the operator does as spans of OpenTelemetry, if it is
-// told where to send them. Otherwise it costs nothing: no span, no goroutine and no
+// Package tracing records what the operator does as spans of OpenTelemetry, if it has an
+// address to send them to. Otherwise it costs nothing: no span, no goroutine and no
 // allocation. It is the only package that knows OpenTelemetry.
 package tracing
 

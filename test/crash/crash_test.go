@@ -215,7 +215,7 @@ func (s scenario) run(e *env, at *crash) role {
 		e.operator.breakpoint.set(at)
 		s.act(e)
 		if s.drift {
-			return e.roles()[e.roleName()] // the operator must give no more than somebody else has given
+			return e.roles()[e.roleName()] // the operator must give no permission that drift did not give
 		}
 		return before
 	}
