@@ -3,9 +3,10 @@
 //
 //	KUBEBUILDER_ASSETS=$(go run ./hack/assets) go test ./...
 //	KUBEBUILDER_ASSETS=$(go run ./hack/assets 1.32) go test ./test/manifests
+//	go run ./hack/assets argocd
 //
-// The argument is a minor version of Kubernetes that is not the default one; its
-// module is in hack/controlplane.
+// The argument is a minor version of Kubernetes that is not the default one, whose
+// module is in hack/controlplane, or a tool with a module in hack: argocd or flux.
 //
 // Only the directory goes to standard output; what happens meanwhile goes to
 // standard error. A KUBEBUILDER_ASSETS that is set already is checked and kept,
@@ -25,11 +26,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	minor := ""
+	name := ""
 	if len(os.Args) > 1 {
-		minor = os.Args[1]
+		name = os.Args[1]
 	}
-	dir, err := assets.Ensure(ctx, os.Stderr, minor)
+	dir, err := assets.Ensure(ctx, os.Stderr, name)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "assets: %v\n", err)
 		os.Exit(1) //nolint:gocritic // stop has nothing left to do

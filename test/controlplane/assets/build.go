@@ -10,15 +10,15 @@ import (
 )
 
 // Ensure returns the directory of the control plane's programs, as Locate does, or
-// those of a minor version of Kubernetes, such as 1.32, if minor is not empty; it
-// builds them first when they are not there. It reports its progress to
-// log. Any number of processes may call it at the same time: one builds, the
+// those of a minor version of Kubernetes, such as 1.32, or of a tool, such as argocd, if
+// name is not empty; it builds them first when they are not there. It reports its
+// progress to log. Any number of processes may call it at the same time: one builds, the
 // others wait for it, and none ever sees a half-made directory.
-func Ensure(ctx context.Context, log *os.File, minor string) (string, error) {
-	if dir := os.Getenv(Env); dir != "" && minor == "" {
+func Ensure(ctx context.Context, log *os.File, name string) (string, error) {
+	if dir := os.Getenv(Env); dir != "" && name == "" {
 		return given(dir)
 	}
-	r, err := recipe(minor)
+	r, err := recipe(name)
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +121,7 @@ func (r Recipe) list(ctx context.Context, g toolchain, out *display) (*worklist,
 		downloads.total = strings.Count(string(gomod), " v")
 	}
 	var stdout strings.Builder
-	cmd := g.command(ctx, "list", "-deps", "-json="+packageFields, ".")
+	cmd := g.command(ctx, "list", "-deps", "-json="+packageFields, r.target())
 	cmd.Stdout = &stdout
 	err := watch(cmd, out.period, downloads.line, func() { out.status(downloads.status()) })
 	out.clear()
@@ -131,13 +131,21 @@ func (r Recipe) list(ctx context.Context, g toolchain, out *display) (*worklist,
 	return newWorklist(strings.NewReader(stdout.String()))
 }
 
+// target is the package that is compiled.
+func (r Recipe) target() string {
+	if r.pkg == "" {
+		return "."
+	}
+	return r.pkg
+}
+
 // compile builds the program into file.
 func (r Recipe) compile(ctx context.Context, g toolchain, todo *worklist, file string, out *display) error {
 	p := newProgress(todo, time.Now())
 	out.linef("%s", p.opening())
 	// No -trimpath, and the default CGO_ENABLED: both are part of the keys of
 	// Go's build cache, and the operator's own build shares what it can.
-	cmd := g.command(ctx, "build", "-v", "-ldflags", "-s -w "+r.stamp, "-o", file, ".")
+	cmd := g.command(ctx, "build", "-v", "-ldflags", "-s -w "+r.stamp, "-o", file, r.target())
 	err := watch(cmd, out.period, p.line, func() { out.status(p.status(time.Now())) })
 	out.clear()
 	if err != nil {

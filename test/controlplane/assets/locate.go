@@ -28,9 +28,9 @@ func Locate() (string, error) {
 	return r.Dir, nil
 }
 
-// recipe returns the recipe, for a minor version of Kubernetes or the default one, of
-// the checkout that the working directory lies in.
-func recipe(minor string) (Recipe, error) {
+// recipe returns the recipe, for a minor version of Kubernetes, the default one or a
+// tool, of the checkout that the working directory lies in.
+func recipe(name string) (Recipe, error) {
 	root, err := Root(".")
 	if err != nil {
 		return Recipe{}, err
@@ -39,7 +39,10 @@ func recipe(minor string) (Recipe, error) {
 	if err != nil {
 		return Recipe{}, fmt.Errorf("finding the cache directory to build the control plane into: %w", err)
 	}
-	return NewRecipe(root, cache, minor)
+	if t, ok := tools[name]; ok {
+		return t.recipe(root, cache)
+	}
+	return NewRecipe(root, cache, name)
 }
 
 // given checks a directory that the user chose, and returns its absolute path.

@@ -8,7 +8,8 @@
 // its version and a hash of its sources, and is shared by all checkouts.
 //
 // A module inside of it, such as hack/controlplane/1.32, is that of another version
-// of Kubernetes, which is built for those who ask for it.
+// of Kubernetes, which is built for those who ask for it. Tools that are as big, such as
+// Argo CD, are built in the same way, from modules of their own.
 //
 // The package needs nothing but the standard library, so that the build can
 // start before any other module is downloaded.
@@ -44,6 +45,7 @@ type Recipe struct {
 	Dir      string   // directory that holds, or will hold, the programs
 	Minutes  int      // that the build takes on 2 cores with an empty cache
 
+	pkg   string // what is compiled: an import path, or empty for the module's own program
 	stamp string // flags of the linker that set the version
 }
 
@@ -116,13 +118,13 @@ func Root(dir string) (string, error) {
 // readModule reads a nested module that makes a program of a version of module. Its
 // directory is called after a hash of its sources, too.
 func readModule(dir, module, target string) (Recipe, error) {
-	sources := []string{"go.sum", "go.mod", "main.go"}
+	sources := []string{"go.sum", "go.mod"}
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return Recipe{}, err
 	}
 	for _, file := range files {
-		if name := filepath.Base(file); name != "main.go" && !strings.HasSuffix(name, "_test.go") {
+		if name := filepath.Base(file); !strings.HasSuffix(name, "_test.go") {
 			sources = append(sources, name)
 		}
 	}

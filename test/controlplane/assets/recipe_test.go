@@ -161,6 +161,27 @@ func TestRecipe_IsOneProgramInAllVersions(t *testing.T) {
 	}
 }
 
+// A tool is built like the control plane, from the module that its recipe names.
+func TestTools_HaveModules(t *testing.T) {
+	root, err := Root(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tool := range tools {
+		r, err := tool.recipe(root, "/cache")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if prefix := "/cache/podidentity-operator/" + name + "-" + r.Version + "-"; !strings.HasPrefix(r.Dir, prefix) {
+			t.Errorf("%s: Dir = %q, want %s<hash>", name, r.Dir, prefix)
+		}
+		if len(r.Programs) == 0 || r.target() == "." != (name == "argocd") {
+			t.Errorf("%s: programs %q of package %q", name, r.Programs, r.target())
+		}
+	}
+}
+
 func TestRoot_IsThatOfTheModule(t *testing.T) {
 	root := checkout(t, sources())
 	deep := filepath.Join(root, "test", "deep")
