@@ -2,13 +2,10 @@ package controllers_test
 
 import (
 	"flag"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +27,7 @@ func golden(t *testing.T, path, want string) {
 		return
 	}
 	if diff := cmp.Diff(want, string(readFile(t, path))); diff != "" {
-		t.Errorf("%s is not up to date; run: go test ./controllers -run GitOps -update\n-want, +file:\n%s", path, diff)
+		t.Errorf("%s is not up to date; run: go test ./controllers -run GitOps -update, then go -C hack/argocd test -update ./scripts\n-want, +file:\n%s", path, diff)
 	}
 }
 
@@ -91,55 +88,12 @@ func walk(key string, value any, edit func(key, value string) string) any {
 	}
 }
 
-// dumps are the fixtures of health.lua, in the layout and format of Argo CD's
-// resource_customizations: one for each outcome of which Argo CD asks the script.
-type dumps struct {
-	mu    sync.Mutex
-	tests map[string]healthTest
-}
-
-// newDumps returns dumps that write health_test.yaml after all subtests of t, if -update
-// is set.
-func newDumps(t *testing.T) *dumps {
-	t.Helper()
-	d := &dumps{tests: map[string]healthTest{}}
-	t.Cleanup(func() {
-		if *update && !t.Failed() && len(d.tests) == scripted() {
-			golden(t, filepath.Join(customizations, "health_test.yaml"), toYAML(t, d.file()))
-		}
-	})
-	return d
-}
-
-// add compares an outcome's fixture with what its story ended in.
-func (d *dumps) add(t *testing.T, name string, u *unstructured.Unstructured) {
-	t.Helper()
-	if u.GetDeletionTimestamp() != nil {
-		return
+// fixture returns the path of the fixture of an outcome, for Argo CD's tests of
+// health.lua; empty if Argo CD does not ask the script. It is called by the health that
+// Argo CD has to find.
+func (o outcome) fixture(name string) string {
+	if o.want.argo == "" {
+		return ""
 	}
-	health := argoHealth(t, u)
-	path := "testdata/" + strings.ToLower(health.Status) + "_" + name + ".yaml"
-	golden(t, filepath.Join(customizations, path), toYAML(t, u.Object))
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.tests[path] = healthTest{HealthStatus: health, InputPath: path}
-}
-
-func (d *dumps) file() healthTests {
-	var file healthTests
-	for _, path := range slices.Sorted(maps.Keys(d.tests)) {
-		file.Tests = append(file.Tests, d.tests[path])
-	}
-	return file
-}
-
-// scripted returns the number of outcomes of which Argo CD asks the script.
-func scripted() int {
-	n := 0
-	for _, o := range outcomes {
-		if o.want.kstatus != deleting.kstatus {
-			n++
-		}
-	}
-	return n
+	return filepath.Join(customizations, "testdata", strings.ToLower(o.want.argo)+"_"+name+".yaml")
 }

@@ -17,7 +17,7 @@ import (
 type conditionFor struct {
 	ready, reconciling, stalled metav1.ConditionStatus // empty if the condition is not there
 	kstatus                     status.Status
-	argo                        string        // Argo CD's health
+	argo                        string        // Argo CD's health; empty during a deletion, which is Progressing without a script
 	flux                        status.Status // by config/flux/healthcheck.yaml
 	fluxFailFast                status.Status // by config/flux/healthcheck-failfast.yaml
 }
@@ -29,8 +29,8 @@ var (
 	success  = conditionFor{"True", "", "", status.CurrentStatus, "Healthy", status.CurrentStatus, status.CurrentStatus}
 	blocked  = conditionFor{"False", "True", "", status.InProgressStatus, "Degraded", status.InProgressStatus, status.FailedStatus}
 	terminal = conditionFor{"False", "", "True", status.FailedStatus, "Degraded", status.FailedStatus, status.FailedStatus}
-	deleting = conditionFor{"Unknown", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
-	stuck    = conditionFor{"False", "True", "", status.TerminatingStatus, "Progressing", status.InProgressStatus, status.FailedStatus}
+	deleting = conditionFor{"Unknown", "True", "", status.TerminatingStatus, "", status.InProgressStatus, status.InProgressStatus}
+	stuck    = conditionFor{"False", "True", "", status.TerminatingStatus, "", status.InProgressStatus, status.FailedStatus}
 )
 
 // changed is an identity of which the operator has not seen the latest change.
