@@ -18,8 +18,9 @@ TOOL := go tool -modfile=go.tools.mod
 # Modules with their own go.mod, for dependencies that the operator does not need. They are formatted, linted and
 # tested like the main module. hack/tidy.sh finds them without this list.
 MODULES := hack/awstemplates hack/bench hack/chart hack/dashboard hack/image
-# These take long to build: they are tested without the race detector, and test/chart/cluster by its own target.
-HEAVY_MODULES := test/chart test/monitoring
+# These take long to build: they are tested without the race detector, and test/chart/cluster and test/gitops by their own
+# targets.
+HEAVY_MODULES := test/chart test/gitops test/monitoring
 # in_modules runs a command in each of the modules, in_all_modules in the heavy ones as well.
 in_modules = set -e; for module in $(MODULES); do (cd "$$module" && $(1)); done
 in_all_modules = set -e; for module in $(MODULES) $(HEAVY_MODULES); do (cd "$$module" && $(1)); done
@@ -102,6 +103,13 @@ test: ## Run all tests, with the race detector, on a real control plane; KUBERNE
 test-chart: ## Test the Helm chart: render, lint, and install, upgrade, roll back and uninstall it on a real control plane.
 	@assets=$$($(ASSETS)) && \
 		KUBEBUILDER_ASSETS=$$assets go -C test/chart test -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: test-gitops
+test-gitops: ## Test with the real Argo CD and Flux's kustomize-controller, which it builds once into the cache directory.
+	@go run ./hack/assets argocd >/dev/null && go run ./hack/assets flux >/dev/null
+	go -C hack/argocd test -shuffle=on $(TESTFLAGS) ./scripts
+	@assets=$$($(ASSETS)) && \
+		KUBEBUILDER_ASSETS=$$assets go -C test/gitops test -shuffle=on -timeout 30m $(TESTFLAGS) .
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no control plane.
@@ -200,5 +208,5 @@ undeploy: ## Delete the operator and its CustomResourceDefinitions. Delete the P
 	$(KUBECTL) delete --ignore-not-found -k config/default
 
 .PHONY: clean
-clean: ## Delete the build output. The control plane stays in the cache directory.
+clean: ## Delete the build output. The control plane, Argo CD and Flux stay in the cache directory.
 	rm -rf bin dist

@@ -124,6 +124,7 @@ func (c *ControlPlane) startControllerManager(context.Context, Options) error {
 			"clusterrole-aggregation-controller",
 			"deployment-controller",
 			"replicaset-controller",
+			"disruption-controller",
 		}, ","),
 	)
 	return err

@@ -162,7 +162,7 @@ var elsewhere = []struct{ command, reason string }{
 	{"podidentity verify", verb},
 	{"podidentity version", verb},
 	{"podidentity why", verb},
-	{"argocd", "Argo CD is not here; tests of the controllers run its scripts"},
+	{"argocd", "Argo CD is not here; test/gitops follows these commands"},
 	{"samples/catalog", "test/catalog and test/manifests apply the catalog"},
 	{"completion kubectl", "it writes into the user's home"},
 	{"https://prod-eu-oidc.s3", "the issuer of the page does not exist"},

@@ -1,0 +1,209 @@
+package gitops_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podidentity/podidentity-operator/test/controlplane"
+)
+
+var (
+	kustomization = schema.GroupVersionKind{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Kind: "Kustomization"}
+	gitRepository = schema.GroupVersionKind{Group: "source.toolkit.fluxcd.io", Version: "v1", Kind: "GitRepository"}
+)
+
+// flux is a running kustomize-controller of Flux. The test stands for the
+// source-controller: it serves artifacts, and says in the status of GitRepository
+// flux-system where they are.
+type flux struct {
+	*world
+	url   string // of the artifacts
+	shelf *shelf
+}
+
+// shelf holds the artifacts, by path of their URL.
+type shelf struct {
+	mu        sync.Mutex
+	artifacts map[string][]byte
+}
+
+// startFlux installs Flux's API and starts its kustomize-controller.
+func (w *world) startFlux() *flux {
+	w.Helper()
+	f := &flux{world: w, shelf: &shelf{artifacts: map[string][]byte{}}}
+	programs := w.programs("flux")
+	definitions := w.moduleFiles("hack/flux", "github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml")
+	w.apply("{apiVersion: v1, kind: Namespace, metadata: {name: flux-system}}")
+	for kind, plural := range map[string]string{
+		"GitRepository": "gitrepositories", "OCIRepository": "ocirepositories", "Bucket": "buckets", "ExternalArtifact": "externalartifacts",
+	} {
+		definitions += "\n---\n" + sourceDefinition(kind, plural)
+	}
+	w.applyDefinitions(definitions)
+	server := httptest.NewServer(f.shelf)
+	w.Cleanup(server.Close)
+	f.url = server.URL
+	w.apply("{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: flux-system, namespace: flux-system}, spec: {interval: 1m}}")
+
+	free, err := controlplane.FreeAddresses(2)
+	w.must(err)
+	temporary := filepath.Join(w.dir, "flux")
+	w.must(os.MkdirAll(temporary, 0o755))
+	w.must(w.cluster.Run(w.Context(), controlplane.Program{
+		Name: "kustomize-controller", Path: filepath.Join(programs, "kustomize-controller"),
+		Args: []string{"--metrics-addr=" + free[0], "--health-addr=" + free[1], "--requeue-dependency=1s", "--interval-jitter-percentage=0"},
+		Env: controlplane.Environ(map[string]string{
+			"KUBECONFIG": w.cluster.KubeconfigPath, "RUNTIME_NAMESPACE": "flux-system", "HOME": temporary, "TMPDIR": temporary,
+		}),
+		Ready: answers("http://" + free[1] + "/readyz"),
+	}))
+	return f
+}
+
+// sourceDefinition is an API of the source-controller, of which only the status counts
+// here.
+func sourceDefinition(kind, plural string) string {
+	return strings.NewReplacer("KIND", kind, "PLURAL", plural, "SINGULAR", strings.ToLower(kind)).Replace(`
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: PLURAL.source.toolkit.fluxcd.io}
+spec:
+  group: source.toolkit.fluxcd.io
+  names: {kind: KIND, listKind: KINDList, plural: PLURAL, singular: SINGULAR}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`)
+}
+
+func (s *shelf) ServeHTTP(response http.ResponseWriter, request *http.Request) {
+	s.mu.Lock()
+	content, ok := s.artifacts[request.URL.Path]
+	s.mu.Unlock()
+	if !ok {
+		http.NotFound(response, request)
+		return
+	}
+	_, _ = response.Write(content)
+}
+
+// publish publishes the files of a commit, as the source-controller does.
+func (f *flux) publish(r *repository, commit string) {
+	f.Helper()
+	content, err := pack(r.dir)
+	f.must(err)
+	path := "/" + commit + ".tar.gz"
+	f.shelf.mu.Lock()
+	f.shelf.artifacts[path] = content
+	f.shelf.mu.Unlock()
+	source := f.find(gitRepository, "flux-system", "flux-system")
+	before := source.DeepCopy()
+	source.Object["status"] = map[string]any{
+		"observedGeneration": source.GetGeneration(),
+		"artifact": map[string]any{
+			"path": strings.TrimPrefix(path, "/"), "url": f.url + path, "revision": "main@sha1:" + commit,
+			"digest": fmt.Sprintf("sha256:%x", sha256.Sum256(content)), "size": int64(len(content)), "lastUpdateTime": now(),
+		},
+		"conditions": []any{map[string]any{
+			"type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored artifact", "lastTransitionTime": now(),
+		}},
+	}
+	f.must(f.admin.Status().Patch(f.Context(), source, client.MergeFrom(before)))
+}
+
+// pack returns the files of a directory as a compressed archive.
+func pack(dir string) ([]byte, error) {
+	var out bytes.Buffer
+	compressed := gzip.NewWriter(&out)
+	archive := tar.NewWriter(compressed)
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			if err == nil && entry.Name() == ".git" {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if err := archive.WriteHeader(&tar.Header{Name: filepath.ToSlash(name), Mode: 0o644, Size: int64(len(content))}); err != nil {
+			return err
+		}
+		_, err = archive.Write(content)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(archive.Close(), compressed.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// ready returns the Ready condition of a Kustomization.
+func (f *flux) ready(name string) (status, reason, message string) {
+	f.Helper()
+	k := f.find(kustomization, "flux-system", name)
+	if k == nil {
+		return "", "", ""
+	}
+	if observed, _, _ := unstructured.NestedInt64(k.Object, "status", "observedGeneration"); observed != k.GetGeneration() {
+		return "", "", ""
+	}
+	conditions, _, _ := unstructured.NestedSlice(k.Object, "status", "conditions")
+	for _, c := range conditions {
+		if condition, _ := c.(map[string]any); condition["type"] == "Ready" {
+			return fmt.Sprint(condition["status"]), fmt.Sprint(condition["reason"]), fmt.Sprint(condition["message"])
+		}
+	}
+	return "", "", ""
+}
+
+// awaitReady waits until a Kustomization has applied a commit, and all of it is healthy.
+func (f *flux) awaitReady(name, commit string) {
+	f.Helper()
+	f.eventually("Kustomization "+name+" to be ready", func() bool {
+		status, _, message := f.ready(name)
+		return status == "True" && strings.Contains(message, commit)
+	}, f.describe(name))
+}
+
+// awaitFailure waits until a Kustomization has failed with a text in its message.
+func (f *flux) awaitFailure(name, reason, message string) {
+	f.Helper()
+	f.eventually(fmt.Sprintf("Kustomization %s to fail: %s", name, message), func() bool {
+		status, r, m := f.ready(name)
+		return status == "False" && r == reason && strings.Contains(m, message)
+	}, f.describe(name))
+}
+
+func (f *flux) describe(name string) func() string {
+	return func() string {
+		return f.kubectl("", "get", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--output=yaml", "--ignore-not-found", name) +
+			tail(f.logOf("kustomize-controller"))
+	}
+}
