@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,12 +21,13 @@ import (
 
 // A kubelet stands for the nodes that the cluster does not have. It reports every pod
 // ready; before those of the operator it starts the operator's binary, as its Deployment
-// says.
+// says, and starts it again when it ends, for instance because a slow machine lost its
+// lease.
 type kubelet struct {
 	*world
 
-	once sync.Once
-	err  error // of the operator's start
+	operator *controlplane.Process // nil before the first pod of the operator
+	starts   int
 }
 
 // startKubelet starts it. It ends with the test.
@@ -41,8 +41,8 @@ func (w *world) startKubelet() {
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			w.Errorf("kubelet: %v", err)
 		}
-		if operator := k.log(); w.Failed() {
-			w.Logf("the operator:\n%s", operator)
+		for n := 1; w.Failed() && n <= k.starts; n++ {
+			w.Logf("the operator, start %d:\n%s", n, k.logOf(k.logName(n)))
 		}
 	})
 }
@@ -69,13 +69,13 @@ func (k *kubelet) look(ctx context.Context) error {
 		return err
 	}
 	for _, pod := range pods.Items {
+		if pod.Namespace == installation.Namespace && (k.operator == nil || k.operator.Ended() != nil) {
+			if err := k.startOperator(ctx); err != nil {
+				return fmt.Errorf("starting the operator: %w", err)
+			}
+		}
 		if pod.Status.Phase == corev1.PodRunning {
 			continue
-		}
-		if pod.Namespace == installation.Namespace {
-			if k.once.Do(func() { k.err = k.startOperator(ctx) }); k.err != nil {
-				return fmt.Errorf("starting the operator: %w", k.err)
-			}
 		}
 		pod.Status.Phase = corev1.PodRunning
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
@@ -121,12 +121,15 @@ func (k *kubelet) startOperator(ctx context.Context) error {
 	}
 	// What differs outside of a pod.
 	args = append(args, "--health-probe-bind-address="+free[0], "--metrics-bind-address="+free[1], "--leader-election-namespace="+installation.Namespace)
-	return k.cluster.Run(ctx, controlplane.Program{
-		Name: "operator", Path: k.operator, Args: args, Env: controlplane.Environ(environment), Ready: answers("http://" + free[0] + "/readyz"),
+	k.starts++
+	k.operator, err = k.cluster.Launch(ctx, controlplane.Program{
+		Name: k.logName(k.starts), Path: k.binary, Args: args, Env: controlplane.Environ(environment), Ready: answers("http://" + free[0] + "/readyz"),
 	})
+	return err
 }
 
-func (k *kubelet) log() string { return k.logOf("operator") }
+// logName is the name of the log of a start of the operator.
+func (*kubelet) logName(start int) string { return fmt.Sprintf("operator-%d", start) }
 
 // answers returns a check that a URL answers with 200 OK.
 func answers(url string) func(context.Context) error {

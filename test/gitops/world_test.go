@@ -55,7 +55,7 @@ type world struct {
 	iam      *iam.Client // of an administrator
 	endpoint string      // of AWS
 	granted  installation.Granted
-	operator string // its binary
+	binary   string // of the operator
 	dir      string // for files
 }
 
@@ -70,8 +70,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctrl.SetLogger(logr.Discard())
 	w := &world{T: t, dir: t.TempDir()}
-	w.operator = filepath.Join(w.dir, "manager")
-	w.must(installation.Build(t.Context(), root, w.operator))
+	w.binary = filepath.Join(w.dir, "manager")
+	w.must(installation.Build(t.Context(), root, w.binary))
 	var err error
 	w.cluster, err = controlplane.Start(t.Context(), controlplane.Options{LogDir: filepath.Join(w.dir, "logs")})
 	w.must(err)
