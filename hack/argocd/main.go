@@ -58,7 +58,7 @@ func redis() *cobra.Command {
 			signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 			for tick := time.NewTicker(time.Second); ; {
 				select {
-				case <-tick.C: // keys expire only when it is told that time passes
+				case <-tick.C: // it has no clock of its own
 					server.FastForward(time.Second)
 				case <-stop:
 					return nil

@@ -133,8 +133,8 @@ func (a *argoCD) checkOffered(identity string, want map[string]bool) {
 	}
 }
 
-// What somebody changes in AWS, and what the operator restores, is no difference from
-// Git; what somebody changes of the spec is one, which Argo CD reverts.
+// What a user changes in AWS, and what the operator restores, is no difference from
+// Git; what a user changes of the spec is one, which Argo CD reverts.
 func driftIsNoDifference(a *argoCD, _ *repository) {
 	_, began := a.seen.since(0)
 	role, readOnly := aws.String(a.identity("checkout").Status.Role.Name), aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
@@ -169,7 +169,7 @@ func driftIsNoDifference(a *argoCD, _ *repository) {
 	a.eventually("Argo CD to restore the spec", func() bool { return len(a.identity("checkout").Spec.Policies.Managed) == 1 }, a.describe("shop"))
 }
 
-// An identity that waits for somebody outside stops the sync before its workload, and
+// An identity that waits for an administrator stops the sync before its workload, and
 // says why. When the cause is fixed, the sync goes on without another commit.
 func blockedIdentityStopsTheSync(a *argoCD, r *repository) {
 	r.write(shop+"reports.yaml", workload("reports", `managed: ["arn:aws:iam::123456789012:policy/tenants/reports"]`))
@@ -271,7 +271,7 @@ func teamsCannotLeaveTheirProject(a *argoCD, r *repository) {
 }
 
 // An identity that requires confirmation keeps its role after it was removed from Git,
-// until somebody confirms it.
+// until a user confirms it.
 func pruneWaitsForConfirmation(a *argoCD, r *repository) {
 	role := a.identity("ledger").Status.Role.Name
 	identities := r.read(shop + "identities.yaml")

@@ -99,7 +99,7 @@ func fluxInvalidIdentityFails(f *flux, r *repository) {
 	f.awaitReady("identities", commit)
 }
 
-// An identity that waits for somebody outside fails the Kustomization as soon, with the
+// An identity that waits for an administrator fails the Kustomization as soon, with the
 // expressions of config/flux/healthcheck-failfast.yaml.
 func fluxBlockedIdentityFailsFast(f *flux, r *repository) {
 	f.healthChecks("healthcheck-failfast.yaml")
