@@ -116,16 +116,24 @@ type Error struct {
 func Load() map[string]*Service {
 	services := map[string]*Service{}
 	for name, raw := range map[string][]byte{"iam": iamJSON, "sts": stsJSON, "eks": eksJSON, "sqs": sqsJSON} {
-		s := &Service{ValuesInErrors: name != "iam"}
-		if err := json.Unmarshal(raw, s); err != nil {
+		s, err := Parse(raw)
+		if err != nil {
 			panic(fmt.Sprintf("model %s: %v", name, err))
 		}
-		if err := s.compile(); err != nil {
-			panic(fmt.Sprintf("model %s: %v", name, err))
-		}
+		s.ValuesInErrors = name != "iam"
 		services[name] = s
 	}
 	return services
+}
+
+// Parse returns a model that the program in reduce made, such as one of a service that
+// this endpoint does not have.
+func Parse(raw []byte) (*Service, error) {
+	s := &Service{}
+	if err := json.Unmarshal(raw, s); err != nil {
+		return nil, err
+	}
+	return s, s.compile()
 }
 
 func (s *Service) compile() error {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
@@ -34,6 +35,7 @@ type Account struct {
 	iam     *iam.Client
 	sts     *sts.Client
 	analyze *accessanalyzer.Client
+	sqs     *sqs.Client
 	profile string
 	region  string
 	caller  *Caller // once known
@@ -54,7 +56,7 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		cfg.Credentials = taggedCredentials{cfg.Credentials}
 	}
 	return &Account{
-		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), analyze: accessanalyzer.NewFromConfig(cfg),
+		iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), analyze: accessanalyzer.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg),
 		profile: o.Profile, region: cfg.Region,
 		documents: map[string]role.Document{},
 	}, nil

@@ -3,6 +3,8 @@
 package cluster
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"time"
 
@@ -31,6 +33,14 @@ const timeout = 30 * time.Second
 
 // Connect returns the cluster that the flags choose. It makes no request.
 func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
+	c, err := connect(flags)
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		err = &kubeconfigError{file}
+	}
+	return c, err
+}
+
+func connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 	if err := requireKubeconfig(flags); err != nil {
 		return nil, err
 	}
@@ -65,9 +75,9 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// requireKubeconfig returns an error if nothing says where the cluster is, or a
-// context does that does not exist. Without
-// it, the client would try localhost:8080, as kubectl does.
+// requireKubeconfig returns an error if nothing says where the cluster is, or if the
+// chosen context does not exist. Otherwise the client would try localhost:8080, as
+// kubectl does.
 func requireKubeconfig(flags *genericclioptions.ConfigFlags) error {
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {

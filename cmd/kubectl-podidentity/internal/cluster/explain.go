@@ -27,6 +27,13 @@ func (e *contextError) Error() string {
 	return "context " + strconv.Quote(e.name) + " is not in the kubeconfig"
 }
 
+// kubeconfigError says that the kubeconfig, or a file that it names, cannot be read.
+// Other files are not about the cluster.
+type kubeconfigError struct{ file *fs.PathError }
+
+func (e *kubeconfigError) Error() string { return "the kubeconfig cannot be read: " + oneLine(e.file) }
+func (e *kubeconfigError) Unwrap() error { return e.file }
+
 // Explain returns err as one sentence for the user: what failed and what to do.
 // It returns "" for an error that is not about the cluster.
 func Explain(err error) string {
@@ -42,8 +49,8 @@ func Explain(err error) string {
 	if missing, ok := errors.AsType[*contextError](err); ok {
 		return missing.Error() + "; list the contexts with: kubectl config get-contexts"
 	}
-	if file, ok := errors.AsType[*fs.PathError](err); ok {
-		return "the kubeconfig cannot be read: " + oneLine(file)
+	if unread, ok := errors.AsType[*kubeconfigError](err); ok {
+		return unread.Error()
 	}
 	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
 		return explainStatus(err, status.Status())

@@ -153,6 +153,7 @@ func examineAWS(ctx context.Context, c *cluster.Cluster, a *account.Account, clu
 	} else if walked != nil {
 		f.AWS.OperatorRoleProblem = walked.RoleProblem
 	}
+	f.AWS.Queue = examineQueue(ctx, a, f.Operator)
 	f.AWS.Summary, err = a.Quotas(ctx)
 	f.AWS.SummaryProblem = note(err)
 	all, err := a.Roles(ctx, "/")
@@ -166,6 +167,23 @@ func examineAWS(ctx context.Context, c *cluster.Cluster, a *account.Account, clu
 		}
 	}
 	return nil
+}
+
+// examineQueue reads the operator's event queue, nil if it has none of AWS's.
+func examineQueue(ctx context.Context, a *account.Account, in *operator.Installation) *preflight.Queue {
+	if in == nil {
+		return nil
+	}
+	named, err := iampolicy.QueueOf(in.Options.EventQueueURL)
+	if err != nil {
+		return nil
+	}
+	found, err := a.Queue(ctx, in.Options.EventQueueURL, named.Region)
+	q := &preflight.Queue{Exists: found != nil, Problem: note(err)}
+	if found != nil {
+		q.Messages = found.Messages
+	}
+	return q
 }
 
 // examineIdentity walks from the operator's ServiceAccount to its role. It returns

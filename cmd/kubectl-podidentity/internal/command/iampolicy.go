@@ -46,6 +46,7 @@ from AWS, the rest from the operator's Deployment, if there is one.`,
 	flags.StringVar(&f.BoundaryName, "boundary-name", "", "Name of the permissions boundary. Default: that of the Deployment, else "+iampolicy.DefaultBoundary+".")
 	flags.BoolVar(&f.NoBoundary, "no-boundary", false, "The operator runs without --permissions-boundary.")
 	flags.BoolVar(&f.CreateProvider, "create-oidc-provider", false, "The operator runs with --oidc-provider=Create.")
+	flags.StringVar(&f.EventQueueURL, "event-queue-url", "", "Value of the operator's --event-queue-url. Default: that of its Deployment.")
 	flags.StringVar(&f.Namespace, "operator-namespace", "", "Namespace of the operator. Default: that of its Deployment, else "+iampolicy.DefaultNamespace+".")
 	flags.StringVar(&f.ServiceAccount, "operator-service-account", "", "ServiceAccount of the operator. Default: that of its Deployment, else "+iampolicy.DefaultServiceAccount+".")
 	flags.StringVar(&f.EKSCluster, "eks-cluster", "", "Name of the cluster in EKS, if the operator gets its role through EKS Pod Identity.")
@@ -150,6 +151,7 @@ func fromInstallation(settings *iampolicy.Settings, in *operator.Installation) {
 	setDefault(&settings.Cluster, o.ClusterName)
 	setDefault(&settings.RolePath, o.RolePath)
 	setDefault(&settings.Issuer, o.OIDCIssuer)
+	setDefault(&settings.EventQueueURL, o.EventQueueURL)
 	if _, name, ok := strings.Cut(o.PermissionsBoundary, ":policy/"); ok {
 		setDefault(&settings.BoundaryName, name)
 	}

@@ -77,12 +77,13 @@ what terraform show -json prints. It needs neither cluster nor AWS, and what is 
 but not in the state is not imported.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.importRoles(cmd.Context(), o, func() ([]origin.Role, error) {
+			return s.importRoles(cmd.Context(), o, func() (origin.Found, error) {
 				raw, err := manifest.ReadFile(s.process.In, file)
 				if err != nil {
-					return nil, err
+					return origin.Found{}, err
 				}
-				return origin.Terraform(raw)
+				roles, err := origin.Terraform(raw)
+				return origin.Found{Roles: roles}, err
 			})
 		},
 	}
@@ -98,16 +99,16 @@ func newImportObjects(s *session, name, tool, objects string, read origin.Reader
 		Long:  "Import the roles for ServiceAccounts among " + objects + ",\nfrom files or from what kubectl get -o yaml prints. What they refer to must be among\nthem, with its status. It needs neither cluster nor AWS.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.importRoles(cmd.Context(), o, func() ([]origin.Role, error) {
+			return s.importRoles(cmd.Context(), o, func() (origin.Found, error) {
 				if err := o.check(); err != nil {
-					return nil, err
+					return origin.Found{}, err
 				}
 				objects, faults, err := manifest.Read(s.process.In, o.source)
 				if err == nil && len(faults) > 0 {
 					err = fmt.Errorf("%s: %s", faults[0].File, faults[0].Message)
 				}
 				if err != nil {
-					return nil, err
+					return origin.Found{}, err
 				}
 				return read(manifest.Unstructured(objects))
 			})
@@ -122,7 +123,7 @@ func newImportObjects(s *session, name, tool, objects string, read origin.Reader
 
 // importRoles imports roles that are read from files. The cluster is needed only to
 // adopt them.
-func (s *session) importRoles(ctx context.Context, o importOptions, read func() ([]origin.Role, error)) error {
+func (s *session) importRoles(ctx context.Context, o importOptions, read func() (origin.Found, error)) error {
 	if _, err := s.format(output.JSON); err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (s *session) importRoles(ctx context.Context, o importOptions, read func() 
 		}
 		known = installed.Cluster
 	}
-	roles, err := read()
+	found, err := read()
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,9 @@ func (s *session) importRoles(ctx context.Context, o importOptions, read func() 
 	if err != nil {
 		return err
 	}
-	return s.reportImported(convert(converter, roles))
+	result := convert(converter, found.Roles)
+	result.Skipped = append(result.Skipped, found.Skipped...)
+	return s.reportImported(result)
 }
 
 // convert converts roles. Those that no ServiceAccount uses are skipped.

@@ -11,10 +11,11 @@ func TestImport_Files(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, kind, file string
 	}{
-		"terraform-state": {"A state file, with modules, indexes, and a role for something else.", "terraform", "terraform.tfstate"},
-		"terraform-show":  {"What terraform show -json prints.", "terraform", "terraform-show.json"},
-		"ack":             {"A reference that resolves, and one that does not.", "ack", "ack.yaml"},
-		"crossplane":      {"Both providers, references and selectors, and a role for two namespaces.", "crossplane", "crossplane.yaml"},
+		"terraform-state":       {"A state file, with modules, indexes, and a role for something else.", "terraform", "terraform.tfstate"},
+		"terraform-show":        {"What terraform show -json prints.", "terraform", "terraform-show.json"},
+		"ack":                   {"A reference that resolves, and one that does not.", "ack", "ack.yaml"},
+		"crossplane-namespaced": {"References across namespaces, a common controller, and what counts at creation only.", "crossplane", "crossplane-namespaced.yaml"},
+		"crossplane":            {"Both providers, references and selectors, and a role for two namespaces.", "crossplane", "crossplane.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)

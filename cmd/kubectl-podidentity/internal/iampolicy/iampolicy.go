@@ -31,6 +31,8 @@ type Settings struct {
 	EKSCluster, Region string
 	// CreateProvider says that the operator runs with --oidc-provider=Create.
 	CreateProvider bool
+	// EventQueueURL is the value of --event-queue-url; empty if the operator runs without.
+	EventQueueURL string
 }
 
 // Defaults of config/default.
@@ -85,6 +87,9 @@ func Documents(s Settings) ([]Document, error) {
 	if s.CreateProvider {
 		list = append(list, Document{Name: "operator-policy-oidc-provider", Purpose: "permissions for --oidc-provider=Create, in addition"})
 	}
+	if s.EventQueueURL != "" {
+		list = append(list, Document{Name: "operator-policy-event-queue", Purpose: "permissions for --event-queue-url, in addition"})
+	}
 	for i := range list {
 		text, err := s.fill(list[i].Name)
 		if err != nil {
@@ -115,6 +120,9 @@ func (s Settings) check() error {
 			problems = append(problems, fmt.Errorf("invalid value %q for %s: must be %s", field.value, field.name, field.allowed))
 		}
 	}
+	if _, err := QueueOf(s.EventQueueURL); s.EventQueueURL != "" && err != nil {
+		problems = append(problems, err)
+	}
 	hostPath, err := policy.IssuerHostPath(s.Issuer)
 	if err != nil || strings.ContainsAny(hostPath, "*?$\"\\ ") {
 		problems = append(problems, fmt.Errorf("invalid value %q for --issuer: must be the https:// URL of the cluster's OIDC issuer", s.Issuer))
@@ -129,7 +137,14 @@ func (s Settings) fill(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	queue := Queue{}
+	if s.EventQueueURL != "" {
+		if queue, err = QueueOf(s.EventQueueURL); err != nil {
+			return "", err
+		}
+	}
 	return strings.NewReplacer(
+		"arn:PARTITION:sqs:EVENT_REGION:ACCOUNT_ID:podidentity-CLUSTER", queue.ARN(s.Partition),
 		"/podidentity/CLUSTER/", s.RolePath,
 		"policy/"+DefaultBoundary, "policy/"+s.BoundaryName,
 		"system:serviceaccount:"+DefaultNamespace+":"+DefaultServiceAccount, "system:serviceaccount:"+s.Namespace+":"+s.ServiceAccount,

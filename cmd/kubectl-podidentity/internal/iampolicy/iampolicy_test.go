@@ -48,6 +48,18 @@ func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 			nil,
 		},
 	}
+	queue := settings
+	queue.EventQueueURL = "https://sqs.cn-north-1.amazonaws.com.cn/210987654321/changes"
+	cases["EventQueue"] = struct {
+		reason   string
+		settings Settings
+		names    []string
+		holds    []string
+	}{
+		"The queue has its own region, account and name.", queue,
+		[]string{"operator-policy", "operator-trust-policy", "boundary-policy", "operator-policy-event-queue"},
+		[]string{`"Resource": "arn:aws-cn:sqs:cn-north-1:210987654321:changes"`, "sqs:ReceiveMessage"},
+	}
 	eks := settings
 	eks.EKSCluster, eks.Region, eks.Namespace = "prod", "cn-north-1", "iam"
 	cases["EKSPodIdentity"] = struct {
@@ -111,6 +123,7 @@ func TestDocuments_RejectsInvalidSettings(t *testing.T) {
 		"--aws-region":               func(s *Settings) { s.EKSCluster, s.Region = "prod", "*" },
 		"--account-id":               func(s *Settings) { s.AccountID = "12345678901" },
 		"--issuer":                   func(s *Settings) { s.Issuer = "https://example.com/*" },
+		"--event-queue-url":          func(s *Settings) { s.EventQueueURL = "https://sqs.us-east-1.amazonaws.com/123456789012/*" },
 	} {
 		t.Run(flag, func(t *testing.T) {
 			s := settings
@@ -120,5 +133,22 @@ func TestDocuments_RejectsInvalidSettings(t *testing.T) {
 				t.Errorf("Documents() = %v, %v, want an error about %s", documents, err, flag)
 			}
 		})
+	}
+}
+
+// Every form of a queue's URL gives its ARN; a URL that is none of AWS's names no region.
+func TestQueueOf(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod":     "arn:aws:sqs:us-east-1:123456789012:podidentity-prod",
+		"https://us-east-1.queue.amazonaws.com/123456789012/a":                  "arn:aws:sqs:us-east-1:123456789012:a",
+		"https://sqs.us-gov-west-1.api.aws/123456789012/a.fifo":                 "arn:aws:sqs:us-gov-west-1:123456789012:a.fifo",
+		"http://127.0.0.1:4566/123456789012/a":                                  "",
+		"https://sqs.us-east-1.amazonaws.com/123456789012/a/b":                  "",
+		"https://sqs.us-east-1.amazonaws.com/123456789012/a\",\"Resource\":\"*": "",
+	} {
+		q, err := QueueOf(url)
+		if got := q.ARN("aws"); err == nil && got != want || (err != nil) != (want == "") {
+			t.Errorf("QueueOf(%q) = %q, %v, want %q", url, got, err, want)
+		}
 	}
 }

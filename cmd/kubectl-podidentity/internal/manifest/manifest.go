@@ -69,7 +69,7 @@ func ReadFile(in io.Reader, name string) ([]byte, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fileError(err)
+			return nil, err
 		}
 		defer f.Close() //nolint:errcheck // read only
 		in = f
@@ -77,7 +77,7 @@ func ReadFile(in io.Reader, name string) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	switch {
 	case err != nil:
-		return nil, fileError(err)
+		return nil, err
 	case len(raw) > maxFile:
 		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
 	default:
@@ -106,14 +106,14 @@ func (r *reader) path(in io.Reader, name string, recursive bool) error {
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return fileError(err)
+		return err
 	}
 	if !info.IsDir() {
 		return r.file(name)
 	}
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		return fileError(err)
+		return err
 	}
 	for _, entry := range entries {
 		path := filepath.Join(name, entry.Name())
@@ -133,7 +133,7 @@ func (r *reader) path(in io.Reader, name string, recursive bool) error {
 func (r *reader) file(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return fileError(err)
+		return err
 	}
 	defer f.Close() //nolint:errcheck // read only
 	return r.stream(name, f)
@@ -163,7 +163,7 @@ func (r *reader) stream(name string, in io.Reader) error {
 		case limited.N == 0:
 			return fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
 		case err != nil:
-			return fileError(err)
+			return err
 		}
 		if err := r.document(name, raw); err != nil {
 			r.faults = append(r.faults, Fault{File: name, Message: err.Error()})
@@ -208,6 +208,3 @@ func (r *reader) list(name string, u *unstructured.Unstructured) error {
 	}
 	return nil
 }
-
-// fileError returns an error that says that the file is at fault, not the kubeconfig.
-func fileError(err error) error { return errors.New(err.Error()) }

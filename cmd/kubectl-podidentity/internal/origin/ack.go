@@ -2,7 +2,6 @@ package origin
 
 import (
 	"maps"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -49,26 +48,26 @@ type tag struct {
 
 // ACK returns the roles among objects of ACK. Policies that a role refers to must be
 // among them, with their status.
-func ACK(objects []*unstructured.Unstructured) ([]Role, error) {
+func ACK(objects []*unstructured.Unstructured) (Found, error) {
 	arns := map[string]string{} // of policies, by namespace and name
 	for _, u := range ofKind(objects, ackGroup, "Policy") {
 		var p struct {
 			Status ackStatus `json:"status"`
 		}
 		if err := decode(u, &p); err != nil {
-			return nil, err
+			return Found{}, err
 		}
 		arns[u.GetNamespace()+"/"+u.GetName()] = p.Status.Metadata.ARN
 	}
-	var roles []Role
+	var found Found
 	for _, u := range ofKind(objects, ackGroup, "Role") {
 		var in ackRole
 		if err := decode(u, &in); err != nil {
-			return nil, err
+			return Found{}, err
 		}
-		roles = append(roles, in.role(u, arns))
+		found.Roles = append(found.Roles, in.role(u, arns))
 	}
-	return roles, nil
+	return found, nil
 }
 
 func (in ackRole) role(u *unstructured.Unstructured, arns map[string]string) Role {
@@ -122,7 +121,7 @@ func ofKind(objects []*unstructured.Unstructured, group, kind string) []*unstruc
 // decode reads an object. A field of another type is an error.
 func decode(u *unstructured.Unstructured, into any) error {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, into); err != nil {
-		return &objectError{u.GetKind() + " " + strings.TrimPrefix(u.GetNamespace()+"/"+u.GetName(), "/"), err}
+		return &objectError{u.GetKind() + " " + nameOf(u), err}
 	}
 	return nil
 }

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // crossplaneGroups are those of the providers for AWS: upjet's, cluster-scoped and
 // namespaced, and the older native one.
-var crossplaneGroups = []string{"iam.aws.upbound.io", "iam.aws.m.upbound.io", "iam.aws.crossplane.io"}
+var crossplaneGroups = []string{"iam.aws.upbound.io", "iam.aws.m.upbound.io", nativeGroup}
+
+const nativeGroup = "iam.aws.crossplane.io"
 
 const externalName = "crossplane.io/external-name"
 
@@ -25,10 +26,12 @@ type crossplaneRole struct {
 			Boundary    string `json:"permissionsBoundary"`
 			Trust       string `json:"assumeRolePolicy"`
 			// TrustDocument is the name in the native provider.
-			TrustDocument string   `json:"assumeRolePolicyDocument"`
-			Tags          any      `json:"tags"`
-			Managed       []string `json:"managedPolicyArns"`
-			Inline        []struct {
+			TrustDocument   string             `json:"assumeRolePolicyDocument"`
+			Tags            any                `json:"tags"`
+			Managed         []string           `json:"managedPolicyArns"`
+			ManagedRefs     []crossplaneRef    `json:"managedPolicyArnsRefs"`
+			ManagedSelector crossplaneSelector `json:"managedPolicyArnsSelector"`
+			Inline          []struct {
 				Name   string `json:"name"`
 				Policy string `json:"policy"`
 			} `json:"inlinePolicy"`
@@ -61,65 +64,104 @@ type crossplanePart struct {
 	} `json:"spec"`
 }
 
-type crossplaneRef struct {
-	Name string `json:"name"`
-}
-
-type crossplaneSelector struct {
-	MatchLabels map[string]string `json:"matchLabels"`
-}
-
 // crossplane holds the objects of one group.
 type crossplane struct {
 	objects []*unstructured.Unstructured
 	group   string
-	roles   map[string]*Role // by name of the object
+	roles   map[*unstructured.Unstructured]*Role
+	skipped []string
 }
 
 // Crossplane returns the roles among objects of Crossplane's providers for AWS. What
 // they refer to must be among them.
-func Crossplane(objects []*unstructured.Unstructured) ([]Role, error) {
+func Crossplane(objects []*unstructured.Unstructured) (Found, error) {
 	var all []*Role
+	var skipped []string
 	for _, group := range crossplaneGroups {
-		c := crossplane{objects: objects, group: group, roles: map[string]*Role{}}
+		c := crossplane{objects: objects, group: group, roles: map[*unstructured.Unstructured]*Role{}}
 		for _, u := range ofKind(objects, group, "Role") {
-			var in crossplaneRole
-			if err := decode(u, &in); err != nil {
-				return nil, err
+			out, err := c.role(u)
+			if err != nil {
+				return Found{}, err
 			}
-			out := in.role(u)
 			all = append(all, out)
-			c.roles[u.GetName()] = out
+			c.roles[u] = out
 		}
 		for _, kind := range []string{"RolePolicyAttachment", "RolePolicy"} {
 			for _, u := range ofKind(objects, group, kind) {
 				if err := c.add(u); err != nil {
-					return nil, err
+					return Found{}, err
 				}
 			}
 		}
+		skipped = append(skipped, c.skipped...)
 	}
-	return values(all), nil
+	return Found{values(all), skipped}, nil
 }
 
-func (in crossplaneRole) role(u *unstructured.Unstructured) *Role {
+func (c *crossplane) role(u *unstructured.Unstructured) (*Role, error) {
+	merged, initial := provided(u)
+	var in crossplaneRole
+	if err := decode(merged, &in); err != nil {
+		return nil, err
+	}
 	spec := in.Spec.For
-	out := newRole("Crossplane Role "+u.GetName(), cmp.Or(u.GetAnnotations()[externalName], u.GetName()))
+	out := newRole("Crossplane Role "+nameOf(u), cmp.Or(u.GetAnnotations()[externalName], u.GetName()))
 	out.ARN, out.Path, out.Description, out.MaxSession = in.Status.At.ARN, cmp.Or(spec.Path, "/"), spec.Description, spec.MaxSession
 	out.Boundary, out.Trust = spec.Boundary, cmp.Or(spec.Trust, spec.TrustDocument)
 	out.setTags(spec.Tags)
+	for _, field := range initial {
+		out.lose("spec.initProvider.%s is set at creation only, so the role may differ from it now", field)
+	}
 	for _, arn := range spec.Managed {
 		out.attach(arn)
 	}
+	c.attachReferences(u, out, spec.ManagedRefs, spec.ManagedSelector)
 	for _, p := range spec.Inline {
 		out.Inline[p.Name] = p.Policy
 	}
+	out.Forget = forget(u)
+	return out, nil
+}
+
+// attachReferences attaches the policies to which a Role refers itself. Crossplane writes
+// the ARNs that it finds into the object, which then has both.
+func (c *crossplane) attachReferences(u *unstructured.Unstructured, out *Role, refs []crossplaneRef, selector crossplaneSelector) {
+	if len(out.Managed) > 0 {
+		return
+	}
+	const field = "spec.forProvider.managedPolicyArns"
+	for _, ref := range refs {
+		arn := c.policyARN(u, ref, crossplaneSelector{})
+		if arn == "" {
+			out.lose("%sRefs: Policy %s is not in the input with the ARN in its status", field, ref.Name)
+		}
+		out.attach(arn)
+	}
+	if selector.isEmpty() {
+		return
+	}
+	for _, policy := range ofKind(c.objects, c.group, "Policy") {
+		if selector.matches(policy, u) {
+			out.attach(arnInStatus(policy))
+		}
+	}
+	if len(out.Managed) == 0 {
+		out.lose("%sSelector selects no Policy that is in the input with the ARN in its status", field)
+	}
+}
+
+// forget returns the command after which Crossplane leaves the role alone. The native
+// provider has had spec.managementPolicies only in its last versions.
+func forget(u *unstructured.Unstructured) string {
 	object := "role." + u.GroupVersionKind().Group + "/" + quote(u.GetName())
 	if u.GetNamespace() != "" {
 		object = "-n " + quote(u.GetNamespace()) + " " + object
 	}
-	out.Forget = "kubectl patch " + object + ` --type merge -p '{"spec":{"managementPolicies":["Observe"]}}'`
-	return out
+	if u.GroupVersionKind().Group == nativeGroup {
+		return "kubectl patch " + object + ` --type merge -p '{"spec":{"deletionPolicy":"Orphan"}}' && kubectl delete ` + object
+	}
+	return "kubectl patch " + object + ` --type merge -p '{"spec":{"managementPolicies":["Observe"]}}'`
 }
 
 // setTags reads tags: a map, or in the native provider a list of keys and values.
@@ -145,14 +187,16 @@ func (r *Role) setTags(tags any) {
 
 // add adds what an object gives to a role.
 func (c *crossplane) add(u *unstructured.Unstructured) error {
+	merged, _ := provided(u)
 	var in crossplanePart
-	if err := decode(u, &in); err != nil {
+	if err := decode(merged, &in); err != nil {
 		return err
 	}
 	spec := in.Spec.For
-	to := c.roleOf(cmp.Or(spec.Role, spec.RoleName), cmp.Or(spec.RoleRef.Name, spec.RoleNameRef.Name), spec.RoleSelector, spec.RoleNameSelector)
+	to := c.roleOf(u, cmp.Or(spec.Role, spec.RoleName), cmp.Or(spec.RoleRef, spec.RoleNameRef), spec.RoleSelector, spec.RoleNameSelector)
 	if to == nil {
-		return nil // of a role that is not in the input
+		c.skipped = append(c.skipped, "Crossplane "+u.GetKind()+" "+nameOf(u)+": its Role is not in the input")
+		return nil
 	}
 	if u.GetKind() == "RolePolicy" {
 		document, err := textOf(spec.Document)
@@ -161,7 +205,7 @@ func (c *crossplane) add(u *unstructured.Unstructured) error {
 	}
 	arn := spec.ARN
 	if arn == "" {
-		arn = c.policyARN(spec.ARNRef.Name, spec.ARNSelector)
+		arn = c.policyARN(u, spec.ARNRef, spec.ARNSelector)
 	}
 	if arn == "" {
 		to.lose("RolePolicyAttachment %s refers to a Policy that is not in the input with the ARN in its status", u.GetName())
@@ -181,38 +225,4 @@ func textOf(document any) (string, error) {
 		raw, err := json.Marshal(d)
 		return string(raw), err
 	}
-}
-
-// roleOf returns the role of a name in AWS, of an object, or of labels.
-func (c *crossplane) roleOf(name, object string, selectors ...crossplaneSelector) *Role {
-	if found := c.roles[object]; found != nil {
-		return found
-	}
-	for _, r := range c.roles {
-		if name != "" && r.Name == name {
-			return r
-		}
-	}
-	for _, u := range ofKind(c.objects, c.group, "Role") {
-		for _, s := range selectors {
-			if s.matches(u) {
-				return c.roles[u.GetName()]
-			}
-		}
-	}
-	return nil
-}
-
-func (c *crossplane) policyARN(name string, selector crossplaneSelector) string {
-	for _, u := range ofKind(c.objects, c.group, "Policy") {
-		if u.GetName() == name || selector.matches(u) {
-			arn, _, _ := unstructured.NestedString(u.Object, "status", "atProvider", "arn")
-			return arn
-		}
-	}
-	return ""
-}
-
-func (s crossplaneSelector) matches(u *unstructured.Unstructured) bool {
-	return len(s.MatchLabels) > 0 && labels.SelectorFromSet(s.MatchLabels).Matches(labels.Set(u.GetLabels()))
 }

@@ -99,5 +99,12 @@ func quote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
+// Found is what a source holds.
+type Found struct {
+	Roles []Role
+	// Skipped says what belongs to no role of the source.
+	Skipped []string
+}
+
 // Reader reads the roles among Kubernetes objects.
-type Reader func([]*unstructured.Unstructured) ([]Role, error)
+type Reader func([]*unstructured.Unstructured) (Found, error)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
@@ -51,6 +53,20 @@ func TestOfAWS_ReadsRoleAndItsTool(t *testing.T) {
 	for tag, want := range map[string]bool{"shop/checkout": true, "shop/": false, "checkout": false, "": false} {
 		if _, _, ok := EksctlAccount(&role.Role{Tags: map[string]string{eksctlAccountTag: tag}}); ok != want {
 			t.Errorf("EksctlAccount(%q) = %t, want %t", tag, ok, want)
+		}
+	}
+}
+
+// The native provider has no spec.managementPolicies in its older versions: the API
+// server would drop the field, and Crossplane would go on managing the role.
+func TestForget_FitsTheProvider(t *testing.T) {
+	for group, want := range map[string]string{
+		"iam.aws.upbound.io":    `kubectl patch -n a role.iam.aws.upbound.io/x --type merge -p '{"spec":{"managementPolicies":["Observe"]}}'`,
+		"iam.aws.crossplane.io": `kubectl patch -n a role.iam.aws.crossplane.io/x --type merge -p '{"spec":{"deletionPolicy":"Orphan"}}' && kubectl delete -n a role.iam.aws.crossplane.io/x`,
+	} {
+		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": group + "/v1beta1", "kind": "Role", "metadata": map[string]any{"name": "x", "namespace": "a"}}}
+		if got := forget(u); got != want {
+			t.Errorf("forget() = %s, want %s", got, want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func permissions(f Facts) Check {
 	if len(missing) > 0 {
 		return Check{
 			name, check.Broken, fmt.Sprintf("the operator's role %s lacks %s", f.AWS.OperatorRole.Name, strings.Join(slices.Sorted(maps.Keys(missing)), ", ")),
-			"put the answer of kubectl podidentity iam-policy operator-policy into a policy of the role",
+			"attach the policies that kubectl podidentity iam-policy prints (operator-policy…) to the role",
 		}
 	}
 	return ok(name, fmt.Sprintf("the operator's role %s may do all that the operator needs", f.AWS.OperatorRole.Name))
@@ -52,6 +52,7 @@ func (f Facts) settings() iampolicy.Settings {
 	s := iampolicy.Settings{
 		Cluster: o.ClusterName, Partition: f.AWS.Partition, AccountID: f.AWS.AccountID, Issuer: f.Issuer, RolePath: o.RolePath,
 		NoBoundary: o.PermissionsBoundary == "", CreateProvider: o.OIDCProvider == operatoroptions.OIDCProviderCreate,
+		EventQueueURL: o.EventQueueURL,
 	}
 	if _, name, found := strings.Cut(o.PermissionsBoundary, ":policy/"); found {
 		s.BoundaryName = name

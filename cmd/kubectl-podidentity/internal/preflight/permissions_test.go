@@ -12,7 +12,10 @@ import (
 // The shipped policies allow all that is needed; without any one of their actions,
 // it is noticed.
 func TestNeeded_ShippedPoliciesAllowAll(t *testing.T) {
-	settings := iampolicy.Settings{Cluster: "prod", Partition: "aws", AccountID: "123456789012", Issuer: "https://issuer.example.com/a", CreateProvider: true}
+	settings := iampolicy.Settings{
+		Cluster: "prod", Partition: "aws", AccountID: "123456789012", Issuer: "https://issuer.example.com/a", CreateProvider: true,
+		EventQueueURL: "https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod",
+	}
 	unbounded := settings
 	unbounded.NoBoundary = true
 	for name, s := range map[string]iampolicy.Settings{"Boundary": settings, "NoBoundary": unbounded} {

@@ -82,6 +82,8 @@ type AWS struct {
 	// tag elsewhere.
 	Roles        []role.Role `json:"roles,omitempty"`
 	RolesProblem string      `json:"rolesProblem,omitempty"`
+	// Queue is the operator's event queue; nil if it has none.
+	Queue *Queue `json:"queue,omitempty"`
 	// Summary is IAM's GetAccountSummary.
 	Summary        map[string]int32 `json:"summary,omitempty"`
 	SummaryProblem string           `json:"summaryProblem,omitempty"`
@@ -112,7 +114,7 @@ type Check struct {
 func Run(f Facts) []Check {
 	var checks []Check
 	for _, one := range []func(Facts) Check{
-		apiVersion, crds, operatorRuns, leader, options, identity, permissions,
+		apiVersion, crds, operatorRuns, leader, options, identity, permissions, events,
 		issuer, keys, provider, audience, webhook, clock,
 		neighbours, guardrails, quotas, orphans,
 	} {

@@ -20,6 +20,8 @@ type fixture struct {
 	Reason string                 `json:"reason"`
 	States map[string]check.State `json:"states"`
 	Facts  map[string]any         `json:"facts"`
+	// Options of the operator, in addition to --cluster-name.
+	Options []string `json:"options"`
 }
 
 func read(t *testing.T, file string) fixture {
@@ -63,7 +65,7 @@ func factsOf(t *testing.T, f fixture) Facts {
 		t.Fatal(err)
 	}
 	if facts.Operator != nil {
-		facts.Operator.Options, err = operatoroptions.Parse([]string{"--cluster-name=prod"}, func(string) string { return "" })
+		facts.Operator.Options, err = operatoroptions.Parse(append([]string{"--cluster-name=prod"}, f.Options...), func(string) string { return "" })
 		if err != nil {
 			t.Fatal(err)
 		}
