@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -100,6 +101,32 @@ func flags(b *strings.Builder, set *pflag.FlagSet, wanted func(*pflag.Flag) bool
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", name, strings.ReplaceAll(f.Usage, "|", `\|`))
 	})
+}
+
+// Each verb has a golden file of what it prints for people, and one of its JSON.
+func TestVerbs_HaveGoldenOutputs(t *testing.T) {
+	files := map[string]bool{}
+	for _, pattern := range []string{"testdata/*", "testdata/*/*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range found {
+			files[strings.TrimPrefix(file, "testdata/")] = true
+		}
+	}
+	for _, c := range documented(newRoot(Process{})) {
+		for _, format := range []string{".txt", ".json"} {
+			has := false
+			for file := range files {
+				rest, of := strings.CutPrefix(file, c.Name())
+				has = has || of && strings.HasSuffix(file, format) && strings.ContainsAny(rest[:1], "-./")
+			}
+			if !has {
+				t.Errorf("verb %s has no golden file with its output in form %s", c.Name(), format)
+			}
+		}
+	}
 }
 
 // Every verb is complete: the page and the help rely on it.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/conversion"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
@@ -28,10 +26,6 @@ func printImported(w io.Writer, r imported) error {
 
 func printIdentity(w io.Writer, identity conversion.Identity) error {
 	object, err := conversion.Unstructured(identity.Identity)
-	if err != nil {
-		return err
-	}
-	raw, err := yaml.Marshal(object.Object)
 	if err != nil {
 		return err
 	}
@@ -59,6 +53,5 @@ func printIdentity(w io.Writer, identity conversion.Identity) error {
 			return err
 		}
 	}
-	_, err = w.Write(raw)
-	return err
+	return output.Encode(w, output.YAML, object.Object)
 }

@@ -18,6 +18,7 @@ func TestRestart_OutputIsGolden(t *testing.T) {
 		var b strings.Builder
 		printRestarted(output.NewPrinter(&b, false), r)
 		golden(t, "testdata/restart-"+name+".txt", b.String())
+		golden(t, "testdata/restart-"+name+".json", encoded(t, r))
 	}
 }
 
@@ -28,7 +29,35 @@ func TestResume_OutputIsGolden(t *testing.T) {
 		"failed":  {Ready: "False", Reason: "AccessDenied", Message: "the operator lacks iam:CreateRole", Current: true},
 	} {
 		var b strings.Builder
-		printOperated(output.NewPrinter(&b, false), operated{Namespace: "shop", Name: "checkout", Status: status}, "resumed")
+		result := operated{Namespace: "shop", Name: "checkout", Operation: "resume", Status: status}
+		printOperated(output.NewPrinter(&b, false), result, "resumed")
 		golden(t, "testdata/resume-"+name+".txt", b.String())
+		golden(t, "testdata/resume-"+name+".json", encoded(t, result))
 	}
+}
+
+func encoded(t *testing.T, result any) string {
+	t.Helper()
+	var b strings.Builder
+	if err := output.Encode(&b, output.JSON, result); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// suspend, resume and reconcile print the same, with a word of their own.
+func TestOperations_OutputIsGolden(t *testing.T) {
+	for _, verb := range []string{"suspend", "reconcile"} {
+		done := map[string]string{"suspend": "suspended", "reconcile": "asked to reconcile"}[verb]
+		var b strings.Builder
+		result := operated{Namespace: "shop", Name: "checkout", Operation: verb}
+		printOperated(output.NewPrinter(&b, false), result, done)
+		golden(t, "testdata/"+verb+".txt", b.String())
+		golden(t, "testdata/"+verb+".json", encoded(t, result))
+	}
+}
+
+func TestVersion_OutputIsGolden(t *testing.T) {
+	golden(t, "testdata/version.txt", runPlugin("", "version").stdout)
+	golden(t, "testdata/version.json", runPlugin("", "version", "-o", "json").stdout)
 }

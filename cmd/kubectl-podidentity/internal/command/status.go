@@ -27,15 +27,17 @@ func newStatus(s *session) *cobra.Command {
 		Short: "Show identities with their roles, policies, ServiceAccounts and pods",
 		Long: `Show each identity as a tree: its IAM role, whom the role trusts, its policies and
 how much of AWS's quotas they use, its ServiceAccounts, and the workloads with the
-pods that have the role or do not. Below it stands what needs an action.
+pods that have the role or lack it. What needs an action is listed below the tree.
 
 The operator creates the ServiceAccount after the role, and the API server rejects a
 bare Pod before that. To wait for an identity, run
   kubectl wait -n NAMESPACE --for=condition=Ready podid/NAME --timeout=2m
 A Deployment, a Job or a StatefulSet needs no wait.
 
-Without AWS permissions the part that only AWS knows is left out, and a line on
-standard error says why. It needs iam:GetRole, iam:ListAttachedRolePolicies,
+Without AWS permissions it leaves out what only AWS knows, a line on standard error
+says why, and the exit code is 2 unless something else needs an action; --skip-aws does
+not ask AWS. With --watch it reads the cluster every two seconds, or less often if that
+takes long, and AWS every minute. It needs iam:GetRole, iam:ListAttachedRolePolicies,
 iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy, iam:GetPolicyVersion and
 iam:GetAccountSummary or, for more than three identities,
 iam:GetAccountAuthorizationDetails. Exit code 1 says that an identity needs an action.`,
@@ -48,8 +50,8 @@ iam:GetAccountAuthorizationDetails. Exit code 1 says that an identity needs an a
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the identities of all namespaces.")
-	flags.BoolVarP(&o.watch, "watch", "w", false, "Show them again whenever something changes.")
-	flags.BoolVar(&o.skipAWS, "skip-aws", false, "Show only what the cluster knows.")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "Show them again when something changes, until you press Ctrl-C.")
+	flags.BoolVar(&o.skipAWS, "skip-aws", false, "Do not ask AWS; show only what the cluster knows.")
 	return cmd
 }
 
@@ -82,12 +84,14 @@ func status(ctx context.Context, s *session, args []string, o statusOptions) err
 	if err := s.showStatus(format, identities, q.namespace); err != nil {
 		return err
 	}
+	missing := q.missing()
 	for i := range identities {
 		if len(identities[i].Findings) > 0 {
+			s.warn(missing)
 			return errFinding
 		}
 	}
-	return nil
+	return missing
 }
 
 func (s *session) showStatus(format output.Format, identities []tree.Identity, namespace string) error {
@@ -113,27 +117,39 @@ func (q *statusQuery) showChange(ctx context.Context, format output.Format, show
 	return now.Bytes(), q.session.showStatus(format, identities, q.namespace)
 }
 
-// watchInterval is how often a watch reads the cluster. It asks AWS less often.
+// watchInterval is how often a watch reads the cluster, if that takes no longer than a
+// tenth of it. It asks AWS less often.
 const (
 	watchInterval    = 2 * time.Second
 	watchAWSInterval = time.Minute
 )
 
+// pause returns how long a watch rests after a read that took so long: a large cluster
+// spends no more than a tenth of the time on it.
+func pause(took time.Duration) time.Duration { return max(watchInterval, 10*took) }
+
 // watch shows the identities whenever what is shown has changed, until the user
 // stops it.
 func (q *statusQuery) watch(ctx context.Context, format output.Format) error {
 	var shown []byte
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
+	warned := false
 	for {
+		began := time.Now()
 		var err error
-		if shown, err = q.showChange(ctx, format, shown); err != nil {
+		switch shown, err = q.showChange(ctx, format, shown); {
+		case ctx.Err() != nil:
+			return nil // in the middle of a read
+		case err != nil:
 			return err
+		}
+		if missing := q.missing(); missing != nil && !warned {
+			q.session.warn(missing)
+			warned = true
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(pause(time.Since(began))):
 		}
 	}
 }

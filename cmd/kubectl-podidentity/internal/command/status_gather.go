@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +30,6 @@ type statusQuery struct {
 
 	aws    *awsFacts
 	readAt time.Time
-	warned bool
 }
 
 // awsFacts is what AWS knows about the roles of identities.
@@ -63,7 +63,6 @@ func (q *statusQuery) run(ctx context.Context) ([]tree.Identity, error) {
 	}
 	if !q.skipAWS && (q.aws == nil || time.Since(q.readAt) > watchAWSInterval) {
 		q.aws, q.readAt = q.readAWS(ctx, found), time.Now()
-		q.warn()
 	}
 	known := index(pods, serviceAccounts, owners)
 	identities := make([]tree.Identity, len(found))
@@ -190,11 +189,17 @@ func fillEach(ctx context.Context, a *account.Account, facts *awsFacts, identiti
 	return nil
 }
 
-// warn says once on standard error why AWS's part is missing.
-func (q *statusQuery) warn() {
-	if q.aws.problem == "" || q.warned {
-		return
+// missing says why AWS's part is missing, nil if it is not.
+func (q *statusQuery) missing() error {
+	if q.aws == nil || q.aws.problem == "" {
+		return nil
 	}
-	q.warned = true
-	fmt.Fprintln(q.session.process.Err, "warning: the part that AWS knows is missing: "+output.Clean(q.aws.problem)+"; --skip-aws leaves it out")
+	return errors.New("what only AWS knows is missing: " + q.aws.problem + "; --skip-aws does not ask AWS")
+}
+
+// warn writes an error that does not end the verb to standard error, nothing for nil.
+func (s *session) warn(err error) {
+	if err != nil {
+		fmt.Fprintln(s.process.Err, "warning: "+output.Clean(err.Error()))
+	}
 }

@@ -163,7 +163,7 @@ func (v statusView) workload(w workload.Workload) output.Node {
 				oldest = p
 			}
 		}
-		n.Line = append(n.Line, output.In(output.Warn, ", outdated since %s (%s)", v.ago(oldest.Created), oldest.Name))
+		n.Line = append(n.Line, output.In(output.Warn, ", outdated for %s (%s)", duration.HumanDuration(v.now.Sub(oldest.Created)), oldest.Name))
 	}
 	return n
 }

@@ -43,6 +43,17 @@ func TestStatus_WithoutIdentitiesNamesTheNamespace(t *testing.T) {
 	}
 }
 
+// A watch of a large cluster rests longer, so that it does not keep the API server busy.
+func TestStatus_WatchRestsTenTimesAsLongAsItReads(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		10 * time.Millisecond: 2 * time.Second, 200 * time.Millisecond: 2 * time.Second, 3 * time.Second: 30 * time.Second,
+	} {
+		if got := pause(took); got != want {
+			t.Errorf("pause(%s) = %s, want %s", took, got, want)
+		}
+	}
+}
+
 func TestStatus_JSONIsGolden(t *testing.T) {
 	var b bytes.Buffer
 	if err := output.Encode(&b, output.JSON, []tree.Identity{tree.Build(treeFacts(t)["outdated"])}); err != nil {

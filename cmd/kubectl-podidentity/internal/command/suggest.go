@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/account"
@@ -187,10 +186,5 @@ func printSuggested(w io.Writer, r suggested) error {
 	if err != nil {
 		return err
 	}
-	raw, err := yaml.Marshal(object.Object)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(raw)
-	return err
+	return output.Encode(w, output.YAML, object.Object)
 }

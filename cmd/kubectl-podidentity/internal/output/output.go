@@ -96,14 +96,17 @@ func escape(text string) string {
 }
 
 // Cell returns s as a cell of a CSV file: cleaned, and never a formula. Spreadsheets
-// run what begins like one.
+// run what begins like one, and in some languages take a semicolon for the end of a cell.
 // https://owasp.org/www-community/attacks/CSV_Injection
 func Cell(s string) string {
-	s = Clean(s)
-	if first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " ")); strings.ContainsRune("=+-@＝＋－＠", first) {
-		return "'" + s
+	parts := strings.Split(Clean(s), ";")
+	for i, part := range parts {
+		text := strings.TrimLeft(part, ` "`)
+		if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@＝＋－＠", first) {
+			parts[i] = part[:len(part)-len(text)] + "'" + text
+		}
 	}
-	return s
+	return strings.Join(parts, ";")
 }
 
 // ColorMode is when to use color.

@@ -95,3 +95,26 @@ func TestParseFormat_RejectsUnknownFormats(t *testing.T) {
 		t.Errorf(`ParseFormat("jsn"): %v, want %s`, err, want)
 	}
 }
+
+func TestCell_IsNeverAFormula(t *testing.T) {
+	cases := map[string]struct{ reason, in, want string }{
+		"Plain":     {"An ARN is no formula.", "arn:aws:s3:::a-b/*", "arn:aws:s3:::a-b/*"},
+		"Formula":   {"Spreadsheets run it.", "=HYPERLINK(1)", "'=HYPERLINK(1)"},
+		"Space":     {"They skip spaces before it.", "  +1", "  '+1"},
+		"FullWidth": {"They take the full-width sign, too.", "＝1", "'＝1"},
+		"Semicolon": {"It ends a cell where the comma is a decimal sign.", "a;=1;b; @c", "a;'=1;b; '@c"},
+		"Quote":     {"A quote may begin a cell.", `a;"=1"`, `a;"'=1"`},
+		"Tab":       {"It may end a cell.", "a\t=1", "a =1"},
+		"Line":      {"It would begin a row.", "a\n=1", "a =1"},
+		"Empty":     {"Nothing is nothing.", "", ""},
+		"InTheEnd":  {"A sign later is none.", "a=b-c", "a=b-c"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Log(tc.reason)
+			if got := Cell(tc.in); got != tc.want {
+				t.Errorf("Cell(%q) = %q, want %q", tc.in, got, tc.want)
+			}
+		})
+	}
+}
