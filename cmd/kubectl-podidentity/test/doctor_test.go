@@ -17,31 +17,34 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/test/installation"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
-// doctor finds nothing wrong with the installation that the tests make, but that
-// there are no nodes for its pods, and then finds what is broken.
+// doctor finds nothing wrong with the installation that the tests make, and then finds
+// what is broken.
 func (e *env) doctor() {
 	e.Helper()
 	e.deployOperator()
 	trusted := map[string]string{"SSL_CERT_FILE": e.CAFile} // the issuer's authority, which is public elsewhere
-	noNodes := map[string]string{"operator": "broken"}
-	e.expect(trusted, 1, noNodes)
+	e.expect(trusted, 0, map[string]string{})
 
 	e.Run("Unreachable", func(t *testing.T) {
-		e.with(t).expect(nil, 1, with(noNodes, map[string]string{"keys": "broken"}))
+		e.with(t).expect(nil, 1, map[string]string{"keys": "broken"})
 	})
+	e.Run("EventQueue", func(t *testing.T) { e.with(t).eventQueue(trusted) })
 	e.Run("Findings", func(t *testing.T) {
 		e := e.with(t)
-		e.Must(e.Client.Create(e.Context(), &v1alpha1.PodIdentityGuardrail{
+		idle := &v1alpha1.PodIdentityGuardrail{
 			ObjectMeta: metav1.ObjectMeta{Name: "idle"},
 			Spec: v1alpha1.PodIdentityGuardrailSpec{NamespaceSelector: v1alpha1.NamespaceSelector{
 				MatchLabels: map[string]v1alpha1.LabelValue{"podidentity.test/none": "x"},
 			}},
-		}))
+		}
+		e.Must(e.Client.Create(e.Context(), idle))
 		e.createTaggedRole("left-behind", plan.Owner{Cluster: clusterName, ClusterID: e.clusterID(), Namespace: "gone", Name: "left-behind", UID: "0"}, nil)
 		e.createTaggedRole("of-stage", plan.Owner{Cluster: "stage", ClusterID: "stage", Namespace: "gone", Name: "of-stage", UID: "0"}, nil)
-		e.expect(trusted, 1, with(noNodes, map[string]string{"guardrails": "warning", "orphans": "warning", "neighbours": "broken"}))
+		e.expect(trusted, 1, map[string]string{"guardrails": "warning", "orphans": "warning", "neighbours": "broken"})
+		e.Must(e.Client.Delete(e.Context(), idle))
 	})
 	e.Run("OldPolicy", func(t *testing.T) {
 		e := e.with(t)
@@ -61,6 +64,67 @@ func (e *env) doctor() {
 		if r.code != 1 || !strings.Contains(r.stdout, "no AWS credentials found") || r.stderr != "" {
 			t.Errorf("exit code %d:\n%s%s", r.code, r.stdout, r.stderr)
 		}
+	})
+}
+
+// eventQueue gives the operator an event queue: doctor says what its role lacks, iam-policy
+// prints it, and doctor notices a queue that does not exist.
+func (e *env) eventQueue(trusted map[string]string) {
+	e.Helper()
+	const name, queue = "events", "https://sqs.us-east-1.amazonaws.com/" + testenv.AccountID + "/podidentity-test"
+	own := "podidentity-operator-" + clusterName
+	e.runWith("--event-queue-url=" + queue)
+	e.expect(trusted, 1, map[string]string{"permissions": "broken"})
+
+	r := e.kubectl(nil, "iam-policy", "operator-policy-event-queue")
+	if r.code != 0 || !strings.Contains(r.stdout, `"arn:aws:sqs:us-east-1:`+testenv.AccountID+`:podidentity-test"`) {
+		e.Fatalf("iam-policy ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	_, err := e.AWS.IAM.PutRolePolicy(e.Context(), &iam.PutRolePolicyInput{RoleName: &own, PolicyName: aws.String(name), PolicyDocument: &r.stdout})
+	e.Must(err)
+	e.expect(trusted, 0, map[string]string{})
+
+	e.runWith("--event-queue-url=" + strings.Replace(queue, "us-east-1", region, 1))
+	e.expect(trusted, 1, map[string]string{"events": "broken", "permissions": "broken"})
+	e.runWith("--event-queue-url=https://sqs.us-east-1.amazonaws.com/" + testenv.AccountID + "/gone")
+	e.expect(trusted, 1, map[string]string{"events": "broken", "permissions": "broken"})
+
+	_, err = e.AWS.IAM.DeleteRolePolicy(e.Context(), &iam.DeleteRolePolicyInput{RoleName: &own, PolicyName: aws.String(name)})
+	e.Must(err)
+	e.runWith()
+	e.expect(trusted, 0, map[string]string{})
+}
+
+// runWith sets options of the operator's Deployment, in addition to those that it has.
+func (e *env) runWith(args ...string) {
+	e.Helper()
+	d := &appsv1.Deployment{}
+	e.Must(e.Client.Get(e.Context(), client.ObjectKey{Namespace: installation.Namespace, Name: "podidentity-controller-manager"}, d))
+	before := d.DeepCopy()
+	d.Spec.Template.Spec.Containers[0].Args = append(e.operatorArgs(), args...)
+	e.Must(e.Client.Patch(e.Context(), d, client.MergeFrom(before)))
+}
+
+func (e *env) operatorArgs() []string {
+	return []string{"--cluster-name=$(CLUSTER_NAME)", "--permissions-boundary=" + e.granted.Boundary}
+}
+
+// reportReady does what a kubelet does: it reports that the pods of a Deployment run.
+func (e *env) reportReady(key client.ObjectKey, labels map[string]string, replicas int32) {
+	e.Helper()
+	e.Eventually("the pods of Deployment "+key.Name+" to count as available", func() bool {
+		var pods corev1.PodList
+		e.Must(e.Client.List(e.Context(), &pods, client.InNamespace(key.Namespace), client.MatchingLabels(labels)))
+		for i := range pods.Items {
+			p := &pods.Items[i]
+			before := p.DeepCopy()
+			p.Status.Phase = corev1.PodRunning
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+			e.Must(client.IgnoreNotFound(e.Client.Status().Patch(e.Context(), p, client.MergeFrom(before))))
+		}
+		d := &appsv1.Deployment{}
+		e.Must(e.Client.Get(e.Context(), key, d))
+		return d.Status.AvailableReplicas == replicas
 	})
 }
 
@@ -90,8 +154,8 @@ func (e *env) expect(vars map[string]string, code int, want map[string]string) {
 	}
 }
 
-// deployOperator creates the operator's Deployment, which the API server keeps
-// though no node runs it, and annotates its ServiceAccount as its users do.
+// deployOperator creates the operator's Deployment, with pods that no node runs but that
+// count as ready, and annotates its ServiceAccount as its users do.
 func (e *env) deployOperator() {
 	e.Helper()
 	two, labels := int32(2), map[string]string{"app.kubernetes.io/name": "podidentity-operator"}
@@ -106,13 +170,14 @@ func (e *env) deployOperator() {
 					ServiceAccountName: installation.ServiceAccount,
 					Containers: []corev1.Container{{
 						Name: "manager", Image: "operator",
-						Args: []string{"--cluster-name=$(CLUSTER_NAME)", "--permissions-boundary=" + e.granted.Boundary},
+						Args: e.operatorArgs(),
 						Env:  []corev1.EnvVar{{Name: "CLUSTER_NAME", Value: clusterName}},
 					}},
 				},
 			},
 		},
 	}))
+	e.reportReady(client.ObjectKey{Namespace: installation.Namespace, Name: "podidentity-controller-manager"}, labels, two)
 	sa := &corev1.ServiceAccount{}
 	e.Must(e.Client.Get(e.Context(), installation.Account(), sa))
 	metav1.SetMetaDataAnnotation(&sa.ObjectMeta, roleARN, e.granted.Role)

@@ -53,7 +53,7 @@ func newEnv(t *testing.T) *env {
 	cluster := testenv.Start(t, testenv.ClusterOptions{Bare: true})
 	e := &env{bin: t.TempDir(), Env: cluster.NewEnv(t, testenv.Options{
 		AWS:     awslocal.Options{Region: region, Quotas: map[string]int{"RolesQuota": 5000}},
-		WrapAWS: func(account *awslocal.Server) http.Handler { return simulator{account} },
+		WrapAWS: func(account *awslocal.Server) http.Handler { return newBeyond(account) },
 		Timeout: 2 * time.Minute,
 	})}
 	build(t, filepath.Join(e.bin, "kubectl-podidentity"), "..")

@@ -278,10 +278,7 @@ func (e *env) importErrors() {
 		"OtherAccount":     {"The credentials are of another account.", nil, []string{"sa", "import-errors/other"}, []string{"AWS account 999999999999", "--aws-profile"}},
 		"UnknownRole":      {"A typing error.", nil, []string{"role", "nope"}, []string{"role nope does not exist"}},
 		"OperatorsRole":    {"The role is not for pods.", nil, []string{"role", "import-nothing"}, []string{"trusts no ServiceAccount of this cluster"}},
-		"Denied":           {"The user lacks a permission in AWS.", e.session("import-nothing", ""), []string{"role", "x"}, []string{"AWS denies you iam:GetRole"}},
 		"NoCredentials":    {"There are none.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, []string{"eksctl"}, []string{"no AWS credentials found"}},
-		"Kubeconfig":       {"Nothing names a cluster.", map[string]string{"KUBECONFIG": "/none"}, []string{"eksctl"}, []string{"no kubeconfig found"}},
-		"Context":          {"The context does not exist.", nil, []string{"eksctl", "--context", "nope"}, []string{"kubectl config get-contexts"}},
 	} {
 		e.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)

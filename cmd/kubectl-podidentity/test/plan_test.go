@@ -3,6 +3,7 @@ package plugin_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,6 +135,16 @@ func (e *env) planFindings() {
 			}
 		})
 	}
+	e.Run("AnalyzerFindings", func(t *testing.T) {
+		var types []string
+		for _, f := range e.with(t).planOf(1, fresh, "--validate").Objects[0].Findings {
+			kind, _, _ := strings.Cut(strings.TrimPrefix(f.Message, "spec.policies.inline[x]: "), " ")
+			types = append(types, kind)
+		}
+		if want := []string{"ERROR", "SECURITY_WARNING", "WARNING", "SUGGESTION"}; !slices.Equal(types, want) {
+			t.Errorf("findings of all types, of all pages: %q, want %q", types, want)
+		}
+	})
 	e.Run("NewNamespace", func(t *testing.T) {
 		got := e.with(t).planOf(1, strings.ReplaceAll(fresh, "namespace: plan", "namespace: soon")+"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: soon}\n")
 		if len(got.Objects[0].Findings) > 0 || len(got.changes()) != 4 {
@@ -152,10 +163,7 @@ func (e *env) planErrors() {
 		words  []string
 	}{
 		"NoCredentials": {"There are no AWS credentials.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, nil, []string{"no AWS credentials found"}},
-		"Denied":        {"The user lacks a permission in AWS.", e.session("plan-nothing", ""), nil, []string{"AWS denies you iam:GetRole"}},
 		"Forbidden":     {"The user lacks a permission in Kubernetes.", nil, []string{"--as", "stranger", "--cluster-name", clusterName}, []string{"you lack a permission in Kubernetes"}},
-		"Context":       {"The context does not exist.", nil, []string{"--context", "nope"}, []string{"kubectl config get-contexts"}},
-		"Kubeconfig":    {"Nothing names a cluster.", map[string]string{"KUBECONFIG": "/none"}, nil, []string{"no kubeconfig found"}},
 	} {
 		e.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)

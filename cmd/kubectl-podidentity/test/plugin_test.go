@@ -14,6 +14,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("Restart", func(t *testing.T) { e.with(t).restart() })
 	t.Run("Doctor", func(t *testing.T) { e.with(t).doctor() })
 	t.Run("Orphans", func(t *testing.T) { e.with(t).orphans() })
+	t.Run("EveryCause", func(t *testing.T) { e.with(t).everyCause() })
 	t.Run("Audit", func(t *testing.T) { e.with(t).audit() })
 	t.Run("Suggest", func(t *testing.T) { e.with(t).suggest() })
 	t.Run("Watch", func(t *testing.T) { e.with(t).watch() })

@@ -2,12 +2,16 @@ package plugin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,7 +34,10 @@ type scenario struct {
 	// path of the role, / if empty, which the annotation does not have.
 	path   string
 	inline string // policy of the role
-	env    []corev1.EnvVar
+	// tags of the role, and label of the ServiceAccount, that another tool sets.
+	tags    map[string]string
+	account map[string]string
+	env     []corev1.EnvVar
 	// broken changes what is there after the pod was created.
 	broken func(e *env, name string)
 	// args of the verb in addition.
@@ -49,13 +56,43 @@ func (e *env) scenarios() map[string]scenario {
 	get := []string{"--action", "s3:GetObject", "--resource", "arn:aws:s3:::bucket/key"}
 	return map[string]scenario{
 		"works": {reason: "IRSA by hand.", inline: allow, args: get, says: []string{"The pod can assume"}},
+		"eksctl": {
+			reason: "IRSA by eksctl create iamserviceaccount.", tags: eksctl("eksctl"), account: map[string]string{"app.kubernetes.io/managed-by": "eksctl"},
+			trust:  trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": subject("eksctl"), "aud": "sts.amazonaws.com"}),
+			inline: allow, args: get, says: []string{"The pod can assume"},
+		},
+		"eksctl-deleted": {
+			reason: "The stack of eksctl was deleted, and the ServiceAccount was not.", tags: eksctl("eksctl-deleted"),
+			account: map[string]string{"app.kubernetes.io/managed-by": "eksctl"}, broken: (*env).deleteRole,
+			want: "role", says: []string{"role/eksctl-deleted does not exist"},
+		},
+		"terraform": {
+			reason: "IRSA by a module of Terraform.", tags: map[string]string{"Terraform": "true"},
+			trust:  trustPolicy(e.Issuer, "StringLike", map[string]string{"sub": "system:serviceaccount:terraform:*", "aud": "sts.amazonaws.com"}),
+			inline: allow, args: get, says: []string{"The pod can assume"},
+		},
+		"terraform-renamed": {
+			reason: "The module names the ServiceAccount as it was.", tags: map[string]string{"Terraform": "true"},
+			trust: trustPolicy(e.Issuer, "StringLike", map[string]string{"sub": "system:serviceaccount:terraform-renamed:old-*", "aud": "sts.amazonaws.com"}),
+			want:  "trust", says: []string{"expected system:serviceaccount:terraform-renamed:old-*, actual system:serviceaccount:terraform-renamed:terraform-renamed"},
+		},
+		"no-account": {
+			reason: "The ServiceAccount was deleted after the pod was created.", broken: (*env).deleteAccount,
+			want: "serviceaccount", says: []string{"ServiceAccount no-account/no-account does not exist"},
+		},
+		"no-token": {
+			reason: "The pod template sets the variables by hand, without the token.",
+			env:    []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "arn:aws:iam::" + testenv.AccountID + ":role/no-token"}, {Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: "/token"}},
+			broken: (*env).awaitInjection,
+			want:   "token", says: []string{"no projected ServiceAccount token is mounted at /token"},
+		},
 		"no-annotation": {
 			reason: "Nothing connects the ServiceAccount to the role.", annotations: map[string]string{roleARN: ""},
 			want: "annotation", says: []string{"has no eks.amazonaws.com/role-arn annotation"},
 		},
 		"typo": {
-			reason: "The annotation has another name.", annotations: map[string]string{roleARN: "", "eks.amazonaws.com/rolearn": "arn:aws:iam::" + testenv.AccountID + ":role/typo"},
-			want: "annotation", says: []string{"has an annotation eks.amazonaws.com/rolearn", "the webhook reads eks.amazonaws.com/role-arn"},
+			reason: "The annotation has another name.", annotations: map[string]string{roleARN: "", "eks.amazon.com/role-arn": "arn:aws:iam::" + testenv.AccountID + ":role/typo"},
+			want: "annotation", says: []string{"has an annotation eks.amazon.com/role-arn", "the webhook reads eks.amazonaws.com/role-arn"},
 		},
 		"no-arn": {
 			reason: "The annotation names the role without its ARN.", annotations: map[string]string{roleARN: "no-arn"},
@@ -129,6 +166,9 @@ func (s scenario) run(e *env, name string) {
 	e.Helper()
 	e.Log(s.reason)
 	s.setUp(e, name)
+	if s.account != nil {
+		e.Cleanup(func() { e.forgetTool(name) }) // or import eksctl finds it
+	}
 	args := append([]string{"why", "-n", name, name}, s.args...)
 	text := e.kubectl(nil, args...)
 	var got struct {
@@ -157,9 +197,28 @@ func (s scenario) run(e *env, name string) {
 // name.
 func (s scenario) setUp(e *env, name string) {
 	e.Helper()
+	sa, annotations := s.setUpAccount(e, name)
+	_, annotated := sa.Annotations[roleARN]
+	_, skipped := s.labels[skipWebhook]
+	byHand := slices.ContainsFunc(s.env, func(v corev1.EnvVar) bool { return v.Name == "AWS_ROLE_ARN" }) // the webhook leaves such a pod alone
+	e.createPod(name, s.env, annotated && !skipped && !byHand)
+	if s.later {
+		sa.Annotations = annotations
+		e.Must(e.Client.Update(e.Context(), sa))
+		e.awaitInjection(name)
+	}
+	if s.broken != nil {
+		s.broken(e, name)
+	}
+}
+
+// setUpAccount creates all but the pod. It returns the annotations that the ServiceAccount
+// gets in the end.
+func (s scenario) setUpAccount(e *env, name string) (*corev1.ServiceAccount, map[string]string) {
+	e.Helper()
 	e.namespace(name, s.labels)
 	s.createRole(e, name)
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}}
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name, Labels: s.account}}
 	annotations := map[string]string{roleARN: fmt.Sprintf("arn:aws:iam::%s:role/%s", testenv.AccountID, name)}
 	for key, value := range s.annotations {
 		annotations[key] = value
@@ -171,22 +230,7 @@ func (s scenario) setUp(e *env, name string) {
 		sa.Annotations = annotations
 	}
 	e.Must(e.Client.Create(e.Context(), sa))
-	_, annotated := sa.Annotations[roleARN]
-	_, skipped := s.labels[skipWebhook]
-	e.createPod(name, s.env, annotated && !skipped)
-	if s.later {
-		sa.Annotations = annotations
-		e.Must(e.Client.Update(e.Context(), sa))
-		e.Eventually("the webhook to have seen the annotation", func() bool {
-			pod := podOf(name, nil)
-			pod.Name = "later"
-			e.Must(e.Client.Create(e.Context(), pod, client.DryRunAll))
-			return len(pod.Spec.Containers[0].Env) > 0
-		})
-	}
-	if s.broken != nil {
-		s.broken(e, name)
-	}
+	return sa, annotations
 }
 
 func (s scenario) createRole(e *env, name string) {
@@ -198,6 +242,9 @@ func (s scenario) createRole(e *env, name string) {
 	input := &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}
 	if s.path != "" {
 		input.Path = &s.path
+	}
+	for key, value := range s.tags {
+		input.Tags = append(input.Tags, iamtypes.Tag{Key: &key, Value: &value})
 	}
 	_, err := e.AWS.IAM.CreateRole(e.Context(), input)
 	e.Must(err)
@@ -225,10 +272,10 @@ func podOf(name string, vars []corev1.EnvVar) *corev1.Pod {
 	}
 }
 
-// healthy creates a pod that has a role which works.
-func (e *env) healthy(name string) {
+// healthyAccount creates a ServiceAccount that has a role which works, by hand.
+func (e *env) healthyAccount(name string) {
 	e.Helper()
-	scenario{}.setUp(e, name)
+	scenario{}.setUpAccount(e, name)
 }
 
 // deleteProvider deletes the cluster's OIDC provider until the end of the test.
@@ -241,6 +288,42 @@ func (e *env) deleteProvider(string) {
 		_, err := e.Installation(clusterName).TrustIssuer(context.WithoutCancel(e.Context()), e.AWS.IAM)
 		e.Must(err)
 	})
+}
+
+// eksctl returns the tags of a role that eksctl created for a ServiceAccount.
+func eksctl(name string) map[string]string {
+	return map[string]string{
+		"alpha.eksctl.io/cluster-name": clusterName, "alpha.eksctl.io/iamserviceaccount-name": name + "/" + name,
+		"alpha.eksctl.io/eksctl-version": "0.215.0",
+	}
+}
+
+// awaitInjection waits until the webhook gives new pods of a ServiceAccount its role.
+func (e *env) awaitInjection(name string) {
+	e.Helper()
+	e.Eventually("the webhook to have seen the annotation", func() bool {
+		pod := podOf(name, nil)
+		pod.Name = "later"
+		e.Must(e.Client.Create(e.Context(), pod, client.DryRunAll))
+		return len(pod.Spec.Containers[0].Env) > 0
+	})
+}
+
+// forgetTool removes what names the tool that created an identity.
+func (e *env) forgetTool(name string) {
+	e.Helper()
+	ctx := context.WithoutCancel(e.Context())
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}}
+	e.Must(e.Client.Patch(ctx, sa, mergePatch(`{"metadata":{"labels":null}}`)))
+	_, err := e.AWS.IAM.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &name, TagKeys: slices.Collect(maps.Keys(eksctl(name)))})
+	if _, gone := errors.AsType[*iamtypes.NoSuchEntityException](err); !gone {
+		e.Must(err)
+	}
+}
+
+func (e *env) deleteAccount(name string) {
+	e.Helper()
+	e.Must(e.Client.Delete(e.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}}))
 }
 
 func (e *env) deleteRole(name string) {

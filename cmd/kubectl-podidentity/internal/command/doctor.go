@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -26,7 +25,8 @@ func newDoctor(s *session) *cobra.Command {
 		Short: "Check whether a cluster and an AWS account are ready for the operator",
 		Long: `Check the whole installation: the version of Kubernetes and the
 CustomResourceDefinitions; that the operator runs and leads, how it is configured,
-that it can assume its role and that the role may do what it needs; that the issuer
+that it can assume its role and that the role may do what it needs, and that its event
+queue, if it has one, exists; that the issuer
 publishes the cluster's keys, that IAM has the OIDC provider with the audience, and
 that the pod identity webhook works; the clocks; other clusters in the same path or of
 the same name, guardrails that select nothing, quotas that are nearly used, and roles
@@ -35,8 +35,9 @@ without a PodIdentity.
 It changes nothing. Exit code 1 says that a check found something, 2 that a check
 could not be made and none found something. It reads the whole cluster, and needs in
 AWS iam:GetOpenIDConnectProvider, iam:GetAccountAuthorizationDetails,
-iam:GetAccountSummary and, for the operator's role, what why needs. A check that may
-not read something is marked with ? and does not stop the others.`,
+iam:GetAccountSummary, sqs:GetQueueAttributes if the operator has an event queue and,
+for the operator's role, what why needs. A check that may not read something is marked
+with ? and does not stop the others.`,
 		Example: `  kubectl podidentity doctor
   kubectl podidentity doctor -o json`,
 		Args: cobra.NoArgs,
@@ -67,17 +68,21 @@ func doctor(ctx context.Context, s *session, o doctorOptions) error {
 
 func concludeChecks(checks []preflight.Check) error {
 	unknown := 0
+	var first preflight.Check
 	for _, c := range checks {
 		switch c.State {
 		case check.Broken, check.Warning:
 			return errFinding
 		case check.Unknown:
+			if unknown == 0 {
+				first = c
+			}
 			unknown++
 		case check.OK:
 		}
 	}
 	if unknown > 0 {
-		return errors.New(fmt.Sprint(unknown, " of ", len(checks), " checks could not be made; those marked with ? say why"))
+		return fmt.Errorf("%d of %d checks could not be made; the first is %s: %s", unknown, len(checks), first.Name, first.Message)
 	}
 	return nil
 }

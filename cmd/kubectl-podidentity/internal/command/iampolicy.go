@@ -13,6 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/iampolicy"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/operator"
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
+	"github.com/podidentity/podidentity-operator/internal/options"
 )
 
 // policyFlags are the flags of the verb.
@@ -29,7 +30,9 @@ func newIAMPolicy(s *session) *cobra.Command {
 		Long: `Print the IAM policies that the operator needs, filled in for this cluster and AWS
 account: its permissions (operator-policy), the trust policy of its role
 (operator-trust-policy) and the permissions boundary of all roles (boundary-policy).
-With NAME it prints that one document alone, for a pipe; with --dir it writes all of
+If the operator runs with --oidc-provider=Create or with --event-queue-url, it prints
+the additional permissions, too (operator-policy-oidc-provider,
+operator-policy-event-queue). With NAME it prints that one document alone, for a pipe; with --dir it writes all of
 them to files.
 
 What no flag gives is read: the issuer from the cluster, the account and partition
@@ -44,8 +47,8 @@ from AWS, the rest from the operator's Deployment, if there is one.`,
 	flags.StringVar(&f.Cluster, "cluster-name", "", "Value of the operator's --cluster-name. Default: that of its Deployment.")
 	flags.StringVar(&f.RolePath, "role-path", "", "Value of the operator's --role-path. Default: that of its Deployment, else /podidentity/CLUSTER/.")
 	flags.StringVar(&f.BoundaryName, "boundary-name", "", "Name of the permissions boundary. Default: that of the Deployment, else "+iampolicy.DefaultBoundary+".")
-	flags.BoolVar(&f.NoBoundary, "no-boundary", false, "The operator runs without --permissions-boundary.")
-	flags.BoolVar(&f.CreateProvider, "create-oidc-provider", false, "The operator runs with --oidc-provider=Create.")
+	flags.BoolVar(&f.NoBoundary, "no-boundary", false, "The operator runs without --permissions-boundary. Default: as its Deployment.")
+	flags.BoolVar(&f.CreateProvider, "create-oidc-provider", false, "The operator runs with --oidc-provider=Create. Default: as its Deployment.")
 	flags.StringVar(&f.EventQueueURL, "event-queue-url", "", "Value of the operator's --event-queue-url. Default: that of its Deployment.")
 	flags.StringVar(&f.Namespace, "operator-namespace", "", "Namespace of the operator. Default: that of its Deployment, else "+iampolicy.DefaultNamespace+".")
 	flags.StringVar(&f.ServiceAccount, "operator-service-account", "", "ServiceAccount of the operator. Default: that of its Deployment, else "+iampolicy.DefaultServiceAccount+".")
@@ -152,9 +155,10 @@ func fromInstallation(settings *iampolicy.Settings, in *operator.Installation) {
 	setDefault(&settings.RolePath, o.RolePath)
 	setDefault(&settings.Issuer, o.OIDCIssuer)
 	setDefault(&settings.EventQueueURL, o.EventQueueURL)
-	if _, name, ok := strings.Cut(o.PermissionsBoundary, ":policy/"); ok {
-		setDefault(&settings.BoundaryName, name)
-	}
+	_, boundary, bounded := strings.Cut(o.PermissionsBoundary, ":policy/")
+	setDefault(&settings.BoundaryName, boundary)
+	settings.NoBoundary = settings.NoBoundary || !bounded && settings.BoundaryName == ""
+	settings.CreateProvider = settings.CreateProvider || o.OIDCProvider == options.OIDCProviderCreate
 }
 
 func setDefault(to *string, value string) {
