@@ -43,7 +43,7 @@ help: ## List the targets.
 ##@ Try it locally
 
 .PHONY: demo
-demo: assets build ## Run the local demo: control plane, AWS endpoint, operator. ONCE=1 exits when done.
+demo: assets build plugin ## Run the local demo: control plane, AWS endpoint, operator. ONCE=1 exits when done.
 	@go build -o bin/demo ./hack/demo
 	@export KUBEBUILDER_ASSETS=$$($(ASSETS)) && exec bin/demo $(if $(ONCE),--once)
 

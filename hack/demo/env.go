@@ -32,6 +32,7 @@ const (
 
 	operatorBinary = "bin/manager"
 	endpointBinary = "bin/awslocal"
+	pluginBinary   = "bin/kubectl-podidentity"
 )
 
 // environment is everything that runs.
@@ -40,6 +41,7 @@ type environment struct {
 	dir        string // of all files; deleted at the end
 	logs       string // in dir
 	private    string // in dir: keys, and files of no use after a failure
+	plugin     string // directory of the kubectl plugin
 	cluster    *controlplane.ControlPlane
 	kubeconfig string // of an administrator
 	user       client.Client
@@ -77,9 +79,12 @@ func (e *environment) createDirectories() error {
 		}
 	}
 	manifest, err := os.ReadFile(sample)
-	for _, program := range []string{operatorBinary, endpointBinary} {
+	for _, program := range []string{operatorBinary, endpointBinary, pluginBinary} {
 		_, missing := os.Stat(program)
 		err = errors.Join(err, missing)
+	}
+	if err == nil {
+		e.plugin, err = filepath.Abs(filepath.Dir(pluginBinary))
 	}
 	if err != nil {
 		return fmt.Errorf("run this by `make demo` in the project's root: %w", err)

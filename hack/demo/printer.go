@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -139,7 +140,7 @@ The environment keeps running until Ctrl-C. In another terminal:
   export AWS_ENDPOINT_URL=%s AWS_DEFAULT_REGION=%s
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 
-Three things to try:
+Four things to try:
 
   1. See the identities and their conditions:
        kubectl get podid -A -o wide; kubectl describe podid -n shop checkout
@@ -151,6 +152,9 @@ Three things to try:
          --policy-arn arn:aws:iam::aws:policy/AdministratorAccess
        kubectl annotate podid -n shop checkout --overwrite \
          iam.podidentity.io/requestedAt=$(date +%%s)
-       kubectl events -n shop --for podidentity/checkout`,
-		e.cluster.AssetsDir, e.kubeconfig, e.endpoint, region, e.role)
+       kubectl events -n shop --for podidentity/checkout
+  4. Ask the kubectl plugin who can do what, and whether it works:
+       kubectl podidentity status -n shop; kubectl podidentity verify -n shop checkout
+       kubectl podidentity audit --action s3:PutObject`,
+		e.plugin+string(filepath.ListSeparator)+e.cluster.AssetsDir, e.kubeconfig, e.endpoint, region, e.role)
 }

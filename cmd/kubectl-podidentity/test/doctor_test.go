@@ -166,12 +166,14 @@ func (e *env) deployOperator() {
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
+				Spec: corev1.PodSpec{ // of the restricted profile, which the namespace enforces
 					ServiceAccountName: installation.ServiceAccount,
+					SecurityContext:    &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 					Containers: []corev1.Container{{
 						Name: "manager", Image: "operator",
-						Args: e.operatorArgs(),
-						Env:  []corev1.EnvVar{{Name: "CLUSTER_NAME", Value: clusterName}},
+						SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+						Args:            e.operatorArgs(),
+						Env:             []corev1.EnvVar{{Name: "CLUSTER_NAME", Value: clusterName}},
 					}},
 				},
 			},

@@ -277,7 +277,7 @@ func (e *env) importErrors() {
 		"RoleGone":         {"Its role was deleted.", nil, []string{"sa", "import-errors/gone"}, []string{"role/gone does not exist in AWS"}},
 		"OtherAccount":     {"The credentials are of another account.", nil, []string{"sa", "import-errors/other"}, []string{"AWS account 999999999999", "--aws-profile"}},
 		"UnknownRole":      {"A typing error.", nil, []string{"role", "nope"}, []string{"role nope does not exist"}},
-		"OperatorsRole":    {"The role is not for pods.", nil, []string{"role", "import-nothing"}, []string{"trusts no ServiceAccount of this cluster"}},
+		"OperatorsRole":    {"The role is not for pods.", nil, []string{"role", "causes-nothing"}, []string{"trusts no ServiceAccount of this cluster"}},
 		"NoCredentials":    {"There are none.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, []string{"eksctl"}, []string{"no AWS credentials found"}},
 	} {
 		e.Run(name, func(t *testing.T) {

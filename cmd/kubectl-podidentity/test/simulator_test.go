@@ -118,7 +118,7 @@ func (b beyond) validatePolicy(w http.ResponseWriter, r *http.Request, body []by
 		return
 	}
 	finding := func(kind, code, details string) model.Struct {
-		at := model.Struct{"line": 1, "column": 0, "offset": 0}
+		at := model.Struct{"line": int64(1), "column": int64(0), "offset": int64(0)}
 		return model.Struct{
 			"findingType": kind, "issueCode": code, "findingDetails": details, "learnMoreLink": "https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html",
 			"locations": model.List([]model.Struct{{"path": model.List([]model.Struct{{"value": "Statement"}}), "span": model.Struct{"start": at, "end": at}}}),

@@ -24,6 +24,7 @@ type planOptions struct {
 	rolePath         string
 	namespace        string // of the operator
 	validate         bool
+	boundary         string
 }
 
 // planned is the result of the verb.
@@ -73,6 +74,7 @@ something would change or is wrong, 2 an error.`,
 	flags.StringVar(&o.clusterName, "cluster-name", "", "Value of the operator's --cluster-name. Default: that of its Deployment.")
 	flags.StringVar(&o.rolePath, "role-path", "", "Value of the operator's --role-path. Default: that of its Deployment.")
 	flags.StringVar(&o.namespace, "operator-namespace", "", "Namespace of the operator. Default: any.")
+	flags.StringVar(&o.boundary, "permissions-boundary", "", "Value of the operator's --permissions-boundary, if it has no Deployment here.")
 	flags.BoolVar(&o.validate, "validate", false, "Also ask IAM Access Analyzer (access-analyzer:ValidatePolicy) about each inline policy.")
 	return cmd
 }

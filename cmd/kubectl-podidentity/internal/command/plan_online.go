@@ -35,6 +35,8 @@ type planner struct {
 	notes   []string
 
 	validate bool
+	// boundaryUnknown says that nothing tells which boundary the operator applies.
+	boundaryUnknown bool
 }
 
 func planOnline(ctx context.Context, s *session, in forecast.Input, o planOptions) ([]string, error) {
@@ -52,6 +54,12 @@ func planOnline(ctx context.Context, s *session, in forecast.Input, o planOption
 		return nil, err
 	}
 	p.facts.Cluster, p.facts.RequireGuardrail = installed.Cluster, installed.requireGuardrail
+	if installed.assumed {
+		p.facts.Cluster.Boundary = o.boundary
+		if p.boundaryUnknown = o.boundary == ""; p.boundaryUnknown {
+			p.note("the permissions boundary: nothing says which one the operator applies; set --permissions-boundary if it applies one")
+		}
+	}
 	if err := p.readGuardrails(ctx); err != nil {
 		return nil, err
 	}
@@ -68,6 +76,9 @@ type installedCluster struct {
 	plan.Cluster
 
 	requireGuardrail bool
+	// assumed says that no Deployment tells how the operator runs: of its options only
+	// the user's are known.
+	assumed bool
 }
 
 // clusterFacts returns what the operator knows about the cluster and its account.
@@ -82,7 +93,7 @@ func (s *session) clusterFacts(ctx context.Context, o planOptions) (installedClu
 	case err != nil && o.clusterName == "":
 		return out, err
 	case o.clusterName != "" && (in == nil || in.Options.ClusterName != o.clusterName):
-		in = operator.Assumed("", "", o.clusterName, o.rolePath)
+		in, out.assumed = operator.Assumed("", "", o.clusterName, o.rolePath), true
 	case in == nil:
 		return out, errors.New("--cluster-name is required: the cluster has no Deployment of the operator that says it")
 	}
@@ -324,6 +335,9 @@ func (p *planner) planChanges(ctx context.Context, o *forecast.Object, existing 
 		}
 	}
 	observed := forecast.Observed(found, p.facts.Cluster.IgnoredTags)
+	if p.boundaryUnknown && observed != nil {
+		desired.Role.Boundary = observed.Role.Boundary
+	}
 	o.Add(forecast.JudgeRole(pi, plan.OwnerOf(pi, p.facts.Cluster), observed, desired.Role)...)
 	accounts := map[string]*corev1.ServiceAccount{}
 	names := plan.ServiceAccountsOf(pi)
