@@ -88,7 +88,7 @@ func fill(v reflect.Value, text string) {
 	}
 }
 
-// Whoever may name an object, write a message or tag a role writes into the outputs of
+// Users who may name an object, write a message or tag a role write into the outputs of
 // others: such a text adds no line, and no character on which a terminal acts, wherever
 // it stands. The texts of every result are hostile here, one as the other.
 func TestOutputs_HostileTextStaysText(t *testing.T) {
