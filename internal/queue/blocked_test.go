@@ -330,3 +330,42 @@ func seconds(ns ...int) []time.Duration {
 	}
 	return durations
 }
+
+// A tenant that changes its object or the annotation without an end gets no more retries than one
+// each two seconds, and none of the probes that others wait for.
+func TestBlocked_FlappingBuysNothing(t *testing.T) {
+	t.Run("own cause", func(t *testing.T) {
+		p := newBlockedWithClock()
+		released := 0
+		for n := range 600 { // a minute
+			p.Add(request("hostile", "a"), Block{Reason: "RoleNotOwned", Token: fmt.Sprint(n)})
+			p.run(100*time.Millisecond, func(Release) { released++ })
+		}
+		if released > 31 {
+			t.Errorf("%d retries in a minute, want one each two seconds", released)
+		}
+	})
+	t.Run("shared cause", func(t *testing.T) {
+		p := newBlockedWithClock()
+		flapping := func(n int) Block { return Block{Cause: createRole, Reason: "AccessDenied", Token: fmt.Sprint(n)} }
+		p.Add(request("team", "b"), denied)
+		probes := map[string]int{}
+		for n := range 6000 { // ten minutes
+			p.Add(request("hostile", "a"), flapping(n))
+			p.run(100*time.Millisecond, func(r Release) {
+				probes[r.Request.Namespace]++
+				if r.Request.Namespace == "team" {
+					p.Add(r.Request, denied)
+				} else {
+					p.Add(r.Request, flapping(n))
+				}
+			})
+		}
+		if total := probes["team"] + probes["hostile"]; total > 60 {
+			t.Errorf("%v probes in ten minutes, want ten in two minutes at most", probes)
+		}
+		if probes["team"] < probes["hostile"]-1 {
+			t.Errorf("%v probes, want that the namespaces take turns", probes)
+		}
+	})
+}
