@@ -26,8 +26,8 @@ func TestRolePolicies(t *testing.T) {
 	for _, arn := range []string{readOnly, own, own} { // attaching twice is no error
 		must(e.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: name, PolicyArn: &arn}))(t)
 	}
-	for _, policy := range []string{"z", "a", "z"} {
-		must(e.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: name, PolicyName: &policy, PolicyDocument: aws.String(readS3)}))(t)
+	for _, inline := range []string{"z", "a", "z"} {
+		must(e.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: name, PolicyName: &inline, PolicyDocument: aws.String(readS3)}))(t)
 	}
 
 	attached := must(e.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: name}))(t)
@@ -50,8 +50,8 @@ func TestRolePolicies(t *testing.T) {
 	for _, arn := range []string{readOnly, own} {
 		must(e.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: name, PolicyArn: &arn}))(t)
 	}
-	for _, policy := range []string{"a", "z"} {
-		must(e.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &policy}))(t)
+	for _, inline := range []string{"a", "z"} {
+		must(e.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &inline}))(t)
 	}
 	must(e.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name}))(t)
 }
@@ -65,14 +65,14 @@ func TestDocumentsAreEncoded(t *testing.T) {
 	trust := strings.Replace(ec2Trust, `{"Version`, "{ \"Id\": \"a+b ~ü\",\n\"Version", 1)
 	e.createRole(t, "r", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = &trust })
 	must(e.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p"), PolicyDocument: aws.String(odd)}))(t)
-	policy := must(e.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("m"), PolicyDocument: aws.String(odd)}))(t).Policy
+	made := must(e.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("m"), PolicyDocument: aws.String(odd)}))(t).Policy
 
 	details := must(e.iam.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{}))(t)
 	for name, tc := range map[string]struct{ encoded, want string }{
 		"GetRole":          {*must(e.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("r")}))(t).Role.AssumeRolePolicyDocument, trust},
 		"ListRoles":        {*must(e.iam.ListRoles(ctx, &iam.ListRolesInput{}))(t).Roles[0].AssumeRolePolicyDocument, trust},
 		"GetRolePolicy":    {*must(e.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("p")}))(t).PolicyDocument, odd},
-		"GetPolicyVersion": {*must(e.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: policy.Arn, VersionId: aws.String("v1")}))(t).PolicyVersion.Document, odd},
+		"GetPolicyVersion": {*must(e.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: made.Arn, VersionId: aws.String("v1")}))(t).PolicyVersion.Document, odd},
 		"DetailsTrust":     {*details.RoleDetailList[0].AssumeRolePolicyDocument, trust},
 		"DetailsInline":    {*details.RoleDetailList[0].RolePolicyList[0].PolicyDocument, odd},
 		"DetailsManaged":   {*details.Policies[0].PolicyVersionList[0].Document, odd},
