@@ -193,11 +193,7 @@ func (c *chaos) quieten() {
 		c.must(client.IgnoreNotFound(user.Patch(c.ctx, &all.Items[i], client.MergeFrom(before))))
 	}
 	for name := range c.specs {
-		c.eventually(name+" to be ready", func() bool {
-			pi := c.get(name)
-			ready := condition(pi, v1alpha1.ConditionReady)
-			return pi.Status.LastHandledReconcileAt == "quiet" && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == pi.Generation
-		})
+		c.awaitHandled(name)
 		c.compare(name)
 	}
 	var left []v1alpha1.PodIdentity
@@ -219,6 +215,24 @@ func (c *chaos) quieten() {
 	if len(listed.Roles) != len(c.specs) {
 		c.t.Errorf("There are %d roles for %d identities.", len(listed.Roles), len(c.specs))
 	}
+}
+
+// awaitHandled waits until the requested check of an identity is handled and it is Ready, and
+// logs its status if that takes too long.
+func (c *chaos) awaitHandled(name string) {
+	c.t.Helper()
+	handled := false
+	defer func() {
+		if !handled {
+			c.t.Logf("not ready: %s", describe(c.get(name)))
+		}
+	}()
+	c.eventually(name+" to be ready", func() bool {
+		pi := c.get(name)
+		ready := condition(pi, v1alpha1.ConditionReady)
+		return pi.Status.LastHandledReconcileAt == "quiet" && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == pi.Generation
+	})
+	handled = true
 }
 
 // compare compares what is there of an identity with what should be.
