@@ -69,7 +69,7 @@ func (s *env) checkTool(value, secret, arn string) {
 func kubectlApply(s *env, _, manifest string) {
 	s.t.Helper()
 	cmd := cluster.Kubectl(s.ctx, "--namespace", s.namespace, "apply", "--filename", "-")
-	cmd.Stdin = strings.NewReader(manifest)
+	cmd.Stdin = strings.NewReader("---\n" + manifest) // older kubectls take what begins with { for JSON
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("kubectl apply: %v\n%s", err, out)
 	}

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -97,14 +99,30 @@ func (s *env) prepareFieldCase(c fieldCase) {
 	}
 }
 
+var rejectedValue = regexp.MustCompile(`Invalid value: "[^"]*"`)
+
+// asServerSays returns a message of the API server as its version has it: 1.32 states the
+// type of a value that a rule rejects, newer ones the value; see docs/upgrading.md.
+func (s *env) asServerSays(message string) string {
+	s.t.Helper()
+	api, err := discovery.NewDiscoveryClientForConfig(cluster.Config)
+	s.must(err)
+	server, err := api.ServerVersion()
+	s.must(err)
+	if server.Major == "1" && server.Minor == "32" {
+		return rejectedValue.ReplaceAllString(message, `Invalid value: "string"`)
+	}
+	return message
+}
+
 func (s *env) fieldStep(step fieldStep) {
 	s.t.Helper()
 	manifest, err := yaml.Marshal(map[string]any{"metadata": map[string]any{"name": step.Name}, "spec": step.Spec})
 	s.must(err)
 	_, err = s.tryApply(string(manifest))
 	if step.Rejected != "" {
-		if err == nil || !strings.Contains(err.Error(), step.Rejected) {
-			s.t.Errorf("apply: %v, want it rejected with %q", err, step.Rejected)
+		if want := s.asServerSays(step.Rejected); err == nil || !strings.Contains(err.Error(), want) {
+			s.t.Errorf("apply: %v, want it rejected with %q", err, want)
 		}
 		return
 	}

@@ -25,6 +25,9 @@ type Page struct {
 	Links   []string // targets of links and images, as written
 	Code    []string // code spans
 	Blocks  []Block
+	// Indented counts code blocks that are indented instead of fenced: nothing says what
+	// they are, so that nothing checks them.
+	Indented int
 }
 
 // Block is a fenced code block.
@@ -83,6 +86,8 @@ func (p *Page) add(node ast.Node, source []byte) {
 		p.Links = append(p.Links, string(n.Destination))
 	case *ast.CodeSpan:
 		p.Code = append(p.Code, plain(n, source))
+	case *ast.CodeBlock:
+		p.Indented++
 	case *ast.FencedCodeBlock:
 		block := Block{Language: string(n.Language(source)), Text: string(n.Lines().Value(source))}
 		if n.Lines().Len() > 0 {

@@ -114,6 +114,9 @@ var checks = map[string]func(ctx context.Context, text string) error{
 
 func TestBlocks_AreWellFormed(t *testing.T) {
 	for _, page := range pages(t) {
+		if page.Indented > 0 {
+			t.Errorf("%s: %d code blocks are indented; fence them, and name their language", page.Path, page.Indented)
+		}
 		for _, block := range page.Blocks {
 			parse, known := checks[block.Language]
 			if !known {
@@ -231,7 +234,10 @@ func TestSlug_IsGitHubs(t *testing.T) {
 
 // A heading that repeats gets a number; code and links in it count as their text.
 func TestParse_HeadingsAndLinks(t *testing.T) {
-	page := parse("p.md", []byte("# A `b`\n\n## A [b](c.md)\n\n![d](e.svg)\n\n```sh\nmake\n```\n"))
+	page := parse("p.md", []byte("# A `b`\n\n## A [b](c.md)\n\n![d](e.svg)\n\n```sh\nmake\n```\n\n    make\n"))
+	if page.Indented != 1 {
+		t.Errorf("%d indented blocks, want 1", page.Indented)
+	}
 	if want := []string{"a-b", "a-b-1"}; !slices.Equal(page.Anchors, want) {
 		t.Errorf("anchors = %q, want %q", page.Anchors, want)
 	}
