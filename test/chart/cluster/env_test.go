@@ -227,11 +227,11 @@ func (e *env) edit(name, description string) {
 }
 
 // requestReconcile asks the operator to compare an identity with AWS.
-func (e *env) requestReconcile(name string) {
+func (e *env) requestReconcile(name, token string) {
 	e.Helper()
 	pi := e.get(name)
 	former := pi.DeepCopy()
-	pi.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"}
+	pi.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: token}
 	must(e.T, e.admin.Patch(e.Context(), pi, client.MergeFrom(former)))
 }
 

@@ -42,7 +42,7 @@ func (e *env) recordMetrics() {
 		RoleName: aws.String(e.get("drifting").Status.Role.Name), PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3FullAccess"),
 	})
 	must(e.T, err)
-	e.requestReconcile("drifting")
+	e.requestReconcile("drifting", "now")
 	var first string
 	e.eventually("the metrics of all that happened", func(ctx context.Context) bool {
 		first, err = e.scrape(ctx)
