@@ -19,7 +19,6 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/controllers"
-	"github.com/podidentity/podidentity-operator/internal/awsiam"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 	"github.com/podidentity/podidentity-operator/test/testenv"
@@ -121,12 +120,6 @@ func (s *env) operatorOptions() testenv.Operator {
 		o.EventQueue = s.endpoint + "/" + testenv.AccountID + "/" + eventQueue
 	}
 	return o
-}
-
-// clients returns the operator's own clients, for the account of the test.
-func (s *env) clients() *awsiam.Clients {
-	s.t.Helper()
-	return s.AWSClients(s.operatorOptions())
 }
 
 // createProvider has the account trust the cluster's issuer.

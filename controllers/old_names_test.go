@@ -5,6 +5,4 @@ type story = env
 
 var begin, prepare = startEnv, newEnv
 
-func (s *env) heal() { s.clearFaults() }
-
 func (s *env) fail(action, code string) { s.failCalls(action, code) }
