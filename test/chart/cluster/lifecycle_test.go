@@ -51,7 +51,7 @@ commonLabels: {team: platform}`)
 
 	e.rollback(2)
 	e.startOperator(current)
-	e.checkArg("--drift-check-interval=10m")
+	e.checkArg("--log-level=info")
 	e.unchanged("a rollback", before)
 	e.checkGuardrails("second", "tenants") // a rollback lifts no limit
 
