@@ -77,7 +77,9 @@ func (e *env) causes() map[string]cause {
 		"expired SSO": {
 			"The user has to log in again.",
 			map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": sso},
-			[]string{"--aws-profile", "work"}, "a", []string{"your AWS SSO session has expired", "aws sso login --profile work"},
+			[]string{"--aws-profile", "work"},
+			"a",
+			[]string{"your AWS SSO session has expired", "aws sso login --profile work"},
 		},
 	}
 }
