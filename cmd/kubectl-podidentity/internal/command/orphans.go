@@ -41,6 +41,8 @@ even if that cluster has the same name.
 With --delete it deletes the leaked ones, with your own AWS credentials, after it has
 asked; with --retained all; with names exactly those. Before each deletion it reads
 the role and the PodIdentity again, and leaves a role that has an owner by then.
+A role that deletionPolicy: Retain keeps is listed as leaked until the operator has
+tagged it: if AWS was unreachable at the deletion, until the next drift check.
 
 Exit code 1 says that there are leaked roles or, with --delete, that one was left. To
 list needs iam:GetAccountAuthorizationDetails and list for PodIdentities in the whole
