@@ -59,7 +59,7 @@ func fill(v reflect.Value, text string) {
 	case reflect.TypeFor[check.State](), reflect.TypeFor[access.Answer](), reflect.TypeFor[access.Use]():
 		return // words of this program
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the kinds that hold texts
 	case reflect.String:
 		v.SetString(text)
 	case reflect.Pointer:
@@ -69,9 +69,9 @@ func fill(v reflect.Value, text string) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				fill(v.Field(i), text)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				fill(field, text)
 			}
 		}
 	case reflect.Slice:

@@ -339,19 +339,9 @@ func (p *planner) planChanges(ctx context.Context, o *forecast.Object, existing 
 		desired.Role.Boundary = observed.Role.Boundary
 	}
 	o.Add(forecast.JudgeRole(pi, plan.OwnerOf(pi, p.facts.Cluster), observed, desired.Role)...)
-	accounts := map[string]*corev1.ServiceAccount{}
-	names := plan.ServiceAccountsOf(pi)
-	if existing != nil {
-		names = append(names, plan.ServiceAccountsOf(existing)...)
-	}
-	for _, name := range names {
-		sa, err := p.cluster.ServiceAccount(ctx, pi.Namespace, name)
-		if err != nil {
-			return err
-		}
-		if sa != nil {
-			accounts[name] = sa
-		}
+	accounts, err := p.serviceAccounts(ctx, pi, existing)
+	if err != nil {
+		return err
 	}
 	changes, findings := forecast.ServiceAccountChanges(pi, existing, desired, accounts)
 	o.Add(findings...)
@@ -370,6 +360,26 @@ func (p *planner) planChanges(ctx context.Context, o *forecast.Object, existing 
 		o.Add(forecast.Warn(forecast.CheckSpec, "spec.mode is Plan: the operator makes the changes when it is Apply"))
 	}
 	return nil
+}
+
+// serviceAccounts returns the ServiceAccounts of an identity as it will be and as it is,
+// by name, without those that do not exist.
+func (p *planner) serviceAccounts(ctx context.Context, pi, existing *v1alpha1.PodIdentity) (map[string]*corev1.ServiceAccount, error) {
+	names := plan.ServiceAccountsOf(pi)
+	if existing != nil {
+		names = append(names, plan.ServiceAccountsOf(existing)...)
+	}
+	accounts := map[string]*corev1.ServiceAccount{}
+	for _, name := range names {
+		sa, err := p.cluster.ServiceAccount(ctx, pi.Namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		if sa != nil {
+			accounts[name] = sa
+		}
+	}
+	return accounts, nil
 }
 
 // analyze asks IAM Access Analyzer about the inline policies.

@@ -136,10 +136,11 @@ func (q *statusQuery) watch(ctx context.Context, format output.Format) error {
 	for {
 		began := time.Now()
 		var err error
-		switch shown, err = q.showChange(ctx, format, shown); {
-		case ctx.Err() != nil:
-			return nil // in the middle of a read
-		case err != nil:
+		shown, err = q.showChange(ctx, format, shown)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the user stopped it in the middle of a read
+		}
+		if err != nil {
 			return err
 		}
 		if missing := q.missing(); missing != nil && !warned {
