@@ -38,22 +38,8 @@ func measureEvents(ctx context.Context, env *environment, r *report) error {
 	if err != nil {
 		return err
 	}
-	var seconds []float64
-	for i := range n {
-		role, err := env.attachOutOfBand(ctx, client.ObjectKeyFromObject(identity(namespace, i)))
-		if err != nil {
-			return err
-		}
-		began := time.Now() // the message is in the queue
-		if err := env.awaitDetached(ctx, role); err != nil {
-			return err
-		}
-		seconds = append(seconds, time.Since(began).Seconds())
-		if _, err := env.timeEdit(ctx, client.ObjectKeyFromObject(identity(namespace, n)), describe(i)); err != nil {
-			return err
-		}
-	}
-	if err := env.settle(ctx); err != nil {
+	seconds, err := env.timeEventRepairs(ctx, namespace, n)
+	if err != nil {
 		return err
 	}
 	after, err := env.awsCalls(ctx)
@@ -70,6 +56,27 @@ func measureEvents(ctx context.Context, env *environment, r *report) error {
 		return err
 	}
 	return env.clear(ctx, namespace)
+}
+
+// timeEventRepairs changes n roles out of band, one after the other and with an edit of
+// another identity after each, and returns the seconds from each message to its repair.
+func (env *environment) timeEventRepairs(ctx context.Context, namespace string, n int) ([]float64, error) {
+	var seconds []float64
+	for i := range n {
+		role, err := env.attachOutOfBand(ctx, client.ObjectKeyFromObject(identity(namespace, i)))
+		if err != nil {
+			return nil, err
+		}
+		began := time.Now() // the message is in the queue
+		if err := env.awaitDetached(ctx, role); err != nil {
+			return nil, err
+		}
+		seconds = append(seconds, time.Since(began).Seconds())
+		if _, err := env.timeEdit(ctx, client.ObjectKeyFromObject(identity(namespace, n)), describe(i)); err != nil {
+			return nil, err
+		}
+	}
+	return seconds, env.settle(ctx)
 }
 
 // addEventCalls adds the number of calls in addition to those of n repairs and n edits. The

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -237,6 +238,6 @@ func (r *report) addNeighbor(s scale, alone, attacked latencies, edits int) {
 	r.add(section("edit in another namespace, p99,", edit).withGoal("< 1 s", edit < 1),
 		minimumOf(percentile(alone.edits, 99), "p99 of %d edits in an idle cluster", len(alone.edits)))
 	repair := percentile(attacked.repairs, 100)
-	r.add(section("repair in another namespace, longest of "+fmt.Sprint(len(attacked.repairs))+" since the drift check that finds it,", repair).withGoal("< 2 s", repair < 2),
+	r.add(section("repair in another namespace, longest of "+strconv.Itoa(len(attacked.repairs))+" since the drift check that finds it,", repair).withGoal("< 2 s", repair < 2),
 		minimumOf(percentile(alone.repairs, 100), "the same in an idle cluster"))
 }

@@ -168,7 +168,7 @@ func (r *report) page() string {
 }
 
 // goals returns the number of results with a goal, and missed that of goals not reached.
-func (r *report) goals() int  { return r.count(func(reached bool) bool { return true }) }
+func (r *report) goals() int  { return r.count(func(bool) bool { return true }) }
 func (r *report) missed() int { return r.count(func(reached bool) bool { return !reached }) }
 
 func (r *report) count(counted func(reached bool) bool) int {

@@ -77,17 +77,17 @@ spec: {policies: {POLICIES}}
 `)
 }
 
-// An identity that no other than its team can fix fails the Kustomization before its
-// timeout: with the message of the API server if that rejects it, with the identity's name
-// if the operator does.
+// An identity that only its team can fix fails the Kustomization before its timeout. Flux
+// names the identity; the identity's condition says what to do.
 func fluxInvalidIdentityFails(f *flux, r *repository) {
 	r.write("identities/exports.yaml", fluxIdentity("exports", `managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]`))
 	f.publish(r, r.commit("Exports, with more than the baseline allows"))
-	f.awaitFailure("identities", "ReconciliationFailed", "arn:aws:iam::aws:policy/AdministratorAccess")
+	const failed = "failed early due to stalled resources: [PodIdentity/shop/exports status: 'Failed'"
+	f.awaitFailure("identities", "HealthCheckFailed", failed)
+	f.checkCondition("exports", "Stalled", "AdministratorAccess: Statement[0]: * allows every action of AWS")
 
 	r.write("identities/exports.yaml", fluxIdentity("exports", `inline: [{name: queue, document: '{"Statement": []}'}]`))
 	f.publish(r, r.commit("Exports, with a policy without statements"))
-	const failed = "failed early due to stalled resources: [PodIdentity/shop/exports status: 'Failed'"
 	f.awaitFailure("identities", "HealthCheckFailed", failed)
 	f.checkCondition("exports", "Stalled", "must contain at least one statement")
 	f.healthChecks("healthcheck.yaml")

@@ -154,14 +154,6 @@ func (w *world) kubectl(stdin string, args ...string) string {
 	return string(stdout)
 }
 
-// read returns a file of the repository.
-func (w *world) read(path string) string {
-	w.Helper()
-	content, err := os.ReadFile(filepath.Join(root, path))
-	w.must(err)
-	return string(content)
-}
-
 // find returns an object, or nil if it does not exist.
 func (w *world) find(kind schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {
 	w.Helper()

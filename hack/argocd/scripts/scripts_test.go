@@ -48,7 +48,7 @@ func TestHealth_OfEveryFixture(t *testing.T) {
 		if diff := cmp.Diff(closed, open); diff != "" {
 			t.Errorf("%s: -with closed, +with open libraries:\n%s", path, diff)
 		}
-		if want := strings.Split(filepath.Base(path), "_")[0]; strings.ToLower(string(closed.Status)) != want {
+		if want, _, _ := strings.Cut(filepath.Base(path), "_"); strings.ToLower(string(closed.Status)) != want {
 			t.Errorf("%s is %s: %s", path, closed.Status, closed.Message)
 		}
 		got.Tests = append(got.Tests, healthTest{HealthStatus: *closed, InputPath: path})
