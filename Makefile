@@ -79,7 +79,7 @@ tidy: ## Tidy all modules.
 	hack/tidy.sh
 
 .PHONY: verify
-verify: ## Fail if generated code, go.mod files or formatting are not up to date, or if lint of code or pages finds one.
+verify: ## Fail if generated code, go.mod files or formatting are not up to date, or if a linter finds a problem.
 	hack/verify.sh
 	$(MAKE) --no-print-directory lint docs-lint
 
@@ -135,7 +135,7 @@ conformance: ## Compare the AWS endpoint with ENDPOINT=<URL>, or with AWS: ENDPO
 ##@ Measure
 
 .PHONY: bench
-bench: assets build ## Run benchmarks and write docs/benchmarks. SCALE=medium takes less long; QUICK=1 writes nothing.
+bench: assets build ## Run benchmarks and write docs/benchmarks. SCALE=medium is faster; QUICK=1 writes nothing.
 	@go -C hack/bench build -o ../../bin/bench .
 	@KUBEBUILDER_ASSETS=$$(go run ./hack/assets) bin/bench $(if $(SCALE),--scale=$(SCALE)) $(if $(QUICK),--scale=quick) $(if $(ONLY),--only=$(ONLY))
 

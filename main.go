@@ -101,13 +101,13 @@ func run(ctx context.Context, args []string) error {
 	return mgr.Start(ctx)
 }
 
-// reportTraces logs that traces begin to get lost, and that they no longer do.
+// reportTraces logs that sending traces begins to fail, and that it succeeds again.
 func reportTraces(err error) {
 	if err != nil {
-		ctrl.Log.Info("Traces cannot be sent to --otlp-endpoint and are dropped until they can be", "reason", err.Error())
+		ctrl.Log.Info("Sending traces to --otlp-endpoint failed; they are dropped until it succeeds", "reason", err.Error())
 		return
 	}
-	ctrl.Log.Info("Traces are sent again")
+	ctrl.Log.Info("Sending traces to --otlp-endpoint succeeds again")
 }
 
 // closeTracer sends the last spans. A collector that does not answer delays the end of

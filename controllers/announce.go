@@ -27,8 +27,8 @@ import (
 type announcer struct {
 	client client.Client
 	queue  atomic.Pointer[queue.Queue]
-	// looked is when Start last looked at an identity that waits still.
-	looked map[reconcile.Request]time.Time
+	// readAt is when Start last read an identity that still waits.
+	readAt map[reconcile.Request]time.Time
 }
 
 const (
@@ -38,9 +38,9 @@ const (
 	// the number of identities that get a status each time.
 	announceInterval = 250 * time.Millisecond
 	announceMost     = 25
-	// lookAgainAfter is the time between two looks at one identity. Most that wait for
-	// long have a status.
-	lookAgainAfter = 10 * time.Second
+	// rereadAfter is the time between two reads of one identity. Most identities that
+	// wait for long have a status.
+	rereadAfter = 10 * time.Second
 )
 
 type newQueue = func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -77,8 +77,8 @@ func (a *announcer) announceQueued(ctx context.Context) {
 	}
 	waiting, total := q.Waiting(announceAfter)
 	announced := 0
-	for _, request := range inTurns(a.toLookAt(waiting)) {
-		a.looked[request] = time.Now()
+	for _, request := range interleaved(a.dueForRead(waiting)) {
+		a.readAt[request] = time.Now()
 		var obj v1alpha1.PodIdentity
 		if err := a.client.Get(ctx, request.NamespacedName, &obj, client.UnsafeDisableDeepCopy); err != nil || !unannounced(&obj) {
 			continue
@@ -90,25 +90,25 @@ func (a *announcer) announceQueued(ctx context.Context) {
 	}
 }
 
-// toLookAt returns those of the waiting identities that were not looked at a short time
-// ago, and forgets those that no longer wait.
-func (a *announcer) toLookAt(waiting []reconcile.Request) []reconcile.Request {
-	looked := make(map[reconcile.Request]time.Time, len(waiting))
+// dueForRead returns the waiting identities that were not read within rereadAfter, and
+// forgets those that no longer wait.
+func (a *announcer) dueForRead(waiting []reconcile.Request) []reconcile.Request {
+	readAt := make(map[reconcile.Request]time.Time, len(waiting))
 	var due []reconcile.Request
 	for _, request := range waiting {
-		if at, ok := a.looked[request]; ok && time.Since(at) < lookAgainAfter {
-			looked[request] = at
+		if at, ok := a.readAt[request]; ok && time.Since(at) < rereadAfter {
+			readAt[request] = at
 			continue
 		}
 		due = append(due, request)
 	}
-	a.looked = looked
+	a.readAt = readAt
 	return due
 }
 
-// inTurns sorts requests so that namespaces take turns, and the flood of one delays no
-// other.
-func inTurns(requests []reconcile.Request) []reconcile.Request {
+// interleaved sorts requests so that namespaces take turns, and a flood of one namespace
+// does not delay the others.
+func interleaved(requests []reconcile.Request) []reconcile.Request {
 	before := map[string]int{} // of the same namespace
 	turns := make(map[reconcile.Request]int, len(requests))
 	for _, request := range requests {

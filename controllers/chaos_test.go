@@ -39,8 +39,8 @@ var chaosSpecs = []string{
 		{name: q, statements: [{effect: Deny, actions: ["s3:*"], resources: ["arn:aws:s3:::secret/*"]}]}]}}`,
 }
 
-// weathers are how AWS behaves for a while.
-var weathers = []awslocal.Faults{
+// faultProfiles are the ways in which AWS behaves for a while.
+var faultProfiles = []awslocal.Faults{
 	{},
 	{Latency: awslocal.Duration(50 * time.Millisecond), Jitter: awslocal.Duration(50 * time.Millisecond)},
 	{Throttles: []awslocal.Throttle{{Rate: 20, Burst: 20}}},
@@ -95,12 +95,12 @@ func runChaos(t *testing.T, s *env) {
 		case <-over:
 			running = false
 		case <-tick.C:
-			c.happen()
+			c.step()
 		}
 	}
 
 	c.clearFaults()
-	c.quieten()
+	c.drain()
 	if diff := cmp.Diff(unrelated, c.role("unrelated")); diff != "" {
 		t.Errorf("role of another owner: -before, +after:\n%s", diff)
 	}
@@ -111,8 +111,8 @@ func runChaos(t *testing.T, s *env) {
 	}
 }
 
-// happen has one thing happen.
-func (c *chaos) happen() {
+// step makes one random change.
+func (c *chaos) step() {
 	name := fmt.Sprintf("app-%d", c.random.IntN(*chaosIdentities))
 	switch n := c.random.IntN(100); {
 	case n < 50:
@@ -123,11 +123,11 @@ func (c *chaos) happen() {
 			c.must(client.IgnoreNotFound(user.Delete(c.ctx, &v1alpha1.PodIdentity{ObjectMeta: c.meta(name)})))
 		}
 	case n < 80:
-		c.tamper(roleName(c.env, name))
+		c.driftRole(roleName(c.env, name))
 	case n < 90:
-		c.tamperServiceAccount(name)
+		c.driftServiceAccount(name)
 	case n < 98:
-		c.account.SetFaults(weathers[c.random.IntN(len(weathers))])
+		c.account.SetFaults(faultProfiles[c.random.IntN(len(faultProfiles))])
 	default:
 		c.stop()
 		c.start()
@@ -151,8 +151,8 @@ func (c *chaos) declare(name string) {
 	}
 }
 
-// tamper changes something about a role, if there is one and AWS lets it.
-func (c *chaos) tamper(role string) {
+// driftRole changes a part of a role out of band, if the role exists and AWS permits it.
+func (c *chaos) driftRole(role string) {
 	switch c.random.IntN(5) {
 	case 0:
 		_ = c.putPolicy(role, "backdoor")
@@ -167,8 +167,8 @@ func (c *chaos) tamper(role string) {
 	}
 }
 
-// tamperServiceAccount takes the role off a ServiceAccount, or deletes it.
-func (c *chaos) tamperServiceAccount(name string) {
+// driftServiceAccount removes the annotation of a ServiceAccount, or deletes it.
+func (c *chaos) driftServiceAccount(name string) {
 	var sa corev1.ServiceAccount
 	if err := user.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, &sa); err != nil {
 		return
@@ -182,9 +182,9 @@ func (c *chaos) tamperServiceAccount(name string) {
 	c.must(client.IgnoreNotFound(user.Patch(c.ctx, &sa, client.MergeFrom(before))))
 }
 
-// quieten asks for a check of everything, waits, and compares the world with what
+// drain requests a check of everything, waits, and compares everything with what
 // was declared, role by role and ServiceAccount by ServiceAccount.
-func (c *chaos) quieten() {
+func (c *chaos) drain() {
 	var all v1alpha1.PodIdentityList
 	c.must(user.List(c.ctx, &all, client.InNamespace(c.namespace)))
 	for i := range all.Items { // those that are being deleted, too

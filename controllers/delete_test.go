@@ -293,7 +293,7 @@ func TestDelete_RoleInForeignInstanceProfile(t *testing.T) {
 	s.addToInstanceProfile("nodes", "checkout")
 	s.delete("checkout")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
-	s.saysOf(pi, "the role is in instance profile nodes", "run: aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name "+role)
+	s.expectMessage(pi, "the role is in instance profile nodes", "run: aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name "+role)
 	_, err := s.iam.RemoveRoleFromInstanceProfile(s.ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: aws.String("nodes"), RoleName: &role})
 	s.must(err)
 	s.request("checkout", "removed")

@@ -25,8 +25,8 @@ func TestDescribe_OutputIsGolden(t *testing.T) {
 	for _, name := range described {
 		t.Run(name, func(t *testing.T) {
 			o := outcomes[name]
-			s := o.begin(t)
-			o.tell(s)
+			s := o.start(t)
+			o.run(s)
 			path := filepath.Join("testdata", "describe", name+".txt")
 			golden(t, path, s.describeOnce(func(text string) bool { return *update || text == string(readFile(t, path)) }))
 		})

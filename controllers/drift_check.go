@@ -106,7 +106,7 @@ func (d *driftChecker) Start(ctx context.Context) error {
 // pending reports whether the first drift check is still to come.
 func (d *driftChecker) pending() bool { return !d.done.Load() }
 
-// traced is a drift check as a trace of its own.
+// traced runs a drift check in a trace of its own.
 func (d *driftChecker) traced(ctx context.Context) error {
 	ctx, span := d.config.Tracer.Begin(ctx, "drift check")
 	defer span.End()

@@ -44,24 +44,24 @@ func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListO
 // would make a bulk read.
 func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 	cases := map[string]struct {
-		reason        string
-		err           error
-		sweeps, looks int
+		reason               string
+		err                  error
+		bulkReads, roleReads int
 	}{
 		"Transient": {
-			reason: "After 0, 15, 30 and 45 seconds, and a tenth more at most.",
-			err:    fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "no answer"),
-			sweeps: 4, looks: 0,
+			reason:    "After 0, 15, 30 and 45 seconds, and a tenth more at most.",
+			err:       fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "no answer"),
+			bulkReads: 4, roleReads: 0,
 		},
 		"Denied": {
-			reason: "The next one is due after an hour.",
-			err:    fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "not allowed"),
-			sweeps: 1, looks: 1,
+			reason:    "The next one is due after an hour.",
+			err:       fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "not allowed"),
+			bulkReads: 1, roleReads: 1,
 		},
 		"CredentialsError": {
-			reason: "Without credentials no role can be looked at either.",
-			err:    fault.Errorf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, "none"),
-			sweeps: 4, looks: 0,
+			reason:    "Without credentials no role can be read either.",
+			err:       fault.Errorf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, "none"),
+			bulkReads: 4, roleReads: 0,
 		},
 	}
 	for name, tc := range cases {
@@ -75,9 +75,9 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 					Name: "test", Partition: "aws", AccountID: "123456789012", Issuer: "https://oidc.example.com", Audience: "sts.amazonaws.com", RolePath: "/test/",
 				}
 				shared.facts.at = time.Now()
-				sweeps := &failing{err: tc.err}
+				lister := &failing{err: tc.err}
 				s := &driftChecker{
-					config: Config{DriftCheckInterval: time.Hour}, client: settled{}, lister: sweeps, clusterInfo: shared, guardrails: guardrailReader{settled{}}, roleCache: newRoleCache(),
+					config: Config{DriftCheckInterval: time.Hour}, client: settled{}, lister: lister, clusterInfo: shared, guardrails: guardrailReader{settled{}}, roleCache: newRoleCache(),
 					orphans:  newOrphans(OrphanReport, clock.RealClock{}, settled{}, nil, guardrailReader{settled{}}),
 					policies: newManagedPolicies(&fakePolicies{}, clock.RealClock{}),
 					clock:    clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
@@ -85,10 +85,10 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 				if err := s.Start(ctx); err != nil {
 					t.Error(err)
 				}
-				if sweeps.count != tc.sweeps || len(s.suspects) != tc.looks {
-					t.Errorf("%d bulk reads and %d reads of roles, want %d and %d", sweeps.count, len(s.suspects), tc.sweeps, tc.looks)
+				if lister.count != tc.bulkReads || len(s.suspects) != tc.roleReads {
+					t.Errorf("%d bulk reads and %d reads of roles, want %d and %d", lister.count, len(s.suspects), tc.bulkReads, tc.roleReads)
 				}
-				if s.pending() != (tc.looks == 0) {
+				if s.pending() != (tc.roleReads == 0) {
 					t.Errorf("is the first drift check still to come? %v", s.pending())
 				}
 			})

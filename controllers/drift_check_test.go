@@ -59,13 +59,13 @@ func TestDriftCheck_ReadsFewRolesIndividually(t *testing.T) {
 	}
 	s.account.SetFaults(awslocal.Faults{PageSize: 1})
 	s.applyMany(1)
-	looks := func() int { return s.account.Calls()["GetRole"] }
+	reads := func() int { return s.account.Calls()["GetRole"] }
 	s.eventually("a drift check", func() bool { return s.account.Calls()[bulkRoles] > 0 })
-	first := looks()
-	s.eventually("a look", func() bool { return looks() > first })
+	first := reads()
+	s.eventually("a read", func() bool { return reads() > first })
 
-	before, second := s.account.Calls(), looks()
-	s.eventually("five more looks", func() bool { return looks() >= second+5 })
+	before, second := s.account.Calls(), reads()
+	s.eventually("five more reads", func() bool { return reads() >= second+5 })
 	got := since(before, s.account.Calls())
 	for _, action := range []string{bulkDetails, bulkRoles} {
 		if got[action] > 0 {

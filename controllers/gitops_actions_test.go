@@ -9,10 +9,10 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// A user's click in Argo CD reaches the operator, and is no difference from Git, unless
+// An action in Argo CD reaches the operator, and is no difference from Git, unless
 // Git sets the same field.
 func TestGitOps_ActionsReachTheOperator(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	manifest := s.manifest(checkout)
 	argo := serverSideSync("argocd-controller")
 	argo.sync(s, manifest)
@@ -26,27 +26,27 @@ func TestGitOps_ActionsReachTheOperator(t *testing.T) {
 		golden(t, customizations+"/actions/testdata/"+name+".yaml", toYAML(t, u.Object))
 	}
 
-	s.click("reconcile")
+	s.runAction("reconcile")
 	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == aTime })
 	argo.expectInSync(s, manifest)
 
-	s.click("suspend")
+	s.runAction("suspend")
 	s.awaitSuspended("checkout")
 	argo.expectInSync(s, manifest)
 
-	s.click("resume")
+	s.runAction("resume")
 	s.awaitReady("checkout")
 	argo.expectInSync(s, manifest)
 }
 
 // A suspend: false in Git ends what the action began: a sync puts it back.
 func TestGitOps_SyncRevertsAnAction(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	manifest := s.manifest(checkout + "  suspend: false\n")
 	argo := serverSideSync("argocd-controller")
 	argo.sync(s, manifest)
 	s.awaitReady("checkout")
-	s.click("suspend")
+	s.runAction("suspend")
 	if argo.differences(s, manifest) == "" {
 		t.Error("Argo CD does not see that Git says suspend: false.")
 	}
@@ -65,8 +65,8 @@ var edits = map[string]func(*unstructured.Unstructured){
 	"resume":  setSuspend(false),
 }
 
-// click makes the edit of an action in PodIdentity checkout.
-func (s *story) click(name string) {
+// runAction makes the edit of an action in PodIdentity checkout.
+func (s *env) runAction(name string) {
 	s.t.Helper()
 	u := s.live("checkout")
 	before := u.DeepCopy()

@@ -32,7 +32,7 @@ func snippets(t *testing.T, language string) []string {
 // What docs/gitops.md says to write is what the API server, and Flux, take.
 func TestGitOps_DocumentedManifestsAreAccepted(t *testing.T) {
 	t.Parallel()
-	s := prepare(t)
+	s := newEnv(t)
 	kinds := map[string]int{}
 	for _, snippet := range snippets(t, "yaml") {
 		for document := range strings.SplitSeq(snippet, "\n---\n") {
@@ -81,7 +81,7 @@ func TestGitOps_DocumentedRBACNamesRealActions(t *testing.T) {
 // A prune, which Argo CD does in the foreground, takes the identity down to the
 // role. If the operator is not there, it waits, and goes when the operator is back.
 func TestGitOps_PruneDeletesTheRole(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	s.readyCheckout()
 	role := s.get("checkout").Status.Role.Name
 	s.stop()
@@ -106,7 +106,7 @@ func TestGitOps_PruneDeletesTheRole(t *testing.T) {
 // A retained role outlives its object, and the object that is applied again adopts it
 // unchanged, as the last snippet shows.
 func TestGitOps_RetainedRoleIsAdoptedAgain(t *testing.T) {
-	s := begin(t)
+	s := startEnv(t)
 	all := snippets(t, "yaml")
 	var content map[string]any
 	s.must(yaml.Unmarshal([]byte(all[len(all)-1]), &content))
@@ -136,7 +136,7 @@ func TestGitOps_ReplaceDoesNotLoseTheFinalizer(t *testing.T) {
 		"Stalled":   "metadata: {name: checkout}\nspec: {policies: {managed: [\"arn:aws-cn:iam::aws:policy/ReadOnlyAccess\"]}}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
+			s := startEnv(t)
 			clientSideSync(s, s.manifest(checkout))
 			role := s.awaitReady("checkout").Status.Role.Name
 			cmd := cluster.Kubectl(s.ctx, "replace", "--filename", "-")

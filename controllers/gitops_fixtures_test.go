@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-var update = flag.Bool("update", false, "write the golden files and the fixtures of config/argocd from what the stories end in")
+var update = flag.Bool("update", false, "write the golden files and the fixtures of config/argocd from the results of the tests")
 
 // golden compares a file with what it should hold, or writes it anew.
 func golden(t *testing.T, path, want string) {
@@ -43,9 +43,9 @@ func toYAML(t *testing.T, value any) string {
 // roleID is the ID of an IAM role.
 var roleID = regexp.MustCompile(`\bAROA[A-Z0-9]{17}\b`)
 
-// stable returns an object of the story with all that differs from one run to the
+// stable returns an object of the scenario with all that differs from one run to the
 // next replaced: names of this run, IDs, versions and times.
-func (s *story) stable(u *unstructured.Unstructured) *unstructured.Unstructured {
+func (s *env) stable(u *unstructured.Unstructured) *unstructured.Unstructured {
 	const issuer = "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 	names := strings.NewReplacer(
 		roleName(s, u.GetName()), plan.RoleName("test", "shop", u.GetName()),

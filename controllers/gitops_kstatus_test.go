@@ -19,8 +19,8 @@ func TestGitOps_HealthOfEveryOutcome(t *testing.T) {
 	judges := fluxJudges(t)
 	for name, o := range outcomes {
 		t.Run(name, func(t *testing.T) {
-			s := o.begin(t)
-			o.tell(s)
+			s := o.start(t)
+			o.run(s)
 			u := s.live("checkout")
 			got := conditionsOf(s.get("checkout"))
 			got.kstatus = kstatusOf(t, u)
@@ -39,7 +39,7 @@ func TestGitOps_HealthOfEveryOutcome(t *testing.T) {
 }
 
 // live returns the PodIdentity as kubectl get -o yaml shows it.
-func (s *story) live(name string) *unstructured.Unstructured {
+func (s *env) live(name string) *unstructured.Unstructured {
 	s.t.Helper()
 	u := s.liveWithOwners(name)
 	u.SetManagedFields(nil)
@@ -47,7 +47,7 @@ func (s *story) live(name string) *unstructured.Unstructured {
 }
 
 // liveWithOwners returns the PodIdentity with all that the API server has of it.
-func (s *story) liveWithOwners(name string) *unstructured.Unstructured {
+func (s *env) liveWithOwners(name string) *unstructured.Unstructured {
 	s.t.Helper()
 	u := &unstructured.Unstructured{}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("PodIdentity"))

@@ -43,13 +43,13 @@ func changed(before conditionFor) conditionFor {
 // suspended is an identity that was something before.
 func suspended(before conditionFor) conditionFor { before.argo = "Suspended"; return before }
 
-// outcome is a story about PodIdentity checkout that ends in a verdict.
+// outcome is a scenario about PodIdentity checkout that ends in a verdict.
 type outcome struct {
 	reason string
 	config func(*controllers.Config)
 	// unattended says that no operator runs.
 	unattended bool
-	tell       func(*story)
+	run        func(*env)
 	want       conditionFor
 }
 
@@ -58,12 +58,12 @@ var outcomes = map[string]outcome{
 	"notSeen": {
 		reason:     "Before the first reconcile there is no status, and that must not read as success.",
 		unattended: true,
-		tell:       func(s *story) { s.apply(checkout) },
+		run:        func(s *env) { s.apply(checkout) },
 		want:       notSeen,
 	},
 	"changeNotSeen": {
 		reason: "That the last generation was ready says nothing about this one.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
 			s.stop()
 			s.apply("metadata: {name: checkout}\nspec: {}")
@@ -73,19 +73,19 @@ var outcomes = map[string]outcome{
 	"rolePropagating": {
 		reason: "A new role cannot be assumed everywhere immediately.",
 		config: func(c *controllers.Config) { c.IAMPropagationDelay = time.Hour },
-		tell:   awaits(checkout, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating),
+		run:    awaits(checkout, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonRolePropagating),
 		want:   working,
 	},
 	"serviceAccountNotFound": {
 		reason: "A user will create the ServiceAccount.",
-		tell: awaits("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}",
+		run: awaits("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}",
 			v1alpha1.ConditionServiceAccountReady, metav1.ConditionUnknown, v1alpha1.ReasonServiceAccountNotFound),
 		want: working,
 	},
 	"throttled": {
 		reason: "Throttling ends without a user: it is no failure, not even before the first success.",
-		tell: func(s *story) {
-			s.fail("CreateRole", "Throttling")
+		run: func(s *env) {
+			s.failCalls("CreateRole", "Throttling")
 			s.apply(checkout)
 			s.await("checkout", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressingWithRetry)
 		},
@@ -93,9 +93,9 @@ var outcomes = map[string]outcome{
 	},
 	"throttledAfterEdit": {
 		reason: "It was ready, but not as it is declared now.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
-			s.fail("*", "Throttling")
+			s.failCalls("*", "Throttling")
 			s.apply("metadata: {name: checkout}\nspec: {}")
 			s.await("checkout", v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressingWithRetry)
 		},
@@ -103,21 +103,21 @@ var outcomes = map[string]outcome{
 	},
 	"planned": {
 		reason: "Mode Plan waits for approval.",
-		tell: awaits("metadata: {name: checkout}\nspec: {mode: Plan}",
+		run: awaits("metadata: {name: checkout}\nspec: {mode: Plan}",
 			v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonChangesPending),
 		want: working,
 	},
 	"ready": {
 		reason: "The identity is as declared.",
-		tell:   (*story).readyCheckout,
+		run:    (*env).readyCheckout,
 		want:   success,
 	},
 	"throttledWhileReady": {
 		reason: "Pods have their credentials all the same.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
 			before := s.account.Calls()
-			s.fail("*", "Throttling")
+			s.failCalls("*", "Throttling")
 			s.request("checkout", "again")
 			s.eventually("the operator to read the role", func() bool { return since(before, s.account.Calls())["GetRole"] > 3 })
 		},
@@ -125,8 +125,8 @@ var outcomes = map[string]outcome{
 	},
 	"accessDenied": {
 		reason: "An administrator must grant a permission.",
-		tell: func(s *story) {
-			s.fail("CreateRole", "AccessDenied")
+		run: func(s *env) {
+			s.failCalls("CreateRole", "AccessDenied")
 			s.apply(checkout)
 			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 		},
@@ -134,9 +134,9 @@ var outcomes = map[string]outcome{
 	},
 	"accessDeniedWhileReady": {
 		reason: "It was ready, and the operator can no longer tell or keep it so.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
-			s.fail("GetRole", "AccessDenied")
+			s.failCalls("GetRole", "AccessDenied")
 			s.request("checkout", "again")
 			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 		},
@@ -144,7 +144,7 @@ var outcomes = map[string]outcome{
 	},
 	"quotaExceeded": {
 		reason: "An administrator must raise a quota.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			var arns []string
 			for name := range strings.SplitSeq("abcdefghijk", "") { // IAM attaches ten
 				s.createPolicy(name)
@@ -157,7 +157,7 @@ var outcomes = map[string]outcome{
 	},
 	"roleNotOwned": {
 		reason: "A user must choose another name, or the platform team must remove the role.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.createRole("Shared-Role", "/", ownerNone)
 			s.apply("metadata: {name: checkout}\nspec: {role: {name: Shared-Role}}")
 			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRoleNotOwned)
@@ -166,7 +166,7 @@ var outcomes = map[string]outcome{
 	},
 	"serviceAccountConflict": {
 		reason: "A user must decide which owner the ServiceAccount has.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.createServiceAccount("checkout", nil)
 			s.apply(checkout)
 			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonServiceAccountConflict)
@@ -175,19 +175,19 @@ var outcomes = map[string]outcome{
 	},
 	"invalidSpec": {
 		reason: "Only another spec can help.",
-		tell: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {inline: [{name: bucket, document: "{}"}]}}`,
+		run: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {inline: [{name: bucket, document: "{}"}]}}`,
 			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec),
 		want: terminal,
 	},
 	"guardrailViolated": {
 		reason: "Only another spec can help, or another guardrail.",
-		tell: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`,
+		run: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`,
 			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated),
 		want: terminal,
 	},
 	"policyMalformed": {
 		reason: "AWS refuses the policy, and would again.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{
 				{Action: "PutRolePolicy", Error: "MalformedPolicyDocument", Message: "Syntax errors in policy."},
 			}})
@@ -198,9 +198,9 @@ var outcomes = map[string]outcome{
 	},
 	"deleting": {
 		reason: "It goes as soon as AWS lets it.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
-			s.fail("*", "Throttling")
+			s.failCalls("*", "Throttling")
 			s.delete("checkout")
 			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonDeleting)
 		},
@@ -208,9 +208,9 @@ var outcomes = map[string]outcome{
 	},
 	"deletionBlocked": {
 		reason: "A user must act before the deletion can end, and the deletion goes on.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
-			s.fail("DetachRolePolicy", "AccessDenied")
+			s.failCalls("DetachRolePolicy", "AccessDenied")
 			s.delete("checkout")
 			s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeletionBlocked)
 		},
@@ -218,7 +218,7 @@ var outcomes = map[string]outcome{
 	},
 	"roleInInstanceProfile": {
 		reason: "IAM deletes no role that is in an instance profile, and the operator may not change this one.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
 			s.addToInstanceProfile("nodes", "checkout")
 			s.delete("checkout")
@@ -228,7 +228,7 @@ var outcomes = map[string]outcome{
 	},
 	"podsOutdated": {
 		reason: "The identity is as declared, and some pods started before it.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.createServiceAccount("checkout", nil)
 			s.deploy("web", 2)
 			s.apply("metadata: {name: checkout}\nspec: {serviceAccount: {mode: Annotate}}")
@@ -239,7 +239,7 @@ var outcomes = map[string]outcome{
 	},
 	"suspended": {
 		reason: "What was made stays, and so does what was said of it.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.readyCheckout()
 			s.apply(checkout + "  suspend: true\n")
 			s.awaitSuspended("checkout")
@@ -248,7 +248,7 @@ var outcomes = map[string]outcome{
 	},
 	"suspendedFromTheStart": {
 		reason: "Nothing was made, and nothing is said.",
-		tell: func(s *story) {
+		run: func(s *env) {
 			s.apply("metadata: {name: checkout}\nspec: {suspend: true}")
 			s.awaitSuspended("checkout")
 		},
@@ -257,34 +257,34 @@ var outcomes = map[string]outcome{
 }
 
 // awaits is a manifest and the condition that it leads to.
-func awaits(manifest, kind string, becomes metav1.ConditionStatus, reason string) func(*story) {
-	return func(s *story) {
+func awaits(manifest, kind string, becomes metav1.ConditionStatus, reason string) func(*env) {
+	return func(s *env) {
 		s.apply(manifest)
 		s.await("checkout", kind, becomes, reason)
 	}
 }
 
-func (s *story) readyCheckout() {
+func (s *env) readyCheckout() {
 	s.t.Helper()
 	s.apply(checkout)
 	s.awaitReady("checkout")
 }
 
 // awaitSuspended waits until the operator reports the suspension.
-func (s *story) awaitSuspended(name string) {
+func (s *env) awaitSuspended(name string) {
 	s.t.Helper()
 	s.await(name, v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended)
 }
 
-// begin starts the outcome's story.
-func (o outcome) begin(t *testing.T) *story {
+// start starts the outcome's scenario.
+func (o outcome) start(t *testing.T) *env {
 	t.Helper()
 	if o.unattended {
 		t.Parallel()
-		return prepare(t)
+		return newEnv(t)
 	}
 	if o.config == nil {
-		return begin(t)
+		return startEnv(t)
 	}
-	return begin(t, o.config)
+	return startEnv(t, o.config)
 }

@@ -20,13 +20,13 @@ import (
 // syncTool is a way in which a GitOps tool brings a manifest into the cluster.
 type syncTool struct {
 	manager string
-	sync    func(s *story, manifests ...*unstructured.Unstructured)
+	sync    func(s *env, manifests ...*unstructured.Unstructured)
 	// differences describes what a sync of the manifests would change.
-	differences func(s *story, manifests ...*unstructured.Unstructured) string
+	differences func(s *env, manifests ...*unstructured.Unstructured) string
 }
 
-// expectInSync fails the story if the tool sees a difference.
-func (tool syncTool) expectInSync(s *story, manifests ...*unstructured.Unstructured) {
+// expectInSync fails the scenario if the tool sees a difference.
+func (tool syncTool) expectInSync(s *env, manifests ...*unstructured.Unstructured) {
 	s.t.Helper()
 	if diff := tool.differences(s, manifests...); diff != "" {
 		s.t.Errorf("%s sees a difference: -live, +synced:\n%s", tool.manager, diff)
@@ -89,7 +89,7 @@ var manifestsToSync = map[string]string{
 func TestGitOps_SyncSeesNoDifference(t *testing.T) {
 	for name, tool := range syncTools {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
+			s := startEnv(t)
 			s.createPolicy("boundary")
 			s.createServiceAccount("migrate", nil)
 			s.createServiceAccount("batch", nil)
@@ -103,7 +103,7 @@ func TestGitOps_SyncSeesNoDifference(t *testing.T) {
 			}
 			s.expectSynced(tool, manifests)
 
-			s.fail("*", "AccessDenied")
+			s.failCalls("*", "AccessDenied")
 			for _, m := range manifests {
 				s.annotate(m.GetName(), "again")
 				s.eventually("the request to be handled", func() bool { return s.get(m.GetName()).Status.LastHandledReconcileAt == "again" })
@@ -116,7 +116,7 @@ func TestGitOps_SyncSeesNoDifference(t *testing.T) {
 
 // expectSynced checks that the tool sees no difference, that a sync changes
 // nothing, and that none of what the tool owns is the operator's too.
-func (s *story) expectSynced(tool syncTool, manifests []*unstructured.Unstructured) {
+func (s *env) expectSynced(tool syncTool, manifests []*unstructured.Unstructured) {
 	s.t.Helper()
 	before := map[string]*v1alpha1.PodIdentity{}
 	for _, m := range manifests {
@@ -134,7 +134,7 @@ func (s *story) expectSynced(tool syncTool, manifests []*unstructured.Unstructur
 
 // checkOwners checks that everybody but the tool owns only the status, the
 // finalizers, and the annotation that asks for a check.
-func (s *story) checkOwners(tool syncTool, name string) {
+func (s *env) checkOwners(tool syncTool, name string) {
 	s.t.Helper()
 	owned := map[string]bool{}
 	for _, entry := range s.liveWithOwners(name).GetManagedFields() {
@@ -163,7 +163,7 @@ func (s *story) checkOwners(tool syncTool, name string) {
 // serverSideSync syncs by server-side apply, with force, and finds differences by
 // a dry run of the same: to the last of the fields that the tool owns.
 func serverSideSync(manager string) syncTool {
-	apply := func(s *story, manifest *unstructured.Unstructured, options ...client.ApplyOption) *unstructured.Unstructured {
+	apply := func(s *env, manifest *unstructured.Unstructured, options ...client.ApplyOption) *unstructured.Unstructured {
 		s.t.Helper()
 		u := manifest.DeepCopy()
 		options = append(options, client.FieldOwner(manager), client.ForceOwnership)
@@ -172,13 +172,13 @@ func serverSideSync(manager string) syncTool {
 	}
 	return syncTool{
 		manager: manager,
-		sync: func(s *story, manifests ...*unstructured.Unstructured) {
+		sync: func(s *env, manifests ...*unstructured.Unstructured) {
 			s.t.Helper()
 			for _, m := range manifests {
 				apply(s, m)
 			}
 		},
-		differences: func(s *story, manifests ...*unstructured.Unstructured) string {
+		differences: func(s *env, manifests ...*unstructured.Unstructured) string {
 			s.t.Helper()
 			var all strings.Builder
 			for _, m := range manifests {
@@ -190,14 +190,14 @@ func serverSideSync(manager string) syncTool {
 }
 
 // clientSideSync is the real kubectl's apply, which Argo CD shares.
-func clientSideSync(s *story, manifests ...*unstructured.Unstructured) {
+func clientSideSync(s *env, manifests ...*unstructured.Unstructured) {
 	s.t.Helper()
 	kubectlApply(s, "", documents(s.t, manifests))
 }
 
 // clientSideDiff finds differences as kubectl diff does, and as Argo CD does by
 // default.
-func clientSideDiff(s *story, manifests ...*unstructured.Unstructured) string {
+func clientSideDiff(s *env, manifests ...*unstructured.Unstructured) string {
 	s.t.Helper()
 	cmd := cluster.Kubectl(s.ctx, "diff", "--filename", "-")
 	cmd.Stdin = strings.NewReader(documents(s.t, manifests))
@@ -216,7 +216,7 @@ func clientSideDiff(s *story, manifests ...*unstructured.Unstructured) string {
 // threeWayPatch merges what was applied last, the manifest, and what is there, as
 // Argo CD does. kubectl notes annotations: {} where there are none, which Argo CD
 // takes out.
-func (s *story) threeWayPatch(manifest *unstructured.Unstructured) string {
+func (s *env) threeWayPatch(manifest *unstructured.Unstructured) string {
 	s.t.Helper()
 	live := s.live(manifest.GetName())
 	last := &unstructured.Unstructured{}
@@ -246,7 +246,7 @@ func documents(t *testing.T, objects []*unstructured.Unstructured) string {
 }
 
 // manifest returns a PodIdentity as it stands in Git.
-func (s *story) manifest(text string) *unstructured.Unstructured {
+func (s *env) manifest(text string) *unstructured.Unstructured {
 	s.t.Helper()
 	var content map[string]any
 	s.must(yaml.Unmarshal([]byte("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\n"+dedent(text)), &content))
@@ -254,7 +254,7 @@ func (s *story) manifest(text string) *unstructured.Unstructured {
 }
 
 // annotate asks for a check, as kubectl annotate does.
-func (s *story) annotate(name, token string) {
+func (s *env) annotate(name, token string) {
 	s.t.Helper()
 	u := s.live(name)
 	before := u.DeepCopy()

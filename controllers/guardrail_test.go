@@ -46,12 +46,12 @@ func (s *env) deleteGuardrail(g *v1alpha1.PodIdentityGuardrail) {
 func (s *env) awaitRefused(name string, want ...string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated)
-	s.saysOf(pi, want...)
+	s.expectMessage(pi, want...)
 	return pi
 }
 
-// saysOf checks what Ready says.
-func (s *env) saysOf(pi *v1alpha1.PodIdentity, want ...string) {
+// expectMessage checks what Ready says.
+func (s *env) expectMessage(pi *v1alpha1.PodIdentity, want ...string) {
 	s.t.Helper()
 	for _, text := range want {
 		if message := condition(pi, v1alpha1.ConditionReady).Message; !strings.Contains(message, text) {
@@ -251,7 +251,7 @@ func TestGuardrail_ConflictingBoundariesAreReported(t *testing.T) {
 	g := s.guard("other", `permissionsBoundary: "arn:aws:iam::123456789012:policy/other"`)
 	s.apply("metadata: {name: checkout}\nspec: {}")
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
-	s.saysOf(pi, "PodIdentityGuardrail "+g.Name+" requires arn:aws:iam::123456789012:policy/other", "the platform team must remove one of them")
+	s.expectMessage(pi, "PodIdentityGuardrail "+g.Name+" requires arn:aws:iam::123456789012:policy/other", "the platform team must remove one of them")
 	s.deleteGuardrail(g)
 	s.awaitReady("checkout")
 }
@@ -264,7 +264,7 @@ func TestMaxIdentities_NewestWaitAndMoveUp(t *testing.T) {
 	s.awaitReady("first")
 	s.apply("metadata: {name: second}\nspec: {}")
 	pi := s.await("second", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailViolated)
-	s.saysOf(pi, "namespace limit of 1 PodIdentities reached")
+	s.expectMessage(pi, "namespace limit of 1 PodIdentities reached")
 	if condition(pi, v1alpha1.ConditionStalled) != nil {
 		t.Error("One that waits for its turn is stalled.")
 	}
@@ -299,7 +299,7 @@ func TestRequireGuardrail_RejectsNamespacesWithoutOne(t *testing.T) {
 	s := startEnv(t, func(c *controllers.Config) { c.RequireGuardrail = true })
 	s.apply(checkout)
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGuardrailMissing)
-	s.saysOf(pi, "no PodIdentityGuardrail selects namespace "+s.namespace)
+	s.expectMessage(pi, "no PodIdentityGuardrail selects namespace "+s.namespace)
 	if pi.Status.Role != nil || len(pi.Finalizers) > 0 {
 		t.Error("Something was made without a guardrail.")
 	}

@@ -38,7 +38,7 @@ func TestTagsDenied_EditAndServiceAccountGoOn(t *testing.T) {
 	s.eventually("the edit to be applied", func() bool { return strings.Contains(s.inline(name, "bucket"), "s3:getobjecttagging") })
 	s.eventually("the ServiceAccount to be created again", func() bool { return s.hasServiceAccount("checkout") })
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
-	s.saysOf(pi, "iam:UntagRole")
+	s.expectMessage(pi, "iam:UntagRole")
 	s.clearFaults()
 	s.request("checkout", "allowed")
 	s.awaitReady("checkout")

@@ -65,7 +65,7 @@ func TestManagedPolicy_UnreadableOneNamesThePermission(t *testing.T) {
 	s.grant("a", without(t, without(t, s.operatorPolicies()[0], "iam:GetPolicy"), "iam:GetPolicyVersion"))
 	s.start()
 	pi := s.await("checkout", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
-	s.saysOf(pi, "spec.policies.managed[0]", "iam:GetPolicy")
+	s.expectMessage(pi, "spec.policies.managed[0]", "iam:GetPolicy")
 	if diff := cmp.Diff(before, s.role(name)); diff != "" {
 		t.Errorf("the role: -before, +after:\n%s", diff)
 	}

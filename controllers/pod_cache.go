@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ type podIndex struct {
 	synced toolscache.InformerSynced
 
 	mu   sync.RWMutex
-	pods map[podKey][]*cachedPod
+	pods map[podKey]map[string]*cachedPod // by name, so that an event costs the same among many pods
 }
 
 type podKey struct {
@@ -146,7 +147,7 @@ type podKey struct {
 }
 
 func newPodIndex() *podIndex {
-	return &podIndex{synced: func() bool { return true }, pods: map[podKey][]*cachedPod{}}
+	return &podIndex{synced: func() bool { return true }, pods: map[podKey]map[string]*cachedPod{}}
 }
 
 // watchPods returns an index of the pods in a cache.
@@ -179,25 +180,28 @@ func (i *podIndex) set(before, after any) {
 	defer i.mu.Unlock()
 	if pod, ok := before.(*cachedPod); ok {
 		key := podKey{pod.Namespace, pod.serviceAccount}
-		rest := slices.DeleteFunc(slices.Clone(i.pods[key]), func(p *cachedPod) bool { return p.Name == pod.Name })
-		if i.pods[key] = rest; len(rest) == 0 {
+		delete(i.pods[key], pod.Name)
+		if len(i.pods[key]) == 0 {
 			delete(i.pods, key)
 		}
 	}
 	if pod, ok := after.(*cachedPod); ok {
 		key := podKey{pod.Namespace, pod.serviceAccount}
-		i.pods[key] = append(slices.Clip(i.pods[key]), pod)
+		if i.pods[key] == nil {
+			i.pods[key] = map[string]*cachedPod{}
+		}
+		i.pods[key][pod.Name] = pod
 	}
 }
 
-// ofServiceAccount implements podLister. The result must not be modified.
+// ofServiceAccount implements podLister. The order of the pods is random.
 func (i *podIndex) ofServiceAccount(ctx context.Context, namespace, name string) ([]*cachedPod, error) {
 	if !i.synced() && !toolscache.WaitForCacheSync(ctx.Done(), i.synced) {
 		return nil, ctx.Err()
 	}
 	i.mu.RLock()
 	defer i.mu.RUnlock()
-	return i.pods[podKey{namespace, unique.Make(name)}], nil
+	return slices.Collect(maps.Values(i.pods[podKey{namespace, unique.Make(name)}])), nil
 }
 
 var _ client.Object = &cachedPod{}

@@ -77,19 +77,19 @@ func editsGoBeforeChecks(t *testing.T, check func(*env, []string)) {
 	s.budget = ratelimit.New(5, 5) // so slow that the time which the edits take lets few others pass
 	s.start()
 	before := s.account.Calls()
-	looks := func() int { return since(before, s.account.Calls())["GetRole"] }
+	reads := func() int { return since(before, s.account.Calls())["GetRole"] }
 	check(s, names)
-	s.eventually("the checks to use up the budget", func() bool { return looks() > 3 })
+	s.eventually("the checks to use up the budget", func() bool { return reads() > 3 })
 
 	const most = 10 // of the others may come first: those whose reads are running
 	for i := 0; i < crowd; i += 8 {
-		began := looks()
+		began := reads()
 		if began > crowd-most {
 			return // hardly any identity still waits
 		}
 		s.apply("metadata: {name: " + names[i] + "}\nspec: {role: {description: changed}}")
 		s.awaitReady(names[i])
-		if made := looks() - began; made > most {
+		if made := reads() - began; made > most {
 			t.Errorf("%d other identities were looked at before the edit of %s was served", made-1, names[i])
 		}
 	}

@@ -200,15 +200,15 @@ func without(t *testing.T, policy, action string) string {
 func (s *env) wholeLife(action string) {
 	s.t.Helper()
 	refused := func() bool { return action != "" && slices.Contains(s.refused.all(), action) }
-	for _, chapter := range []func(func() bool){s.liveToReady, s.liveThroughDrift, s.liveThroughQuota, s.liveThroughRestart, s.liveToDeletion} {
-		chapter(refused)
+	for _, part := range []func(func() bool){s.reconcileToReady, s.reconcileDrift, s.reconcileQuota, s.reconcileAfterRestart, s.reconcileDeletion} {
+		part(refused)
 		if refused() {
 			return
 		}
 	}
 }
 
-func (s *env) liveToReady(refused func() bool) {
+func (s *env) reconcileToReady(refused func() bool) {
 	s.createPolicy("boundary")
 	s.apply(checkout)
 	s.eventually("a role", func() bool {
@@ -217,8 +217,8 @@ func (s *env) liveToReady(refused func() bool) {
 	})
 }
 
-// liveThroughDrift changes every part of the role.
-func (s *env) liveThroughDrift(refused func() bool) {
+// reconcileDrift changes every part of the role.
+func (s *env) reconcileDrift(refused func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	want, wantTrust := s.role(name), s.trust(name)
 	for _, change := range []func() error{
@@ -263,8 +263,8 @@ func (s *env) liveThroughDrift(refused func() bool) {
 	}
 }
 
-// liveThroughQuota asks for more than an account has by default.
-func (s *env) liveThroughQuota(refused func() bool) {
+// reconcileQuota asks for more than an account has by default.
+func (s *env) reconcileQuota(refused func() bool) {
 	var arns []string
 	for name := range strings.SplitSeq("abcdefghijk", "") {
 		s.createPolicy(name)
@@ -274,15 +274,15 @@ func (s *env) liveThroughQuota(refused func() bool) {
 	s.eventually("the quota to be asked for", func() bool { return refused() || s.account.Calls()["GetAccountSummary"] > 0 })
 }
 
-func (s *env) liveThroughRestart(refused func() bool) {
+func (s *env) reconcileAfterRestart(refused func() bool) {
 	before := s.account.Calls()
 	s.stop()
 	s.start()
 	s.eventually("a full check", func() bool { return refused() || since(before, s.account.Calls())["ListRoles"] > 0 })
 }
 
-// liveToDeletion deletes a role that has an attachment of another tool.
-func (s *env) liveToDeletion(refused func() bool) {
+// reconcileDeletion deletes a role that has an attachment of another tool.
+func (s *env) reconcileDeletion(refused func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	profile := aws.String("profile")
 	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: profile, Path: aws.String(s.config.RolePath)})

@@ -24,7 +24,7 @@ const (
 	traceKind        = "podidentity.fault.kind"
 )
 
-// recordObject sets the attributes of a reconcile's span that are known at its begin.
+// recordObject sets the attributes of a reconcile's span that are known at its start.
 func recordObject(ctx context.Context, span tracing.Span, obj *v1alpha1.PodIdentity) {
 	if !span.Recording() {
 		return
@@ -36,7 +36,8 @@ func recordObject(ctx context.Context, span tracing.Span, obj *v1alpha1.PodIdent
 	span.Set(traceReconcileID, string(controller.ReconcileIDFromContext(ctx)))
 }
 
-// recordResult ends a reconcile's span with what the status of the object says by then.
+// recordResult sets the attributes of a reconcile's span that follow from the status, and
+// ends the span.
 func recordResult(span tracing.Span, obj *v1alpha1.PodIdentity) {
 	if !span.Recording() {
 		return

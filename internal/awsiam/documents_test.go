@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
@@ -55,4 +56,28 @@ func TestListAll_RemembersDocumentsOnly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A text of the last bulk read is not decoded again, and one that the last bulk read did not
+// return is forgotten.
+func TestDocuments_AreThoseOfTheLastBulkRead(t *testing.T) {
+	const text, decodedBefore = `{"Version":"2012-10-17","Statement":[]}`, policy.Document("decoded before")
+	var d documents
+	first := d.start()
+	if got := first.decode(text); got != document(text) {
+		t.Errorf("an unknown text is %s, want %s", got, document(text))
+	}
+	d.replace(first)
+	for hash := range d.last {
+		d.last[hash] = decodedBefore
+	}
+	second := d.start()
+	if got := second.decode(text); got != decodedBefore {
+		t.Errorf("a known text was decoded again: %s", got)
+	}
+	d.replace(second)
+	d.replace(d.start())
+	if got := d.start().decode(text); got != document(text) {
+		t.Errorf("a text that the last bulk read did not return is %s, want it decoded", got)
+	}
 }

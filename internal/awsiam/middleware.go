@@ -35,7 +35,7 @@ func attemptRecorder(onCall func(Attempt)) func(*middleware.Stack) error {
 			Outcome:   outcomeOf(err),
 			Duration:  time.Since(start),
 		}
-		tracing.Current(ctx).Happened("attempt", "outcome", a.Outcome)
+		tracing.Current(ctx).AddEvent("attempt", "outcome", a.Outcome)
 		onCall(a)
 		return out, metadata, err
 	}).option("PodIdentityRecordAttempt")
@@ -50,7 +50,7 @@ func attemptLimiter(b *ratelimit.Limiter, onWait func(ratelimit.Priority, time.D
 		if onWait != nil {
 			onWait(ratelimit.PriorityOf(ctx), waited)
 		}
-		tracing.Current(ctx).Waited("rate limiter", waited)
+		tracing.Current(ctx).AddWait("rate limiter", waited)
 		if err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 		}

@@ -9,8 +9,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/tracing"
 )
 
-// What the attributes of a call's span are called, as OpenTelemetry's conventions for
-// the AWS SDK have them.
+// The attributes of a call's span, as OpenTelemetry's semantic conventions name them.
 const (
 	traceSystem    = "rpc.system"
 	traceService   = "rpc.service"

@@ -35,8 +35,8 @@ func Current(ctx context.Context) Span {
 	return Span{}
 }
 
-// Recording reports whether the span is recorded, so that a caller computes
-// an expensive attribute only then.
+// Recording reports whether the span is recorded, so that a caller computes an expensive
+// attribute only then.
 func (s Span) Recording() bool { return s.span != nil }
 
 // Set sets an attribute. Values must be names, numbers or codes: never the text of an
@@ -54,15 +54,15 @@ func (s Span) SetInt(key string, value int64) {
 	}
 }
 
-// Happened records an event of the span, with one attribute.
-func (s Span) Happened(event, key, value string) {
+// AddEvent records an event of the span, with one attribute.
+func (s Span) AddEvent(event, key, value string) {
 	if s.span != nil {
 		s.span.AddEvent(event, trace.WithAttributes(attribute.String(key, value)))
 	}
 }
 
-// Waited records that the span waited for something.
-func (s Span) Waited(event string, d time.Duration) {
+// AddWait records that the span waited for something.
+func (s Span) AddWait(event string, d time.Duration) {
 	if s.span != nil && d > 0 {
 		s.span.AddEvent(event, trace.WithAttributes(attribute.Float64("seconds", d.Seconds())))
 	}

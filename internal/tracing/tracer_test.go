@@ -30,8 +30,8 @@ func work(ctx context.Context, tracer *tracing.Tracer) {
 	ctx, below := tracing.Start(ctx, "reconcile the role")
 	defer below.End()
 	below.Set("podidentity.reason", "Succeeded")
-	tracing.Current(ctx).Happened("attempt", "outcome", "Success")
-	tracing.Current(ctx).Waited("rate limiter", time.Second)
+	tracing.Current(ctx).AddEvent("attempt", "outcome", "Success")
+	tracing.Current(ctx).AddWait("rate limiter", time.Second)
 	below.Fail("AccessDenied")
 }
 

@@ -81,20 +81,22 @@ spec: {policies: {POLICIES}}
 // names the identity; the identity's condition says what to do.
 func fluxInvalidIdentityFails(f *flux, r *repository) {
 	r.write("identities/exports.yaml", fluxIdentity("exports", `managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]`))
-	f.publish(r, r.commit("Exports, with more than the baseline allows"))
+	commit := r.commit("Exports, with more than the baseline allows")
+	f.publish(r, commit)
 	const failed = "failed early due to stalled resources: [PodIdentity/shop/exports status: 'Failed'"
-	f.awaitFailure("identities", "HealthCheckFailed", failed)
+	f.awaitFailure("identities", commit, "HealthCheckFailed", failed)
 	f.checkCondition("exports", "Stalled", "AdministratorAccess: Statement[0]: * allows every action of AWS")
 
 	r.write("identities/exports.yaml", fluxIdentity("exports", `inline: [{name: queue, document: '{"Statement": []}'}]`))
-	f.publish(r, r.commit("Exports, with a policy without statements"))
-	f.awaitFailure("identities", "HealthCheckFailed", failed)
+	commit = r.commit("Exports, with a policy without statements")
+	f.publish(r, commit)
+	f.awaitFailure("identities", commit, "HealthCheckFailed", failed)
 	f.checkCondition("exports", "Stalled", "must contain at least one statement")
 	f.healthChecks("healthcheck.yaml")
-	f.awaitFailure("identities", "HealthCheckFailed", failed)
+	f.awaitFailure("identities", commit, "HealthCheckFailed", failed)
 
 	r.write("identities/exports.yaml", fluxIdentity("exports", `managed: ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]`))
-	commit := r.commit("Exports, with what the baseline allows")
+	commit = r.commit("Exports, with what the baseline allows")
 	f.publish(r, commit)
 	f.awaitReady("identities", commit)
 }
@@ -106,7 +108,7 @@ func fluxBlockedIdentityFailsFast(f *flux, r *repository) {
 	r.write("identities/reports.yaml", fluxIdentity("reports", `managed: ["arn:aws:iam::123456789012:policy/reports"]`))
 	commit := r.commit("Reports, with a policy that does not exist yet")
 	f.publish(r, commit)
-	f.awaitFailure("identities", "HealthCheckFailed", "failed early due to stalled resources: [PodIdentity/shop/reports status: 'Failed'")
+	f.awaitFailure("identities", commit, "HealthCheckFailed", "failed early due to stalled resources: [PodIdentity/shop/reports status: 'Failed'")
 	f.checkCondition("reports", "Ready", "arn:aws:iam::123456789012:policy/reports")
 
 	_, err := f.iam.CreatePolicy(f.Context(), &iam.CreatePolicyInput{

@@ -164,19 +164,19 @@ func pack(dir string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ready returns the Ready condition of a Kustomization.
+// ready returns the Ready condition of the newest generation of a Kustomization, empty if
+// there is none yet.
 func (f *flux) ready(name string) (status, reason, message string) {
 	f.Helper()
 	k := f.find(kustomization, "flux-system", name)
 	if k == nil {
 		return "", "", ""
 	}
-	if observed, _, _ := unstructured.NestedInt64(k.Object, "status", "observedGeneration"); observed != k.GetGeneration() {
-		return "", "", ""
-	}
 	conditions, _, _ := unstructured.NestedSlice(k.Object, "status", "conditions")
 	for _, c := range conditions {
-		if condition, _ := c.(map[string]any); condition["type"] == "Ready" {
+		condition, _ := c.(map[string]any)
+		// The status has the generation of the last success.
+		if condition["type"] == "Ready" && condition["observedGeneration"] == k.GetGeneration() {
 			return fmt.Sprint(condition["status"]), fmt.Sprint(condition["reason"]), fmt.Sprint(condition["message"])
 		}
 	}
@@ -192,12 +192,16 @@ func (f *flux) awaitReady(name, commit string) {
 	}, f.describe(name))
 }
 
-// awaitFailure waits until a Kustomization has failed with a text in its message.
-func (f *flux) awaitFailure(name, reason, message string) {
+// awaitFailure waits until a Kustomization has failed at a commit, with a text in its message.
+func (f *flux) awaitFailure(name, commit, reason, message string) {
 	f.Helper()
 	f.eventually(fmt.Sprintf("Kustomization %s to fail: %s", name, message), func() bool {
 		status, r, m := f.ready(name)
-		return status == "False" && r == reason && strings.Contains(m, message)
+		if status != "False" || r != reason || !strings.Contains(m, message) {
+			return false
+		}
+		attempted, _, _ := unstructured.NestedString(f.find(kustomization, "flux-system", name).Object, "status", "lastAttemptedRevision")
+		return strings.HasSuffix(attempted, commit)
 	}, f.describe(name))
 }
 

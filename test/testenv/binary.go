@@ -34,8 +34,7 @@ type Binary struct {
 	Endpoint string
 	// Env are more environment variables.
 	Env map[string]string
-	// WithoutProbes has it serve no readiness, so that it can be started when it is to end
-	// at any moment.
+	// WithoutProbes starts it without a readiness check, if it may end at any moment.
 	WithoutProbes bool
 }
 
