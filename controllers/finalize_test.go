@@ -19,6 +19,12 @@ func annotated(name, roleARN string) *corev1.ServiceAccount {
 	}}
 }
 
+// edited returns a ServiceAccount after an edit.
+func edited(sa *corev1.ServiceAccount, edit func(*corev1.ServiceAccount)) *corev1.ServiceAccount {
+	edit(sa)
+	return sa
+}
+
 func TestServiceAccountPhase_UsedByNamesake(t *testing.T) {
 	shared := func(name string, edit func(*v1alpha1.PodIdentity)) *v1alpha1.PodIdentity {
 		return checkout(func(pi *v1alpha1.PodIdentity) {
@@ -58,6 +64,14 @@ func TestServiceAccountPhase_InSyncOnlyIfNothingIsToBeWritten(t *testing.T) {
 		"the annotation is there":             {[]client.Object{annotated("checkout", unitCluster.RoleARN(name))}, true},
 		"the ServiceAccount is missing":       {nil, false},
 		"the ServiceAccount has another role": {[]client.Object{annotated("checkout", unitCluster.RoleARN("another"))}, false},
+		"the ServiceAccount has another audience": {[]client.Object{
+			edited(annotated("checkout", unitCluster.RoleARN(name)), func(sa *corev1.ServiceAccount) { sa.Annotations[plan.AnnotationAudience] = "another" }),
+		}, false},
+		"the ServiceAccount is the operator's own, and is to be handed over": {[]client.Object{
+			edited(annotated("checkout", unitCluster.RoleARN(name)), func(sa *corev1.ServiceAccount) {
+				sa.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(checkout(), v1alpha1.GroupVersion.WithKind("PodIdentity"))}
+			}),
+		}, false},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			u := newUnit(t, tc.existing...)
