@@ -12,9 +12,10 @@ import (
 // Blocked decides when blocked objects are reconciled again. Objects that wait for the
 // same cause, such as an IAM permission, share the attempts: one of them probes, the
 // others rest until a probe succeeds. Then more and more of them are released, as long
-// as they succeed. An object with a cause of its own is retried with a delay that
-// doubles. It only decides: a runner queues what Due returns. It is safe for concurrent
-// use.
+// as they succeed. Their namespaces take turns, except those that are denied what
+// succeeds for others: these probe for themselves. An object with a cause of its own is
+// retried with a delay that doubles. It only decides: a runner queues what Due returns.
+// It is safe for concurrent use.
 type Blocked struct {
 	now    func() time.Time
 	spread func(time.Duration) time.Duration
@@ -23,6 +24,7 @@ type Blocked struct {
 	members    map[reconcile.Request]*member
 	causes     map[string]*cause
 	namespaces map[string]int // causes with members in a namespace
+	apart      int            // causes of a single namespace
 	reasons    map[string]int // members by reason
 	released   []Release      // that the next Due returns
 	changed    chan struct{}
@@ -52,6 +54,7 @@ type member struct {
 	block     Block
 	cause     *cause
 	trying    bool          // it was released
+	successes int           // of the cause when it was released
 	element   *list.Element // in one of the lists of its namespace
 	namespace *turn
 }
@@ -68,6 +71,9 @@ type cause struct {
 	probedAt  time.Time
 	probeAt   time.Time // the next probe
 	window    int       // how many members the next success releases
+	apart     bool      // it is the cause of a single namespace
+	successes int       // calls of others that the cause would have prevented
+	news      int       // how many probes follow each other quickly after a success
 }
 
 // turn holds the members of one namespace that wait for a cause, the one that has waited
@@ -76,6 +82,7 @@ type turn struct {
 	name            string
 	element         *list.Element
 	resting, trying *list.List // of *member
+	successes       int        // of the cause when it was denied
 }
 
 // The delays before the attempts of an object with a cause of its own.
@@ -121,9 +128,10 @@ func (b *Blocked) Add(request reconcile.Request, block Block) {
 	now := b.now()
 	before := b.members[request]
 	edited := before == nil || before.block.Token != block.Token
-	if before != nil && before.cause.key == keyOf(request, block) {
+	if before != nil && before.cause.key == b.keyOf(request, block) {
 		if before.trying {
 			before.cause.window = 1
+			b.setApart(before, now)
 		}
 		b.reasons[before.block.Reason]--
 		before.block = block
@@ -141,25 +149,18 @@ func (b *Blocked) Add(request reconcile.Request, block Block) {
 	b.notify()
 }
 
-func keyOf(request reconcile.Request, block Block) string {
-	if block.Cause == "" {
-		return "object " + request.String()
-	}
-	return block.Cause
-}
-
 // insert adds a new member. The caller holds the lock.
 func (b *Blocked) insert(m *member, now time.Time) {
-	key := keyOf(m.request, m.block)
+	key := b.keyOf(m.request, m.block)
 	c := b.causes[key]
 	if c == nil {
-		c = &cause{key: key, shared: m.block.Cause != "", turns: list.New(), byName: map[string]*turn{}, window: 1, startedAt: now}
+		c = newCause(key, m.block.Cause != "", now)
 		b.causes[key] = c
 	}
 	t := c.byName[m.request.Namespace]
 	if t == nil {
-		t = &turn{name: m.request.Namespace, resting: list.New(), trying: list.New()}
-		t.element = c.turns.PushFront(t) // a namespace that has not probed goes first
+		t = &turn{name: m.request.Namespace, resting: list.New(), trying: list.New(), successes: c.successes}
+		t.element = c.turns.PushBack(t) // it has just been denied
 		c.byName[t.name] = t
 		b.namespaces[t.name]++
 	}
@@ -203,15 +204,19 @@ func (b *Blocked) remove(request reconcile.Request) {
 			delete(b.namespaces, t.name)
 		}
 	}
-	if c.members--; c.members == 0 {
-		delete(b.causes, c.key)
-	}
+	c.members--
+	b.removeEmpty(c)
 }
 
 // delay returns the time until the next probe of a cause. The caller holds the lock.
 func (b *Blocked) delay(c *cause) time.Duration {
 	delay := sharedDelays[min(c.attempts, len(sharedDelays)-1)]
-	if !c.shared {
+	switch {
+	case c.news > 0:
+		return hurryInterval
+	case c.apart:
+		delay = max(delay, time.Duration(b.apart)*paceOfApart)
+	case !c.shared:
 		delay = min(ownFirst<<min(c.attempts, 20), ownMost)
 	}
 	// A namespace with many causes is retried at a constant pace. It does not delay the
@@ -230,31 +235,6 @@ func (c *cause) schedule(delay time.Duration, now time.Time, spread func(time.Du
 	if at := now.Add(delay); c.probeAt.IsZero() || at.Before(c.probeAt) {
 		c.probeAt = at
 	}
-}
-
-// Succeed records that a call which cause would have prevented succeeded for an object.
-// If the object waited for the cause, it does no longer, and others are released.
-// Otherwise the next probe is soon.
-func (b *Blocked) Succeed(request reconcile.Request, key string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c := b.causes[key]
-	if c == nil {
-		return
-	}
-	if m := b.members[request]; m != nil && m.cause == c {
-		b.succeed(m)
-	} else if at := later(b.now(), c.probedAt.Add(hurryInterval)); at.Before(c.probeAt) {
-		c.probeAt = at
-	}
-	b.notify()
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // succeed removes a member whose cause no longer holds, and releases others: twice as
@@ -295,9 +275,7 @@ func (b *Blocked) Forget(request reconcile.Request) {
 	c, probed := m.cause, m.trying
 	b.remove(request)
 	if probed && c.members > 0 {
-		if at := later(b.now(), c.probedAt.Add(hurryInterval)); at.Before(c.probeAt) {
-			c.probeAt = at
-		}
+		c.hasten(b.now())
 	}
 	b.notify()
 }
@@ -338,6 +316,7 @@ func (b *Blocked) release(m *member) {
 		m.namespace.resting.Remove(m.element)
 		m.trying, m.element = true, m.namespace.trying.PushBack(m)
 	}
+	m.successes = m.cause.successes
 	b.released = append(b.released, Release{Request: m.request, Shared: m.cause.shared})
 }
 
@@ -374,6 +353,7 @@ func (b *Blocked) probe(c *cause, now time.Time) {
 		b.release(m)
 	}
 	c.attempts++
+	c.news = max(0, c.news-1)
 	c.probedAt, c.probeAt = now, time.Time{}
 	c.schedule(b.delay(c), now, b.spread)
 }

@@ -298,8 +298,11 @@ func (w *blockedWorld) check() {
 	if total != len(w.waits) || len(w.members) != total {
 		w.t.Fatalf("%d objects are blocked, but Blocked has %v", len(w.waits), w.Reasons())
 	}
-	members := 0
+	members, apart := 0, 0
 	for key, c := range w.causes {
+		if c.apart {
+			apart++
+		}
 		if delay := c.probeAt.Sub(w.now); delay > ownMost || c.shared && delay > 30*time.Second {
 			w.t.Fatalf("the next probe of %s is in %s", key, delay)
 		}
@@ -315,8 +318,8 @@ func (w *blockedWorld) check() {
 		}
 		members += n
 	}
-	if members != total {
-		w.t.Fatalf("%d members wait for causes, of %d", members, total)
+	if members != total || apart != w.apart {
+		w.t.Fatalf("%d members of %d wait for causes, %d of %d of them apart", members, total, apart, w.apart)
 	}
 	if names := slices.Sorted(maps.Keys(w.namespaces)); len(names) > 2 {
 		w.t.Fatalf("namespaces = %v", names)
