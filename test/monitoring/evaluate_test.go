@@ -3,6 +3,8 @@ package monitoring_test
 import (
 	"context"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +12,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/teststorage"
 )
@@ -19,31 +20,12 @@ import (
 // its query in two scrapes of an operator at work, and in what kube-state-metrics makes
 // of PodIdentities. No alert fails to evaluate.
 func TestQueries_HaveResultsInARealRun(t *testing.T) {
-	db := teststorage.New(t)
-	const between = time.Minute
-	start := time.Unix(1_700_000_000, 0)
-	end := start.Add(between)
-	load(t, db, start, scrape(t, 1))
-	load(t, db, end, scrape(t, 2))
-	load(t, db, end, objectMetrics(t))
-
-	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 100_000, Timeout: time.Minute})
+	db, end := store(t)
+	engine := newEngine()
 	shown := dashboardQueries(t)
 	for title, expr := range allQueries(t) {
 		t.Run(title, func(t *testing.T) {
-			query, err := engine.NewInstantQuery(t.Context(), db, nil, expr, end)
-			if err != nil {
-				t.Fatalf("%s: %v", expr, err)
-			}
-			defer query.Close()
-			result := query.Exec(t.Context())
-			if result.Err != nil {
-				t.Fatalf("%s: %v", expr, result.Err)
-			}
-			vector, err := result.Vector()
-			if err != nil {
-				t.Fatalf("%s: %v", expr, err)
-			}
+			vector := evaluate(t, engine, db, expr, end)
 			if _, ok := shown[title]; ok && len(vector) == 0 {
 				t.Errorf("%s: has no result", expr)
 			}
@@ -55,6 +37,30 @@ func TestQueries_HaveResultsInARealRun(t *testing.T) {
 		})
 	}
 }
+
+// store returns a database with the scrapes and the metrics of objects, and the time of
+// the newest. The first scrape counts as made at the time of the last drift check, which
+// is in it, and the second a minute later.
+func store(t *testing.T) (*teststorage.TestStorage, time.Time) {
+	t.Helper()
+	db := teststorage.New(t)
+	at := lastDriftCheck.FindStringSubmatch(scrape(t, 1))
+	if at == nil {
+		t.Fatal("scrape-1.txt has no drift check")
+	}
+	seconds, err := strconv.ParseFloat(at[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Unix(int64(seconds), 0)
+	end := start.Add(time.Minute)
+	load(t, db, start, scrape(t, 1))
+	load(t, db, end, scrape(t, 2))
+	load(t, db, end, objectMetrics(t))
+	return db, end
+}
+
+var lastDriftCheck = regexp.MustCompile(`(?m)^podidentity_drift_check_last_success_timestamp_seconds (\S+)$`)
 
 // load stores a scrape with the labels that Prometheus adds.
 func load(t *testing.T, db storage.Appendable, at time.Time, text string) {

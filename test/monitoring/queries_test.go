@@ -3,7 +3,6 @@
 package monitoring_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,22 +147,10 @@ func allQueries(t *testing.T) map[string]string {
 // dashboardQueries returns the queries of the dashboard as Grafana sends them.
 func dashboardQueries(t *testing.T) map[string]string {
 	t.Helper()
-	var dashboard struct {
-		Panels []struct {
-			Title   string `json:"title"`
-			Targets []struct {
-				Expr         string `json:"expr"`
-				LegendFormat string `json:"legendFormat"`
-			} `json:"targets"`
-		} `json:"panels"`
-	}
-	if err := json.Unmarshal([]byte(read(t, filepath.Join(root, "config", "grafana", "podidentity.json"))), &dashboard); err != nil {
-		t.Fatal(err)
-	}
 	all := map[string]string{}
-	for _, panel := range dashboard.Panels {
+	for _, panel := range dashboardPanels(t) {
 		for _, target := range panel.Targets {
-			all[panel.Title+" "+target.LegendFormat] = strings.ReplaceAll(target.Expr, "$__rate_interval", "5m")
+			all[panel.Title+" "+target.LegendFormat] = target.query()
 		}
 	}
 	if len(all) == 0 {
