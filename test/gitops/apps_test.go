@@ -19,9 +19,9 @@ func (a *argoCD) app(name string) *unstructured.Unstructured {
 // Git server does, and waits until it has.
 func (a *argoCD) refresh(name string) {
 	a.Helper()
-	a.eventually("Application "+name, func() bool { return a.app(name) != nil }, a.describe("platform"))
+	a.Eventually("Application "+name, func() bool { return a.app(name) != nil }, a.describe("platform"))
 	a.annotate(a.app(name), "argocd.argoproj.io/refresh", "normal")
-	a.eventually("a comparison of Application "+name, func() bool {
+	a.Eventually("a comparison of Application "+name, func() bool {
 		app := a.app(name)
 		return app == nil || app.GetAnnotations()["argocd.argoproj.io/refresh"] == ""
 	}, a.describe(name))
@@ -38,7 +38,7 @@ func (a *argoCD) refreshTeams() {
 // has ended.
 func (a *argoCD) awaitSynced(name, commit string) {
 	a.Helper()
-	a.eventually("Application "+name+" to be synced and healthy", func() bool {
+	a.Eventually("Application "+name+" to be synced and healthy", func() bool {
 		app := a.app(name)
 		return stateOf(app) == "Synced Healthy Succeeded" && text(app, "status", "sync", "revision") == commit
 	}, a.describe(name))
@@ -54,7 +54,7 @@ func stateOf(app *unstructured.Unstructured) string {
 // awaitOperation waits until the message of the sync of an Application has a text.
 func (a *argoCD) awaitOperation(name, want string) {
 	a.Helper()
-	a.eventually(fmt.Sprintf("the sync of %s to say %q", name, want), func() bool {
+	a.Eventually(fmt.Sprintf("the sync of %s to say %q", name, want), func() bool {
 		return strings.Contains(text(a.app(name), "status", "operationState", "message"), want)
 	}, a.describe(name))
 }
@@ -62,7 +62,7 @@ func (a *argoCD) awaitOperation(name, want string) {
 // awaitResult waits until the sync of an Application says a text of an object.
 func (a *argoCD) awaitResult(name, kind, object, want string) {
 	a.Helper()
-	a.eventually(fmt.Sprintf("the sync of %s to say %q of %s %s", name, want, kind, object), func() bool {
+	a.Eventually(fmt.Sprintf("the sync of %s to say %q of %s %s", name, want, kind, object), func() bool {
 		app := a.app(name)
 		if app == nil {
 			return false
@@ -80,7 +80,7 @@ func (a *argoCD) awaitResult(name, kind, object, want string) {
 // and a text in its message.
 func (a *argoCD) awaitHealth(identity, status, message string) {
 	a.Helper()
-	a.eventually(fmt.Sprintf("PodIdentity %s to be %s: %s", identity, status, message), func() bool {
+	a.Eventually(fmt.Sprintf("PodIdentity %s to be %s: %s", identity, status, message), func() bool {
 		n := a.node("shop", "PodIdentity", identity)
 		return n.Health.Status == status && strings.Contains(n.Health.Message, message)
 	}, func() string { return fmt.Sprintf("%+v", a.node("shop", "PodIdentity", identity)) })
@@ -89,7 +89,7 @@ func (a *argoCD) awaitHealth(identity, status, message string) {
 // describe tells the state of an Application.
 func (a *argoCD) describe(name string) func() string {
 	return func() string {
-		return a.kubectl("", "get", "applications.argoproj.io", "--namespace=argocd", "--output=yaml", "--ignore-not-found", name) +
+		return a.MustKubectl("", "get", "applications.argoproj.io", "--namespace=argocd", "--output=yaml", "--ignore-not-found", name) +
 			tail(a.logOf("argocd-application-controller")) + tail(a.logOf("argocd-applicationset-controller"))
 	}
 }

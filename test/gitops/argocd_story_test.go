@@ -29,7 +29,7 @@ var (
 
 // The app of apps of config/argocd, from an empty cluster to the deletion of a team.
 func TestArgoCD_AppOfApps(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.startKubelet()
 	rbac := "p, role:shop, applications, get, shop/*, allow\n" + strings.Join(w.blocks("csv"), "") + "g, alice, role:shop\ng, bob, role:shop-admin\ng, bob, role:shop\n"
 	a := w.startArgoCD(rbac)
@@ -51,8 +51,8 @@ func TestArgoCD_AppOfApps(t *testing.T) {
 	} {
 		passed := t.Run(step.name, func(t *testing.T) {
 			part := *a
-			part.world = w.in(t)
-			step.run(&part, r.in(part.world))
+			part.env = w.in(t)
+			step.run(&part, r.in(part.env))
 		})
 		if !passed {
 			t.Fatal("the following steps need this one")
@@ -108,18 +108,18 @@ func runsActions(a *argoCD, _ *repository) {
 		a.Errorf("a member of the team suspends: %v, want it denied", err)
 	}
 	a.checkOffered("checkout", map[string]bool{"reconcile": false, "suspend": false, "resume": true})
-	a.must(a.run("alice", "reconcile", "checkout"))
-	a.eventually("the request to be handled", func() bool {
-		pi := a.identity("checkout")
+	a.Must(a.run("alice", "reconcile", "checkout"))
+	a.Eventually("the request to be handled", func() bool {
+		pi := a.Get("checkout")
 		requested := pi.Annotations[v1alpha1.RequestedAtAnnotation]
 		return requested != "" && pi.Status.LastHandledReconcileAt == requested
 	}, a.describe("shop"))
 
-	a.must(a.run("bob", "suspend", "checkout"))
+	a.Must(a.run("bob", "suspend", "checkout"))
 	a.awaitHealth("checkout", "Suspended", "Reconciliation is suspended")
 	a.checkOffered("checkout", map[string]bool{"reconcile": true, "suspend": true, "resume": false})
 	a.refresh("shop")
-	a.must(a.run("bob", "resume", "checkout"))
+	a.Must(a.run("bob", "resume", "checkout"))
 	a.awaitHealth("checkout", "Healthy", ready)
 	a.refresh("shop")
 	a.checkInSyncSince(began, "an action was run")
@@ -137,36 +137,36 @@ func (a *argoCD) checkOffered(identity string, want map[string]bool) {
 // Git; what a user changes of the spec is one, which Argo CD reverts.
 func driftIsNoDifference(a *argoCD, _ *repository) {
 	_, began := a.seen.since(0)
-	role, readOnly := aws.String(a.identity("checkout").Status.Role.Name), aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
-	_, err := a.iam.DetachRolePolicy(a.Context(), &iam.DetachRolePolicyInput{RoleName: role, PolicyArn: readOnly})
-	a.must(err)
+	role, readOnly := aws.String(a.Get("checkout").Status.Role.Name), aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
+	_, err := a.AWS.IAM.DetachRolePolicy(a.Context(), &iam.DetachRolePolicyInput{RoleName: role, PolicyArn: readOnly})
+	a.Must(err)
 	a.refresh("shop")
-	a.must(a.run("alice", "reconcile", "checkout"))
-	a.eventually("the operator to attach the policy again", func() bool {
-		attached, err := a.iam.ListAttachedRolePolicies(a.Context(), &iam.ListAttachedRolePoliciesInput{RoleName: role})
-		a.must(err)
+	a.Must(a.run("alice", "reconcile", "checkout"))
+	a.Eventually("the operator to attach the policy again", func() bool {
+		attached, err := a.AWS.IAM.ListAttachedRolePolicies(a.Context(), &iam.ListAttachedRolePoliciesInput{RoleName: role})
+		a.Must(err)
 		return len(attached.AttachedPolicies) == 1
 	}, a.describe("shop"))
 
 	account := &corev1.ServiceAccount{}
 	key := client.ObjectKey{Namespace: "shop", Name: "checkout"}
-	a.must(a.admin.Get(a.Context(), key, account))
+	a.Must(a.Client.Get(a.Context(), key, account))
 	want := account.Annotations["eks.amazonaws.com/role-arn"]
 	before := account.DeepCopy()
 	account.Annotations["eks.amazonaws.com/role-arn"] = "arn:aws:iam::123456789012:role/other"
-	a.must(a.admin.Patch(a.Context(), account, client.MergeFrom(before)))
-	a.eventually("the operator to restore the annotation", func() bool {
-		a.must(a.admin.Get(a.Context(), key, account))
+	a.Must(a.Client.Patch(a.Context(), account, client.MergeFrom(before)))
+	a.Eventually("the operator to restore the annotation", func() bool {
+		a.Must(a.Client.Get(a.Context(), key, account))
 		return account.Annotations["eks.amazonaws.com/role-arn"] == want
 	}, a.describe("shop"))
 	a.refresh("shop")
 	a.checkInSyncSince(began, "AWS and a ServiceAccount were edited")
 
-	edited := a.identity("checkout")
+	edited := a.Get("checkout")
 	former := edited.DeepCopy()
 	edited.Spec.Policies.Managed = nil
-	a.must(a.admin.Patch(a.Context(), edited, client.MergeFrom(former)))
-	a.eventually("Argo CD to restore the spec", func() bool { return len(a.identity("checkout").Spec.Policies.Managed) == 1 }, a.describe("shop"))
+	a.Must(a.Client.Patch(a.Context(), edited, client.MergeFrom(former)))
+	a.Eventually("Argo CD to restore the spec", func() bool { return len(a.Get("checkout").Spec.Policies.Managed) == 1 }, a.describe("shop"))
 }
 
 // An identity that waits for an administrator stops the sync before its workload, and
@@ -183,11 +183,11 @@ func blockedIdentityStopsTheSync(a *argoCD, r *repository) {
 		a.Error("the workload was created before its identity was ready")
 	}
 
-	_, err := a.iam.CreatePolicy(a.Context(), &iam.CreatePolicyInput{
+	_, err := a.AWS.IAM.CreatePolicy(a.Context(), &iam.CreatePolicyInput{
 		PolicyName: aws.String("reports"), Path: aws.String("/tenants/"),
 		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`),
 	})
-	a.must(err)
+	a.Must(err)
 	a.awaitSynced("shop", commit)
 	if a.find(deployment, "shop", "reports") == nil {
 		a.Error("the workload was not created")
@@ -273,19 +273,19 @@ func teamsCannotLeaveTheirProject(a *argoCD, r *repository) {
 // An identity that requires confirmation keeps its role after it was removed from Git,
 // until a user confirms it.
 func pruneWaitsForConfirmation(a *argoCD, r *repository) {
-	role := a.identity("ledger").Status.Role.Name
+	role := a.Get("ledger").Status.Role.Name
 	identities := r.read(shop + "identities.yaml")
 	checkout, _, _ := strings.Cut(identities, "---")
 	r.write(shop+"identities.yaml", checkout)
 	commit := r.commit("Without the ledger")
 	a.refresh("shop")
 	a.awaitOperation("shop", "Waiting for pruning confirmation of iam.podidentity.io/v1alpha1/PodIdentity/ledger")
-	if pi := a.identity("ledger"); pi.DeletionTimestamp != nil || !slices.Contains(a.roles(), role) {
+	if pi := a.Get("ledger"); pi.DeletionTimestamp != nil || !slices.Contains(a.roles(), role) {
 		a.Errorf("before the confirmation: %+v, roles %q", pi, a.roles())
 	}
 
 	a.annotate(a.app("shop"), "argocd.argoproj.io/deletion-approved", now())
-	a.eventually("the role to be gone", func() bool { return !slices.Contains(a.roles(), role) && a.identity("ledger") == nil }, a.describe("shop"))
+	a.Eventually("the role to be gone", func() bool { return !slices.Contains(a.roles(), role) && a.Get("ledger") == nil }, a.describe("shop"))
 	a.awaitSynced("shop", commit)
 }
 
@@ -325,23 +325,23 @@ func deletionRemovesTheRoles(a *argoCD, r *repository) {
 	held := a.find(deployment, "shop", "checkout")
 	before := held.DeepCopy()
 	held.SetFinalizers([]string{finalizer})
-	a.must(a.admin.Patch(a.Context(), held, client.MergeFrom(before)))
+	a.Must(a.Client.Patch(a.Context(), held, client.MergeFrom(before)))
 	r.remove(strings.TrimSuffix(shop, "/"))
 	r.write(apps+"teams/README", "no teams")
 	r.commit("Without team shop")
 	a.refreshTeams()
 
-	a.eventually("the deletion of the workload", func() bool {
+	a.Eventually("the deletion of the workload", func() bool {
 		d := a.find(deployment, "shop", "checkout")
 		return d != nil && d.GetDeletionTimestamp() != nil
 	}, a.describe("shop"))
 	looks := strings.Count(a.logOf("argocd-application-controller"), "objects remaining for deletion")
 	a.annotate(a.app("shop"), "argocd.argoproj.io/refresh", "normal")
-	a.eventually("Argo CD to look again", func() bool {
+	a.Eventually("Argo CD to look again", func() bool {
 		return strings.Count(a.logOf("argocd-application-controller"), "objects remaining for deletion") > looks
 	}, a.describe("shop"))
 	for _, name := range []string{"checkout", "exports", "reports"} {
-		if pi := a.identity(name); pi == nil || pi.DeletionTimestamp != nil {
+		if pi := a.Get(name); pi == nil || pi.DeletionTimestamp != nil {
 			a.Errorf("identity %s is deleted before the workloads are", name)
 		}
 	}
@@ -349,8 +349,8 @@ func deletionRemovesTheRoles(a *argoCD, r *repository) {
 	held = a.find(deployment, "shop", "checkout")
 	before = held.DeepCopy()
 	held.SetFinalizers(nil)
-	a.must(a.admin.Patch(a.Context(), held, client.MergeFrom(before)))
-	a.eventually("the Application to be gone", func() bool { return a.app("shop") == nil }, a.describe("shop"))
+	a.Must(a.Client.Patch(a.Context(), held, client.MergeFrom(before)))
+	a.Eventually("the Application to be gone", func() bool { return a.app("shop") == nil }, a.describe("shop"))
 	if left := a.roles(); len(left) > 0 {
 		a.Errorf("the Application is gone, and the roles %q are left", left)
 	}

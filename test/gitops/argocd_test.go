@@ -26,13 +26,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/test/controlplane"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 var application = schema.GroupVersionKind{Group: "argoproj.io", Version: "v1alpha1", Kind: "Application"}
 
 // argoCD is a running Argo CD.
 type argoCD struct {
-	*world
+	*env
 	url    string            // of its API server
 	tokens map[string]string // by user
 	seen   *history
@@ -43,43 +44,43 @@ var argoUsers = map[string]string{"admin": "administrators-password", "alice": "
 
 // startArgoCD installs Argo CD's API and configuration, starts its programs, and logs its
 // users in.
-func (w *world) startArgoCD(rbac string) *argoCD {
-	w.Helper()
-	programs := w.programs("argocd")
-	w.applyDefinitions(w.argoManifests())
-	w.configureArgoCD(rbac)
-	w.checkApplications()
+func (e *env) startArgoCD(rbac string) *argoCD {
+	e.Helper()
+	programs := e.programs("argocd")
+	e.applyDefinitions(e.argoManifests())
+	e.configureArgoCD(rbac)
+	e.checkApplications()
 	free, err := controlplane.FreeAddresses(10)
-	w.must(err)
+	e.Must(err)
 	redis, repo, server := free[0], free[1], free[2]
 	port := func(n int) string { _, port, _ := net.SplitHostPort(free[n]); return port }
-	environment := w.argoEnvironment(programs)
+	environment := e.argoEnvironment(programs)
 	for _, p := range []controlplane.Program{
 		{Name: "redis-server", Args: []string{redis}, Ready: accepts(redis)},
 		{Name: "argocd-repo-server", Args: []string{
 			"--disable-tls", "--address=127.0.0.1", "--port=" + port(1), "--metrics-port=" + port(3), "--redis=" + redis,
 		}, Ready: accepts(repo)},
 		{Name: "argocd-application-controller", Args: []string{
-			"--namespace=argocd", "--kubeconfig=" + w.cluster.KubeconfigPath, "--repo-server=" + repo, "--repo-server-plaintext",
+			"--namespace=argocd", "--kubeconfig=" + e.KubeconfigPath, "--repo-server=" + repo, "--repo-server-plaintext",
 			"--redis=" + redis, "--metrics-port=" + port(4),
 		}, Ready: accepts(free[4])},
 		{Name: "argocd-applicationset-controller", Args: []string{
-			"--namespace=argocd", "--kubeconfig=" + w.cluster.KubeconfigPath, "--argocd-repo-server=" + repo, "--repo-server-plaintext",
+			"--namespace=argocd", "--kubeconfig=" + e.KubeconfigPath, "--argocd-repo-server=" + repo, "--repo-server-plaintext",
 			"--metrics-addr=" + free[5], "--probe-addr=" + free[6], "--webhook-addr=" + free[7],
 		}, Ready: accepts(free[5])},
 		{Name: "argocd-server", Args: []string{
-			"--insecure", "--namespace=argocd", "--kubeconfig=" + w.cluster.KubeconfigPath, "--address=127.0.0.1", "--port=" + port(2),
-			"--metrics-port=" + port(8), "--repo-server=" + repo, "--repo-server-plaintext", "--redis=" + redis, "--staticassets=" + w.dir,
-		}, Ready: answers("http://" + server + "/healthz")},
+			"--insecure", "--namespace=argocd", "--kubeconfig=" + e.KubeconfigPath, "--address=127.0.0.1", "--port=" + port(2),
+			"--metrics-port=" + port(8), "--repo-server=" + repo, "--repo-server-plaintext", "--redis=" + redis, "--staticassets=" + e.dir,
+		}, Ready: answersOK("http://" + server + "/healthz")},
 	} {
 		p.Path, p.Env = filepath.Join(programs, p.Name), environment
-		w.must(w.cluster.Run(w.Context(), p))
+		e.Must(e.Cluster.Run(e.Context(), p))
 	}
-	a := &argoCD{world: w, url: "http://" + server, tokens: map[string]string{}, seen: w.startHistory()}
+	a := &argoCD{env: e, url: "http://" + server, tokens: map[string]string{}, seen: e.startHistory()}
 	for user, password := range argoUsers {
 		var answer struct{ Token string }
 		if err := a.call(user, http.MethodPost, "/session", map[string]string{"username": user, "password": password}, &answer); err != nil {
-			w.Fatalf("logging %s in: %v", user, err)
+			e.Fatalf("logging %s in: %v", user, err)
 		}
 		a.tokens[user] = answer.Token
 	}
@@ -87,36 +88,36 @@ func (w *world) startArgoCD(rbac string) *argoCD {
 }
 
 // argoManifests are Argo CD's CustomResourceDefinitions of the version that is built.
-func (w *world) argoManifests() string {
-	w.Helper()
-	return w.moduleFiles("hack/argocd", "github.com/argoproj/argo-cd/v3", "manifests/crds/*-crd.yaml")
+func (e *env) argoManifests() string {
+	e.Helper()
+	return e.moduleFiles("hack/argocd", "github.com/argoproj/argo-cd/v3", "manifests/crds/*-crd.yaml")
 }
 
 // moduleFiles returns YAML files of a module that a nested module requires, as one.
-func (w *world) moduleFiles(nested, module, pattern string) string {
-	w.Helper()
-	cmd := exec.CommandContext(w.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module)
-	cmd.Dir, cmd.Env = filepath.Join(root, nested), append(os.Environ(), "GOWORK=off")
+func (e *env) moduleFiles(nested, module, pattern string) string {
+	e.Helper()
+	cmd := exec.CommandContext(e.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module)
+	cmd.Dir, cmd.Env = filepath.Join(e.Root, nested), append(os.Environ(), "GOWORK=off")
 	dir, err := cmd.Output()
-	w.must(err)
+	e.Must(err)
 	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), filepath.FromSlash(pattern)))
-	w.must(err)
+	e.Must(err)
 	var all strings.Builder
 	for _, file := range files {
 		content, err := os.ReadFile(file)
-		w.must(err)
+		e.Must(err)
 		all.WriteString("\n---\n" + string(content))
 	}
 	if all.Len() == 0 {
-		w.Fatalf("%s of %s in %q: no files", pattern, module, dir)
+		e.Fatalf("%s of %s in %q: no files", pattern, module, dir)
 	}
 	return all.String()
 }
 
 // configureArgoCD creates what an installation of Argo CD consists of, and then adds to
 // it what docs/gitops.md tells users to.
-func (w *world) configureArgoCD(rbac string) {
-	w.Helper()
+func (e *env) configureArgoCD(rbac string) {
+	e.Helper()
 	labels := map[string]string{"app.kubernetes.io/part-of": "argocd"}
 	object := func(name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: "argocd", Name: name, Labels: labels}
@@ -124,7 +125,7 @@ func (w *world) configureArgoCD(rbac string) {
 	secret := map[string]string{"server.secretkey": "a key of this test"}
 	for user, password := range argoUsers {
 		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		w.must(err)
+		e.Must(err)
 		key := "accounts." + user + ".password"
 		if user == "admin" {
 			key = "admin.password"
@@ -137,47 +138,47 @@ func (w *world) configureArgoCD(rbac string) {
 		&corev1.ConfigMap{ObjectMeta: object("argocd-rbac-cm"), Data: map[string]string{"policy.csv": rbac}},
 		&corev1.Secret{ObjectMeta: object("argocd-secret"), StringData: secret},
 	} {
-		w.must(w.admin.Create(w.Context(), o))
+		e.Must(e.Client.Create(e.Context(), o))
 	}
-	w.apply(`{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: argocd}, spec: {
+	e.apply(`{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: argocd}, spec: {
 		sourceRepos: ["*"], destinations: [{server: "*", namespace: "*"}], clusterResourceWhitelist: [{group: "*", kind: "*"}]}}`)
-	w.followDocs("argocd-cm")
+	e.followDocs("argocd-cm")
 	var installed corev1.ConfigMap
-	w.must(w.admin.Get(w.Context(), client.ObjectKey{Namespace: "argocd", Name: "argocd-cm"}, &installed))
+	e.Must(e.Client.Get(e.Context(), client.ObjectKey{Namespace: "argocd", Name: "argocd-cm"}, &installed))
 	want := []string{
 		"accounts.alice", "accounts.bob", "resource.customizations.actions.iam.podidentity.io_PodIdentity",
 		"resource.customizations.health.argoproj.io_Application", "resource.customizations.health.iam.podidentity.io_PodIdentity",
 	}
 	if got := slices.Sorted(maps.Keys(installed.Data)); !slices.Equal(got, want) {
-		w.Errorf("argocd-cm has the keys %q, want %q", got, want)
+		e.Errorf("argocd-cm has the keys %q, want %q", got, want)
 	}
 }
 
 // followDocs runs the commands of docs/gitops.md that mention a text.
-func (w *world) followDocs(mention string) {
-	w.Helper()
+func (e *env) followDocs(mention string) {
+	e.Helper()
 	commands := 0
-	for _, script := range w.blocks("sh") {
+	for _, script := range e.blocks("sh") {
 		for command := range strings.Lines(strings.ReplaceAll(script, "\\\n", "")) {
 			if fields := strings.Fields(command); len(fields) > 0 && fields[0] == "kubectl" && strings.Contains(command, mention) {
-				w.kubectl("", fields[1:]...)
+				e.MustKubectl("", fields[1:]...)
 				commands++
 			}
 		}
 	}
 	if commands == 0 {
-		w.Fatalf("docs/gitops.md has no command about %s", mention)
+		e.Fatalf("docs/gitops.md has no command about %s", mention)
 	}
 }
 
 // argoEnvironment is that of Argo CD's programs: outside of a cluster, and without the
 // configuration of this machine's user.
-func (w *world) argoEnvironment(programs string) []string {
-	w.Helper()
-	home := filepath.Join(w.dir, "argocd")
-	w.must(os.MkdirAll(filepath.Join(home, "tmp"), 0o755))
+func (e *env) argoEnvironment(programs string) []string {
+	e.Helper()
+	home := filepath.Join(e.dir, "argocd")
+	e.Must(os.MkdirAll(filepath.Join(home, "tmp"), 0o755))
 	return controlplane.Environ(map[string]string{
-		"ARGOCD_FAKE_IN_CLUSTER": "true", "ARGOCD_GPG_ENABLED": "false", "KUBECONFIG": w.cluster.KubeconfigPath,
+		"ARGOCD_FAKE_IN_CLUSTER": "true", "ARGOCD_GPG_ENABLED": "false", "KUBECONFIG": e.KubeconfigPath,
 		"HOME": home, "TMPDIR": filepath.Join(home, "tmp"), "PATH": programs + string(filepath.ListSeparator) + os.Getenv("PATH"),
 	})
 }
@@ -229,7 +230,7 @@ func (a *argoCD) offered(identity string) map[string]bool {
 			Disabled bool
 		}
 	}
-	a.must(a.call("admin", http.MethodGet, "/applications/shop/resource/actions?"+query.Encode(), nil, &answer))
+	a.Must(a.call("admin", http.MethodGet, "/applications/shop/resource/actions?"+query.Encode(), nil, &answer))
 	actions := map[string]bool{}
 	for _, action := range answer.Actions {
 		actions[action.Name] = action.Disabled
@@ -248,7 +249,7 @@ type node struct {
 func (a *argoCD) node(app, kind, name string) node {
 	a.Helper()
 	var tree struct{ Nodes []node }
-	a.must(a.call("admin", http.MethodGet, "/applications/"+app+"/resource-tree", nil, &tree))
+	a.Must(a.call("admin", http.MethodGet, "/applications/"+app+"/resource-tree", nil, &tree))
 	for _, n := range tree.Nodes {
 		if n.Kind == kind && n.Name == name {
 			return n
@@ -268,9 +269,14 @@ func accepts(address string) func(context.Context) error {
 	}
 }
 
+// answersOK returns a check that a URL answers with 200 OK.
+func answersOK(url string) func(context.Context) error {
+	return func(ctx context.Context) error { return testenv.GetOK(ctx, url) }
+}
+
 // logOf returns what a program has said.
-func (w *world) logOf(program string) string {
-	content, err := os.ReadFile(filepath.Join(w.dir, "logs", program+".log"))
+func (e *env) logOf(program string) string {
+	content, err := os.ReadFile(filepath.Join(e.dir, "logs", program+".log"))
 	if err != nil {
 		return err.Error()
 	}
@@ -287,13 +293,13 @@ type history struct {
 }
 
 // startHistory watches the Applications until the test ends.
-func (w *world) startHistory() *history {
-	w.Helper()
+func (e *env) startHistory() *history {
+	e.Helper()
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(application)
-	ctx, stop := context.WithCancel(context.WithoutCancel(w.Context()))
-	watch, err := w.admin.Watch(ctx, list, client.InNamespace("argocd"))
-	w.must(err)
+	ctx, stop := context.WithCancel(context.WithoutCancel(e.Context()))
+	watch, err := e.Client.Watch(ctx, list, client.InNamespace("argocd"))
+	e.Must(err)
 	h, ended := &history{}, make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -305,7 +311,7 @@ func (w *world) startHistory() *history {
 			}
 		}
 	}()
-	w.Cleanup(func() { watch.Stop(); stop(); <-ended })
+	e.Cleanup(func() { watch.Stop(); stop(); <-ended })
 	return h
 }
 

@@ -12,7 +12,7 @@ import (
 // The chain of docs/gitops.md, and the health checks of config/flux, from an empty
 // cluster to the deletion of the identities.
 func TestFlux_ChainOfKustomizations(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.startKubelet()
 	f := w.startFlux()
 	r := w.newRepository()
@@ -27,8 +27,8 @@ func TestFlux_ChainOfKustomizations(t *testing.T) {
 		{"DeletionWaitsForTheRoles", fluxDeletionWaitsForTheRoles},
 	} {
 		passed := t.Run(step.name, func(t *testing.T) {
-			part := &flux{world: w.in(t), url: f.url, shelf: f.shelf}
-			step.run(part, r.in(part.world))
+			part := &flux{env: w.in(t), url: f.url, shelf: f.shelf}
+			step.run(part, r.in(part.env))
 		})
 		if !passed {
 			t.Fatal("the following steps need this one")
@@ -62,7 +62,7 @@ func fluxAppliesInOrder(f *flux, r *repository) {
 		f.awaitReady(name, commit)
 	}
 	created := f.find(deployment, "shop", "checkout").GetCreationTimestamp()
-	for _, condition := range f.identity("checkout").Status.Conditions {
+	for _, condition := range f.Get("checkout").Status.Conditions {
 		if condition.Type == "Ready" && condition.LastTransitionTime.After(created.Time) {
 			f.Errorf("the workload was created at %s, and its identity ready at %s", created, condition.LastTransitionTime)
 		}
@@ -111,11 +111,11 @@ func fluxBlockedIdentityFailsFast(f *flux, r *repository) {
 	f.awaitFailure("identities", commit, "HealthCheckFailed", "failed early due to stalled resources: [PodIdentity/shop/reports status: 'Failed'")
 	f.checkCondition("reports", "Ready", "arn:aws:iam::123456789012:policy/reports")
 
-	_, err := f.iam.CreatePolicy(f.Context(), &iam.CreatePolicyInput{
+	_, err := f.AWS.IAM.CreatePolicy(f.Context(), &iam.CreatePolicyInput{
 		PolicyName:     aws.String("reports"),
 		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`),
 	})
-	f.must(err)
+	f.Must(err)
 	f.awaitReady("identities", commit)
 }
 
@@ -123,39 +123,39 @@ func fluxBlockedIdentityFailsFast(f *flux, r *repository) {
 // keeps what the file does not set.
 func (f *flux) healthChecks(file string) {
 	f.Helper()
-	f.kubectl("", "apply", "--server-side", "--force-conflicts", "--field-manager=healthchecks", "--filename=config/flux/"+file)
+	f.MustKubectl("", "apply", "--server-side", "--force-conflicts", "--field-manager=healthchecks", "--filename=config/flux/"+file)
 }
 
 // checkCondition checks that the message of a condition has a text.
 func (f *flux) checkCondition(identity, kind, want string) {
 	f.Helper()
-	for _, condition := range f.identity(identity).Status.Conditions {
+	for _, condition := range f.Get(identity).Status.Conditions {
 		if condition.Type == kind && strings.Contains(condition.Message, want) {
 			return
 		}
 	}
-	f.Errorf("the condition %s of %s does not say %q: %+v", kind, identity, want, f.identity(identity).Status.Conditions)
+	f.Errorf("the condition %s of %s does not say %q: %+v", kind, identity, want, f.Get(identity).Status.Conditions)
 }
 
 func fluxPruneDeletesTheRole(f *flux, r *repository) {
-	role := f.identity("exports").Status.Role.Name
+	role := f.Get("exports").Status.Role.Name
 	r.remove("identities/exports.yaml")
 	commit := r.commit("Without exports")
 	f.publish(r, commit)
-	f.eventually("the role of exports to be gone", func() bool { return f.identity("exports") == nil && !slices.Contains(f.roles(), role) }, f.describe("identities"))
+	f.Eventually("the role of exports to be gone", func() bool { return f.Get("exports") == nil && !slices.Contains(f.roles(), role) }, f.describe("identities"))
 	f.awaitReady("identities", commit)
 }
 
 // With deletionPolicy: WaitForTermination the Kustomization is gone when the roles are.
 func fluxDeletionWaitsForTheRoles(f *flux, _ *repository) {
-	f.kubectl("", "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--wait", "shop")
+	f.MustKubectl("", "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--wait", "shop")
 	if f.find(deployment, "shop", "checkout") != nil {
-		f.eventually("the workload to be gone", func() bool { return f.find(deployment, "shop", "checkout") == nil }, f.describe("shop"))
+		f.Eventually("the workload to be gone", func() bool { return f.find(deployment, "shop", "checkout") == nil }, f.describe("shop"))
 	}
 	if got := len(f.roles()); got != 2 {
 		f.Errorf("%d roles before the identities are deleted, want those of checkout and reports", got)
 	}
-	f.kubectl("", "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--wait", "identities")
+	f.MustKubectl("", "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--wait", "identities")
 	if left := f.roles(); len(left) > 0 {
 		f.Errorf("the Kustomization is gone, and the roles %q are left", left)
 	}

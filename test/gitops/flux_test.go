@@ -30,7 +30,7 @@ var (
 // source-controller: it serves artifacts, and says in the status of GitRepository
 // flux-system where they are.
 type flux struct {
-	*world
+	*env
 	url   string // of the artifacts
 	shelf *shelf
 }
@@ -42,34 +42,34 @@ type shelf struct {
 }
 
 // startFlux installs Flux's API and starts its kustomize-controller.
-func (w *world) startFlux() *flux {
-	w.Helper()
-	f := &flux{world: w, shelf: &shelf{artifacts: map[string][]byte{}}}
-	programs := w.programs("flux")
-	definitions := w.moduleFiles("hack/flux", "github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml")
-	w.apply("{apiVersion: v1, kind: Namespace, metadata: {name: flux-system}}")
+func (e *env) startFlux() *flux {
+	e.Helper()
+	f := &flux{env: e, shelf: &shelf{artifacts: map[string][]byte{}}}
+	programs := e.programs("flux")
+	definitions := e.moduleFiles("hack/flux", "github.com/fluxcd/kustomize-controller", "config/crd/bases/*.yaml")
+	e.apply("{apiVersion: v1, kind: Namespace, metadata: {name: flux-system}}")
 	for kind, plural := range map[string]string{
 		"GitRepository": "gitrepositories", "OCIRepository": "ocirepositories", "Bucket": "buckets", "ExternalArtifact": "externalartifacts",
 	} {
 		definitions += "\n---\n" + sourceDefinition(kind, plural)
 	}
-	w.applyDefinitions(definitions)
+	e.applyDefinitions(definitions)
 	server := httptest.NewServer(f.shelf)
-	w.Cleanup(server.Close)
+	e.Cleanup(server.Close)
 	f.url = server.URL
-	w.apply("{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: flux-system, namespace: flux-system}, spec: {interval: 1m}}")
+	e.apply("{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: flux-system, namespace: flux-system}, spec: {interval: 1m}}")
 
 	free, err := controlplane.FreeAddresses(2)
-	w.must(err)
-	temporary := filepath.Join(w.dir, "flux")
-	w.must(os.MkdirAll(temporary, 0o755))
-	w.must(w.cluster.Run(w.Context(), controlplane.Program{
+	e.Must(err)
+	temporary := filepath.Join(e.dir, "flux")
+	e.Must(os.MkdirAll(temporary, 0o755))
+	e.Must(e.Cluster.Run(e.Context(), controlplane.Program{
 		Name: "kustomize-controller", Path: filepath.Join(programs, "kustomize-controller"),
 		Args: []string{"--metrics-addr=" + free[0], "--health-addr=" + free[1], "--requeue-dependency=1s", "--interval-jitter-percentage=0"},
 		Env: controlplane.Environ(map[string]string{
-			"KUBECONFIG": w.cluster.KubeconfigPath, "RUNTIME_NAMESPACE": "flux-system", "HOME": temporary, "TMPDIR": temporary,
+			"KUBECONFIG": e.KubeconfigPath, "RUNTIME_NAMESPACE": "flux-system", "HOME": temporary, "TMPDIR": temporary,
 		}),
-		Ready: answers("http://" + free[1] + "/readyz"),
+		Ready: answersOK("http://" + free[1] + "/readyz"),
 	}))
 	return f
 }
@@ -109,7 +109,7 @@ func (s *shelf) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 func (f *flux) publish(r *repository, commit string) {
 	f.Helper()
 	content, err := pack(r.dir)
-	f.must(err)
+	f.Must(err)
 	path := "/" + commit + ".tar.gz"
 	f.shelf.mu.Lock()
 	f.shelf.artifacts[path] = content
@@ -126,7 +126,7 @@ func (f *flux) publish(r *repository, commit string) {
 			"type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored artifact", "lastTransitionTime": now(),
 		}},
 	}
-	f.must(f.admin.Status().Patch(f.Context(), source, client.MergeFrom(before)))
+	f.Must(f.Client.Status().Patch(f.Context(), source, client.MergeFrom(before)))
 }
 
 // pack returns the files of a directory as a compressed archive.
@@ -186,7 +186,7 @@ func (f *flux) ready(name string) (status, reason, message string) {
 // awaitReady waits until a Kustomization has applied a commit, and all of it is healthy.
 func (f *flux) awaitReady(name, commit string) {
 	f.Helper()
-	f.eventually("Kustomization "+name+" to be ready", func() bool {
+	f.Eventually("Kustomization "+name+" to be ready", func() bool {
 		status, _, message := f.ready(name)
 		return status == "True" && strings.Contains(message, commit)
 	}, f.describe(name))
@@ -195,7 +195,7 @@ func (f *flux) awaitReady(name, commit string) {
 // awaitFailure waits until a Kustomization has failed at a commit, with a text in its message.
 func (f *flux) awaitFailure(name, commit, reason, message string) {
 	f.Helper()
-	f.eventually(fmt.Sprintf("Kustomization %s to fail: %s", name, message), func() bool {
+	f.Eventually(fmt.Sprintf("Kustomization %s to fail: %s", name, message), func() bool {
 		status, r, m := f.ready(name)
 		if status != "False" || r != reason || !strings.Contains(m, message) {
 			return false
@@ -207,7 +207,7 @@ func (f *flux) awaitFailure(name, commit, reason, message string) {
 
 func (f *flux) describe(name string) func() string {
 	return func() string {
-		return f.kubectl("", "get", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--output=yaml", "--ignore-not-found", name) +
+		return f.MustKubectl("", "get", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "--output=yaml", "--ignore-not-found", name) +
 			tail(f.logOf("kustomize-controller"))
 	}
 }

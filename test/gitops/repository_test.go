@@ -13,16 +13,16 @@ const published = "https://git.example.com/platform.git"
 // A repository is a local Git repository that holds config/ of this one, and that the
 // examples refer to.
 type repository struct {
-	*world
+	*env
 	dir string
 }
 
 // newRepository makes it, with one commit.
-func (w *world) newRepository() *repository {
-	w.Helper()
-	r := &repository{world: w, dir: filepath.Join(w.dir, "platform.git")}
-	w.must(os.CopyFS(filepath.Join(r.dir, "config"), os.DirFS(filepath.Join(root, "config"))))
-	w.must(filepath.WalkDir(r.dir, func(path string, entry os.DirEntry, err error) error {
+func (e *env) newRepository() *repository {
+	e.Helper()
+	r := &repository{env: e, dir: filepath.Join(e.dir, "platform.git")}
+	e.Must(os.CopyFS(filepath.Join(r.dir, "config"), os.DirFS(filepath.Join(e.Root, "config"))))
+	e.Must(filepath.WalkDir(r.dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
 		}
@@ -37,7 +37,7 @@ func (w *world) newRepository() *repository {
 	return r
 }
 
-func (r *repository) in(w *world) *repository { return &repository{world: w, dir: r.dir} }
+func (r *repository) in(e *env) *repository { return &repository{env: e, dir: r.dir} }
 
 func (r *repository) url() string { return "file://" + r.dir }
 
@@ -45,7 +45,7 @@ func (r *repository) url() string { return "file://" + r.dir }
 func (r *repository) read(path string) string {
 	r.Helper()
 	content, err := os.ReadFile(filepath.Join(r.dir, filepath.FromSlash(path)))
-	r.must(err)
+	r.Must(err)
 	return string(content)
 }
 
@@ -53,14 +53,14 @@ func (r *repository) read(path string) string {
 func (r *repository) write(path, content string) {
 	r.Helper()
 	file := filepath.Join(r.dir, filepath.FromSlash(path))
-	r.must(os.MkdirAll(filepath.Dir(file), 0o755))
-	r.must(os.WriteFile(file, []byte(content), 0o600))
+	r.Must(os.MkdirAll(filepath.Dir(file), 0o755))
+	r.Must(os.WriteFile(file, []byte(content), 0o600))
 }
 
 // remove removes a file or a directory, without a commit.
 func (r *repository) remove(path string) {
 	r.Helper()
-	r.must(os.RemoveAll(filepath.Join(r.dir, filepath.FromSlash(path))))
+	r.Must(os.RemoveAll(filepath.Join(r.dir, filepath.FromSlash(path))))
 }
 
 // commit commits all changes, and returns the commit's hash.

@@ -7,12 +7,18 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	// The binary is built of them; go test would not notice their changes otherwise.
 	_ "github.com/podidentity/podidentity-operator/internal/logline"
 	_ "github.com/podidentity/podidentity-operator/internal/options"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
@@ -22,6 +28,8 @@ type Binary struct {
 	Name string   // of its log; by default operator
 	Path string   // of the program, as Build returns it
 	Args []string // flags, except those for its addresses
+	// Metrics is the address of its metrics; by default it has none.
+	Metrics string
 
 	// Role is the ARN of the role that it assumes with a token of its ServiceAccount;
 	// empty for the credentials of the administrator.
@@ -58,40 +66,85 @@ func (e *Env) StartBinary(b Binary) *Process {
 	if b.Name == "" {
 		b.Name = "operator"
 	}
-	health, ready := "0", (func(context.Context) error)(nil)
-	if !b.WithoutProbes {
-		free, err := controlplane.FreeAddresses(1)
-		e.Must(err)
-		health = free[0]
-		ready = func(ctx context.Context) error { return GetOK(ctx, "http://"+health+"/readyz") }
-	}
-	process, err := e.Launch(e.Context(), controlplane.Program{
-		Name:  b.Name,
-		Path:  b.Path,
-		Args:  append([]string{"--health-probe-bind-address=" + health, "--metrics-bind-address=0"}, b.Args...),
-		Env:   controlplane.Environ(e.variables(b)),
-		Ready: ready,
-	})
+	program, err := e.Program(e.Context(), e.owner.TempDir(), b)
+	e.Must(err)
+	process, err := e.Launch(e.Context(), program)
 	e.Must(err)
 	p := &Process{Process: process, name: b.Name, env: e}
 	e.running.add(p)
 	return p
 }
 
+// Program returns what Launch needs to run the operator's binary, whose credentials it
+// writes to a directory. It is for a binary that the test does not start itself, or that may
+// end; StartBinary is for all others.
+func (e *Env) Program(ctx context.Context, dir string, b Binary) (controlplane.Program, error) {
+	variables, err := e.variables(ctx, dir, b)
+	if err != nil {
+		return controlplane.Program{}, err
+	}
+	health, ready := "0", (func(context.Context) error)(nil)
+	if !b.WithoutProbes {
+		free, err := controlplane.FreeAddresses(1)
+		if err != nil {
+			return controlplane.Program{}, err
+		}
+		health = free[0]
+		ready = func(ctx context.Context) error { return GetOK(ctx, "http://"+health+"/readyz") }
+	}
+	if b.Metrics == "" {
+		b.Metrics = "0"
+	}
+	return controlplane.Program{
+		Name:  b.Name,
+		Path:  b.Path,
+		Args:  append(slices.Clone(b.Args), "--health-probe-bind-address="+health, "--metrics-bind-address="+b.Metrics),
+		Env:   controlplane.Environ(variables),
+		Ready: ready,
+	}, nil
+}
+
+// Deployed returns the operator's binary as its Deployment runs it, in the role that the
+// annotation of its ServiceAccount names. Only the addresses differ, and the namespace,
+// which a pod reads from its files.
+func (c *Cluster) Deployed(ctx context.Context, path string) (Binary, error) {
+	var deployment appsv1.Deployment
+	if err := c.Client.Get(ctx, installation.Account(), &deployment); err != nil { // it has the name of its ServiceAccount
+		return Binary{}, err
+	}
+	var account corev1.ServiceAccount
+	if err := c.Client.Get(ctx, installation.Account(), &account); err != nil {
+		return Binary{}, err
+	}
+	b := Binary{Path: path, Role: account.Annotations[plan.AnnotationRoleARN], Env: map[string]string{}}
+	container := deployment.Spec.Template.Spec.Containers[0]
+	b.Args = slices.Clone(container.Args)
+	for _, variable := range container.Env {
+		b.Env[variable.Name] = variable.Value
+		for i, arg := range b.Args {
+			b.Args[i] = strings.ReplaceAll(arg, "$("+variable.Name+")", variable.Value)
+		}
+	}
+	b.Args = append(b.Args, "--leader-election-namespace="+deployment.Namespace)
+	return b, nil
+}
+
 // variables returns the environment of a binary.
-func (e *Env) variables(b Binary) map[string]string {
-	e.Helper()
-	dir := e.owner.TempDir()
+func (e *Env) variables(ctx context.Context, dir string, b Binary) (map[string]string, error) {
 	if b.Kubeconfig == "" {
 		b.Kubeconfig = filepath.Join(dir, "kubeconfig")
-		e.Must(e.WriteKubeconfig(b.Kubeconfig, installation.User()))
+		if err := e.WriteKubeconfig(b.Kubeconfig, installation.User()); err != nil {
+			return nil, err
+		}
 	}
 	if b.Endpoint == "" {
 		b.Endpoint = e.AWS.URL
 	}
 	if b.Role != "" && b.TokenFile == "" {
 		b.TokenFile = filepath.Join(dir, "token")
-		e.Must(installation.WriteToken(e.Context(), e.Client, installation.Account(), b.TokenFile))
+		if err := installation.WriteToken(ctx, e.Client, installation.Account(), b.TokenFile); err != nil {
+			return nil, err
+		}
 	}
 	admin := Administrator()
 	variables := map[string]string{
@@ -103,7 +156,7 @@ func (e *Env) variables(b Binary) map[string]string {
 	}
 	variables["KUBECONFIG"] = b.Kubeconfig
 	maps.Copy(variables, b.Env)
-	return variables
+	return variables, nil
 }
 
 // Process is a run of the operator's binary.

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,10 @@ type ClusterOptions struct {
 	// Installed applies config/default: the operator's permissions and the admission
 	// policies. Nothing of it runs, because there are no nodes.
 	Installed bool
+	// CRDPaths are more files, or directories, of CustomResourceDefinitions to install.
+	CRDPaths []string
+	// LogDir keeps the logs of all programs of the cluster; by default they are deleted.
+	LogDir string
 	// EmulatedVersion is an older version of Kubernetes that the API server emulates.
 	EmulatedVersion string
 }
@@ -104,9 +109,9 @@ func start(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
 	if c.Root, err = Root(); err != nil {
 		return nil, err
 	}
-	options := controlplane.Options{EmulatedVersion: o.EmulatedVersion}
+	options := controlplane.Options{CRDPaths: slices.Clone(o.CRDPaths), LogDir: o.LogDir, EmulatedVersion: o.EmulatedVersion}
 	if !o.Bare {
-		options.CRDPaths = []string{filepath.Join(c.Root, crds)}
+		options.CRDPaths = append(options.CRDPaths, filepath.Join(c.Root, crds))
 	}
 	if c.ControlPlane, err = controlplane.Start(ctx, options); err != nil {
 		return nil, err
@@ -155,9 +160,11 @@ func Root() (string, error) {
 	}
 }
 
-// RunKubectl runs kubectl as an administrator, and returns what it prints.
+// RunKubectl runs kubectl as an administrator in the directory of the project, and returns
+// what it prints.
 func (c *Cluster) RunKubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := c.Kubectl(ctx, args...)
+	cmd.Dir = c.Root
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

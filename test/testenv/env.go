@@ -101,7 +101,7 @@ func (e *Env) Must(err error) {
 	}
 }
 
-// MustKubectl runs kubectl as an administrator, and returns what it prints.
+// MustKubectl is RunKubectl that ends the test if kubectl fails.
 func (e *Env) MustKubectl(stdin string, args ...string) string {
 	e.Helper()
 	out, err := e.RunKubectl(e.Context(), stdin, args...)
@@ -128,12 +128,18 @@ func (e *Env) Delete(name string) {
 }
 
 // Eventually waits until check returns true. It gives up early if an operator ends that the
-// test did not end.
-func (e *Env) Eventually(what string, check func() bool) {
+// test did not end. The message of a failure contains what describe returns.
+func (e *Env) Eventually(what string, check func() bool, describe ...func() string) {
 	e.Helper()
-	if err := e.poll(check); err != nil {
-		e.Fatalf("waiting for %s: %v", what, err)
+	err := e.poll(check)
+	if err == nil {
+		return
 	}
+	found := ""
+	for _, d := range describe {
+		found += "\n" + d()
+	}
+	e.Fatalf("waiting for %s: %v%s", what, err, found)
 }
 
 func (e *Env) poll(check func() bool) error {
