@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,10 +34,13 @@ const (
 	// maxPending is the number of messages that are handled together. A full
 	// receive is followed by another, so that a flood shows as one.
 	maxPending = 200
-	// maxSuspects is the number of reads of one role that events cause within
-	// minCheckPause. For more, a drift check reads all roles together, in a few
-	// calls.
+	// maxSuspects is the number of roles that are read one by one when events about
+	// them come together. For more, a drift check reads all roles, in a few calls.
 	maxSuspects = 10
+	// readBurst and readsPerSecond bound the reads of one role when events come one
+	// after the other. For more, too, a drift check reads all roles.
+	readBurst      = 20
+	readsPerSecond = 1
 	// minCheckPause is the time between two drift checks that events cause.
 	minCheckPause = 10 * time.Second
 	// minRolePause is the time between two reads of one role that events cause.
@@ -66,12 +70,15 @@ type eventListener struct {
 
 	seen      recentIDs
 	lastCheck time.Time
+	reads     *rate.Limiter // of one role
 
 	mu       sync.Mutex
 	lastRead map[types.UID]time.Time // of the roles that are to be read, or were within minRolePause
-	reads    []time.Time             // within minCheckPause
 	failing  bool
 }
+
+// newReadLimiter returns the limit of reads of one role.
+func newReadLimiter() *rate.Limiter { return rate.NewLimiter(readsPerSecond, readBurst) }
 
 // Start handles messages until ctx ends. Only the leader does.
 func (l *eventListener) Start(ctx context.Context) error {
@@ -180,13 +187,13 @@ func (l *eventListener) suspectRoles(ctx context.Context, cluster plan.Cluster, 
 			}
 			l.roleCache.suspect(obj.UID, l.clock.Now(), record)
 			logf.FromContext(ctx).Info("IAM role was changed out of band", "role", record.Role, "action", record.Action, "principal", record.Caller.Principal, "time", record.Time)
-			if !known[obj.UID] {
-				known[obj.UID] = true
+			if !known[obj.UID] && !l.readDue(obj) {
 				found = append(found, obj)
 			}
+			known[obj.UID] = true
 		}
 	}
-	if l.recentReads()+len(found) > maxSuspects {
+	if len(found) > maxSuspects || !l.reads.AllowN(l.clock.Now(), len(found)) {
 		l.requestCheck(ctx)
 		return ctx.Err()
 	}
@@ -245,6 +252,13 @@ func (l *eventListener) alreadyRead(obj *v1alpha1.PodIdentity, record driftevent
 	return l.roleCache.lastRead(obj.UID).Sub(record.Time) > settledAfter
 }
 
+// readDue reports whether a read of the role of obj is to come, which will see a change of now.
+func (l *eventListener) readDue(obj *v1alpha1.PodIdentity) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastRead[obj.UID].After(l.clock.Now())
+}
+
 // enqueue queues a reconcile of obj now, or later if another one was queued just now: a flood of
 // events about one role costs a read per second.
 func (l *eventListener) enqueue(ctx context.Context, obj *v1alpha1.PodIdentity) {
@@ -259,13 +273,8 @@ func (l *eventListener) enqueue(ctx context.Context, obj *v1alpha1.PodIdentity) 
 			delete(l.lastRead, uid)
 		}
 	}
-	if next.After(now.Add(minRolePause)) {
-		l.mu.Unlock()
-		return // one is to come
-	}
 	wait := max(0, next.Sub(now))
 	l.lastRead[obj.UID] = now.Add(wait)
-	l.reads = append(l.reads, now.Add(wait))
 	l.mu.Unlock()
 	if wait == 0 {
 		l.send(ctx, obj)
@@ -278,15 +287,6 @@ func (l *eventListener) enqueue(ctx context.Context, obj *v1alpha1.PodIdentity) 
 			l.send(ctx, obj)
 		}
 	}()
-}
-
-// recentReads returns the number of reads of one role that events caused within minCheckPause.
-func (l *eventListener) recentReads() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.clock.Now()
-	l.reads = slices.DeleteFunc(l.reads, func(at time.Time) bool { return now.Sub(at) >= minCheckPause })
-	return len(l.reads)
 }
 
 func (l *eventListener) send(ctx context.Context, obj *v1alpha1.PodIdentity) {

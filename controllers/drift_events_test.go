@@ -125,7 +125,7 @@ func listening(t *testing.T, count int) (*eventListener, *memoryQueue, chan even
 	queue, suspects, checks := &memoryQueue{}, make(chan event.GenericEvent, 1000), make(chan struct{}, 1)
 	l := &eventListener{
 		queue: queue, client: &identities{count: count}, clusterInfo: shared, roleCache: newRoleCache(), clock: clock.RealClock{},
-		suspects: suspects, checkNow: checks,
+		suspects: suspects, checkNow: checks, reads: newReadLimiter(),
 	}
 	for n := range count {
 		l.roleCache.put(types.UID(fmt.Sprint(n)), cachedRole{readAt: time.Now()}, time.Now())
@@ -243,8 +243,31 @@ func TestEventListener_LongFlood(t *testing.T) {
 	})
 }
 
-// Changes that come one by one cost no more than those that come together: after a few reads of one
-// role, a drift check every 10 seconds reads all of them.
+// Changes that come one by one are each read at once, however long it goes on: none waits for a drift
+// check, and no other role is read.
+func TestEventListener_OneChangeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const roles = 100
+		l, queue, suspects, checks := listening(t, roles)
+		go func() {
+			for n := range roles {
+				queue.send(changedBy(fmt.Sprintf("role%d", n), "ASIAANN"))
+				time.Sleep(time.Second) //nolint:forbidigo // in synctest, time does not pass otherwise
+				if len(suspects) != n+1 || len(checks) > 0 {
+					t.Errorf("%d reads of one role and %d drift checks for %d changes", len(suspects), len(checks), n+1)
+					return
+				}
+			}
+		}()
+		listen(t, l, (roles+1)*time.Second)
+		if len(suspects) != roles {
+			t.Errorf("%d reads of one role for %d changes", len(suspects), roles)
+		}
+	})
+}
+
+// Changes that come one by one for long cost little more than those that come together: besides the
+// reads of one role that the limit allows, a drift check every 10 seconds reads all of them.
 func TestEventListener_SlowFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const roles = 240
@@ -268,7 +291,7 @@ func TestEventListener_SlowFlood(t *testing.T) {
 		}()
 		listen(t, l, 80*time.Second)
 		close(stop)
-		if most := 7 * maxSuspects; len(suspects) > most || count < 4 || count > 7 {
+		if most := readBurst + 80*readsPerSecond; len(suspects) > most || count < 4 || count > 7 {
 			t.Errorf("%d reads of one role and %d drift checks for %d changes in a minute, want %d at most and about 6", len(suspects), count, roles, most)
 		}
 		for n := range roles {

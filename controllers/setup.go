@@ -69,7 +69,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, config Config, aws AWS) error 
 		checkNow := make(chan struct{}, 1)
 		checker.checkNow = checkNow
 		if err := mgr.Add(&eventListener{
-			queue: aws.Events, client: mgr.GetClient(), clusterInfo: shared, roleCache: cached, clock: realClock, suspects: suspects, checkNow: checkNow,
+			queue: aws.Events, client: mgr.GetClient(), clusterInfo: shared, roleCache: cached, clock: realClock,
+			suspects: suspects, checkNow: checkNow, reads: newReadLimiter(),
 		}); err != nil {
 			return err
 		}

@@ -175,10 +175,12 @@ func TestStatus_ForgedFieldCausesNoWrite(t *testing.T) {
 				tc.block(s)
 			}
 			names := map[string]string{} // of the identities by what their status claims
+			s.stop()                     // so that it sees the ServiceAccounts no later than the identities
 			for i, claim := range slices.Sorted(maps.Keys(forgeries)) {
 				names[claim] = fmt.Sprintf("forged-%d", i)
 				tc.identity(s, names[claim])
 			}
+			s.start()
 			for _, name := range names {
 				tc.await(s, name)
 			}

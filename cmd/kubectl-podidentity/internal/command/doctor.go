@@ -25,12 +25,11 @@ func newDoctor(s *session) *cobra.Command {
 		Short: "Check whether a cluster and an AWS account are ready for the operator",
 		Long: `Check the whole installation: the version of Kubernetes and the
 CustomResourceDefinitions; that the operator runs and leads, how it is configured,
-that it can assume its role and that the role may do what it needs, and that its event
-queue, if it has one, exists; that the issuer
-publishes the cluster's keys, that IAM has the OIDC provider with the audience, and
-that the pod identity webhook works; the clocks; other clusters in the same path or of
-the same name, guardrails that select nothing, quotas that are nearly used, and roles
-without a PodIdentity.
+that it can assume its role, that the role may do what it needs, and that its event
+queue exists, if it has one; that the issuer publishes the cluster's keys, that IAM has
+the OIDC provider with the audience, and that the pod identity webhook works; the
+clocks; other clusters in the same path or of the same name, guardrails that select
+nothing, quotas that are nearly used, and roles without a PodIdentity.
 
 It changes nothing. Exit code 1 says that a check found something, 2 that a check
 could not be made and none found something. It reads the whole cluster, and needs in

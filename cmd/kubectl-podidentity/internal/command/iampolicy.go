@@ -32,8 +32,8 @@ account: its permissions (operator-policy), the trust policy of its role
 (operator-trust-policy) and the permissions boundary of all roles (boundary-policy).
 If the operator runs with --oidc-provider=Create or with --event-queue-url, it prints
 the additional permissions, too (operator-policy-oidc-provider,
-operator-policy-event-queue). With NAME it prints that one document alone, for a pipe; with --dir it writes all of
-them to files.
+operator-policy-event-queue). With NAME it prints that one document alone, for a pipe;
+with --dir it writes all of them to files.
 
 What no flag gives is read: the issuer from the cluster, the account and partition
 from AWS, the rest from the operator's Deployment, if there is one.`,
