@@ -93,13 +93,13 @@ const (
 	paceOfNamespace = 5 * time.Second
 )
 
-// sharedDelays are the delays before the probes of a shared cause: ten in the first two
-// minutes, so that they make at most twelve calls together with the two that found the
-// cause, and then two a minute. They are shortest when a user is most likely to be at
-// work on the cause.
+// sharedDelays are the delays before the probes of a shared cause: five seconds at most in
+// the first half minute, when a user is most likely to be at work on the cause, and then two
+// probes a minute. In the first two minutes they make twelve calls at most together with the
+// two that found the cause, so that the operator takes little of the account's rate.
 var sharedDelays = []time.Duration{
-	2 * time.Second, 4 * time.Second, 5 * time.Second, 6 * time.Second, 8 * time.Second,
-	10 * time.Second, 12 * time.Second, 15 * time.Second, 28 * time.Second, 30 * time.Second,
+	2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second,
+	5 * time.Second, 5 * time.Second, 29 * time.Second, 30 * time.Second,
 }
 
 const (

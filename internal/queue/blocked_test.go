@@ -61,7 +61,7 @@ func TestBlocked_OneObjectProbesForAll(t *testing.T) {
 				p.Add(r.Request, denied)
 			}
 			p.run(2*time.Minute, fails)
-			want := seconds(2, 6, 11, 17, 25, 35, 47, 62, 90, 120)
+			want := seconds(2, 6, 11, 16, 21, 26, 31, 60, 90, 120)
 			if diff := cmp.Diff(want, at); diff != "" {
 				t.Errorf("probes of the first two minutes: -want +got:\n%s", diff)
 			}
