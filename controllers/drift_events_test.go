@@ -243,7 +243,7 @@ func TestEventListener_LongFlood(t *testing.T) {
 	})
 }
 
-// Changes that come one by one are each read at once, however long it goes on: none waits for a drift
+// Changes that come one by one are each read alone and immediately, however long it goes on: none waits for a drift
 // check, and no other role is read.
 func TestEventListener_OneChangeAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
