@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -97,15 +99,19 @@ func buildInstaller(ctx context.Context, s settings, image string) error {
 	return execute(ctx, ".", nil, "hack/installer.sh", image, s.path("install.yaml"))
 }
 
-// buildChart packages the chart. Helm takes the times of its files, which are set to
-// that of the commit, so that the package is reproducible.
-func buildChart(ctx context.Context, s settings) error {
+// buildChart packages the chart, which runs the image of that digest unless its user
+// chooses another image. Helm takes the times of its files, which are set to that of the
+// commit, so that the package is reproducible.
+func buildChart(ctx context.Context, s settings, image string) error {
 	files, err := collect(chart, "podidentity-operator")
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "There is no %s\n", chart)
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := nameImage(files, image); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "chart")
@@ -124,9 +130,28 @@ func buildChart(ctx context.Context, s settings) error {
 		"--version", s.number(), "--app-version", s.version, "--destination", target)
 }
 
+// imageOfChart is the line of Chart.yaml that names the image.
+var imageOfChart = regexp.MustCompile(`(?m)^( +image: ).*$`)
+
+// nameImage replaces the image in the Chart.yaml of a chart's files. The template of
+// the Deployment takes the digest from there.
+func nameImage(files []file, image string) error {
+	for i, f := range files {
+		if path.Base(f.name) != "Chart.yaml" {
+			continue
+		}
+		if n := len(imageOfChart.FindAll(f.content, -1)); n != 1 {
+			return fmt.Errorf("%s names %d images, want 1", f.name, n)
+		}
+		files[i].content = imageOfChart.ReplaceAll(f.content, []byte("${1}"+image))
+		return nil
+	}
+	return errors.New("the chart has no Chart.yaml")
+}
+
 // buildAWSFiles writes what config/aws has for the AWS side: the template on its own,
 // because CloudFormation takes it as it is, and everything in an archive.
-func buildAWSFiles(_ context.Context, s settings) error {
+func buildAWSFiles(_ context.Context, s settings, _ string) error {
 	template, err := os.ReadFile("config/aws/cloudformation.yaml")
 	if err != nil {
 		return err
@@ -143,7 +168,7 @@ func buildAWSFiles(_ context.Context, s settings) error {
 
 // buildPlugins writes an archive of the kubectl plugin for each platform that Krew
 // knows: a zip file for Windows, a compressed tar file elsewhere.
-func buildPlugins(ctx context.Context, s settings) error {
+func buildPlugins(ctx context.Context, s settings, _ string) error {
 	if _, err := os.Stat(plugin); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "There is no %s\n", plugin)
 		return nil

@@ -121,14 +121,15 @@ func run(ctx context.Context, args []string) error {
 	return publish(ctx, s, image)
 }
 
-// buildAssets builds what users download: everything but the image.
+// buildAssets builds what users download: everything but the image, which install.yaml
+// and the chart name with its digest.
 func buildAssets(ctx context.Context, s settings, image string) error {
-	for _, build := range []func(context.Context, settings) error{buildChart, buildPlugins, buildAWSFiles} {
-		if err := build(ctx, s); err != nil {
+	for _, build := range []func(context.Context, settings, string) error{buildChart, buildPlugins, buildAWSFiles, buildInstaller} {
+		if err := build(ctx, s, image); err != nil {
 			return err
 		}
 	}
-	return buildInstaller(ctx, s, image)
+	return nil
 }
 
 // readCommit adds the commit that is checked out to the settings. A release that is

@@ -58,3 +58,29 @@ func TestChangelog_HasNotesForTheNextRelease(t *testing.T) {
 		t.Error("CHANGELOG.md has no section [Unreleased]")
 	}
 }
+
+// The chart of a release runs the image that was built with it.
+func TestNameImage_ReplacesTheImageOfTheChart(t *testing.T) {
+	files, err := collect("../../"+chart, "podidentity-operator")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const image = "example.com/operator:v9.9.9@sha256:0123"
+	if err := nameImage(files, image); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.name != "podidentity-operator/Chart.yaml" {
+			continue
+		}
+		if got := string(f.content); strings.Count(got, "\n      image: "+image+"\n") != 1 || strings.Count(got, " image: ") != 1 {
+			t.Errorf("Chart.yaml is\n%s", got)
+		}
+	}
+	if err := nameImage(files[:0], image); err == nil {
+		t.Error("files without a Chart.yaml are accepted")
+	}
+	if err := nameImage([]file{{name: "x/Chart.yaml", content: []byte("name: x\n")}}, image); err == nil {
+		t.Error("a Chart.yaml without an image is accepted")
+	}
+}

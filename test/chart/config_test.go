@@ -113,6 +113,33 @@ func withoutClusterName(env any) []any {
 	return kept
 }
 
+// The chart of a release runs the image of the digest that its Chart.yaml names, unless
+// the user chooses another image.
+func TestChart_RunsTheImageOfItsRelease(t *testing.T) {
+	const image, digest = "ghcr.io/podidentity/podidentity-operator:v0.1.0", "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	other := "@sha256:" + strings.Repeat("a", 64)
+	for values, want := range map[string]string{
+		"image: {}":                            image + digest,
+		"image: {tag: v0.1.0}":                 image + digest,
+		"image: {tag: v9}":                     "ghcr.io/podidentity/podidentity-operator:v9",
+		"image: {registry: example.com}":       "example.com/podidentity/podidentity-operator:v0.1.0",
+		"image: {repository: x/y}":             "ghcr.io/x/y:v0.1.0",
+		"global: {imageRegistry: a.example}":   "a.example/podidentity/podidentity-operator:v0.1.0",
+		"image: {digest: '" + other[1:] + "'}": image + other,
+	} {
+		chart := load(t)
+		images := chart.Metadata.Annotations["artifacthub.io/images"]
+		chart.Metadata.Annotations["artifacthub.io/images"] = strings.Replace(images, image, image+digest, 1)
+		rendered, err := charttest.Render(t.Context(), chart, parse(t, "clusterName: prod-eu\n"+values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(rendered.Manifest, fmt.Sprintf("image: %s\n", want)) && !strings.Contains(rendered.Manifest, fmt.Sprintf("image: %q\n", want)) {
+			t.Errorf("%s: the manager does not run %s", values, want)
+		}
+	}
+}
+
 // Chart.yaml speaks of the kinds, the image and the appVersion that there are.
 func TestChart_MetadataIsTrue(t *testing.T) {
 	chart := load(t)

@@ -33,11 +33,23 @@ app.kubernetes.io/name: podidentity-operator
 {{- toYaml (merge $own .Values.commonLabels) }}
 {{- end }}
 
+{{/*
+The chart of a release names the digest of its image in Chart.yaml. A mirror may have other digests, because it may have
+one platform alone.
+*/}}
 {{- define "podidentity.image" -}}
 {{- $registry := .Values.global.imageRegistry | default .Values.image.registry }}
-{{- with $registry }}{{ . }}/{{ end }}
-{{- .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
-{{- with .Values.image.digest }}@{{ . }}{{ end }}
+{{- $image := printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- with $registry }}
+{{- $image = printf "%s/%s" . $image }}
+{{- end }}
+{{- $digest := .Values.image.digest }}
+{{- range index .Chart.Annotations "artifacthub.io/images" | fromYamlArray }}
+{{- if and (not $digest) (hasPrefix (printf "%s@" $image) .image) }}
+{{- $digest = .image | trimPrefix (printf "%s@" $image) }}
+{{- end }}
+{{- end }}
+{{- $image }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* The pull secrets of the pods, in the form that Kubernetes expects. */}}
