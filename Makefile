@@ -151,10 +151,6 @@ build: ## Build bin/manager and bin/awslocal.
 plugin: ## Build bin/kubectl-podidentity, the kubectl plugin.
 	go build -ldflags '$(LDFLAGS)' -o bin/kubectl-podidentity ./cmd/kubectl-podidentity
 
-.PHONY: plugin-archives
-plugin-archives: ## Build the archives of the kubectl plugin for a release into dist/plugin.
-	hack/plugin-archives.sh '$(VERSION)'
-
 .PHONY: image
 image: ## Build the container image, without a container engine, into dist/image. PUSH=1 pushes it as IMG.
 	@go -C hack/image run . --version '$(VERSION)' --revision '$(REVISION)' --image '$(IMG)' $(if $(PUSH),--push)

@@ -2,10 +2,10 @@ package main
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -63,15 +63,10 @@ func permissions(mode fs.FileMode) fs.FileMode {
 func writeArchive(target string, files []file, modified time.Time) error {
 	var out bytes.Buffer
 	var err error
-	switch {
-	case strings.HasSuffix(target, ".zip"):
-		err = writeZip(&out, files, modified)
-	case strings.HasSuffix(target, ".tar.gz"):
+	if strings.HasSuffix(target, ".gz") {
 		compressed, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is valid
-		if err = writeTar(compressed, files, modified); err == nil {
-			err = compressed.Close()
-		}
-	default:
+		err = errors.Join(writeTar(compressed, files, modified), compressed.Close())
+	} else {
 		err = writeTar(&out, files, modified)
 	}
 	if err != nil {
@@ -91,22 +86,6 @@ func writeTar(out io.Writer, files []file, modified time.Time) error {
 			return err
 		}
 		if _, err := w.Write(f.content); err != nil {
-			return err
-		}
-	}
-	return w.Close()
-}
-
-func writeZip(out io.Writer, files []file, modified time.Time) error {
-	w := zip.NewWriter(out)
-	for _, f := range files {
-		header := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: modified.UTC()}
-		header.SetMode(f.mode)
-		entry, err := w.CreateHeader(header)
-		if err != nil {
-			return err
-		}
-		if _, err := entry.Write(f.content); err != nil {
 			return err
 		}
 	}

@@ -166,8 +166,10 @@ func buildAWSFiles(_ context.Context, s settings, _ string) error {
 	return writeArchive(s.path(s.awsFile()), files, s.date)
 }
 
-// buildPlugins writes an archive of the kubectl plugin for each platform that Krew
-// knows: a zip file for Windows, a compressed tar file elsewhere.
+// pluginPlatforms are those of .krew.yaml.
+var pluginPlatforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64"}
+
+// buildPlugins writes an archive of the kubectl plugin for each platform.
 func buildPlugins(ctx context.Context, s settings, _ string) error {
 	if _, err := os.Stat(plugin); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "There is no %s\n", plugin)
@@ -177,7 +179,7 @@ func buildPlugins(ctx context.Context, s settings, _ string) error {
 	if err != nil {
 		return err
 	}
-	for _, platform := range []string{"darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64"} {
+	for _, platform := range pluginPlatforms {
 		if err := buildPlugin(ctx, s, platform, license); err != nil {
 			return err
 		}

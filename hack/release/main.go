@@ -52,11 +52,7 @@ func (s settings) path(name string) string { return filepath.Join(s.output, name
 func (s settings) chartFile() string { return "podidentity-operator-" + s.number() + ".tgz" }
 func (s settings) awsFile() string   { return "podidentity-operator-" + s.version + "-aws.tar.gz" }
 func (s settings) pluginFile(system, architecture string) string {
-	extension := ".tar.gz"
-	if system == "windows" {
-		extension = ".zip"
-	}
-	return "kubectl-podidentity-" + s.version + "-" + system + "-" + architecture + extension
+	return "kubectl-podidentity_" + s.version + "_" + system + "_" + architecture + ".tar.gz"
 }
 
 // versions are those of Semantic Versioning, with the v that Go and git tags have.
