@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing"
 
 	"helm.sh/helm/v4/pkg/action"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
@@ -19,23 +18,24 @@ import (
 
 	charttest "github.com/podidentity/podidentity-operator/test/chart"
 	"github.com/podidentity/podidentity-operator/test/installation"
+	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
 // helm returns Helm's configuration for the cluster.
 func (e *env) helm() *action.Configuration {
 	e.Helper()
 	flags := genericclioptions.NewConfigFlags(false)
-	flags.KubeConfig, flags.Namespace = new(e.cluster.KubeconfigPath), new(charttest.Namespace)
+	flags.KubeConfig, flags.Namespace = new(e.KubeconfigPath), new(charttest.Namespace)
 	config := action.NewConfiguration(action.ConfigurationSetLogger(slog.NewTextHandler(io.Discard, nil)))
-	must(e.T, config.Init(flags, charttest.Namespace, "secret"))
+	e.Must(config.Init(flags, charttest.Namespace, "secret"))
 	return config
 }
 
 // values returns the values of the release: those that every operation passes, and more.
 func (e *env) values(more string) map[string]any {
 	e.Helper()
-	values := parse(e.T, more)
-	maps.Copy(values, parse(e.T, `
+	values := parse(e.Env, more)
+	maps.Copy(values, parse(e.Env, `
 serviceAccount: {annotations: {eks.amazonaws.com/role-arn: `+e.granted.Role+`}}
 rbac: {metricsReaders: [{kind: ServiceAccount, name: prometheus, namespace: monitoring}]}
 replicaCount: 0 # there is no kubelet`))
@@ -58,13 +58,13 @@ func (e *env) install(v version, values string) {
 	install.ReleaseName, install.Namespace, install.CreateNamespace = charttest.ReleaseName, charttest.Namespace, true
 	install.WaitStrategy, install.Timeout = kube.StatusWatcherStrategy, timeout
 	_, err := install.RunWithContext(e.Context(), v.chart, e.values(values))
-	must(e.T, err)
+	e.Must(err)
 }
 
 func (e *env) upgrade(v version, values string) {
 	e.Helper()
 	_, err := e.upgradeAction().RunWithContext(e.Context(), charttest.ReleaseName, v.chart, e.values(values))
-	must(e.T, err)
+	e.Must(err)
 }
 
 // refuseUpgrade checks that an upgrade is rejected, with a message.
@@ -87,7 +87,7 @@ func (e *env) rollback(revision int) {
 	e.Helper()
 	rollback := action.NewRollback(e.helm())
 	rollback.Version, rollback.WaitStrategy, rollback.Timeout = revision, kube.StatusWatcherStrategy, timeout
-	must(e.T, rollback.Run(charttest.ReleaseName))
+	e.Must(rollback.Run(charttest.ReleaseName))
 }
 
 // uninstall uninstalls the release, and the operator with it.
@@ -97,8 +97,8 @@ func (e *env) uninstall() {
 	uninstall := action.NewUninstall(e.helm())
 	uninstall.WaitStrategy, uninstall.Timeout = kube.StatusWatcherStrategy, timeout
 	_, err := uninstall.Run(charttest.ReleaseName)
-	must(e.T, err)
-	if err := e.admin.Get(e.Context(), operatorKey(), &appsv1.Deployment{}); client.IgnoreNotFound(err) != nil || err == nil {
+	e.Must(err)
+	if err := e.Client.Get(e.Context(), operatorKey(), &appsv1.Deployment{}); client.IgnoreNotFound(err) != nil || err == nil {
 		e.Errorf("the Deployment after the uninstall: %v, want it to be gone", err)
 	}
 }
@@ -107,7 +107,7 @@ func (e *env) uninstall() {
 func (e *env) deployment() *appsv1.Deployment {
 	e.Helper()
 	deployment := &appsv1.Deployment{}
-	must(e.T, e.admin.Get(e.Context(), operatorKey(), deployment))
+	e.Must(e.Client.Get(e.Context(), operatorKey(), deployment))
 	return deployment
 }
 
@@ -124,14 +124,14 @@ type version struct {
 // current returns the version of this checkout.
 func (e *env) current() version {
 	e.Helper()
-	return e.build(root)
+	return e.build(e.Root)
 }
 
 // first returns the first version that had a chart, from which an upgrade must always
 // work. Without the history of the repository it is that of this checkout.
 func (e *env) first() version {
 	e.Helper()
-	commits := exec.CommandContext(e.Context(), "git", "-C", root, "log", "--format=%H", "--diff-filter=A", "--", "charts/podidentity-operator/Chart.yaml")
+	commits := exec.CommandContext(e.Context(), "git", "-C", e.Root, "log", "--format=%H", "--diff-filter=A", "--", "charts/podidentity-operator/Chart.yaml")
 	out, err := commits.Output()
 	added := strings.Fields(string(out))
 	if err != nil || len(added) == 0 {
@@ -139,11 +139,11 @@ func (e *env) first() version {
 		return e.current()
 	}
 	commit, tree := added[len(added)-1], e.TempDir()
-	content, err := exec.CommandContext(e.Context(), "git", "-C", root, "archive", commit).Output()
-	must(e.T, err)
+	content, err := exec.CommandContext(e.Context(), "git", "-C", e.Root, "archive", commit).Output()
+	e.Must(err)
 	extract := exec.CommandContext(e.Context(), "tar", "-x", "-C", tree)
 	extract.Stdin = bytes.NewReader(content)
-	must(e.T, extract.Run())
+	e.Must(extract.Run())
 	e.Logf("The upgrade begins with the version of commit %s.", commit)
 	return e.build(tree)
 }
@@ -151,21 +151,21 @@ func (e *env) first() version {
 // build builds the version of a directory.
 func (e *env) build(dir string) version {
 	e.Helper()
-	v := version{load(e.T, charttest.Dir(dir)), filepath.Join(e.TempDir(), "manager")}
-	must(e.T, installation.Build(e.Context(), dir, v.operator))
+	v := version{load(e.Env, charttest.Dir(dir)), filepath.Join(e.TempDir(), "manager")}
+	e.Must(installation.Build(e.Context(), dir, v.operator))
 	return v
 }
 
-func load(t *testing.T, dir string) *chartv2.Chart {
-	t.Helper()
+func load(e *testenv.Env, dir string) *chartv2.Chart {
+	e.Helper()
 	chart, err := charttest.Load(dir)
-	must(t, err)
+	e.Must(err)
 	return chart
 }
 
-func parse(t *testing.T, text string) map[string]any {
-	t.Helper()
+func parse(e *testenv.Env, text string) map[string]any {
+	e.Helper()
 	values, err := charttest.Values(text)
-	must(t, err)
+	e.Must(err)
 	return values
 }

@@ -106,7 +106,7 @@ func (e *env) uninterrupted(operation string, before snapshot) {
 func (e *env) grantsTheSame(operation string, before snapshot) {
 	e.Helper()
 	for name := range before.Ready {
-		ready := meta.FindStatusCondition(e.get(name).Status.Conditions, v1alpha1.ConditionReady)
+		ready := meta.FindStatusCondition(e.Get(name).Status.Conditions, v1alpha1.ConditionReady)
 		if ready.Status != metav1.ConditionTrue && !strings.Contains(ready.Message, "iam:UntagRole") {
 			e.Errorf("%s: %s is not ready: %s", operation, name, ready.Message)
 		}
@@ -121,12 +121,12 @@ func (e *env) compare(operation string, before, after snapshot, allowed ...strin
 	if diff := cmp.Diff(before, after); diff != "" {
 		e.Errorf("%s changed something: -before, +after:\n%s", operation, diff)
 	}
-	for action, n := range e.account.Calls() {
+	for action, n := range e.AWS.Calls() {
 		if n > e.calls[action] && !reads(action) && !slices.Contains(allowed, action) {
 			e.Errorf("%s led to %d calls of %s, which is a write", operation, n-e.calls[action], action)
 		}
 	}
-	e.calls = e.account.Calls()
+	e.calls = e.AWS.Calls()
 }
 
 // reads reports whether an action of AWS changes nothing.

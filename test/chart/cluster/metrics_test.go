@@ -1,7 +1,6 @@
 package cluster_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -38,27 +37,27 @@ func (e *env) recordMetrics() {
 	}}}})
 	e.createWith("failing", v1alpha1.PoliciesSpec{Managed: []v1alpha1.PolicyARN{"arn:aws:iam::123456789012:policy/none"}})
 	e.edit("drifting", "first")
-	_, err := e.iam.AttachRolePolicy(e.Context(), &iam.AttachRolePolicyInput{
-		RoleName: aws.String(e.get("drifting").Status.Role.Name), PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3FullAccess"),
+	_, err := e.AWS.IAM.AttachRolePolicy(e.Context(), &iam.AttachRolePolicyInput{
+		RoleName: aws.String(e.Get("drifting").Status.Role.Name), PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3FullAccess"),
 	})
-	must(e.T, err)
+	e.Must(err)
 	e.requestReconcile("drifting", "now")
 	var first string
-	e.eventually("the metrics of all that happened", func(ctx context.Context) bool {
-		first, err = e.scrape(ctx)
+	e.Eventually("the metrics of all that happened", func() bool {
+		first, err = e.scrape(e.Context())
 		return err == nil && strings.Contains(first, `podidentity_drift_corrected_total{component="managedPolicy"}`) &&
 			strings.Contains(first, `podidentity_failures_total{reason="GuardrailViolated"}`) && strings.Contains(first, `outcome="NoSuchEntity"`)
 	})
 	e.edit("drifting", "second")
 	second, err := e.scrape(e.Context())
-	must(e.T, err)
+	e.Must(err)
 	for i, live := range []string{first, second} {
-		file := filepath.Join(root, "test", "monitoring", "testdata", fmt.Sprintf("scrape-%d.txt", i+1))
+		file := filepath.Join(e.Root, "test", "monitoring", "testdata", fmt.Sprintf("scrape-%d.txt", i+1))
 		if *update {
-			must(e.T, os.WriteFile(file, []byte(filtered(live)), 0o644))
+			e.Must(os.WriteFile(file, []byte(filtered(live)), 0o644))
 		}
 		content, err := os.ReadFile(file)
-		must(e.T, err)
+		e.Must(err)
 		if diff := cmp.Diff(e.shape(string(content)), e.shape(filtered(live))); diff != "" {
 			e.Errorf("%s is not what the operator exposes now; -update rewrites it: -file, +operator:\n%s", file, diff)
 		}
@@ -99,7 +98,7 @@ func (e *env) shape(text string) map[string]string {
 	e.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
-	must(e.T, err)
+	e.Must(err)
 	shapes := map[string]string{}
 	for name, family := range families {
 		shapes[name] = family.GetType().String() + labelsOf(family)
