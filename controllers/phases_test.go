@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -46,12 +48,13 @@ var unitCluster = plan.Cluster{
 type fakeRoles struct {
 	roles map[string]*plan.Observed
 	calls []string
-	err   error // of the next calls
+	err   error            // of the next calls
+	fail  map[string]error // of the calls of a name
 }
 
 func (f *fakeRoles) called(call string) error {
 	f.calls = append(f.calls, call)
-	return f.err
+	return cmp.Or(f.fail[call], f.err)
 }
 
 func (f *fakeRoles) Observe(_ context.Context, name string) (*plan.Observed, error) {
@@ -117,7 +120,7 @@ func (f *fakeRoles) apply(name string, c plan.Change, applied *plan.Applied) err
 // unit is what the unit test of a phase works with.
 type unit struct {
 	t      *testing.T
-	client client.Client
+	client client.WithWatch
 	roles  *fakeRoles
 	cache  *roleCache
 	clock  *testingclock.FakePassiveClock
@@ -134,7 +137,7 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 		t.Fatal(err)
 	}
 	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem, UID: unitClusterID}}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, system)...).WithStatusSubresource(&v1alpha1.PodIdentity{})
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithObjects(append(objects, system)...).WithStatusSubresource(&v1alpha1.PodIdentity{})
 	if err := setupIndexes(t.Context(), indexBuilder{builder}); err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +157,7 @@ func newUnit(t *testing.T, objects ...client.Object) *unit {
 		pods:         indexPods(objects),
 		checkPending: func() bool { return false },
 	})
+	u.events = events.NewFakeRecorder(10)
 	return u
 }
 
