@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -163,6 +164,7 @@ func buildAWSFiles(_ context.Context, s settings, _ string) error {
 	if err != nil {
 		return err
 	}
+	files = slices.DeleteFunc(files, func(f file) bool { return path.Ext(f.name) == ".go" }) // the plugin embeds the policies
 	return writeArchive(s.path(s.awsFile()), files, s.date)
 }
 

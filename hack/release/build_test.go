@@ -1,8 +1,10 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,5 +30,27 @@ func TestPlugin_ArchivesAreThoseOfKrew(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-.krew.yaml, +release:\n%s", diff)
+	}
+}
+
+// The archive for the AWS side has the Terraform module and the policies, and no code.
+func TestAWSFiles_HaveNoCode(t *testing.T) {
+	t.Chdir("../..")
+	s := settings{version: "v0.1.0", output: t.TempDir(), date: committed}
+	if err := buildAWSFiles(t.Context(), s, ""); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(s.path(s.awsFile()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Sorted(maps.Keys(listed(t, s.awsFile(), content)))
+	for _, want := range []string{"operator-policy.json", "terraform/main.tf"} {
+		if !slices.Contains(names, "podidentity-operator-aws-v0.1.0/"+want) {
+			t.Errorf("%s is not in %q", want, names)
+		}
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(name, ".go") }); i >= 0 {
+		t.Errorf("%s is in it", names[i])
 	}
 }
