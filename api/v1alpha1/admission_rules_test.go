@@ -140,6 +140,7 @@ func TestAdmission_PolicyRules(t *testing.T) {
 		"InlineNameless": {"A name it has.", `{policies: {inline: [{name: p, document: "{}"}]}}`, `{policies: {inline: [{document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "Required"}},
 		"InlineTwice":    {"And its own.", `{policies: {inline: [{name: p, document: "{}"}, {name: q, document: "{}"}]}}`, `{policies: {inline: [{name: p, document: "{}"}, {name: p, document: "{}"}]}}`, []string{"spec.policies.inline[1]", "Duplicate"}},
 		"InlineTooMany":  {"Not too many.", `{policies: {inline: ` + list(20, `{name: p%d, document: "{}"}`) + `}}`, `{policies: {inline: ` + list(21, `{name: p%d, document: "{}"}`) + `}}`, []string{"spec.policies.inline", "20"}},
+		"Document":       {"More than IAM stores, for white space.", inline(`document: "` + strings.Repeat("a", 32768) + `"`), inline(`document: "` + strings.Repeat("a", 32769) + `"`), []string{"spec.policies.inline[0].document", "32768"}},
 		"Documents":      {"Four times what IAM stores, for white space.", documents(20480), documents(20481), []string{"spec.policies.inline", "the documents have more than 40960 characters together"}},
 		"Statements":     {"IAM stores no more.", statements(some, 196), statements(some, 197), []string{"spec.policies.inline", many}},
 		"NotStatements":  {"Whatever their form.", statements(except, 196), statements(except, 197), []string{"spec.policies.inline", many}},
