@@ -82,3 +82,56 @@ func TestServiceAccountPhase_WaitsForOneThatIsManagedElsewhere(t *testing.T) {
 	s.role = &v1alpha1.RoleStatus{ARN: "arn:aws:iam::123456789012:role/r"}
 	expectFault(t, u.serviceAccounts.reconcile(t.Context(), s), fault.Waiting, v1alpha1.ReasonServiceAccountNotFound)
 }
+
+func TestServiceAccountPhase_ChangesOnlyWhatItMay(t *testing.T) {
+	arn := unitCluster.RoleARN(plan.RoleName("prod", "shop", "checkout"))
+	annotate := func(pi *v1alpha1.PodIdentity) { pi.Spec.ServiceAccount.Mode = v1alpha1.ServiceAccountAnnotate }
+	withAudience := func(sa *corev1.ServiceAccount) *corev1.ServiceAccount {
+		return edited(sa, func(sa *corev1.ServiceAccount) { sa.Annotations[plan.AnnotationAudience] = "another" })
+	}
+	bare := func() *corev1.ServiceAccount {
+		return edited(annotated("checkout", ""), func(sa *corev1.ServiceAccount) { sa.Annotations = map[string]string{"team": "shop"} })
+	}
+	for reason, tc := range map[string]struct {
+		existing *corev1.ServiceAccount
+		edit     func(*v1alpha1.PodIdentity)
+		event    string
+		conflict bool
+		want     string // the role in the annotation
+	}{
+		"an own one with another role gets the role":           {existing: owned(annotated("checkout", "another")), event: eventUpdatedServiceAccount, want: arn},
+		"an own one loses the audience of another user":        {existing: owned(withAudience(annotated("checkout", arn))), event: eventUpdatedServiceAccount, want: arn},
+		"one of another owner stays as it is":                  {existing: annotated("checkout", "another"), conflict: true, want: "another"},
+		"mode Annotate annotates one of another owner":         {existing: bare(), edit: annotate, event: eventAnnotatedServiceAccount, want: arn},
+		"mode Annotate takes no annotation from another owner": {existing: annotated("checkout", "another"), edit: annotate, conflict: true, want: "another"},
+		"mode Annotate reports the audience of another owner":  {existing: withAudience(annotated("checkout", arn)), edit: annotate, conflict: true, want: arn},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			u := newUnit(t, tc.existing)
+			pi := checkout()
+			if tc.edit != nil {
+				tc.edit(pi)
+			}
+			s := u.scopeOf(pi)
+			err := u.serviceAccounts.reconcile(t.Context(), s)
+			if tc.conflict {
+				expectFault(t, err, fault.Blocked, v1alpha1.ReasonServiceAccountConflict)
+			} else if err != nil || len(s.pendingEvents) != 1 || s.pendingEvents[0].reason != tc.event {
+				t.Errorf("reconcile = %v, events %v, want %s", err, s.pendingEvents, tc.event)
+			}
+			if got, _ := u.roleOf("shop", "checkout"); got != tc.want {
+				t.Errorf("the role is %q, want %q", got, tc.want)
+			}
+			var sa corev1.ServiceAccount
+			if err := u.client.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "checkout"}, &sa); err != nil {
+				t.Fatal(err)
+			}
+			if got := hasForeignAudience(&sa, nil); got && !tc.conflict {
+				t.Error("the audience of another user is still there")
+			}
+			if tc.existing.Annotations["team"] != sa.Annotations["team"] {
+				t.Errorf("the annotation of another owner is %q", sa.Annotations["team"])
+			}
+		})
+	}
+}
