@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -66,19 +67,24 @@ func TestProviderChecker_NamesACauseOnceUntilItIsGone(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
 	c, clock := u.providerChecker(providers, make(chan event.GenericEvent, 10))
 	c.config.Pod, c.events = types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, recorder
-	check := func() {
+	check := func(ready float64) {
+		t.Helper()
 		clock.Step(providerRetryInterval)
 		_ = c.check(t.Context())
+		var shown dto.Metric
+		if err := issuerReady.Write(&shown); err != nil || shown.GetGauge().GetValue() != ready {
+			t.Errorf("podidentity_issuer_ready is %v (%v), want %v", shown.GetGauge().GetValue(), err, ready)
+		}
 	}
-	check()
-	check()
+	check(0)
+	check(0)
 	if n := len(recorder.Events); n != 1 {
 		t.Errorf("%d events about one cause, want 1", n)
 	}
 	providers.found = &plan.Provider{Audiences: []string{plan.DefaultAudience}}
-	check()
+	check(1)
 	providers.found = nil
-	check()
+	check(0)
 	if n := len(recorder.Events); n != 2 {
 		t.Errorf("%d events after the cause came back, want 2", n)
 	}

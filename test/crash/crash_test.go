@@ -3,6 +3,7 @@
 package crash_test
 
 import (
+	"flag"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,9 @@ deletionPolicy: Retain
 policies: {managed: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 `
 )
+
+// allWithEvents takes longer than `make test` may.
+var allWithEvents = flag.Bool("events", false, "report each write of IAM to the operator through a queue in all scenarios")
 
 var scenarios = map[string]scenario{
 	"Create": {
@@ -125,6 +129,7 @@ func TestCrash_NextOperatorReachesTheSameState(t *testing.T) {
 	for title, s := range scenarios {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
+			s.events = s.events || *allWithEvents
 			e := c.newEnv(t, s.events)
 			want, points := s.points(e)
 			for _, p := range points {
