@@ -37,7 +37,7 @@ func TestAnnotate_WaitsAnnotatesRestoresRemoves(t *testing.T) {
 	s.createServiceAccount("checkout", map[string]string{"example.com/owner": "helm"})
 	pi := s.awaitReady("checkout")
 	if got := pi.Status.ServiceAccount.Mode; got != v1alpha1.ServiceAccountAnnotate {
-		t.Errorf("provenance = %s", got)
+		t.Errorf("mode = %s", got)
 	}
 	want := map[string]string{"example.com/owner": "helm", "eks.amazonaws.com/role-arn": pi.Status.Role.ARN}
 	s.checkServiceAccount("checkout", want)

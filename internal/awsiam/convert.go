@@ -14,10 +14,6 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// defaultMaxSessionDuration is the session duration of a role that sets none, in
-// seconds.
-const defaultMaxSessionDuration = 3600
-
 // observed returns what GetRole returns of a role: all but its policies. Decode returns the
 // canonical form of a policy as AWS hands it out.
 func observed(role *iamtypes.Role, decode func(string) policy.Document) *plan.Observed {
@@ -26,7 +22,7 @@ func observed(role *iamtypes.Role, decode func(string) policy.Document) *plan.Ob
 			Name:               aws.ToString(role.RoleName),
 			Path:               aws.ToString(role.Path),
 			Description:        aws.ToString(role.Description),
-			MaxSessionDuration: defaultMaxSessionDuration,
+			MaxSessionDuration: plan.DefaultMaxSessionDuration,
 			Trust:              decode(aws.ToString(role.AssumeRolePolicyDocument)),
 			Tags:               tagMap(role.Tags),
 		},

@@ -26,8 +26,8 @@ const (
 // DefaultAudience is the webhook's default audience of tokens.
 const DefaultAudience = "sts.amazonaws.com"
 
-// defaultMaxSessionDuration is IAM's own default, in seconds.
-const defaultMaxSessionDuration = 3600
+// DefaultMaxSessionDuration is the session duration of a role that sets none, in seconds.
+const DefaultMaxSessionDuration = 3600
 
 // Desired returns the desired state of pi in cluster. Its error is terminal: it names
 // every invalid field and what is allowed there.
@@ -37,7 +37,7 @@ func Desired(pi *v1alpha1.PodIdentity, cluster Cluster) (State, error) {
 		Name:               NameOf(pi, cluster.Name),
 		Path:               cluster.RolePath,
 		Description:        pi.Spec.Role.Description,
-		MaxSessionDuration: cmp.Or(pi.Spec.Role.MaxSessionDurationSeconds, defaultMaxSessionDuration),
+		MaxSessionDuration: cmp.Or(pi.Spec.Role.MaxSessionDurationSeconds, DefaultMaxSessionDuration),
 		Trust:              TrustOf(pi, cluster),
 	}
 	for _, part := range []func(*Role, *v1alpha1.PodIdentity, Cluster) error{

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // conditions reports whether all of s's conditions hold.
 func (e evaluation) conditions(s Statement) bool {
 	for _, c := range s.Conditions {
@@ -45,13 +47,13 @@ func (e evaluation) condition(c Condition) bool {
 	}
 	tests := e.tests(op, c.Values)
 	matches := func(value string) bool {
-		return contains(tests, func(t test) bool { return t(value) }, false)
+		return slices.ContainsFunc(tests, func(t test) bool { return t(value) })
 	}
 	switch {
 	case op.quantifier == forAllValues:
-		return !contains(got, func(v string) bool { return matches(v) == op.negated }, false)
+		return !slices.ContainsFunc(got, func(v string) bool { return matches(v) == op.negated })
 	case op.quantifier == forAnyValue:
-		return contains(got, func(v string) bool { return matches(v) != op.negated }, false)
+		return slices.ContainsFunc(got, func(v string) bool { return matches(v) != op.negated })
 	default:
 		return matches(got[0]) != op.negated
 	}
@@ -59,9 +61,9 @@ func (e evaluation) condition(c Condition) bool {
 
 // null reports whether one of the values agrees with the absence of the key.
 func null(values []string, present bool) bool {
-	return contains(values, func(v string) bool {
+	return slices.ContainsFunc(values, func(v string) bool {
 		return lower(v) == "true" && !present || lower(v) == "false" && present
-	}, false)
+	})
 }
 
 // tests returns the test for each of a condition's values, except those that contain a

@@ -101,13 +101,12 @@ func (e evaluation) action(s Statement) bool {
 		tokens, _ := compile(lower(pattern), glob, nil)
 		return covers(tokens, literals(action))
 	}
-	return contains(s.Actions, matches, true) && !contains(s.NotActions, matches, false)
+	return absentOrContains(s.Actions, matches) && !slices.ContainsFunc(s.NotActions, matches)
 }
 
-// contains reports whether f holds for an item of list; for a nil list it returns
-// absent.
-func contains[T any](list []T, f func(T) bool, absent bool) bool {
-	return slices.ContainsFunc(list, f) || list == nil && absent
+// absentOrContains reports whether list is nil, or f holds for an item of it.
+func absentOrContains[T any](list []T, f func(T) bool) bool {
+	return list == nil || slices.ContainsFunc(list, f)
 }
 
 // resource reports whether s applies to the request's resource. An entry of Resource or
@@ -122,7 +121,7 @@ func (e evaluation) resource(s Statement) bool {
 		tokens, ok := compile(pattern, resourceARN, e.vars)
 		return ok && covers(tokens, resource)
 	}
-	return contains(s.Resources, matches, true) && !contains(s.NotResources, matches, false)
+	return absentOrContains(s.Resources, matches) && !slices.ContainsFunc(s.NotResources, matches)
 }
 
 // principal reports whether s applies to the caller. Principal must contain one of the
@@ -137,11 +136,11 @@ func (e evaluation) principal(s Statement) bool {
 	if s.Principals == nil && s.NotPrincipals == nil {
 		return false
 	}
-	named := contains(s.Principals, func(p Principal) bool {
-		return contains(caller, p.includes, false)
-	}, true)
+	named := absentOrContains(s.Principals, func(p Principal) bool {
+		return slices.ContainsFunc(caller, p.includes)
+	})
 	excluded := s.NotPrincipals != nil && every(caller, func(c Principal) bool {
-		return contains(s.NotPrincipals, func(p Principal) bool { return p.is(c) }, false)
+		return slices.ContainsFunc(s.NotPrincipals, func(p Principal) bool { return p.is(c) })
 	})
 	return named && !excluded
 }

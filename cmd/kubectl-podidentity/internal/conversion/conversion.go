@@ -174,11 +174,10 @@ func (b *builder) token() {
 }
 
 func (b *builder) settings() {
-	const defaultSession = 3600
 	if text := b.role.Description; text != "" {
 		b.try("the description", func(s *v1alpha1.PodIdentitySpec) { s.Role.Description = text })
 	}
-	if seconds := b.role.MaxSession; seconds != 0 && seconds != defaultSession {
+	if seconds := b.role.MaxSession; seconds != 0 && seconds != plan.DefaultMaxSessionDuration {
 		b.try("the session duration", func(s *v1alpha1.PodIdentitySpec) { s.Role.MaxSessionDurationSeconds = seconds })
 	}
 	if arn := b.role.Boundary; arn != "" {

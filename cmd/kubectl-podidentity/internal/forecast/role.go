@@ -12,9 +12,6 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// defaultSession is the session duration of a role that sets none, in seconds.
-const defaultSession = 3600
-
 // Observed returns a role, read with its policies, as the operator sees it: without
 // the tags of AWS, and those that the operator ignores. Nil stays nil.
 func Observed(r *role.Role, ignoredTags []string) *plan.Observed {
@@ -22,7 +19,7 @@ func Observed(r *role.Role, ignoredTags []string) *plan.Observed {
 		return nil
 	}
 	o := &plan.Observed{ARN: r.ARN, ID: r.ID, CreatedAt: r.Created, Role: plan.Role{
-		Name: r.Name, Path: r.Path, Description: r.Description, MaxSessionDuration: cmp.Or(r.MaxSession, defaultSession),
+		Name: r.Name, Path: r.Path, Description: r.Description, MaxSessionDuration: cmp.Or(r.MaxSession, plan.DefaultMaxSessionDuration),
 		Trust: canonical(r.Trust), Tags: map[string]string{}, Inline: map[string]plan.InlinePolicy{},
 	}}
 	for key, value := range r.Tags {
