@@ -67,8 +67,7 @@ func Escape(text string) string {
 	return b.String()
 }
 
-// hidden reports whether a character is not shown as itself. The replacement
+// hidden reports whether a character is not shown as itself: no control, format or
+// bidirectional character and no separator of lines is graphic. The replacement
 // character stands for bytes that are not UTF-8.
-func hidden(r rune) bool {
-	return r == utf8.RuneError || r != ' ' && !unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
-}
+func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }

@@ -52,6 +52,15 @@ func TestWriter_LinesAreShortAndVisible(t *testing.T) {
 	})
 }
 
+// The values of a logger, which each of its lines repeats, are bounded too.
+func TestWriter_ValuesOfALoggerAreShortAndVisible(t *testing.T) {
+	log, out := logger(zap.JSONEncoder())
+	log.WithValues("role", "\n\u202e"+strings.Repeat("a", 100_000)).Info("Updating IAM role")
+	if line := out.String(); len(line) > Most || strings.Contains(line, "\u202e") || !strings.Contains(line, "aaa") {
+		t.Errorf("line of %d bytes: %.200q", len(line), line)
+	}
+}
+
 // What is short is not changed.
 func TestWriter_ShortLinesStay(t *testing.T) {
 	log, out := logger(zap.JSONEncoder())
