@@ -64,6 +64,16 @@ func (u *unit) roleOf(namespace, name string) (arn string, found bool) {
 	return arn, found
 }
 
+// version returns the resourceVersion of a ServiceAccount.
+func (u *unit) version(namespace, name string) string {
+	u.t.Helper()
+	var sa corev1.ServiceAccount
+	if err := u.client.Get(u.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, &sa); err != nil {
+		u.t.Fatal(err)
+	}
+	return sa.ResourceVersion
+}
+
 // unreachable returns a client whose calls fail.
 func unreachable(c client.WithWatch, err error) client.Client {
 	return interceptor.NewClient(c, interceptor.Funcs{
@@ -163,11 +173,15 @@ func TestServiceAccountPhase_ReleaseAllLeavesWhatOthersNeed(t *testing.T) {
 			if tc.setUp != nil {
 				tc.setUp(u)
 			}
+			before := u.version("shop", "legacy")
 			if err := u.serviceAccounts.releaseAll(t.Context(), newScope(checkout(), "prod")); err != nil {
 				t.Fatal(err)
 			}
 			if got, found := u.roleOf("shop", "legacy"); found != tc.want {
 				t.Errorf("the annotation is %q, want it to stay: %t", got, tc.want)
+			}
+			if written := u.version("shop", "legacy") != before; written == tc.want {
+				t.Errorf("the ServiceAccount was written: %t, want the opposite", written)
 			}
 		})
 	}
@@ -199,11 +213,16 @@ func TestServiceAccountPhase_ReleasesWhatTheSpecNoLongerNames(t *testing.T) {
 			if tc.edit != nil {
 				tc.edit(pi)
 			}
+			namespace := cmp.Or(tc.namespace, "shop")
+			before := u.version(namespace, "legacy")
 			if err := u.serviceAccounts.releaseUnreferenced(t.Context(), u.scopeOf(pi)); err != nil {
 				t.Fatal(err)
 			}
-			if got, found := u.roleOf(cmp.Or(tc.namespace, "shop"), "legacy"); found != tc.want {
+			if got, found := u.roleOf(namespace, "legacy"); found != tc.want {
 				t.Errorf("the annotation is %q, want it to stay: %t", got, tc.want)
+			}
+			if written := u.version(namespace, "legacy") != before; written == tc.want {
+				t.Errorf("the ServiceAccount was written: %t, want the opposite", written)
 			}
 		})
 	}
