@@ -144,7 +144,7 @@ func listen(t *testing.T, l *eventListener, d time.Duration) {
 	synctest.Wait()
 }
 
-func TestEventListener(t *testing.T) {
+func TestEventListener_QueuesWhatChanged(t *testing.T) {
 	repeat := func(n int, body func() string) []string {
 		var bodies []string
 		for range n {
@@ -210,100 +210,8 @@ func TestEventListener(t *testing.T) {
 	}
 }
 
-// A flood that does not end costs a drift check every 10 seconds.
-func TestEventListener_LongFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, queue, suspects, checks := listening(t, 20)
-		go func() {
-			for range 55 {
-				var bodies []string
-				for n := range 20 {
-					bodies = append(bodies, changedBy(fmt.Sprintf("role%d", n), "ASIAANN"))
-				}
-				queue.send(bodies...)
-				time.Sleep(time.Second) //nolint:forbidigo // in synctest, time does not pass otherwise
-			}
-		}()
-		count, stop := 0, make(chan struct{})
-		go func() {
-			for {
-				select {
-				case <-checks:
-					count++
-				case <-stop:
-					return
-				}
-			}
-		}()
-		listen(t, l, time.Minute)
-		close(stop)
-		if count < 5 || count > 7 || len(suspects) > 0 {
-			t.Errorf("%d drift checks and %d reads in a minute, want about 6 and none", count, len(suspects))
-		}
-	})
-}
-
-// Changes that come one by one are each read alone and immediately, however long it goes on: none waits for a drift
-// check, and no other role is read.
-func TestEventListener_OneChangeAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const roles = 100
-		l, queue, suspects, checks := listening(t, roles)
-		go func() {
-			for n := range roles {
-				queue.send(changedBy(fmt.Sprintf("role%d", n), "ASIAANN"))
-				time.Sleep(time.Second) //nolint:forbidigo // in synctest, time does not pass otherwise
-				if len(suspects) != n+1 || len(checks) > 0 {
-					t.Errorf("%d reads of one role and %d drift checks for %d changes", len(suspects), len(checks), n+1)
-					return
-				}
-			}
-		}()
-		listen(t, l, (roles+1)*time.Second)
-		if len(suspects) != roles {
-			t.Errorf("%d reads of one role for %d changes", len(suspects), roles)
-		}
-	})
-}
-
-// Changes that come one by one for long cost little more than those that come together: besides the
-// reads of one role that the limit allows, a drift check every 10 seconds reads all of them.
-func TestEventListener_SlowFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const roles = 240
-		l, queue, suspects, checks := listening(t, roles)
-		go func() {
-			for n := range roles {
-				queue.send(changedBy(fmt.Sprintf("role%d", n), "ASIAANN"))
-				time.Sleep(time.Minute / roles) //nolint:forbidigo // in synctest, time does not pass otherwise
-			}
-		}()
-		count, stop := 0, make(chan struct{})
-		go func() {
-			for {
-				select {
-				case <-checks:
-					count++
-				case <-stop:
-					return
-				}
-			}
-		}()
-		listen(t, l, 80*time.Second)
-		close(stop)
-		if most := readBurst + 80*readsPerSecond; len(suspects) > most || count < 4 || count > 7 {
-			t.Errorf("%d reads of one role and %d drift checks for %d changes in a minute, want %d at most and about 6", len(suspects), count, roles, most)
-		}
-		for n := range roles {
-			if l.roleCache.has(types.UID(fmt.Sprint(n))) {
-				t.Fatalf("role%d is no suspect", n)
-			}
-		}
-	})
-}
-
 // A status that names the role of another identity does not hide a change of it.
-func TestEventListener_ForgedStatus(t *testing.T) {
+func TestEventListener_ForgedStatusHidesNoChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, queue, suspects, _ := listening(t, 20)
 		l.client = &identities{count: 20, forged: "ROLE3"}
@@ -321,7 +229,7 @@ func TestEventListener_ForgedStatus(t *testing.T) {
 }
 
 // The change of a role is not missed because its identity has no status yet in the cache.
-func TestEventListener_NewRole(t *testing.T) {
+func TestEventListener_RoleOfANewIdentityIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, queue, suspects, _ := listening(t, 20)
 		l.client = &identities{count: 20, created: true}
@@ -338,7 +246,7 @@ func TestEventListener_NewRole(t *testing.T) {
 
 // A message is deleted only when the reconcile is queued: it comes again otherwise, and is not
 // taken for a duplicate then.
-func TestEventListener_FailedList(t *testing.T) {
+func TestEventListener_MessageStaysUntilItIsHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, queue, suspects, _ := listening(t, 20)
 		l.client = &identities{count: 20, failure: errors.New("the cache has stopped")}
@@ -357,7 +265,7 @@ func TestEventListener_FailedList(t *testing.T) {
 }
 
 // A queue that fails is asked again, and not in a hot loop.
-func TestEventListener_FailedReceive(t *testing.T) {
+func TestEventListener_FailingQueueIsAskedWithPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, queue, suspects, _ := listening(t, 20)
 		queue.failure = errors.New("access denied")
@@ -374,7 +282,7 @@ func TestEventListener_FailedReceive(t *testing.T) {
 }
 
 // A read that began before an event does not settle it.
-func TestRoleCache_Suspicion(t *testing.T) {
+func TestRoleCache_EarlierReadDoesNotEndASuspicion(t *testing.T) {
 	m, start := newRoleCache(), time.Now()
 	record := driftevent.Record{Action: "AttachRolePolicy"}
 	m.put("1", cachedRole{}, start)
@@ -407,7 +315,7 @@ func TestRoleCache_Suspicion(t *testing.T) {
 	}
 }
 
-func TestCauseOf(t *testing.T) {
+func TestCauseOf_LatestRecordOfTheComponent(t *testing.T) {
 	records := []driftevent.Record{
 		{ID: "1", Action: "AttachRolePolicy"}, {ID: "2", Action: "TagRole"}, {ID: "3", Action: "AttachRolePolicy"}, {ID: "4", Action: "UpdateRole"},
 	}
@@ -422,7 +330,7 @@ func TestCauseOf(t *testing.T) {
 }
 
 // A label has a bounded number of values, however many names callers choose.
-func TestPrincipalLabels(t *testing.T) {
+func TestPrincipalLabels_AreBounded(t *testing.T) {
 	var p principalLabels
 	const admin = "arn:aws:sts::1:assumed-role/Admin"
 	for n := range 100 {

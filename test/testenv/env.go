@@ -2,8 +2,10 @@ package testenv
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -135,11 +137,11 @@ func (e *Env) Eventually(what string, check func() bool, describe ...func() stri
 	if err == nil {
 		return
 	}
-	found := ""
+	var found strings.Builder
 	for _, d := range describe {
-		found += "\n" + d()
+		fmt.Fprintf(&found, "\n%s", d())
 	}
-	e.Fatalf("waiting for %s: %v%s", what, err, found)
+	e.Fatalf("waiting for %s: %v%s", what, err, found.String())
 }
 
 func (e *Env) poll(check func() bool) error {
