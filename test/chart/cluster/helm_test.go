@@ -103,14 +103,6 @@ func (e *env) uninstall() {
 	}
 }
 
-// deployment returns the operator's Deployment.
-func (e *env) deployment() *appsv1.Deployment {
-	e.Helper()
-	deployment := &appsv1.Deployment{}
-	e.Must(e.Client.Get(e.Context(), operatorKey(), deployment))
-	return deployment
-}
-
 func operatorKey() client.ObjectKey {
 	return client.ObjectKey{Namespace: charttest.Namespace, Name: "podidentity-controller-manager"}
 }
