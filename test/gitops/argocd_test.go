@@ -270,8 +270,8 @@ func accepts(address string) func(context.Context) error {
 }
 
 // answersOK returns a check that a URL answers with 200 OK.
-func answersOK(url string) func(context.Context) error {
-	return func(ctx context.Context) error { return testenv.GetOK(ctx, url) }
+func answersOK(address string) func(context.Context) error {
+	return func(ctx context.Context) error { return testenv.GetOK(ctx, address) }
 }
 
 // logOf returns what a program has said.
