@@ -80,8 +80,7 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 		"LimitExceeded":          {reason: "A quota does not grow between two attempts.", code: "LimitExceeded", ready: metav1.ConditionFalse, want: v1alpha1.ReasonQuotaExceeded, calls: 1},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			s := startEnv(t)
 			before, began := s.account.Calls(), time.Now()
 			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Action: "CreateRole", Error: tc.code, Count: 2}}})

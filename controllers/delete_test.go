@@ -81,8 +81,7 @@ func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			s := startEnv(t)
 			s.apply(tc.manifest)
 			s.awaitReady("checkout")

@@ -28,8 +28,7 @@ func TestDriftChecker_DesiredRoleFollowsSpecAndCluster(t *testing.T) {
 		"Generation": {reason: "A new generation can have another role.", edit: func(pi *v1alpha1.PodIdentity) { edit(pi); pi.Generation++ }, policies: 2},
 		"Cluster":    {reason: "A guardrail can require another boundary.", bounded: true, policies: 1, boundary: boundary},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			d, obj, cluster := &driftChecker{}, checkout(), &unitCluster
 			d.desired = map[types.UID]desiredRole{obj.UID: d.desiredRole(obj, cluster)}
 			if tc.edit != nil {

@@ -65,8 +65,7 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithTimeout(t.Context(), 55*time.Second)
 				defer stop()

@@ -187,8 +187,7 @@ func TestInvalidSpec_NamesTheFieldAndCreatesNothing(t *testing.T) {
 	}
 	before := s.account.Calls()
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			s := s.in(t)
 			s.apply("metadata: {name: " + name + "}\nspec: " + tc.spec)
 			pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)

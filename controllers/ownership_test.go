@@ -43,8 +43,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			s := startEnv(t)
 			s.createRole(tc.role, "/", tc.tags)
 			before, calls := s.role(tc.role), s.account.Calls()

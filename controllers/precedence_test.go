@@ -44,8 +44,7 @@ func TestPrecedes_IsATotalOrderAndKeepsTheHolder(t *testing.T) {
 		"SomebodyIn": {"A role of neither says nothing.", other, twin, carrying(identity("third", "b", 1))},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if !olderThan(tc.first, tc.then, s.hasServiceAccount(tc.sa)) || olderThan(tc.then, tc.first, s.hasServiceAccount(tc.sa)) {
 				t.Errorf("%s does not come before %s alone", tc.first.Name, tc.then.Name)
 			}

@@ -84,8 +84,7 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			obj := &v1alpha1.PodIdentity{Status: tc.status}
 			obj.Generation = max(2, tc.generation)
 			if tc.deleted {
@@ -121,8 +120,7 @@ func TestWatch_ServiceAccountEventEnqueuesAtHighPriority(t *testing.T) {
 		"Blocked": {reason: "The retry most likely fails again.", pi: identity("known", metav1.ConditionFalse), want: ratelimit.Check},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			q := priorityqueue.New[reconcile.Request](name)
 			defer q.ShutDown()
 			handler := enqueueMapped(

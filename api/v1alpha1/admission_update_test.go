@@ -36,8 +36,7 @@ func TestAdmission_NamesAreImmutable(t *testing.T) {
 		"Emptied":         {"And be taken away.", `{role: {description: a}}`, `{}`, ""},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			made := object(t, strings.ToLower(name), tc.before)
 			if err := user.Create(t.Context(), made); err != nil {
 				t.Fatal(err)

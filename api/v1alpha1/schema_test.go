@@ -85,8 +85,7 @@ func TestSchemaCheck_FindsEachViolation(t *testing.T) {
 		"Conditions": {"Conditions merge by type.", `{type: object, properties: {status: {type: object, description: a, properties: {conditions: {type: array, description: a, maxItems: 1, x-kubernetes-list-type: atomic, items: {type: object}}}}}}`, []string{"status.conditions: not a map by type"}},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var schema node
 			if err := yaml.Unmarshal([]byte(tc.schema), &schema); err != nil {
 				t.Fatal(err)

@@ -99,8 +99,7 @@ func TestTemplate_RejectsUnknownManifests(t *testing.T) {
 		"Label":    {"A label that no value decides about.", "kind: A\nmetadata:\n  labels: {a: b}\n", "label a: no value of the chart decides about it"},
 		"Metadata": {"Nowhere to put the labels.", "kind: A\n", "the manifest has no metadata"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			manifests, err := parse([]byte(tc.manifest))
 			if err != nil {
 				t.Fatal(err)

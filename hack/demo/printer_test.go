@@ -19,8 +19,7 @@ func TestList_CountsCallsInStableOrder(t *testing.T) {
 		"Several": {"The order does not change by chance.", map[string]int{"PutRolePolicy": 2, "CreateRole": 1}, "3 (CreateRole, PutRolePolicy ×2)"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := listed(tc.calls); got != tc.want {
 				t.Errorf("listed(...) = %q, want %q", got, tc.want)
 			}
@@ -52,8 +51,7 @@ func TestParse_OnceByFlagOrEnvironment(t *testing.T) {
 		"Environment": {"ONCE=1 is in the environment of `go run`, too.", nil, "1", true},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got, err := parse(tc.args, func(string) string { return tc.env })
 			if err != nil || got != tc.want {
 				t.Errorf("parse(%q) = %t, %v, want %t", tc.args, got, err, tc.want)
@@ -88,8 +86,7 @@ func TestWrap_BreaksBetweenWords(t *testing.T) {
 		"Nothing":  {"No words are no lines.", "", nil},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, wrap(tc.text, 9)); diff != "" {
 				t.Errorf("wrap(...): -want, +got:\n%s", diff)
 			}

@@ -35,8 +35,7 @@ func TestIdentity_IsThatOfTheCaller(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, _, c := account(t, tc.in)
 			got, err := NewAccount(c.STS).Identity(t.Context())
 			if err != nil {
@@ -83,8 +82,7 @@ func TestIdentity_FailureNamesTheCause(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			c := serve(t, tc.answer, ClientOptions{})
 			_, err := NewAccount(c.STS).Identity(t.Context())
 			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {

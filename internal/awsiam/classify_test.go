@@ -282,8 +282,7 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 	}
 
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			c := serve(t, rejecting(tc.status, tc.code, tc.message, tc.summary), ClientOptions{})
 			roles := NewRoles(c.IAM)
 
@@ -352,8 +351,7 @@ func TestRedact_RemovesWhatChangesBetweenAttempts(t *testing.T) {
 		"Plain": {reason: "The rest is left as it is.", text: "Cannot exceed quota for RolesPerAccount: 1000", want: "Cannot exceed quota for RolesPerAccount: 1000"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, redact(tc.text)); diff != "" {
 				t.Errorf("scrub(...): -want, +got:\n%s", diff)
 			}

@@ -41,8 +41,7 @@ func TestClients_SignAndNameRequests(t *testing.T) {
 		"WithRegion": {reason: "A region that is configured is used.", region: "cn-north-1", want: "cn-north-1"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var got http.Header
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				got = r.Header
@@ -116,8 +115,7 @@ func TestRetryer_RetriesTransientCodesOnly(t *testing.T) {
 	for _, mode := range []aws.RetryMode{"", aws.RetryModeStandard, aws.RetryModeAdaptive} {
 		retryer := newRetryer(mode)
 		for name, tc := range cases {
-			t.Run(fmt.Sprintf("%s/%s", mode, name), func(t *testing.T) {
-				t.Log(tc.reason)
+			t.Run(fmt.Sprintf("%s/%s: %s", mode, name, tc.reason), func(t *testing.T) {
 				if got := retryer.IsErrorRetryable(&smithy.GenericAPIError{Code: tc.code}); got != tc.want {
 					t.Errorf("IsErrorRetryable(%s) = %v", tc.code, got)
 				}
@@ -188,8 +186,7 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			endpoint := tc.endpoint
 			if tc.answer != nil {
 				server := httptest.NewServer(tc.answer)
@@ -277,8 +274,7 @@ func TestOnAttempt_RecordsEveryAttemptWithItsOutcome(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			server := httptest.NewServer(tc.answer)
 			t.Cleanup(server.Close)
 			configureAWS(t, server.URL)

@@ -40,8 +40,7 @@ func TestDocument_DecodesAndCanonicalizes(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, document(tc.encoded)); diff != "" {
 				t.Errorf("document(...): -want, +got:\n%s", diff)
 			}

@@ -75,8 +75,7 @@ func TestListAll_ReadsAllPages(t *testing.T) {
 		"EmptyAmongSingles": {reason: "Most pages say nothing else.", size: 1, empty: true, calls: 18},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var handler http.Handler = awslocal.New(awslocal.Options{Faults: awslocal.Faults{PageSize: tc.size}})
 			if tc.empty {
 				handler = withEmptyPages(handler)

@@ -77,8 +77,7 @@ func TestObserve_DeletedConcurrently(t *testing.T) {
 		"BeforeTornProfiles": {reason: "The role vanished, or not; deleting it will tell.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{"bucket": {}, "queue": {}} }},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			local, _, c := account(t, awslocal.Options{})
 			roles := NewRoles(c.IAM)
 			role := full(t)

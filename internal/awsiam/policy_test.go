@@ -112,8 +112,7 @@ func TestOperatorPolicy_AllowsExactlyTheCallsOfTheCode(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			needed := slices.DeleteFunc(slices.Concat(called, tc.beside), func(action string) bool { return slices.Contains(tc.less, action) })
 			if diff := cmp.Diff(canonical(needed), granted(t, tc.files)); diff != "" {
 				t.Errorf("%v: -called, +granted:\n%s", tc.files, diff)
@@ -242,8 +241,7 @@ func TestOperatorPolicy_DeniesBeyondItsOwnRoles(t *testing.T) {
 		"Assume":         {"Nor does it take other roles.", policy.Request{Action: "sts:AssumeRole", Resource: roleARN}, policy.ImplicitDeny, policy.ImplicitDeny},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			for file, want := range map[string]policy.Decision{bounded: tc.want, unbounded: tc.free} {
 				if got := policy.Evaluate(tc.request, shipped(t, file)); got != want {
 					t.Errorf("%s: %s is %v, want %v", file, tc.request.Action, got, want)

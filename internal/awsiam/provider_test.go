@@ -109,8 +109,7 @@ func TestProvider_FailuresAreNeverTerminal(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, tc.status, tc.code, tc.message) }, ClientOptions{})
 
 			err := tc.do(t.Context(), NewProviders(c.IAM))

@@ -212,8 +212,7 @@ func TestApply_ChangesAreIdempotent(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, _, c := account(t, awslocal.Options{})
 			roles := NewRoles(c.IAM)
 			want := full(t)
@@ -367,8 +366,7 @@ func TestClassify_ErrorsOfTheEndpoint(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, _, c := account(t, awslocal.Options{Quotas: tc.quotas})
 			roles := NewRoles(c.IAM)
 			must(t, roles, "r", plan.CreateRole{Role: plan.Role{Trust: policy.DenyAllTrust()}})

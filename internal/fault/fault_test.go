@@ -22,8 +22,7 @@ func TestKindAndReason_OfWrappedErrors(t *testing.T) {
 		"Joined":     {"The first classified error of several counts.", errors.Join(boom, Errorf(Blocked, "A", "no")), Blocked, "A"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := KindOf(tc.err); got != tc.want {
 				t.Errorf("KindOf(...) = %s, want %s", got, tc.want)
 			}

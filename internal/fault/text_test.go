@@ -19,8 +19,7 @@ func TestEscape_ShowsEveryCharacter(t *testing.T) {
 		"NotUTF8":       {"A byte that is no character is shown as a byte.", "a\xffb\xc3", `a\xffb\xc3`},
 		"Tags":          {"Tag characters are invisible copies of ASCII.", "a\U000e0041", `a\U000e0041`},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Escape(tc.text); got != tc.want {
 				t.Errorf("Escape(%q) = %q, want %q", tc.text, got, tc.want)
 			}
@@ -59,8 +58,7 @@ func TestBound_CutsLongMessages(t *testing.T) {
 		"Rune":    {"No character is cut in two.", "1234ö789", "1234…"},
 		"Bytes":   {"What is no character is cut anywhere.", "\xff\xff\xff", `\xff\…`},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Bound(tc.text, 8); got != tc.want {
 				t.Errorf("Bound(%q, 8) = %q, want %q", tc.text, got, tc.want)
 			}

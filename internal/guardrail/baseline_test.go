@@ -84,8 +84,7 @@ func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 		"Control":              {"Control characters are shown, not sent.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:\u202e\nx","Resource":"*"}}`), `spec.policies.inline[p].document: Statement[0]: iam:\u202e\nx administers IAM`},
 		"Trust":                {"A namespace decides whom it trusts.", `{trust: {scope: Namespace}, role: {name: any, tags: {any: x}}}`, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			result := Set(nil).Evaluate(identity(t, tc.spec), Facts{Older: 1000})
 			check(t, result.Err, byBaseline(tc.want), fault.Terminal)
 			if result.Guardrail != nil || result.Revoke {
@@ -153,8 +152,7 @@ func TestBaseline_AppliesToContentsOfManagedPolicies(t *testing.T) {
 		"Everything": {"A policy of the account may be an administrator's.", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, policyARN + ": Statement[0]: * allows every action of AWS"},
 		"Condition":  {"A condition may always hold.", `{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, policyARN + ": Statement[1]: iam:PutRolePolicy administers IAM"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			check(t, Set(nil).Evaluate(identity(t, managed), known(tc.contents)).Err, byBaseline(tc.want), fault.Terminal)
 		})
 	}

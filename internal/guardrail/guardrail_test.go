@@ -132,8 +132,7 @@ func TestEvaluate_EachLimit(t *testing.T) {
 		"TrustAllowed":    {"That is the default.", `{namespaceTrust: Allowed}`, `{trust: {scope: Namespace}}`, "", ""},
 		"TrustTooWide":    {"The namespace has other ServiceAccounts.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace would trust ServiceAccounts that are not allowed; list the ServiceAccounts in spec.additionalServiceAccounts"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			set := Set{newGuardrail(t, "g", tc.limits)}
 			contents := tc.contents
 			if contents == "" {
@@ -183,8 +182,7 @@ func TestEvaluateRole_IgnoresTheSpec(t *testing.T) {
 		"Namespace": {"A namespace that it trusts.", `{namespaceTrust: Forbidden}`, wholeNamespace, "trust policy of the role: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
 		"Revoked":   {"A role without trust and permissions violates nothing but the boundary.", `{actions: {allowed: []}, serviceAccounts: {allowed: []}, namespaceTrust: Forbidden}`, role.Revoked(), ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			want := tc.want
 			if want != "" {
 				want = "rejected by PodIdentityGuardrail g: " + want
@@ -219,8 +217,7 @@ func TestEvaluate_UnreadableContentsRevokeNothing(t *testing.T) {
 		"WrongSpec": {"What an edit must change comes first.", Set{newGuardrail(t, "g", `{inlinePolicies: Forbidden}`)}, facts, `{policies: {managed: ["` + arn + `"], inline: [{name: p, document: "{}"}]}}`, "rejected by PodIdentityGuardrail g: spec.policies.inline: inline policies are forbidden; use managed policies", fault.Terminal, v1alpha1.ReasonGuardrailViolated},
 		"Trusted":   {"The contents of a trusted policy need not be read.", Set{newGuardrail(t, "g", `{managedPolicies: {trusted: ["*"]}}`)}, facts, managed, "", 0, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			result := tc.set.Evaluate(identity(t, tc.spec), tc.facts)
 			if result.Revoke {
 				t.Error("the result revokes")
@@ -251,8 +248,7 @@ func TestReads_OmitsTrustedAndRejectedPolicies(t *testing.T) {
 		"Rejected": {"An ARN that is rejected needs no contents.", []string{`{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*"]}}`}, arns[:1]},
 		"Several":  {"One guardrail that evaluates them is enough.", []string{`{managedPolicies: {trusted: ["*"]}}`, `{managedPolicies: {trusted: ["*b"]}}`}, arns[:1]},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var set Set
 			for i, limits := range tc.limits {
 				set = append(set, newGuardrail(t, fmt.Sprint(i), limits))
@@ -329,8 +325,7 @@ func TestBoundary_GuardrailsMustAgree(t *testing.T) {
 		"Operator":   {"A role has one boundary.", one, []string{`{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: the operator's --permissions-boundary requires " + one + ", PodIdentityGuardrail a requires " + other + "; the platform team must remove one of them"},
 		"Guardrails": {"Two guardrails conflict too.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: PodIdentityGuardrail a requires " + one + ", PodIdentityGuardrail b requires " + other + "; the platform team must remove one of them"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var set Set
 			for i, spec := range tc.guardrails {
 				set = append(set, newGuardrail(t, string(rune('a'+i)), spec))
@@ -360,8 +355,7 @@ func TestMatch_SelectsByLabels(t *testing.T) {
 		"DoesNotExist":      {"It exists.", `{matchExpressions: [{key: tier, operator: DoesNotExist}]}`, false},
 		"DoesNotExistAtAll": {"It does not exist.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			set, err := Match([]v1alpha1.PodIdentityGuardrail{
 				newGuardrail(t, "z", `{namespaceSelector: `+tc.selector+`}`),
 				newGuardrail(t, "a", `{namespaceSelector: {matchLabels: {tier: gold}}}`),

@@ -130,8 +130,7 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got, err := Parse(tc.args, func(name string) string { return tc.env[name] })
 			if err != nil {
 				t.Fatalf("Parse(...): %v", err)
@@ -219,8 +218,7 @@ func TestParse_RejectsInvalidValues(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got, err := Parse(append([]string{"--cluster-name=prod"}, tc.args...), func(name string) string { return tc.env[name] })
 			if diff := cmp.Diff(strings.Join(tc.want, "\n"), fmt.Sprint(err)); diff != "" {
 				t.Errorf("Parse(...): -want, +got:\n%s", diff)

@@ -138,8 +138,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			cluster, want := testCluster, emptyState()
 			for _, edit := range []func(){
 				func() { call(tc.cluster, &cluster) }, func() { call(tc.want, &want) },
@@ -203,8 +202,7 @@ func TestDesired_RejectsInvalidSpecs(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, err := Desired(identity(tc.spec), testCluster)
 			if err == nil || fault.KindOf(err) != fault.Terminal || fault.ReasonOf(err, "") != v1alpha1.ReasonInvalidSpec {
 				t.Fatalf("Desired(...): %v, want it terminal", err)

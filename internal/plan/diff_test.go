@@ -135,8 +135,7 @@ func TestDiff_LeastChanges(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := Diff(tc.observed, tc.desired)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Diff(...): -want, +got:\n%s", diff)

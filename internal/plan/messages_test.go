@@ -87,8 +87,7 @@ func TestDesired_MessagesNameTheField(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			cluster := testCluster
 			cluster.Partition = tc.partition
 			_, err := Desired(identity(tc.spec), cluster)

@@ -26,8 +26,7 @@ func TestRoleName_FitsIAM(t *testing.T) {
 		"Long":  {"What does not fit is cut, and the hash still tells it apart.", [3]string{"prod", "shop", strings.Repeat("a", 200)}, "prod_shop_" + strings.Repeat("a", 45) + "_"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := RoleName(tc.parts[0], tc.parts[1], tc.parts[2])
 			if !strings.HasPrefix(got, tc.want) {
 				t.Errorf("RoleName(...) = %q, want it to begin with %q", got, tc.want)

@@ -29,8 +29,7 @@ func TestOwnership_FollowsTheTags(t *testing.T) {
 		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "another owner (no iam.podidentity.io/ tags)"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := tc.role.OwnershipBy(owner); got != tc.want {
 				t.Errorf("ClaimOf(...) = %d, want %d", got, tc.want)
 			}

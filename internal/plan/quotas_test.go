@@ -66,8 +66,7 @@ func TestQuotas_RejectedBeforeTheFirstCall(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			err := tc.quotas.Check(tc.role)
 			got := ""
 			if err != nil {

@@ -37,8 +37,7 @@ func TestDesired_StatementPaths(t *testing.T) {
 		"Value":       {"A key with dots and colons.", when(v1alpha1.Condition{Operator: "Bool", Key: "aws:x", Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Bool", Key: subject, Values: []v1alpha1.ConditionValue{"true", "yes"}}), `.conditions[1].values[1]: must be true or false, not "yes"`},
 		"ValueOfWord": {"A key that is a word.", when(v1alpha1.Condition{Operator: "NumericEquals", Key: "word", Values: []v1alpha1.ConditionValue{"x"}}), ".conditions[0].values[0]: must be a number"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Statements: []v1alpha1.Statement{good, tc.fault}}}
 			}), testCluster)

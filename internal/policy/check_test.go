@@ -17,7 +17,6 @@ type checkCase struct {
 
 func (tc checkCase) run(t *testing.T, valid Policy, check func(Policy) error) {
 	t.Helper()
-	t.Log(tc.reason)
 	s := valid.Statements[0]
 	valid.Statements = nil
 	tc.edit(&valid, &s)
@@ -100,7 +99,7 @@ func TestCheck_IdentityPolicies(t *testing.T) {
 		}, nil},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) { tc.run(t, valid, Policy.CheckIdentity) })
+		t.Run(name+": "+tc.reason, func(t *testing.T) { tc.run(t, valid, Policy.CheckIdentity) })
 	}
 }
 
@@ -137,8 +136,7 @@ func TestCheck_Conditions(t *testing.T) {
 		"Anything":   {"Strings and ARNs may be anything.", append(condition("StringLike", "aws:a", ""), condition("ArnLike", "aws:a", "x")...), nil},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			p := Policy{Statements: []Statement{{Effect: Deny, Actions: []string{"*"}, Resources: []string{"*"}, Conditions: tc.list}}}
 			got, _ := errors.AsType[*Error](p.CheckIdentity())
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -180,7 +178,7 @@ func TestCheck_TrustPolicies(t *testing.T) {
 		"Canonical":    {"That is S3's.", only(Principal{CanonicalUser, "x"}), &Error{"Statement[0].Principal.CanonicalUser", `must be of type AWS, Federated or Service in a trust policy, not "x"`}},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) { tc.run(t, valid, Policy.CheckTrust) })
+		t.Run(name+": "+tc.reason, func(t *testing.T) { tc.run(t, valid, Policy.CheckTrust) })
 	}
 }
 
@@ -214,8 +212,7 @@ func TestCheckDocument_AllFaults(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, err := CheckDocument([]byte(`{"Version":"2012-10-17","Statement":[`+tc.statements+`]}`), Place{"aws"})
 			got := ""
 			if err != nil {

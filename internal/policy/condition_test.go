@@ -124,8 +124,7 @@ func TestCondition_Values(t *testing.T) {
 		"CaseInContext":      {"The request's keys have no case either, and are put together.", in("ForAllValues:StringEquals"), map[string][]string{"AWS:K": {"a"}, "aws:k": {"c"}}, false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := holds(tc.condition, tc.context); got != tc.want {
 				t.Errorf("holds: %t, want %t", got, tc.want)
 			}

@@ -133,8 +133,7 @@ func TestParse_SameMeaningSameDocument(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			a, b := mustParse(t, tc.a), mustParse(t, tc.b)
 			if diff := cmp.Diff(a, b); diff != "" {
 				t.Errorf("Parse(a) and Parse(b): -a, +b:\n%s", diff)
@@ -174,8 +173,7 @@ func TestParse_OtherMeaningOtherDocument(t *testing.T) {
 		"Operator":        {"IfExists is another operator.", inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), inStatement(`"Condition":{"BoolIfExists":{"aws:a":"true"}}`)},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if a, b := mustParse(t, tc.a), mustParse(t, tc.b); a == b {
 				t.Errorf("Parse(a) == Parse(b) == %s", a)
 			}
@@ -226,8 +224,7 @@ func TestParse_RejectsWhatIsNoPolicy(t *testing.T) {
 		"EmptyName":      {"A path is readable even so.", `{"":1}`, Error{`[""]`, "unknown element; allowed (case-sensitive): Id, Statement, Version"}},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			d, err := Parse([]byte(tc.raw))
 			got, ok := errors.AsType[*Error](err)
 			if !ok {

@@ -36,8 +36,7 @@ func TestEquivalence_KnownDifferencesToTheOracle(t *testing.T) {
 		"Number":          {"Text is kept as it is.", inStatement(`"Condition":{"NumericEquals":{"aws:a":1.50}}`), inStatement(`"Condition":{"NumericEquals":{"aws:a":1.5}}`), false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := mustParse(t, tc.a) == mustParse(t, tc.b); got != tc.ours {
 				t.Errorf("equal: %t", got)
 			}

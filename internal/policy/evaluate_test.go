@@ -60,8 +60,7 @@ func TestEvaluate_DenyBeatsAllow(t *testing.T) {
 		"Condition":     {"Conditions are part of the match.", get, []Policy{policyOf(Statement{Effect: Allow, Actions: all, Resources: all, Conditions: condition("Bool", "aws:a", "true")})}, ImplicitDeny},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Evaluate(tc.request, tc.policies...); got != tc.want {
 				t.Errorf("Evaluate(...) = %v, want %v", got, tc.want)
 			}
@@ -92,8 +91,7 @@ func TestEvaluate_Resources(t *testing.T) {
 		"QuestionInside":  {"But matches in it.", "arn:aws:ec2:e?:1:i/x", "arn:aws:ec2:eu:1:i/x", true},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := Request{Action: "a:b", Resource: tc.resource}
 			if got := Evaluate(r, policyOf(allow([]string{"*"}, tc.pattern))) == Allowed; got != tc.want {
 				t.Errorf("%q matches %q: %t, want %t", tc.pattern, tc.resource, got, tc.want)
@@ -145,8 +143,7 @@ func TestEvaluate_Principals(t *testing.T) {
 		"Both":          {"Both elements hold.", service, Statement{Effect: Allow, Actions: []string{"*"}, Principals: service, NotPrincipals: service}, false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := Request{Principals: tc.caller, Action: "sts:AssumeRole"}
 			if got := Evaluate(r, policyOf(tc.statement)) == Allowed; got != tc.want {
 				t.Errorf("applies: %t, want %t", got, tc.want)
@@ -191,8 +188,7 @@ func TestEvaluate_Variables(t *testing.T) {
 		"NoVersion":     {"So without a version.", "", "${*}", "${x}", true},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := Request{Action: "s3:GetObject", Resource: bucket + tc.resource, Context: context}
 			p := policyOf(allow([]string{"*"}, bucket+tc.pattern))
 			p.Version = tc.version

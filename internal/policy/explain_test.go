@@ -54,8 +54,7 @@ func TestExplain_NamesTheDecidingStatements(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			tc.want.Statement = tc.statement
 			if diff := cmp.Diff([]Match{tc.want}, Explain(get, policyOf(tc.statement))); diff != "" {
 				t.Errorf("Explain(): -want, +got:\n%s", diff)

@@ -35,8 +35,7 @@ func TestOverlaps_HaveAStringInCommon(t *testing.T) {
 		"Unicode":      {"Characters, not bytes.", "?", "é", true},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := overlaps(ExactCase, tc.a, tc.b); got != tc.want {
 				t.Errorf("Overlaps(%q, %q) = %t", tc.a, tc.b, got)
 			}
@@ -133,8 +132,7 @@ func TestCovers_EveryStringOfTheOther(t *testing.T) {
 		"Empty":         {"Nothing covers nothing only.", "", "a", false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := coveredBy(ExactCase, tc.wide, tc.narrow); got != tc.want {
 				t.Errorf("Covers(%q, %q) = %t", tc.wide, tc.narrow, got)
 			}

@@ -97,8 +97,7 @@ func TestIsSubset_OfStatements(t *testing.T) {
 		"TrustRestored":  {"Not the other way.", Trust(spec()), DenyAllTrust(), false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := IsSubset(tc.narrow, tc.wide); got != tc.want {
 				t.Errorf("Within(\n%s,\n%s) = %t", tc.narrow, tc.wide, got)
 			}

@@ -65,8 +65,7 @@ func TestTrust_Document(t *testing.T) {
 		"NamespaceWithADot": {"A namespace is a label.", spec(func(t *TrustSpec) { t.Namespace = "a.b" }), DenyAllTrust()},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := Trust(tc.spec)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Trust(...): -want, +got:\n%s", diff)
@@ -113,8 +112,7 @@ func TestTrust_AdmitsOnlyNamedServiceAccounts(t *testing.T) {
 		"NobodyAtAll":    {"Not the account's root either.", DenyAllTrust().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Evaluate(tc.request, tc.policy); got != tc.want {
 				t.Errorf("Evaluate(...) = %v, want %v", got, tc.want)
 			}
@@ -157,8 +155,7 @@ func TestIssuerHostPath_RejectsInvalidURLs(t *testing.T) {
 		"Long":     {"255 characters.", "https://" + strings.Repeat("x", 248), "", `OIDC issuer "https://` + strings.Repeat("x", 248) + `": must not be longer than 255 characters`},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got, err := IssuerHostPath(tc.url)
 			message := ""
 			if err != nil {

@@ -60,8 +60,7 @@ func TestUnknownCallers(t *testing.T) {
 		"WrongSecret": {"The caller does not have the secret.", "AKIDLOCAL", "guess", "", "SignatureDoesNotMatch: The request signature we calculated"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			c := clients(e.Server, e.url, tc.key, tc.secret, tc.token)
 			_, err := c.iam.ListRoles(t.Context(), &iam.ListRolesInput{})
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "StatusCode: 403") {
@@ -214,8 +213,7 @@ func TestChangedRequests(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := sendSigned(t, e, tc.at, tc.change)
 			for want := range strings.SplitSeq(tc.want, "|") {
 				if !strings.Contains(got, want) {

@@ -167,8 +167,7 @@ func TestNeeds(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := guarded(t)
 			e.createPolicy(t, "boundary")
 			e.createRole(t, "there", bounded, tagged)
@@ -257,8 +256,7 @@ func TestAssumeRoleAuthorized(t *testing.T) {
 		"NotTrusted":    {"A policy alone opens nothing.", roleARN("other"), allow(`"sts:*"`, `"*"`, ""), false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := guarded(t)
 			e.createRole(t, "other")
 			caller := e.as(t, "caller", tc.policy)

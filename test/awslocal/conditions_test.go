@@ -28,8 +28,7 @@ func TestTrustConditions(t *testing.T) {
 		"Session":     {"The name of the session to be.", `{"StringEquals":{"sts:RoleSessionName":"test"}}`, true, true},
 		"ID":          {"Sessions have the ID of their role.", `{"StringLike":{"aws:userid":"AROA*:test"}}`, false, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
 			caller := e.as(t, "caller", "", func(in *iam.CreateRoleInput) {
 				in.Tags = []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("shop")}}
@@ -69,8 +68,7 @@ func TestGlobalKeys(t *testing.T) {
 		"Transport":    {"The connection of this test is not encrypted.", `{"Bool":{"aws:SecureTransport":"false"}}`, true},
 		"NoTransport":  {"Nor does it say so.", `{"Bool":{"aws:SecureTransport":"true"}}`, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{Region: "eu-central-1", Authorize: true, AccessKeys: map[string]string{"AKIDLOCAL": "secret"}})
 			caller := e.as(t, "caller", allow(`"iam:ListRoles"`, `"*"`, tc.condition))
 			if _, err := caller.iam.ListRoles(t.Context(), &iam.ListRolesInput{}); (err == nil) != tc.want {

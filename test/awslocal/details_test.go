@@ -67,8 +67,7 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 		"AWS":   {"", []iamtypes.EntityType{"AWSManagedPolicy"}, []string{"ReadOnlyAccess"}},
 		"User":  {"", []iamtypes.EntityType{"User", "Group"}, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var got []string
 			for _, p := range must(e.iam.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{Filter: tc.filter}))(t).Policies {
 				got = append(got, *p.PolicyName)

@@ -125,8 +125,7 @@ type errorCase struct {
 func runErrors(t *testing.T, cases map[string]errorCase, prepare func(*testing.T, *endpoint), o awslocal.Options) {
 	t.Helper()
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, o)
 			if prepare != nil {
 				prepare(t, e)

@@ -44,8 +44,7 @@ func TestRules(t *testing.T) {
 		"Denied":     {"", awslocal.Rule{Error: "AccessDenied", Count: 1}, []outcome{{"AccessDenied", 403}, ok}},
 		"Never":      {"", awslocal.Rule{Error: "Throttling", Probability: 1e-12}, []outcome{ok, ok, ok}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
 			e.createRole(t, "r")
 			e.SetFaults(rules(tc.rule))

@@ -44,8 +44,7 @@ func TestShownPrincipals(t *testing.T) {
 			`{"Statement":{"Effect":"Allow","Principal":{"AWS":["*","arn:aws:iam::210987654321:root"],"Service":["ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}}`,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
 			made := e.createRole(t, "r", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = &tc.sent })
 			if echo := must(url.PathUnescape(*made.Role.AssumeRolePolicyDocument))(t); echo != tc.sent {

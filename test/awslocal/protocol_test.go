@@ -113,8 +113,7 @@ func TestProtocol(t *testing.T) {
 			fail(stsNS, "ValidationError", `1 validation error detected: Value '😀' at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@:\/-]*`),
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
 			e.createRole(t, "r")
 			header := http.Header{}
@@ -229,8 +228,7 @@ func TestRESTProtocol(t *testing.T) {
 		"Number":   {"No error is without a message.", "GET", "/clusters?maxResults=many", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
 		"NoNumber": {"Nor one about an empty value.", "GET", "/clusters?maxResults=", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
 			header := http.Header{}
 			if tc.scope != "" {

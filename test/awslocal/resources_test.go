@@ -138,8 +138,7 @@ func TestOtherKeys(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := guarded(t)
 			must(e.eks.CreateCluster(t.Context(), &eks.CreateClusterInput{
 				Name: aws.String("c"), RoleArn: aws.String(roleARN("cluster")), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{},

@@ -88,8 +88,7 @@ func TestRoleShapes(t *testing.T) {
 			got:    described, want: role(func(r *iamtypes.Role) { r.Description = aws.String("new") }),
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, tc.got, ignoreUnexported); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
@@ -175,8 +174,7 @@ func TestListRolesPages(t *testing.T) {
 			want:   [][]string{{"role-0", "role-1", "role-2", "role-3", "role-4"}, {"role-5", "role-6"}},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e.SetFaults(tc.faults)
 			var got [][]string
 			for pages := iam.NewListRolesPaginator(e.iam, tc.in); pages.HasMorePages(); {

@@ -201,8 +201,7 @@ func TestAssumeRoleInputs(t *testing.T) {
 		"OtherIdentity":  {"and may ask who it is.", "known", []func(*sts.AssumeRoleInput){by("bob")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("known")}},
 		"Denied":         {"An explicit deny is named.", "closed", nil, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("closed") + " with an explicit deny in a resource-based policy"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
 			for role, trust := range map[string]*string{
 				"any":    aws.String(anyTrust),

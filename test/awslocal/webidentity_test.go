@@ -310,8 +310,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:    failure{400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + i.URL},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := irsa(t, i, clock)
 			if tc.prepare != nil {
 				tc.prepare(e)

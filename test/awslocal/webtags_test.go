@@ -27,8 +27,7 @@ func TestTagsOfTokens(t *testing.T) {
 		"NoTags":     {"It allows no tags.", identifying, `{}`, "Not authorized to perform sts:TagSession"},
 		"NoIdentity": {"It allows no source identity.", tagging, `{}`, "Not authorized to perform sts:SetSourceIdentity"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			k := ecKey(t, "k")
 			i := newIssuer(t, k)
 			e := newEndpoint(t, awslocal.Options{OIDCClient: i.Client(), Authorize: true, AccessKeys: map[string]string{"AKIDLOCAL": "secret"}})

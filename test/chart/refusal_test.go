@@ -30,8 +30,7 @@ func TestSchema_MessagesNameTheValue(t *testing.T) {
 		"Memory":          {"GOMEMLIMIT depends on it.", "clusterName: a\nresources: {limits: {memory: 512MB}}", `resources.limits.memory: "512MB" is not a quantity of memory such as 512Mi`},
 		"ExtraObject":     {"A text that is no object.", "clusterName: a\nextraObjects: [\"a: b: c\"]", `extraObjects: each must be one object: `},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, err := charttest.Render(t.Context(), load(t), parse(t, tc.values))
 			if err == nil || !strings.Contains(err.Error()+"\n", tc.want) {
 				t.Errorf("got:  %v\nwant: %s", err, tc.want)

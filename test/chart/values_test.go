@@ -72,8 +72,7 @@ func TestValues_ChangeWhatTheySay(t *testing.T) {
 		"StaleAfter":         {"Three intervals.", `{options: {driftCheckInterval: 1h30m}, prometheusRule: {enabled: true}}`, "PrometheusRule", name, `{.spec.groups[0].rules[?(@.alert=="PodIdentityDriftCheckMissing")].expr}`, `"time() - max(podidentity_drift_check_last_success_timestamp_seconds) > 16200"`},
 		"ExtraObjectOfTexts": {"Templates in values.", `extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Values.clusterName }}', namespace: x}}"]`, "ConfigMap", "prod-eu", "{.metadata.namespace}", `"x"`},
 	} {
-		t.Run(title, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(title+": "+tc.reason, func(t *testing.T) {
 			values := parse(t, tc.values)
 			values["clusterName"] = "prod-eu"
 			got := query(t, charttest.Find(render(t, values), tc.kind, tc.name), tc.path)

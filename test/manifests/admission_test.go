@@ -62,8 +62,7 @@ func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
 		"Trust":            {"One by one.", `namespaceTrust: Forbidden`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
 		"Unsaid":           {"A guardrail without limits leaves it to the baseline.", `onViolation: Revoke`, statement(s3), ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			g := admission.guard(t, strings.ToLower(name), tc.limits)
 			pi := identity(t, g.Name, tc.spec)
 			err := admission.Create(t.Context(), pi, client.DryRunAll)
@@ -239,8 +238,7 @@ func (c *cluster) documentsAreChecked(t *testing.T) {
 		"Example":       {"An example was copied.", document(`{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::<bucket>/*"}}`), "", placeholder},
 		"Variable":      {"A variable of IAM is no placeholder.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::b/${aws:username}"]`), "", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			warned.reset()
 			err := admission.Create(t.Context(), identity(t, namespace, tc.spec), client.DryRunAll)
 			if (err != nil) != (tc.rejected != "") || err != nil && !strings.Contains(err.Error(), tc.rejected) {

@@ -86,8 +86,7 @@ func (c *cluster) peopleMayDoWhatTheirRolesSay(t *testing.T) {
 		"Owner":  {"Our own role.", "podidentity-admin-role", []string{read, create, "deletecollection"}, nil},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			c.bind(t, name, tc.role)
 			for _, verb := range tc.may {
 				c.awaitMay(t, name, request{verb, ours, "podidentities", theNS})

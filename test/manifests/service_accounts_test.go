@@ -52,8 +52,7 @@ func (c *cluster) serviceAccountsNeedPermission(t *testing.T) {
 		"AdditionalThree":   {"More than two names cannot be checked one by one.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [worker, third]}`, named, mayNotUpdate},
 		"Administrator":     {"A GitOps tool with cluster-admin.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [a, b, c]}`, admin, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			err := tc.user.Create(t.Context(), identity(t, deputyNamespace, tc.spec), client.DryRunAll)
 			c.checkRefusal(t, err, tc.want)
 		})
@@ -95,8 +94,7 @@ func (c *cluster) updatesNeedPermission(t *testing.T, admin, author client.Clien
 		"Expiration": {"It is an annotation of the ServiceAccount.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.ServiceAccount.TokenExpirationSeconds = 900 }, mayNotCreate},
 		"Finalizer":  {"The operator may not update ServiceAccounts, it patches them.", operator, func(pi *v1alpha1.PodIdentity) { controllerutil.AddFinalizer(pi, v1alpha1.Finalizer) }, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			pi := identity(t, deputyNamespace, `{additionalServiceAccounts: [a, b]}`)
 			pi.Name = strings.ToLower(name)
 			if err := admin.Create(t.Context(), pi); err != nil {

@@ -40,8 +40,7 @@ func TestObjectMetrics_OfAReadyIdentity(t *testing.T) {
 			`kube_podidentityguardrail_max_identities{name="tenants"} 20`,
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := generate(t, object(t, tc.file))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)

@@ -47,8 +47,7 @@ func TestQueryCheck_FindsEachProblem(t *testing.T) {
 		"Le":        {"Only buckets have it.", `sum by (le) (took_sum)`, "no metric in it has the label le"},
 		"Rate":      {"The rate of a gauge means nothing.", `rate(age[5m])`, "rate of age, which is a gauge"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			parsed, err := parser.ParseExpr(tc.expr)
 			if err != nil {
 				t.Fatal(err)

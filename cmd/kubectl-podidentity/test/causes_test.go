@@ -91,8 +91,7 @@ func (e *env) everyCause() {
 	trusted := map[string]string{"SSL_CERT_FILE": e.CAFile}
 	verbs := e.verbs()
 	for name, c := range e.causes() {
-		e.Run(name, func(t *testing.T) {
-			t.Log(c.reason)
+		e.Run(name+": "+c.reason, func(t *testing.T) {
 			for verbName, v := range verbs {
 				t.Run(verbName, func(t *testing.T) {
 					e := e.with(t)

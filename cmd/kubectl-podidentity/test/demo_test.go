@@ -40,8 +40,7 @@ func TestPlugin_OnTheDemo(t *testing.T) {
 	d.start()
 	d.byHand()
 	for name, tc := range d.commands() {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := d.kubectl(t, append([]string{"podidentity"}, tc.args...)...)
 			if r.code != tc.code || strings.Contains(r.stderr, "panic") {
 				t.Errorf("exit code %d, want %d:\n%s%s", r.code, tc.code, r.stdout, r.stderr)

@@ -45,8 +45,7 @@ func (e *env) errors() {
 		"MissingArgument": {"A typing error.", nil, []string{"why"}, []string{"accepts 1 arg"}},
 	}
 	for name, tc := range cases {
-		e.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		e.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := e.with(t)
 			e.oneLine(e.kubectl(tc.vars, tc.args...), tc.words...)
 		})

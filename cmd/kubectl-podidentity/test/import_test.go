@@ -280,8 +280,7 @@ func (e *env) importErrors() {
 		"OperatorsRole":    {"The role is not for pods.", nil, []string{"role", "causes-nothing"}, []string{"trusts no ServiceAccount of this cluster"}},
 		"NoCredentials":    {"There are none.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, []string{"eksctl"}, []string{"no AWS credentials found"}},
 	} {
-		e.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		e.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := e.with(t)
 			e.oneLine(e.kubectl(tc.vars, append([]string{"import"}, tc.args...)...), tc.words...)
 		})

@@ -121,8 +121,7 @@ func (e *env) planFindings() {
 		"NoNamespace":  {"The namespace is neither in the cluster nor in the input.", strings.ReplaceAll(fresh, "namespace: plan", "namespace: nowhere"), "admission", "namespace nowhere does not exist", nil},
 	}
 	for name, tc := range cases {
-		e.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		e.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := e.with(t).planOf(1, tc.input, tc.args...)
 			found := false
 			for _, o := range got.Objects {
@@ -165,8 +164,7 @@ func (e *env) planErrors() {
 		"NoCredentials": {"There are no AWS credentials.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, nil, []string{"no AWS credentials found"}},
 		"Forbidden":     {"The user lacks a permission in Kubernetes.", nil, []string{"--as", "stranger", "--cluster-name", clusterName}, []string{"you lack a permission in Kubernetes"}},
 	} {
-		e.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		e.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := e.with(t)
 			e.oneLine(e.kubectl(tc.vars, append([]string{"plan", "-f", file}, tc.args...)...), tc.words...)
 		})

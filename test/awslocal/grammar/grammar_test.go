@@ -27,8 +27,7 @@ type grammarCase struct {
 func check(t *testing.T, cases map[string]grammarCase, f func(string) error) {
 	t.Helper()
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := ""
 			if e, ok := errors.AsType[*Error](f(tc.document)); ok {
 				got = e.Message

@@ -135,8 +135,7 @@ func TestDecodeQuery(t *testing.T) {
 			Struct{},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			form, err := url.ParseQuery(tc.form)
 			if err != nil {
 				t.Fatal(err)

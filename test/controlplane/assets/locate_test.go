@@ -42,8 +42,7 @@ func TestLocate_GivenDirectory(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			dir := programs(t, t.TempDir(), tc.names...)
 			t.Setenv(Env, dir)
 			got, err := Locate()

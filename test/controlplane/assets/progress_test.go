@@ -92,8 +92,7 @@ func TestETA_FirstGuessScalesWithCores(t *testing.T) {
 		"Cached":        {"All that is left is to link.", 0, 100, 2, "about 20 s"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := about(guess(&worklist{total: tc.total, whole: tc.whole}, tc.cores))
 			if got != tc.want {
 				t.Errorf("guess(...) = %q, want %q", got, tc.want)
@@ -116,8 +115,7 @@ func TestETA_FollowsTheMeasuredSpeed(t *testing.T) {
 		"End":       {"The link is always ahead.", 1, 12 * time.Minute, linking},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := left(tc.share, tc.elapsed, guess)
 			if d := got - tc.want; d.Abs() > time.Millisecond {
 				t.Errorf("left(...) = %s, want %s", got, tc.want)

@@ -92,8 +92,7 @@ func TestRecipe_RejectsIncompleteModules(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			files := sources()
 			tc.change(files)
 			_, err := NewRecipe(checkout(t, files), "/cache", "")

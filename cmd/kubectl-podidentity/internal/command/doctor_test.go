@@ -45,8 +45,7 @@ func TestDoctor_ExitFollowsTheChecks(t *testing.T) {
 		"UnknownIsNotOK": {"A script must not take it for fine.", checks[2:3], false, "1 of 1 checks could not be made"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			err := concludeChecks(tc.checks)
 			if errors.Is(err, errFinding) != tc.finding || !tc.finding && (err == nil) != (tc.err == "") {
 				t.Errorf("concludeChecks(): %v", err)

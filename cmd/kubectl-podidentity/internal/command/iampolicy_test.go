@@ -68,8 +68,7 @@ func TestIAMPolicy_TakesTheRestFromTheDeployment(t *testing.T) {
 		}},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := tc.given
 			fromInstallation(&got, tc.in)
 			if diff := cmp.Diff(tc.want, got); diff != "" {

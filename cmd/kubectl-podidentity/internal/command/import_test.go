@@ -17,8 +17,7 @@ func TestImport_Files(t *testing.T) {
 		"crossplane-namespaced": {"References across namespaces, a common controller, and what counts at creation only.", "crossplane", "crossplane-namespaced.yaml"},
 		"crossplane":            {"Both providers, references and selectors, and a role for two namespaces.", "crossplane", "crossplane.yaml"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := runPlugin("", "import", tc.kind, "-f", "testdata/import/"+tc.file)
 			golden(t, "testdata/import/"+name+".txt", r.stdout)
 			golden(t, "testdata/import/"+name+".err", r.stderr)
@@ -73,8 +72,7 @@ func TestImport_BadInput(t *testing.T) {
 		"Format":        {"YAML is the format for people.", "", []string{"terraform", "-f", "-", "-o", "xml"}, "must be json"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := runPlugin(tc.in, append([]string{"import"}, tc.args...)...)
 			if r.code != exitError || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, tc.says) || r.stdout != "" {
 				t.Errorf("exit code %d, want %d and one line with %q:\n%s%s", r.code, exitError, tc.says, r.stdout, r.stderr)

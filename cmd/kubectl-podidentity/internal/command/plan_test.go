@@ -53,8 +53,7 @@ func TestPlan_Offline(t *testing.T) {
 		"required": {"The operator requires a guardrail.", []string{"-f", "testdata/plan/fine", "--require-guardrail"}, exitFinding},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			args := append([]string{"plan", "--offline"}, tc.args...)
 			text := runPlugin("", args...)
 			golden(t, "testdata/plan/"+name+".txt", text.stdout)
@@ -98,8 +97,7 @@ func TestPlan_Input(t *testing.T) {
 		"BadGuardrails": {"Nothing can be judged by it.", identity, []string{"-f", "-", "--guardrails", "testdata/plan/findings"}, exitError, "not a YAML object"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := runPlugin(tc.in, append([]string{"plan", "--offline"}, tc.args...)...)
 			if r.code != tc.code || !strings.Contains(r.stdout+r.stderr, tc.says) {
 				t.Errorf("exit code %d, want %d and %q:\n%s%s", r.code, tc.code, tc.says, r.stdout, r.stderr)

@@ -104,8 +104,7 @@ func TestWhy_RejectsIncompleteRequests(t *testing.T) {
 		"Key":           {"A value may hold =.", whyOptions{action: "s3:GetObject", requestContext: []string{"aws:a=b=c", "aws:b="}}, ""},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, err := tc.options.request()
 			if (err == nil) != (tc.wrong == "") || err != nil && !strings.Contains(err.Error(), tc.wrong) {
 				t.Errorf("request(): %v, want an error with %q", err, tc.wrong)

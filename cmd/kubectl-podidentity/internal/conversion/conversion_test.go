@@ -264,8 +264,7 @@ func TestRole_Losses(t *testing.T) {
 		"OfSource": {"What the source could not read.", func(r *origin.Role) { r.Losses = []string{"a reference"} }, "a reference"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			r := valid()
 			r.Managed = []string{"arn:aws:iam::123456789012:policy/keep"}
 			tc.edit(&r)
@@ -322,8 +321,7 @@ func TestReadTrust_FindsServiceAccounts(t *testing.T) {
 		"Everyone": {"Without a subject.", strings.Replace(subject("StringEquals", "x"), `,"`+issuer+`:sub":"x"`, "", 1), nil, "has 0 conditions on the subject"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := readTrust(tc.document, issuer)
 			if tc.accounts == nil {
 				tc.accounts = map[string][]string{}

@@ -67,8 +67,7 @@ func TestJudge_FindsWhatTheOperatorWouldReport(t *testing.T) {
 		}, "broken spec: spec.role.tags[AWS:x]"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			pi, f := identity("checkout", 0), facts()
 			pi.Spec.Policies.Managed = []v1alpha1.PolicyARN{readOnly}
 			tc.edit(&pi, &f)
@@ -100,8 +99,7 @@ func TestJudge_RoleOfAnotherOwner(t *testing.T) {
 		"Path":      {"IAM cannot move a role.", &role.Role{Path: "/", Tags: owner.Tags()}, "", "the operator only manages roles under " + cluster.RolePath},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			pi.Spec.Role.AdoptionPolicy = tc.adopt
 			got := messages(JudgeRole(&pi, owner, Observed(tc.role, nil), desired))
 			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
@@ -147,8 +145,7 @@ func TestServiceAccountChanges_ApplyAnnotateRelease(t *testing.T) {
 		"NeverHadIt": {"It has another role.", pi, &former, map[string]*corev1.ServiceAccount{"checkout": account(arn, true), "former": account("x", false)}, nil, ""},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			desired, findings := Judge(&tc.pi, facts())
 			if len(findings) > 0 {
 				t.Fatal(messages(findings))
@@ -202,8 +199,7 @@ func TestJudge_ReportsPlaceholders(t *testing.T) {
 		"AccountLike": {"A longer number.", "arn:aws:s3:::1111222233334", ""},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			pi := identity("checkout", 0)
 			pi.Spec.Policies.Inline = []v1alpha1.InlinePolicy{
 				{Name: "s", Statements: []v1alpha1.Statement{{Effect: "Allow", Resources: []v1alpha1.Resource{v1alpha1.Resource(tc.resource)}}}},

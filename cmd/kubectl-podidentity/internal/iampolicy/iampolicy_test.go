@@ -74,8 +74,7 @@ func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 	}
 	placeholder := regexp.MustCompile(`[A-Z]+_[A-Z]+|PARTITION|CLUSTER|ISSUER`)
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			documents, err := Documents(tc.settings)
 			if err != nil {
 				t.Fatal(err)

@@ -48,8 +48,7 @@ func TestFetch_RejectsWhatAWSWouldReject(t *testing.T) {
 		"Endless":     {"An issuer must not fill the memory.", func(string) string { return strings.Repeat(" ", maxBytes+1) }, keys, "more than 1 MiB"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			mux := http.NewServeMux()
 			server := httptest.NewTLSServer(mux)
 			defer server.Close()

@@ -48,8 +48,7 @@ func TestOf_ReadsFlagsOfTheDeployment(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			got := Of(tc.in)
 			if got.Options.ClusterName != tc.cluster || got.Options.RolePath != tc.path {
 				t.Errorf("Of() = %q, %q, want %q, %q", got.Options.ClusterName, got.Options.RolePath, tc.cluster, tc.path)
@@ -82,8 +81,7 @@ func TestLeader_IsAliveUntilItsLeaseExpires(t *testing.T) {
 		"Released": {"The leader stopped in good order.", lease("", -time.Second), result{}},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			holder, alive := Leader(tc.lease, now)
 			if diff := cmp.Diff(tc.want, result{holder, alive}); diff != "" {
 				t.Errorf("Leader(): -want, +got:\n%s", diff)

@@ -27,8 +27,7 @@ func TestUseColor_FollowsFlagTerminalAndNoColor(t *testing.T) {
 		"NeverOnAScreen": {"The flag wins.", ColorNever, true, nil, false},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := UseColor(tc.mode, tc.terminal, func(k string) string { return tc.env[k] }); got != tc.want {
 				t.Errorf("UseColor() = %t, want %t", got, tc.want)
 			}
@@ -47,8 +46,7 @@ func TestClean_RemovesControlCharacters(t *testing.T) {
 		"NoBreaking": {"A space is a space.", "a\u00a0b", `a\u00a0b`},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Clean(tc.in); got != tc.want {
 				t.Errorf("Clean(%q) = %q, want %q", tc.in, got, tc.want)
 			}
@@ -110,8 +108,7 @@ func TestCell_IsNeverAFormula(t *testing.T) {
 		"InTheEnd":  {"A sign later is none.", "a=b-c", "a=b-c"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Cell(tc.in); got != tc.want {
 				t.Errorf("Cell(%q) = %q, want %q", tc.in, got, tc.want)
 			}

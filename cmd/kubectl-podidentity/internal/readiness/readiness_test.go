@@ -73,8 +73,7 @@ func TestAwaiting_OutcomeFollowsTheConditions(t *testing.T) {
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Of(&tc.pi).Awaiting(); got != tc.want {
 				t.Errorf("Awaiting() = %v, want %v", got, tc.want)
 			}

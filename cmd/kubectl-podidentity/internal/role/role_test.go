@@ -46,8 +46,7 @@ func TestNewDocument_DecodesOnce(t *testing.T) {
 		"Broken":  {"What cannot be decoded is kept.", "%7", "%7"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := NewDocument(tc.in); string(got) != tc.want {
 				t.Errorf("NewDocument(%q) = %q, want %q", tc.in, got, tc.want)
 			}

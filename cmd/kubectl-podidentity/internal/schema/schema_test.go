@@ -26,8 +26,7 @@ func TestCheck_RejectsWhatTheAPIServerWouldReject(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			u := &unstructured.Unstructured{}
 			if err := yaml.Unmarshal([]byte("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\n"+tc.object), &u.Object); err != nil {
 				t.Fatal(err)

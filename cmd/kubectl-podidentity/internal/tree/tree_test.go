@@ -53,8 +53,7 @@ func TestSize_IsNearTheQuotaAtNineTenths(t *testing.T) {
 		"Full":    {"All is used.", Size{Used: 100, Quota: 100}, true},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := tc.size.Near(); got != tc.want {
 				t.Errorf("Near() = %t, want %t", got, tc.want)
 			}

@@ -34,8 +34,7 @@ func TestRestartable_SaysWhatElseToDo(t *testing.T) {
 		"Gone":       {"Its pods are still there.", "apps/v1", "Deployment", nil, "kubectl delete pod -n shop old"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			w := Workload{APIVersion: tc.apiVersion, Kind: tc.kind, Name: "w", Pods: []Pod{{Name: "new", UpToDate: true}, {Name: "old"}}}
 			todo, ok := Restartable(w, "shop", tc.object)
 			if ok != (tc.todo == "") || !strings.Contains(todo, tc.todo) {

@@ -74,8 +74,7 @@ func TestGroup_ByTopmostOwner(t *testing.T) {
 		"NotRunning": {"They need no role any longer.", []corev1.Pod{done, failed, leaving}, nil, nil},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Log(tc.reason)
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, Group(tc.pods, tc.owners, roleARN)); diff != "" {
 				t.Errorf("Group(): -want, +got:\n%s", diff)
 			}
