@@ -23,19 +23,9 @@ func TestEventListener_EndlessFloodCostsADriftCheckEachTenSeconds(t *testing.T) 
 				time.Sleep(time.Second) //nolint:forbidigo // in synctest, time does not pass otherwise
 			}
 		}()
-		count, stop := 0, make(chan struct{})
-		go func() {
-			for {
-				select {
-				case <-checks:
-					count++
-				case <-stop:
-					return
-				}
-			}
-		}()
+		requested := countChecks(checks)
 		listen(t, l, time.Minute)
-		close(stop)
+		count := requested()
 		if count < 5 || count > 7 || len(suspects) > 0 {
 			t.Errorf("%d drift checks and %d reads in a minute, want about 6 and none", count, len(suspects))
 		}
@@ -77,19 +67,9 @@ func TestEventListener_ManySingleChangesShareDriftChecks(t *testing.T) {
 				time.Sleep(time.Minute / roles) //nolint:forbidigo // in synctest, time does not pass otherwise
 			}
 		}()
-		count, stop := 0, make(chan struct{})
-		go func() {
-			for {
-				select {
-				case <-checks:
-					count++
-				case <-stop:
-					return
-				}
-			}
-		}()
+		requested := countChecks(checks)
 		listen(t, l, 80*time.Second)
-		close(stop)
+		count := requested()
 		if most := readBurst + 80*readsPerSecond; len(suspects) > most || count < 4 || count > 7 {
 			t.Errorf("%d reads of one role and %d drift checks for %d changes in a minute, want %d at most and about 6", len(suspects), count, roles, most)
 		}
@@ -99,4 +79,26 @@ func TestEventListener_ManySingleChangesShareDriftChecks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// countChecks counts the drift checks that are requested until the returned function is called, which
+// returns their number.
+func countChecks(checks <-chan struct{}) (end func() int) {
+	stop, count := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-checks:
+				n++
+			case <-stop:
+				count <- n
+				return
+			}
+		}
+	}()
+	return func() int {
+		close(stop)
+		return <-count
+	}
 }

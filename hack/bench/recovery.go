@@ -119,22 +119,21 @@ func (env *environment) measureCause(ctx context.Context, r *report, c cause, na
 		Section: recoverySection, Name: fmt.Sprintf("%s, in the first %s of waiting", name, waited.Round(time.Second)), Unit: c.action + " calls", Value: float64(made[c.action]),
 		Detail: format(made),
 	}.withGoal(fmt.Sprintf("≤ %d", most), made[c.action] <= most), noMinimum("it depends on how soon the recovery must be noticed"))
-	// A creation takes three calls one after the other.
-	creation := float64((n+namespaceWorkers-1)/namespaceWorkers) * createCost * latency.Seconds()
+	// A creation takes three calls one after the other, by as many workers as the operator has.
+	creation := float64((n+workers-1)/workers) * createCost * latency.Seconds()
 	limit := 30 * time.Second
 	if waited < time.Minute {
 		limit = 5 * time.Second
 	}
-	goal := limit.Seconds() + 1.15*creation // as in "Ready"
+	goal := limit.Seconds() + creation
 	r.add(result{Section: recoverySection, Name: fmt.Sprintf("%s, after %s of waiting until all are Ready", name, waited.Round(time.Second)), Unit: "s", Value: took}.
-		withGoal(fmt.Sprintf("≤ %s s: %s and 1.15 × the creations", number(goal), limit), took <= goal),
-		minimumOf(creation, "%d creations by the %d workers that one namespace may hold, 3 calls each, %s each", n, namespaceWorkers, latency))
+		withGoal(fmt.Sprintf("≤ %s s: %s and the creations", number(goal), limit), took <= goal),
+		minimumOf(creation, "%d creations by %d workers, 3 calls each, %s each", n, workers, latency))
 	return nil
 }
 
-// namespaceWorkers is the number of workers that creations in one namespace may hold, of the 10 by
-// default: two serve edits only, and half of the others are left to other namespaces.
-const namespaceWorkers = 4
+// workers is the default of --max-concurrent-reconciles.
+const workers = 10
 
 // mostProbes returns the highest permitted number of calls that find out whether a cause
 // still exists: 12 in the first two minutes, and 2 a minute after that.
