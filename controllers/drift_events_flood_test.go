@@ -70,7 +70,7 @@ func TestEventListener_ManySingleChangesShareDriftChecks(t *testing.T) {
 		requested := countChecks(checks)
 		listen(t, l, 80*time.Second)
 		count := requested()
-		if most := readBurst + 80*readsPerSecond; len(suspects) > most || count < 4 || count > 7 {
+		if most := readBurst + 60*readsPerSecond; len(suspects) > most || count < 4 || count > 7 {
 			t.Errorf("%d reads of one role and %d drift checks for %d changes in a minute, want %d at most and about 6", len(suspects), count, roles, most)
 		}
 		for n := range roles {
