@@ -174,8 +174,10 @@ func newManager(o options.Options) (manager.Manager, error) {
 		return nil, err
 	}
 	grace := shutdown
-	// As controller-runtime's own defaults, 15, 10 and 2 seconds, are to each other.
-	renew, retry := o.LeaseDuration*10/15, o.LeaseDuration*2/15
+	// controller-runtime's defaults are 15, 10 and 2 seconds. A standby waits up to 2.2 retry
+	// periods before it reads the lease again (JitterFactor in client-go's leaderelection),
+	// and users wait with it, so a retry period is half as long here.
+	renew, retry := o.LeaseDuration*10/15, o.LeaseDuration/15
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         controllers.CacheOptions(),

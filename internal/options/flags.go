@@ -165,7 +165,7 @@ func workFlags() []flagSpec {
 			}),
 		},
 		{
-			name: "max-concurrent-reconciles", defaultValue: "10",
+			name: "max-concurrent-reconciles", defaultValue: "20",
 			usage:   "Maximum number of PodIdentities reconciled concurrently.",
 			allowed: "a number from 1 to 100",
 			set: func(o *Options, v string) (ok bool) {

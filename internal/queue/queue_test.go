@@ -79,11 +79,12 @@ func TestQueue_ANamespaceLeavesWorkersToOthers(t *testing.T) {
 		workers  int
 		want     int
 	}{
-		"Creations get half of the workers that are not reserved for edits": {ratelimit.Create, 10, 4},
-		"Edits get half of the workers that are not reserved for others":    {ratelimit.Edit, 10, 4},
-		"One worker serves everything":                                      {ratelimit.Create, 1, 1},
-		"Of two workers one serves edits":                                   {ratelimit.Create, 2, 1},
-		"Two workers serve edits one at a time for each namespace":          {ratelimit.Edit, 2, 1},
+		"Creations get three quarters of the workers that are not reserved for edits": {ratelimit.Create, 20, 12},
+		"Edits get three quarters of the workers that are not reserved for others":    {ratelimit.Edit, 20, 12},
+		"Of few workers one stays free":                                               {ratelimit.Create, 5, 3},
+		"One worker serves everything":                                                {ratelimit.Create, 1, 1},
+		"Of two workers one serves edits":                                             {ratelimit.Create, 2, 1},
+		"Two workers serve edits one at a time for each namespace":                    {ratelimit.Edit, 2, 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +98,27 @@ func TestQueue_ANamespaceLeavesWorkersToOthers(t *testing.T) {
 			}
 			if got != tc.want {
 				t.Errorf("the namespace got %d of %d workers, want %d", got, tc.workers, tc.want)
+			}
+		})
+	}
+}
+
+// However many namespaces want all the workers they can get, the next one finds a worker.
+func TestQueue_GreedyNamespacesLeaveAWorkerFree(t *testing.T) {
+	for greedy := 1; greedy <= 6; greedy++ {
+		t.Run(fmt.Sprint(greedy), func(t *testing.T) {
+			q := open(t, 20)
+			for i := range 20 {
+				for n := range greedy {
+					Add(q, ratelimit.Create, request(fmt.Sprintf("greedy-%d", n), fmt.Sprint(i)))
+				}
+			}
+			for next(q) != "" {
+				continue // all workers that they get
+			}
+			Add(q, ratelimit.Create, request("calm", "app"))
+			if got := next(q); got != "calm/app" {
+				t.Errorf("next = %q, want the creation in the calm namespace", got)
 			}
 		})
 	}
@@ -232,8 +254,8 @@ func TestQueue_Properties(t *testing.T) {
 				}
 				for k, byNamespace := range q.workers.byNamespace {
 					for namespace, n := range byNamespace {
-						if n > q.workers.mostPerNamespace[k] {
-							rt.Fatalf("%s holds %d workers", namespace, n)
+						if most := q.workers.most[k]; n > 1 && n == most {
+							rt.Fatalf("%s holds all %d workers", namespace, n)
 						}
 					}
 				}

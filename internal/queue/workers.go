@@ -29,7 +29,7 @@ func kindOf(f fair.Flow) kind {
 
 // workers counts the reconciles that run. It is not safe for concurrent use.
 type workers struct {
-	most, mostPerNamespace [2]int // by kind
+	most [2]int // by kind
 
 	active      map[reconcile.Request]fair.Flow
 	byKind      [2]int
@@ -37,8 +37,7 @@ type workers struct {
 }
 
 // newWorkers divides workers: one in five, and at least one of two, serves edits only,
-// and of five or more as many serve no edits. A namespace gets at most half of the
-// workers that a kind may have.
+// and of five or more as many serve no edits.
 func newWorkers(count int) workers {
 	reserved := max(1, count/5)
 	w := workers{
@@ -47,16 +46,24 @@ func newWorkers(count int) workers {
 	}
 	w.most[others] = max(1, count-reserved)
 	w.most[edits] = max(1, count-count/5)
-	for k := range w.most {
-		w.mostPerNamespace[k] = (w.most[k] + 1) / 2
-	}
 	return w
 }
 
-// free reports whether the flow may have one more worker.
+// mostOfFree is how many times as many workers a namespace may hold as it leaves free.
+const mostOfFree = 3
+
+// free reports whether the flow may have one more worker. A namespace without one may
+// have any. One that holds some must leave a worker free, and more the more it holds: a
+// namespace alone gets about three of four, two get three of seven each, so that a worker
+// is free for the next namespace however many keep theirs. These are the dynamic
+// thresholds of Choudhury and Hahne (IEEE/ACM Transactions on Networking 6(2), 1998).
 func (w *workers) free(f fair.Flow) bool {
 	k := kindOf(f)
-	return w.byKind[k] < w.most[k] && w.byNamespace[k][f.Namespace] < w.mostPerNamespace[k]
+	free, held := w.most[k]-w.byKind[k], w.byNamespace[k][f.Namespace]
+	if held == 0 {
+		return free > 0
+	}
+	return held < mostOfFree*(free-1)
 }
 
 // held returns the number of workers of the flow's kind that its namespace has.

@@ -56,7 +56,7 @@ func TestValues_ReachTheOperator(t *testing.T) {
 	want := parseArgs(t, []string{
 		"--cluster-name=prod-eu", "--role-path=/platform/prod-eu/", "--permissions-boundary=arn:aws:iam::123456789012:policy/podidentity-boundary",
 		"--require-guardrail", "--oidc-provider=Create", "--oidc-issuer=https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF",
-		"--drift-check-interval=1h30m", "--event-queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod-eu", "--iam-propagation-delay=0s", "--max-concurrent-reconciles=20",
+		"--drift-check-interval=1h30m", "--event-queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod-eu", "--iam-propagation-delay=0s", "--max-concurrent-reconciles=30",
 		"--aws-reads-per-second=0.5", "--aws-writes-per-second=0", "--leader-election-namespace=kube-system",
 		"--leader-election-lease-duration=30s", "--ignore-tag-prefixes=org:,costs/", "--orphaned-roles=Report", "--adopt-from-cluster-id=0f8fad5b-d9cb-469f-a165-70867728950e", "--otlp-endpoint=http://otel-collector.monitoring:4317", "--log-format=text", "--log-level=error",
 	})

@@ -42,7 +42,7 @@ func TestLifecycle_HelmInterruptsNoIdentity(t *testing.T) {
 
 	before = e.snapshot()
 	e.upgrade(current, both+`
-options: {driftCheckInterval: 30m, logLevel: debug, maxConcurrentReconciles: 20}
+options: {driftCheckInterval: 30m, logLevel: debug, maxConcurrentReconciles: 15}
 commonLabels: {team: platform}`)
 	e.startOperator(current)
 	e.checkArg("--drift-check-interval=30m")
