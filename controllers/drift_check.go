@@ -262,7 +262,13 @@ func (d *driftChecker) recordResults(ctx context.Context, candidates []candidate
 	var suspects, used []*v1alpha1.PodIdentity
 	for _, c := range candidates {
 		found := d.cachedIfInSync(c, snapshot, began)
-		switch recorded := d.roleCache.recordCheck(c.obj.UID, began, found); {
+		recorded := false
+		if found == nil && snapshot.Roles != nil {
+			recorded = d.roleCache.recordDrift(c.obj.UID, began)
+		} else {
+			recorded = d.roleCache.recordCheck(c.obj.UID, began, found)
+		}
+		switch {
 		case recorded && found == nil:
 			suspects = append(suspects, c.obj)
 		case recorded && hasNewUse(c.obj.Status.Role, &found.status):

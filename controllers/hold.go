@@ -58,8 +58,7 @@ func (p *rolePhase) restore(ctx context.Context, s *scope) error {
 		s.role = &cached.status
 		return nil
 	}
-	suspicion, _ := p.cache.suspected(s.obj.UID)
-	s.outOfBand = suspicion.records
+	p.suspect(ctx, s)
 	began := p.clock.Now()
 	observed, err := p.observeOwned(ctx, s)
 	if err != nil || observed == nil {

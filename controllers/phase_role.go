@@ -73,12 +73,7 @@ func (p *rolePhase) checkQuotas(ctx context.Context, s *scope) error {
 // never touches a role that this object does not own.
 func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 	s.roleReached = true
-	suspicion, suspected := p.cache.suspected(s.obj.UID)
-	s.outOfBand = suspicion.records
-	if suspected {
-		ratelimit.Raise(ctx, ratelimit.Repair)
-	}
-	if !suspected {
+	if !p.suspect(ctx, s) {
 		if left, err := p.leaveToDriftCheck(ctx, s); left || err != nil {
 			return err
 		}
@@ -90,6 +85,17 @@ func (p *rolePhase) reconcile(ctx context.Context, s *scope) error {
 		return err
 	}
 	return s.held()
+}
+
+// suspect reports whether the role may have been changed out of band since it was last read.
+// If so, its records go to the scope, and the reconcile gets the priority of a repair.
+func (p *rolePhase) suspect(ctx context.Context, s *scope) bool {
+	suspicion, suspected := p.cache.suspected(s.obj.UID)
+	s.outOfBand = suspicion.records
+	if suspected {
+		ratelimit.Raise(ctx, ratelimit.Repair)
+	}
+	return suspected
 }
 
 // leaveToDriftCheck reports whether a role that was in sync is left to the first drift

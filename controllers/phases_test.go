@@ -21,6 +21,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
 // The tests of the phases run without a control plane: a fake client in place of the
@@ -50,6 +51,8 @@ type fakeRoles struct {
 	calls []string
 	err   error            // of the next calls
 	fail  map[string]error // of the calls of a name
+	// observedAs is the priority of the last full read.
+	observedAs ratelimit.Priority
 }
 
 func (f *fakeRoles) called(call string) error {
@@ -57,7 +60,8 @@ func (f *fakeRoles) called(call string) error {
 	return cmp.Or(f.fail[call], f.err)
 }
 
-func (f *fakeRoles) Observe(_ context.Context, name string) (*plan.Observed, error) {
+func (f *fakeRoles) Observe(ctx context.Context, name string) (*plan.Observed, error) {
+	f.observedAs = ratelimit.PriorityOf(ctx)
 	err := f.called("Observe")
 	return f.roles[name], err
 }

@@ -26,9 +26,9 @@ type roleCache struct {
 
 // suspicion is that a role has been changed out of band.
 type suspicion struct {
-	at      time.Time           // when the operator learned of it
+	at      time.Time           // when the operator learned of it, by an event or a drift check
 	readAt  time.Time           // when the operator had last read the role
-	records []driftevent.Record // the latest ones last
+	records []driftevent.Record // of the events, the latest ones last
 }
 
 // maxRecords is the number of records of one role that are remembered.
@@ -76,14 +76,23 @@ func (m *roleCache) put(uid types.UID, r cachedRole, began time.Time) {
 func (m *roleCache) suspect(uid types.UID, at time.Time, record driftevent.Record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	s := m.suspectedAt(uid, at)
+	s.records = append(s.records[max(0, len(s.records)-maxRecords+1):], record)
+	m.suspicions[uid] = s
+}
+
+// suspectedAt removes the entry of a role that is suspected from that time on, and returns
+// the suspicion. The caller holds the lock.
+func (m *roleCache) suspectedAt(uid types.UID, at time.Time) suspicion {
 	s := m.suspicions[uid]
 	if cached, ok := m.roles[uid]; ok {
 		s.readAt = cached.readAt
 	}
 	m.expire(uid)
-	s.at = at
-	s.records = append(s.records[max(0, len(s.records)-maxRecords+1):], record)
-	m.suspicions[uid] = s
+	if at.After(s.at) {
+		s.at = at
+	}
+	return s
 }
 
 // suspected returns what is known of out-of-band changes to a role since it was last read.
@@ -171,5 +180,17 @@ func (m *roleCache) recordCheck(uid types.UID, began time.Time, found *cachedRol
 	}
 	delete(m.suspicions, uid)
 	m.store(uid, *found)
+	return true
+}
+
+// recordDrift is recordCheck for a role that is not as desired in what the drift check read.
+// The next reconcile of its object reads the role with the priority of a repair.
+func (m *roleCache) recordDrift(uid types.UID, began time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.roles[uid].observedAt.After(began) {
+		return false
+	}
+	m.suspicions[uid] = m.suspectedAt(uid, began)
 	return true
 }

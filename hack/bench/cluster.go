@@ -226,11 +226,15 @@ func (env *environment) awaitNextCheck(ctx context.Context) error {
 }
 
 func (env *environment) awaitCheckAfter(ctx context.Context, before float64) error {
-	return eventually(ctx, "a drift check", func() (bool, error) {
+	return eventuallyEvery(ctx, metricsInterval, "a drift check", func() (bool, error) {
 		at, err := env.operator.metric(ctx, lastCheckMetric)
 		return at > before, err
 	})
 }
+
+// metricsInterval is the time between two reads of the operator's metrics, each of which
+// costs the operator milliseconds.
+const metricsInterval = 100 * time.Millisecond
 
 // lastCheckMetric is the time of the last drift check.
 const lastCheckMetric = "podidentity_drift_check_last_success_timestamp_seconds"

@@ -45,9 +45,14 @@ func do(ctx context.Context, method, url string, content []byte) ([]byte, error)
 
 // eventually polls a condition until it is true, for 10 minutes at most.
 func eventually(ctx context.Context, what string, condition func() (bool, error)) error {
+	return eventuallyEvery(ctx, 20*time.Millisecond, what, condition)
+}
+
+// eventuallyEvery is eventually with an interval between two polls.
+func eventuallyEvery(ctx context.Context, interval time.Duration, what string, condition func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("timed out waiting for %s", what))
 	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
+	poll := time.NewTicker(interval)
 	defer poll.Stop()
 	for {
 		if done, err := condition(); done || err != nil {

@@ -138,7 +138,7 @@ func (env *environment) timeRepair(ctx context.Context, key client.ObjectKey) (f
 	if err := env.awaitNextCheck(ctx); err != nil {
 		return 0, err
 	}
-	found := time.Now()
+	found := time.Now().Add(-metricsInterval) // the check has ended since the metrics were read before
 	err = env.awaitDetached(ctx, role)
 	return time.Since(found).Seconds(), err
 }
@@ -168,11 +168,9 @@ func (env *environment) awaitDetached(ctx context.Context, role string) error {
 }
 
 // attack creates identities that ask for the name of another owner's role, waits until all
-// are blocked, and edits others all the time until stop is called. It counts the edits.
+// are blocked, and then edits others all the time until stop is called. It counts the edits.
 func (env *environment) attack(ctx context.Context, namespace string) (edits *atomic.Int64, stop func() error, err error) {
-	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
-	name := takenName
-	if _, err := env.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}); err != nil {
+	if err := env.block(ctx, namespace); err != nil {
 		return nil, nil, err
 	}
 	if err := env.addIdentities(ctx, namespace, 0, env.scale.edited); err != nil {
@@ -189,19 +187,26 @@ func (env *environment) attack(ctx context.Context, namespace string) (edits *at
 	for i := range env.scale.edited {
 		group.Go(func() error { return env.editUntilEnd(ctx, client.ObjectKeyFromObject(identity(namespace, i)), edits) })
 	}
-	err = parallel(ctx, env.scale.blocked, func(ctx context.Context, i int) error {
+	return edits, func() error { cancel(); return group.Wait() }, nil
+}
+
+// block creates identities that ask for the name of another owner's role, and waits until
+// all are blocked.
+func (env *environment) block(ctx context.Context, namespace string) error {
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
+	name := takenName
+	if _, err := env.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}); err != nil {
+		return err
+	}
+	err := parallel(ctx, env.scale.blocked, func(ctx context.Context, i int) error {
 		pi := identity(namespace, 1000+i)
 		pi.Spec.Role.Name = takenName
 		return env.user.Create(ctx, pi)
 	})
-	if err == nil {
-		err = env.tracker.awaitReason(ctx, v1alpha1.ReasonRoleNotOwned, env.scale.blocked)
-	}
-	stop = func() error { cancel(); return group.Wait() }
 	if err != nil {
-		err = errors.Join(err, stop())
+		return err
 	}
-	return edits, stop, err
+	return env.tracker.awaitReason(ctx, v1alpha1.ReasonRoleNotOwned, env.scale.blocked)
 }
 
 // editUntilEnd edits an identity at intervals of editPause until ctx ends, and counts the

@@ -21,7 +21,7 @@ func defaults() Options {
 		Audience:                "sts.amazonaws.com",
 		DriftCheckInterval:      10 * time.Minute,
 		IAMPropagationDelay:     10 * time.Second,
-		MaxConcurrentReconciles: 10,
+		MaxConcurrentReconciles: 20,
 		AWSReadsPerSecond:       10,
 		AWSWritesPerSecond:      5,
 		LeaderElect:             true,

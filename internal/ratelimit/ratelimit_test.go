@@ -115,6 +115,53 @@ func TestAcquire_FlowsWithFewCallsHaveTokensOfTheirOwn(t *testing.T) {
 	})
 }
 
+// However many calls other namespaces want, the few calls of a drift check, which finds what
+// has to be repaired, wait for hardly more than one token each.
+func TestAcquire_TheOperatorsOwnChecksDoNotWaitForOtherNamespaces(t *testing.T) {
+	cases := map[string]struct {
+		namespace string
+		least     time.Duration
+		most      time.Duration
+	}{
+		"the operator's own check goes first":     {namespace: "", most: 600 * time.Millisecond},
+		"the check of a namespace waits its turn": {namespace: "calm", least: 4 * time.Second, most: time.Minute},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := New(10, 5)
+				busy, stop := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				for n := range 20 {
+					ctx := WithNamespace(WithPriority(busy, Priority(n%int(Check+1))), "busy")
+					wg.Go(func() {
+						for {
+							if _, err := b.Acquire(ctx, Read); err != nil {
+								return
+							}
+						}
+					})
+				}
+				time.Sleep(time.Minute)
+				check := WithNamespace(WithPriority(t.Context(), Check), tc.namespace)
+				var waited time.Duration
+				for range 4 {
+					w, err := b.Acquire(check, Read)
+					if err != nil {
+						t.Fatal(err)
+					}
+					waited += w
+				}
+				if waited < tc.least || waited > tc.most {
+					t.Errorf("four calls waited %s, want %s to %s", waited, tc.least, tc.most)
+				}
+				stop()
+				wg.Wait()
+			})
+		})
+	}
+}
+
 // What has become more urgent while it waited is served as if it had always been;
 // nothing becomes less urgent.
 func TestRaise_CountsAsIfItHadAlwaysBeen(t *testing.T) {
