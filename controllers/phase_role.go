@@ -176,7 +176,7 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 	applied, err := p.apply(ctx, s, observed)
 	if errors.Is(err, plan.ErrRoleExists) && observed == nil {
 		p.gate.setTaken(requestFor(s.obj), s.desired.Role.Name)
-		if observed, err = p.observe(ctx, s); err != nil {
+		if observed, err = p.observeTaken(ctx, s); err != nil {
 			return cachedRole{}, err
 		}
 		if observed == nil {
@@ -197,10 +197,16 @@ func (p *rolePhase) observeExpected(ctx context.Context, s *scope) (*plan.Observ
 	if s.obj.Status.Role != nil {
 		return p.observe(ctx, s)
 	}
-	name := s.desired.Role.Name
-	if !p.gate.isTaken(requestFor(s.obj), name) {
+	if !p.gate.isTaken(requestFor(s.obj), s.desired.Role.Name) {
 		return nil, nil
 	}
+	return p.observeTaken(ctx, s)
+}
+
+// observeTaken returns the role that has the name of the object's role, nil if there is none,
+// and an error if another owner has it. Only a role that the object may have is read in full.
+func (p *rolePhase) observeTaken(ctx context.Context, s *scope) (*plan.Observed, error) {
+	name := s.desired.Role.Name
 	found, err := p.roles.ObserveOwner(ctx, name)
 	if err != nil || found == nil {
 		return nil, err

@@ -76,7 +76,7 @@ func TestRolePhase_NeverTouchesRolesOfOtherOwners(t *testing.T) {
 				return
 			}
 			expectFault(t, err, fault.Blocked, tc.want)
-			u.expectCalls("CreateRole", "Observe")
+			u.expectCalls("CreateRole", "ObserveOwner")
 		})
 	}
 }

@@ -187,7 +187,7 @@ func limited() []client.Object {
 func TestReconcile_ANameThatIsTakenCostsOneReadPerAttempt(t *testing.T) {
 	u, _ := newCluster(t, checkout())
 	u.addRole(func(o *plan.Observed) { o.Tags = nil })
-	for _, calls := range [][]string{{"CreateRole", "Observe"}, {"ObserveOwner"}} {
+	for _, calls := range [][]string{{"CreateRole", "ObserveOwner"}, {"ObserveOwner"}} {
 		_, _ = u.reconcile() // of the result, only the status counts here
 		u.expectCalls(calls...)
 		if got := u.condition(v1alpha1.ConditionReady); got != "False RoleNotOwned" {

@@ -23,7 +23,7 @@ func main() {
 	defer stop()
 	c, err := parse(os.Args[1:])
 	if err == nil {
-		err = run(ctx, c)
+		err = measure(ctx, c)
 	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,7 +48,7 @@ func parse(args []string) (config, error) {
 	var c config
 	scaleNames := strings.Join(slices.Sorted(maps.Keys(scales)), ", ")
 	scaleName := flags.String("scale", fullScale.name, "number of objects, one of "+scaleNames+"; quick writes no files")
-	only := flags.String("only", "", "comma-separated measurements to run, without writing files: "+measurementNames())
+	only := flags.String("only", "", "comma-separated measurements to run: "+measurementNames())
 	flags.StringVar(&c.manager, "manager", "bin/manager", "path of the operator's binary")
 	flags.StringVar(&c.awslocal, "awslocal", "bin/awslocal", "path of the AWS endpoint's binary")
 	flags.StringVar(&c.crds, "crds", "config/crd/bases", "directory of the CustomResourceDefinitions")
@@ -103,9 +103,9 @@ func measurementNames() string {
 	return strings.Join(names, ", ")
 }
 
-// run runs the measurements and prints the results. It writes the files if it ran all of
-// them, and not at the quick scale.
-func run(ctx context.Context, c config) error {
+// measure runs the measurements and prints the results. After each measurement it writes the
+// files, so that a later one that fails loses nothing; not at the quick scale.
+func measure(ctx context.Context, c config) error {
 	if c.render {
 		r, err := read(c.out)
 		if err != nil {
@@ -117,20 +117,22 @@ func run(ctx context.Context, c config) error {
 	if err != nil {
 		return errors.Join(err, env.close())
 	}
-	r := newReport(c.scale)
+	r := newReport()
 	for _, m := range measurements {
 		if c.only != nil && !slices.Contains(c.only, m.name) {
 			continue
 		}
+		r.begin(m.name, c.scale)
 		if err := m.run(ctx, env, r); err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", m.name, err), env.keepLogs(), env.close())
 		}
+		if c.scale.name == quickScale.name {
+			continue
+		}
+		if err := r.update(c.out); err != nil {
+			return errors.Join(err, env.close())
+		}
 	}
-	if _, err := io.WriteString(os.Stdout, r.table()); err != nil {
-		return errors.Join(err, env.close())
-	}
-	if err := env.close(); err != nil || c.scale.name == quickScale.name || c.only != nil {
-		return err
-	}
-	return r.write(c.out)
+	_, err = io.WriteString(os.Stdout, r.table())
+	return errors.Join(err, env.close())
 }

@@ -11,10 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
-// result is the result of one measurement, with its theoretical minimum.
+// result is one result of a measurement, with its theoretical minimum.
 type result struct {
+	// Measurement is the name of the measurement. The report sets it.
+	Measurement string `json:"measurement"`
+
 	Section string   `json:"section"`
 	Name    string   `json:"name"`
 	Value   float64  `json:"value"`
@@ -47,27 +51,74 @@ func (f result) withGoal(goal string, reached bool) result {
 	return f
 }
 
-// report contains all results, and where they were measured.
+// report contains the results of measurements, in their order, and how each was run.
 type report struct {
-	Scale   string   `json:"scale"`
-	Cores   int      `json:"cores"`
-	System  string   `json:"system"`
-	Go      string   `json:"go"`
-	Results []result `json:"results"`
+	Runs    map[string]run `json:"runs"` // by measurement
+	Results []result       `json:"results"`
+
+	current string // the measurement that adds results
 }
 
-func newReport(s scale) *report {
-	return &report{Scale: s.name, Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+// run is when and where a measurement was run.
+type run struct {
+	Date   string `json:"date"` // such as 2026-11-27
+	Scale  string `json:"scale"`
+	Cores  int    `json:"cores"`
+	System string `json:"system"`
+	Go     string `json:"go"`
+}
+
+// String describes a run for the page.
+func (r run) String() string {
+	text := fmt.Sprintf("Measured on %s on %d cores (%s, %s)", r.Date, r.Cores, r.System, r.Go)
+	if r.Scale != fullScale.name {
+		text += fmt.Sprintf(", at the scale `%s`, which has fewer objects in some measurements: `make bench SCALE=%s`", r.Scale, r.Scale)
+	}
+	return text + "."
+}
+
+func newReport() *report { return &report{Runs: map[string]run{}} }
+
+// begin records that a measurement begins. What is added next belongs to it.
+func (r *report) begin(measurement string, s scale) {
+	r.current = measurement
+	r.Runs[measurement] = run{
+		Date: time.Now().UTC().Format(time.DateOnly), Scale: s.name,
+		Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
+	}
 }
 
 // add adds a result.
 func (r *report) add(f result, m minimum) {
-	f.Minimum, f.Basis = m.value, m.basis
+	f.Measurement, f.Minimum, f.Basis = r.current, m.value, m.basis
 	if f.Minimum != nil && *f.Minimum > 0 {
 		f.Ratio = f.Value / *f.Minimum
 	}
 	r.Results = append(r.Results, f)
 	progress("  %s: %s: %s", f.Section, f.Name, strings.Join(f.cells()[1:], " | "))
+}
+
+// merged returns the report with those results of an earlier one whose measurements it does
+// not contain.
+func (r *report) merged(earlier *report) *report {
+	all := newReport()
+	for _, m := range measurements {
+		from := earlier
+		if _, measured := r.Runs[m.name]; measured {
+			from = r
+		}
+		at, measured := from.Runs[m.name]
+		if !measured {
+			continue
+		}
+		all.Runs[m.name] = at
+		for _, f := range from.Results {
+			if f.Measurement == m.name {
+				all.Results = append(all.Results, f)
+			}
+		}
+	}
+	return all
 }
 
 func (f result) measured() string { return number(f.Value) + " " + f.Unit }
@@ -144,13 +195,9 @@ func (r *report) table() string {
 // page formats all results for docs/benchmarks/README.md.
 func (r *report) page() string {
 	var text strings.Builder
-	scaleNote := ""
-	if r.Scale != fullScale.name {
-		scaleNote = fmt.Sprintf(" The run had the scale `%s`, which has fewer objects than the full one in some measurements: `make bench SCALE=%s`.", r.Scale, r.Scale)
-	}
-	fmt.Fprintf(&text, pageTop, r.Cores, r.System, r.Go, latency, scaleNote)
+	fmt.Fprintf(&text, pageTop, latency)
 	if missed := r.missed(); missed > 0 {
-		fmt.Fprintf(&text, "\n**%d of %d goals are missed** in this run; they are marked with ✗.\n", missed, r.goals())
+		fmt.Fprintf(&text, "\n**%d of %d goals are missed**; they are marked with ✗.\n", missed, r.goals())
 	}
 	section := ""
 	for _, f := range r.grouped() {
@@ -160,11 +207,23 @@ func (r *report) page() string {
 			if image, ok := plots[section]; ok {
 				fmt.Fprintf(&text, "![%s](%s)\n\n", section, image.file)
 			}
+			fmt.Fprintf(&text, "%s\n\n", strings.Join(r.runsOf(section), "\n"))
 			fmt.Fprintf(&text, "| %s | basis of the minimum | details |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)+2))
 		}
 		fmt.Fprintf(&text, "| %s | %s | %s |\n", strings.Join(f.cells(), " | "), f.Basis, f.Detail)
 	}
 	return text.String()
+}
+
+// runsOf describes the runs whose results a section has.
+func (r *report) runsOf(section string) []string {
+	var runs []string
+	for _, f := range r.Results {
+		if text := r.Runs[f.Measurement].String(); f.Section == section && !slices.Contains(runs, text) {
+			runs = append(runs, text)
+		}
+	}
+	return runs
 }
 
 // goals returns the number of results with a goal, and missed that of goals not reached.
@@ -183,14 +242,27 @@ func (r *report) count(counted func(reached bool) bool) int {
 
 const pageTop = `# Benchmarks
 
-Written by ` + "`make bench`" + ` from one run on %d cores (%s, %s): a real kube-apiserver, etcd and
-kube-controller-manager, the operator's own binary, and the project's AWS endpoint with a latency of %s per call, all
-on the same machine.%s The same results are in [results.json](results.json). ` + "`make bench QUICK=1`" + ` measures at small
-scale and writes nothing; ` + "`make bench ONLY=recovery`" + ` runs one measurement.
+Written by ` + "`make bench`" + `: a real kube-apiserver, etcd and kube-controller-manager, the operator's own binary, and the
+project's AWS endpoint with a latency of %s per call, all on the same machine. The same results are in
+[results.json](results.json). ` + "`make bench ONLY=recovery`" + ` runs one measurement and updates its results;
+` + "`make bench QUICK=1`" + ` measures at small scale and writes nothing.
 
 Each result is shown with the theoretical minimum and their ratio; a dash means that no minimum is known, or that it is
 zero. A goal is a target of this project: ✓ reached, ✗ missed.
 `
+
+// update writes the report into a directory, and keeps the results there of all measurements
+// that it does not contain.
+func (r *report) update(dir string) error {
+	earlier, err := read(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		earlier, err = newReport(), nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.merged(earlier).write(dir)
+}
 
 // write writes the page, the JSON and the plots into a directory.
 func (r *report) write(dir string) error {

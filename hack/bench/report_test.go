@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -37,7 +38,8 @@ func TestCallsSince_SubtractsEarlierCalls(t *testing.T) {
 // Missed goals are marked like reached ones and counted at the top of the page, and each
 // result has its minimum, or the reason why it is not known.
 func TestReport_NamesMissedGoals(t *testing.T) {
-	r := &report{Cores: 2, Scale: "full"}
+	r := newReport()
+	r.begin("cluster", fullScale)
 	r.add(result{Section: "Drift check", Name: "some", Unit: "AWS calls", Value: 3}.withGoal("the minimum", false), minimumOf(2, "a page of %d lists", 2))
 	r.add(result{Section: "Drift check", Name: "more", Unit: "s", Value: 0.5}.withGoal("< 1 s", true), noMinimum("chance"))
 	r.add(result{Section: "Drift check", Name: "writes", Unit: "writes", Value: 0}, minimumOf(0, "nothing has to change"))
@@ -65,9 +67,41 @@ func TestReport_NamesMissedGoals(t *testing.T) {
 
 // The page names a scale that is not the full one.
 func TestReport_NamesTheScale(t *testing.T) {
-	for name, named := range map[string]bool{"full": false, "medium": true} {
-		if got := strings.Contains((&report{Scale: name}).page(), "make bench SCALE="+name); got != named {
-			t.Errorf("the page of scale %s names it: %v, want %v", name, got, named)
+	for _, s := range scales {
+		r := newReport()
+		r.begin("cluster", s)
+		r.add(result{Section: "Drift check", Name: "some"}, noMinimum("chance"))
+		named, want := strings.Contains(r.page(), "make bench SCALE="+s.name), s.name != fullScale.name
+		if named != want {
+			t.Errorf("the page of scale %s names it: %v, want %v", s.name, named, want)
 		}
+	}
+}
+
+// A run of some measurements replaces their results and keeps those of all others.
+func TestReport_KeepsWhatWasNotMeasuredAgain(t *testing.T) {
+	dir := t.TempDir()
+	record := func(value float64, names ...string) {
+		r := newReport()
+		for _, name := range names {
+			r.begin(name, mediumScale)
+			r.add(result{Section: "Section of " + name, Name: name, Value: value}, noMinimum("chance"))
+		}
+		if err := r.update(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(1, "lifecycle", "neighbors", "cluster")
+	record(2, "neighbors")
+	got, err := read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range got.Results {
+		values[f.Name] = f.Value
+	}
+	if want := map[string]float64{"lifecycle": 1, "neighbors": 2, "cluster": 1}; !maps.Equal(values, want) || len(got.Runs) != len(want) {
+		t.Errorf("results %v of the runs %v, want %v", values, got.Runs, want)
 	}
 }
