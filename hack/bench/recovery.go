@@ -99,7 +99,7 @@ func (env *environment) measureCause(ctx context.Context, r *report, c cause, na
 		return err
 	}
 	waited := time.Since(began)
-	waiting, err := env.awsCalls(ctx)
+	waiting, err := env.calls(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,30 +111,33 @@ func (env *environment) measureCause(ctx context.Context, r *report, c cause, na
 		return err
 	}
 	took := time.Since(removed).Seconds()
+	after, err := env.calls(ctx)
+	if err != nil {
+		return err
+	}
 
 	name := fmt.Sprintf("%s, %d identities", c.name, n)
-	made := subtract(waiting, before)
+	made := subtract(waiting.aws, before)
 	most := mostProbes(waited)
 	r.add(result{
 		Section: recoverySection, Name: fmt.Sprintf("%s, in the first %s of waiting", name, waited.Round(time.Second)), Unit: c.action + " calls", Value: float64(made[c.action]),
 		Detail: format(made),
 	}.withGoal(fmt.Sprintf("≤ %d", most), made[c.action] <= most), noMinimum("it depends on how soon the recovery must be noticed"))
 	// A creation takes three calls one after the other.
-	creation := float64((n+creationWorkers-1)/creationWorkers) * createCost * latency.Seconds()
+	creation := float64((n+creations-1)/creations) * createCost * latency.Seconds()
 	limit := 30 * time.Second
 	if waited < time.Minute {
 		limit = 5 * time.Second
 	}
 	goal := limit.Seconds() + creation
-	r.add(result{Section: recoverySection, Name: fmt.Sprintf("%s, after %s of waiting until all are Ready", name, waited.Round(time.Second)), Unit: "s", Value: took}.
+	r.add(result{Section: recoverySection, Name: fmt.Sprintf("%s, after %s of waiting until all are Ready", name, waited.Round(time.Second)), Unit: "s", Value: took, Detail: format(after.since(waiting).aws) + "; " + format(after.since(waiting).writes)}.
 		withGoal(fmt.Sprintf("≤ %s s: %s and the creations", number(goal), limit), took <= goal),
-		minimumOf(creation, "%d creations, %d at a time, 3 calls each, %s each", n, creationWorkers, latency))
+		minimumOf(creation, "%d creations, %d at a time, 3 calls each, %s each", n, creations, latency))
 	return nil
 }
 
-// creationWorkers is the number of creations that one namespace has in progress: 12 of the
-// default of --max-concurrent-reconciles.
-const creationWorkers = 12
+// creations is the number of creations that are expected to be in progress together.
+const creations = 10
 
 // mostProbes returns the highest permitted number of calls that find out whether a cause
 // still exists: 12 in the first two minutes, and 2 a minute after that.

@@ -103,24 +103,29 @@ func TestQueue_ANamespaceLeavesWorkersToOthers(t *testing.T) {
 	}
 }
 
-// However many namespaces want all the workers they can get, the next one finds a worker.
+// Namespaces that take all the workers they can get leave one to the next namespace, for an
+// edit and for a creation.
 func TestQueue_GreedyNamespacesLeaveAWorkerFree(t *testing.T) {
-	for greedy := 1; greedy <= 6; greedy++ {
-		t.Run(fmt.Sprint(greedy), func(t *testing.T) {
-			q := open(t, 20)
-			for i := range 20 {
-				for n := range greedy {
-					Add(q, ratelimit.Create, request(fmt.Sprintf("greedy-%d", n), fmt.Sprint(i)))
+	for _, priority := range []ratelimit.Priority{ratelimit.Edit, ratelimit.Create} {
+		for greedy := 1; greedy <= 4; greedy++ {
+			t.Run(fmt.Sprint(priority, " ", greedy), func(t *testing.T) {
+				q := open(t, 20)
+				for i := range 40 {
+					for n := range greedy {
+						// Creations before edits, or the reverse, must not make a difference.
+						p := []ratelimit.Priority{ratelimit.Edit, ratelimit.Create}[(i+n)%2]
+						Add(q, p, request(fmt.Sprintf("greedy-%d", n), fmt.Sprint(i)))
+					}
 				}
-			}
-			for next(q) != "" {
-				continue // all workers that they get
-			}
-			Add(q, ratelimit.Create, request("calm", "app"))
-			if got := next(q); got != "calm/app" {
-				t.Errorf("next = %q, want the creation in the calm namespace", got)
-			}
-		})
+				for next(q) != "" {
+					continue // all workers that they get
+				}
+				Add(q, priority, request("calm", "app"))
+				if got := next(q); got != "calm/app" {
+					t.Errorf("next = %q, want what waits in the calm namespace; workers: %v", got, q.workers.byNamespace)
+				}
+			})
+		}
 	}
 }
 
@@ -249,7 +254,7 @@ func TestQueue_Properties(t *testing.T) {
 			"start":  func(*rapid.T) { start() },
 			"finish": func(rt *rapid.T) { finish(rapid.IntRange(0, 20).Draw(rt, "which")) },
 			"": func(rt *rapid.T) {
-				if len(running) > 2*workerCount { // a real worker takes one
+				if len(running) > workerCount {
 					rt.Fatalf("%d run", len(running))
 				}
 				for k, byNamespace := range q.workers.byNamespace {

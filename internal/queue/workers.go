@@ -29,7 +29,8 @@ func kindOf(f fair.Flow) kind {
 
 // workers counts the reconciles that run. It is not safe for concurrent use.
 type workers struct {
-	most [2]int // by kind
+	total int
+	most  [2]int // by kind
 
 	active      map[reconcile.Request]fair.Flow
 	byKind      [2]int
@@ -41,6 +42,7 @@ type workers struct {
 func newWorkers(count int) workers {
 	reserved := max(1, count/5)
 	w := workers{
+		total:       count,
 		active:      map[reconcile.Request]fair.Flow{},
 		byNamespace: [2]map[string]int{{}, {}},
 	}
@@ -52,17 +54,19 @@ func newWorkers(count int) workers {
 // mostOfFree is how many times as many workers a namespace may hold as it leaves free.
 const mostOfFree = 3
 
-// free reports whether the flow may have one more worker. A namespace without one may
-// have any. One that holds some must leave a worker free, and more the more it holds: a
+// free reports whether the flow may have one more worker. A namespace without one of the
+// kind may have any, so that its first edit does not wait for its other work, nor the
+// reverse. One that holds some must leave a worker free, and more the more it holds: a
 // namespace alone gets about three of four, two get three of seven each, so that a worker
-// is free for the next namespace however many keep theirs. These are the dynamic
-// thresholds of Choudhury and Hahne (IEEE/ACM Transactions on Networking 6(2), 1998).
+// is free for the next namespace even if they keep theirs. These are the dynamic thresholds
+// of Choudhury and Hahne (IEEE/ACM Transactions on Networking 6(2), 1998).
 func (w *workers) free(f fair.Flow) bool {
 	k := kindOf(f)
-	free, held := w.most[k]-w.byKind[k], w.byNamespace[k][f.Namespace]
-	if held == 0 {
+	free := min(w.most[k]-w.byKind[k], w.total-w.byKind[edits]-w.byKind[others])
+	if w.byNamespace[k][f.Namespace] == 0 {
 		return free > 0
 	}
+	held := w.byNamespace[edits][f.Namespace] + w.byNamespace[others][f.Namespace]
 	return held < mostOfFree*(free-1)
 }
 
