@@ -1,5 +1,6 @@
 // Command chart generates from config/ and from the chart's values.yaml what must
-// not drift apart: templates, the schema of the values, and the README's table.
+// not drift apart: templates, the schema of the values, the README's table, and the
+// values by which the chart creates the entries of the catalog.
 //
 //	go -C hack/chart run . ../..
 package main
@@ -30,16 +31,19 @@ func run(root string) error {
 		return err
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(root, chartDir, name), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, name), content, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// generate returns the generated files by their path in the chart.
+// generate returns the generated files by their path in the project.
 func generate(root string) (map[string][]byte, error) {
-	files := map[string][]byte{}
+	files, err := catalogValues(root)
+	if err != nil {
+		return nil, err
+	}
 	for name, render := range map[string]func(root string) ([]byte, error){
 		"templates/crds.yaml":           crds,
 		"templates/rbac.yaml":           rbac,
@@ -52,7 +56,7 @@ func generate(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		files[name] = content
+		files[filepath.Join(chartDir, name)] = content
 	}
 	return files, nil
 }

@@ -13,14 +13,14 @@ import (
 
 const root = "../.."
 
-// The files in the chart are what `make manifests` writes.
+// The files are what `make manifests` writes.
 func TestFiles_AreUpToDate(t *testing.T) {
 	files, err := generate(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join(root, chartDir, name))
+		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,5 +115,55 @@ func TestTemplate_RejectsUnknownManifests(t *testing.T) {
 	}
 	if _, err := alert(rule.Content[0]); err == nil {
 		t.Error("an alert without a severity is accepted")
+	}
+}
+
+// A file of the catalog becomes values, as it is written.
+func TestValuesOf_CopiesTheSpecs(t *testing.T) {
+	const file = "# Why.\napiVersion: a/v1\nkind: PodIdentity\nmetadata:\n  name: b\n  namespace: n\nspec:\n  # One.\n  list: [\"*\"]\n---\n" +
+		"kind: PodIdentity\nmetadata: {name: c, namespace: n}\nspec:\n  list:\n  - d\n"
+	const want = "# Why.\nidentities:\n  items:\n    n/b:\n      # One.\n      list: [\"*\"]\n    n/c:\n      list:\n      - d\n"
+	got, err := valuesOf([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// What the values would lack is an error.
+func TestValuesOf_RejectsOtherFiles(t *testing.T) {
+	const guardrail = "kind: PodIdentityGuardrail\nmetadata: {name: a}\n"
+	for name, tc := range map[string]struct{ reason, file, want string }{
+		"Kind":      {"No value creates it.", "kind: ConfigMap\n", "the chart has no values for a ConfigMap"},
+		"Empty":     {"Nothing to create.", "# Nothing.\n", "0 objects in a document, want 1"},
+		"Name":      {"An item needs a key.", "kind: PodIdentityGuardrail\n", "a PodIdentityGuardrail without a name"},
+		"Namespace": {"The key has it.", "kind: PodIdentity\nmetadata: {name: a}\n", "PodIdentity a has no namespace"},
+		"NoSpec":    {"Nothing to copy.", guardrail, "spec must be the last field"},
+		"Flow":      {"Not copied line by line.", guardrail + "spec: {}\n", "spec must be the last field"},
+		"Status":    {"It would be copied as well.", guardrail + "spec:\n  a: b\nstatus: {}\n", "spec must be the last field"},
+		"Mixed":     {"They belong to different values.", guardrail + "spec:\n  a: b\n---\nkind: PodIdentity\n", "of one kind"},
+	} {
+		t.Run(name+": "+tc.reason, func(t *testing.T) {
+			if _, err := valuesOf([]byte(tc.file)); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// helm-tool takes a line that begins with a capital letter for a new sentence.
+func TestBrokenSentence_IsFound(t *testing.T) {
+	for values, found := range map[string]bool{
+		"# One sentence.\n# Another.\na: 1\n":               false,
+		"# One\n# sentence.\na: 1\n":                        false,
+		"# For example:\n# A: 1\na: 1\n":                    false,
+		"# +docs:type=integer\n# The tag is no sentence.\n": false,
+		"  # Of the\n  # Kubernetes API.\n  a: 1\n":         true,
+	} {
+		if err := brokenSentence(values); (err != nil) != found {
+			t.Errorf("%q: %v", values, err)
+		}
 	}
 }

@@ -37,18 +37,12 @@ type manifest struct{ document *yaml.Node }
 
 // resources returns the manifests that the kustomization in dir lists, in its order.
 func resources(root, dir string) ([]manifest, error) {
-	var kustomization struct {
-		Resources []string `yaml:"resources"`
-	}
-	raw, err := os.ReadFile(filepath.Join(root, dir, "kustomization.yaml"))
+	names, err := listed(root, dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := yaml.Unmarshal(raw, &kustomization); err != nil {
-		return nil, err
-	}
 	var all []manifest
-	for _, name := range kustomization.Resources {
+	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(root, dir, name))
 		if err != nil {
 			return nil, err
@@ -60,6 +54,19 @@ func resources(root, dir string) ([]manifest, error) {
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// listed returns the names of the resources of the kustomization in dir.
+func listed(root, dir string) ([]string, error) {
+	var kustomization struct {
+		Resources []string `yaml:"resources"`
+	}
+	raw, err := os.ReadFile(filepath.Join(root, dir, "kustomization.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	err = yaml.Unmarshal(raw, &kustomization)
+	return kustomization.Resources, err
 }
 
 // parse returns the manifests of a file.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"text/template"
 
@@ -50,7 +51,24 @@ func readme(root string) ([]byte, error) {
 		return nil, err
 	}
 	b.WriteString(end + after)
-	return b.Bytes(), undocumented(document)
+	raw, err := os.ReadFile(filepath.Join(root, chartDir, "values.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	return b.Bytes(), errors.Join(undocumented(document), brokenSentence(string(raw)))
+}
+
+// midSentence finds a line of a comment that ends within a sentence, before one that
+// begins with a capital letter.
+var midSentence = regexp.MustCompile(`(?m)^ *# [^+\n].*[^.:\n]\n *# ([A-Z]\S*)`)
+
+// brokenSentence reports a line at whose end helm-tool would end the sentence, because
+// the next one begins with a capital letter.
+func brokenSentence(values string) error {
+	if found := midSentence.FindStringSubmatch(values); found != nil {
+		return fmt.Errorf("values.yaml: %s begins a line within a sentence; break the line elsewhere:\n%s", found[1], found[0])
+	}
+	return nil
 }
 
 // undocumented reports the values that have no description.

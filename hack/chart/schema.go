@@ -23,7 +23,7 @@ func values(root string, hidden bool) (*parser.Document, error) {
 }
 
 // valuesSchema returns the JSON schema of the values: what helm-tool makes of
-// values.yaml, with the constraints that its tags and the kind of guardrails add.
+// values.yaml, with the constraints that its tags and the operator's own kinds add.
 func valuesSchema(root string) ([]byte, error) {
 	document, err := values(root, true)
 	if err != nil {
@@ -80,8 +80,8 @@ func constrain(root string, definition object, property parser.Property) error {
 		}
 		definition[bound] = number
 	}
-	if _, ok := tags["docs:guardrails"]; ok {
-		spec, err := guardrailSpec(root)
+	if plural := tags.GetString("docs:specs"); plural != "" {
+		spec, err := specSchema(root, plural)
 		if err != nil {
 			return err
 		}
@@ -90,11 +90,11 @@ func constrain(root string, definition object, property parser.Property) error {
 	return nil
 }
 
-// guardrailSpec returns the schema of the spec of a PodIdentityGuardrail, in which
-// no other fields than its own are allowed: the API server would drop a misspelled
-// limit without a word.
-func guardrailSpec(root string) (object, error) {
-	raw, err := os.ReadFile(filepath.Join(root, "config/crd/bases/iam.podidentity.io_podidentityguardrails.yaml"))
+// specSchema returns the schema of the spec of a kind of the operator, in which no
+// other fields than its own are allowed: the API server would drop a misspelled limit
+// without a word.
+func specSchema(root, plural string) (object, error) {
+	raw, err := os.ReadFile(filepath.Join(root, "config/crd/bases/iam.podidentity.io_"+plural+".yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func guardrailSpec(root string) (object, error) {
 		return nil, err
 	}
 	if len(crd.Spec.Versions) != 1 {
-		return nil, fmt.Errorf("PodIdentityGuardrail has %d versions, want 1: choose one here", len(crd.Spec.Versions))
+		return nil, fmt.Errorf("%s has %d versions, want 1: choose one here", plural, len(crd.Spec.Versions))
 	}
 	return strict(crd.Spec.Versions[0].Schema.OpenAPI.Properties["spec"]), nil
 }

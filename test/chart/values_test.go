@@ -14,12 +14,13 @@ import (
 // What single values change.
 func TestValues_ChangeWhatTheySay(t *testing.T) {
 	const (
-		name    = "podidentity-controller-manager"
-		crd     = "podidentities.iam.podidentity.io"
-		env     = "{.spec.template.spec.containers[0].env}"
-		image   = "{.spec.template.spec.containers[0].image}"
-		keep    = `{.metadata.annotations.helm\.sh/resource-policy}`
-		guarded = `guardrails: {items: {tenants: {namespaceSelector: {matchLabels: {tenant: "true"}}, maxIdentities: 20}}}`
+		name     = "podidentity-controller-manager"
+		crd      = "podidentities.iam.podidentity.io"
+		env      = "{.spec.template.spec.containers[0].env}"
+		image    = "{.spec.template.spec.containers[0].image}"
+		keep     = `{.metadata.annotations.helm\.sh/resource-policy}`
+		guarded  = `guardrails: {items: {tenants: {namespaceSelector: {matchLabels: {tenant: "true"}}, maxIdentities: 20}}}`
+		identity = `identities: {items: {shop/checkout: {policies: {managed: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}}, shop/123: {}}}`
 	)
 	for title, tc := range map[string]struct {
 		reason, values, kind, name, path string
@@ -49,6 +50,11 @@ func TestValues_ChangeWhatTheySay(t *testing.T) {
 		"Guardrail":          {"The spec, as it is.", guarded, "PodIdentityGuardrail", "tenants", "{.spec}", `{"maxIdentities":20,"namespaceSelector":{"matchLabels":{"tenant":"true"}}}`},
 		"KeepGuardrails":     {"No rollback lifts a limit.", guarded, "PodIdentityGuardrail", "tenants", keep, `"keep"`},
 		"DropGuardrails":     {"On request.", `guardrails: {keep: false, items: {tenants: {namespaceSelector: {}}}}`, "PodIdentityGuardrail", "tenants", keep, ``},
+		"Identity":           {"The spec, as it is.", identity, "PodIdentity", "checkout", "{.spec}", `{"policies":{"managed":["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}}`},
+		"IdentityNamespace":  {"Not that of the release.", identity, "PodIdentity", "checkout", "{.metadata.namespace}", `"shop"`},
+		"IdentityNumber":     {"A name of digits is a text.", identity, "PodIdentity", "123", "{.metadata.name}", `"123"`},
+		"KeepIdentities":     {"No operation of the release leaves an identity that no operator can delete.", identity, "PodIdentity", "checkout", keep, `"keep"`},
+		"DropIdentities":     {"On request.", `identities: {keep: false, items: {shop/checkout: {}}}`, "PodIdentity", "checkout", keep, ``},
 		"View":               {"PodIdentities hold no secret.", ``, "ClusterRole", "podidentity-viewer-role", `{.metadata.labels.rbac\.authorization\.k8s\.io/aggregate-to-view}`, `"true"`},
 		"NoView":             {"", `rbac: {aggregateToView: false}`, "ClusterRole", "podidentity-viewer-role", `{.metadata.labels.rbac\.authorization\.k8s\.io/aggregate-to-view}`, ``},
 		"NoEdit":             {"An editor of a namespace gets no rights in AWS by that alone.", ``, "ClusterRole", "podidentity-editor-role", `{.metadata.labels.rbac\.authorization\.k8s\.io/aggregate-to-edit}`, ``},

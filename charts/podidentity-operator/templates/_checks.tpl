@@ -12,8 +12,18 @@
 {{- fail "serviceMonitor.enabled: must be false if options.metricsBindAddress is 0: there are no metrics to scrape" }}
 {{- end }}
 {{- end }}
-{{- if and (not .Values.crds.enabled) .Values.guardrails.items (eq (include "podidentity.kindsAreMissing" .) "true") }}
+{{- range $key, $spec := .Values.identities.items }}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$" $key) }}
+{{- fail (printf "identities.items: %q must be NAMESPACE/NAME, such as shop/checkout" $key) }}
+{{- end }}
+{{- end }}
+{{- if and (not .Values.crds.enabled) (eq (include "podidentity.kindsAreMissing" .) "true") }}
+{{- if .Values.guardrails.items }}
 {{- fail "guardrails.items: the CustomResourceDefinition of PodIdentityGuardrail is missing, and crds.enabled is false: install it first, or set crds.enabled to true" }}
+{{- end }}
+{{- if .Values.identities.items }}
+{{- fail "identities.items: the CustomResourceDefinition of PodIdentity is missing, and crds.enabled is false: install it first, or set crds.enabled to true" }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -125,3 +125,13 @@ helm.sh/hook: post-install
 meta.helm.sh/release-name: {{ .Release.Name }}
 meta.helm.sh/release-namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{/* The annotations of an object of the operator's own kinds, which a value may keep; nothing if it has none. */}}
+{{- define "podidentity.ownAnnotations" -}}
+{{- if .keep }}
+helm.sh/resource-policy: keep
+{{- end }}
+{{- if eq (include "podidentity.kindsAreMissing" .root) "true" }}
+{{ include "podidentity.firstInstallAnnotations" .root }}
+{{- end }}
+{{- end }}
