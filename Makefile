@@ -176,10 +176,10 @@ docs: ## Build the documentation as a site, docs/.vitepress/dist. Needs Node.js.
 	npm --prefix docs run build
 
 .PHONY: docs-lint
-docs-lint: ## Lint the Markdown pages, if npm can install the linters. make test checks links and blocks without it.
+docs-lint: ## Lint the Markdown, links and diagrams of the pages, if npm can install the linters. make test checks links too.
 	@command -v npm >/dev/null || { echo 'make docs-lint: skipped, Node.js is not installed' >&2; exit 0; }; \
-		npm --prefix docs ci --prefer-offline --no-audit --no-fund || \
-			{ echo 'make docs-lint: skipped, npm cannot install the linters' >&2; exit 0; }; \
+		npm --prefix docs ci --prefer-offline --no-audit --no-fund --silent || \
+			{ echo 'make docs-lint: skipped, npm cannot install the linters: npm --prefix docs ci' >&2; exit 0; }; \
 		npm --prefix docs run lint
 
 ##@ Deploy to the cluster of your kubeconfig

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,6 +131,73 @@ func TestTerraform_Formatted(t *testing.T) {
 			t.Errorf("%s is not as `terraform fmt` writes it", name)
 		}
 	}
+}
+
+// The modules that pages show set variables that the module has, to values that it
+// accepts, and all that are required.
+func TestTerraform_DocumentedModulesAreValid(t *testing.T) {
+	const source = "git::https://github.com/podidentity/podidentity-operator.git//config/aws/terraform?ref="
+	others := &hcl.EvalContext{Variables: map[string]cty.Value{"module": cty.ObjectVal(map[string]cty.Value{
+		"eks": cty.ObjectVal(map[string]cty.Value{"cluster_oidc_issuer_url": cty.StringVal("https://" + defaults.issuer)}),
+	})}}
+	found := 0
+	for page, text := range documented(t) {
+		file, diagnostics := hclsyntax.ParseConfig([]byte(text), page, hcl.InitialPos)
+		if diagnostics.HasErrors() {
+			t.Errorf("%s: %v", page, diagnostics)
+			continue
+		}
+		if formatted := string(hclwrite.Format([]byte(text))); formatted != text {
+			t.Errorf("%s: `terraform fmt` writes it otherwise:\n%s", page, formatted)
+		}
+		for _, block := range file.Body.(*hclsyntax.Body).Blocks {
+			variables := map[string]cty.Value{}
+			for name, attribute := range block.Body.Attributes {
+				value, diagnostics := attribute.Expr.Value(others)
+				if diagnostics.HasErrors() {
+					t.Fatalf("%s: %v", page, diagnostics)
+				}
+				variables[name] = value
+			}
+			if block.Type != "module" || !strings.HasPrefix(variables["source"].AsString(), source) {
+				t.Errorf("%s: a block other than the module from %s", page, source)
+			}
+			delete(variables, "source")
+			if failed := newModule(t, variables).failedValidations(t); failed != nil {
+				t.Errorf("%s: the values of %v are rejected", page, failed)
+			}
+			found++
+		}
+	}
+	if found < 2 {
+		t.Errorf("only %d modules were found", found)
+	}
+}
+
+// documented returns the blocks of HCL in the pages of the project, by page and line.
+func documented(t *testing.T) map[string]string {
+	t.Helper()
+	blocks := map[string]string{}
+	err := filepath.WalkDir("../..", func(path string, entry os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git"):
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".md":
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		for i, part := range strings.Split(string(content), "\n```hcl\n")[1:] {
+			text, _, _ := strings.Cut(part, "```")
+			blocks[fmt.Sprintf("%s, block %d", path, i+1)] = text
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks
 }
 
 func sources(t *testing.T) map[string][]byte {

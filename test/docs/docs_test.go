@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"net/url"
@@ -102,17 +104,31 @@ func TestIndex_ListsEveryPage(t *testing.T) {
 	}
 }
 
-// checks are the languages of code blocks, and how each is checked. YAML is also
-// applied to an API server, in test/manifests.
+// checks are the languages of code blocks that are parsed here. YAML is also applied to
+// an API server, in test/manifests, and shell blocks run, in test/docs/walkthrough.
 var checks = map[string]func(ctx context.Context, text string) error{
 	"": nil, "console": nil, // what a program prints
-	"csv": nil, "go": nil, "hcl": nil, "mermaid": nil, "promql": nil, "sql": nil,
-	"json": func(_ context.Context, text string) error { return json.Unmarshal([]byte(text), new(any)) },
-	"sh":   shell,
-	"yaml": documents,
+	"go":      statements,
+	"json":    func(_ context.Context, text string) error { return json.Unmarshal([]byte(text), new(any)) },
+	"mermaid": diagram,
+	"sh":      shell,
+	"yaml":    documents,
 }
 
+// otherTests are the languages that other tests check, with a test of each page that has
+// such blocks, or of every page.
+var otherTests = map[string]map[string]string{
+	"csv":    {"docs/gitops.md": "TestGitOps_DocumentedRBACNamesRealActions"},
+	"hcl":    {everyPage: "TestTerraform_DocumentedModulesAreValid"},
+	"promql": {"docs/metrics.md": "TestAlerts_AreDocumented"},
+	"sql":    {"docs/auditing.md": "TestAuditing_QueriesNameColumnsOfCloudTrail"},
+}
+
+const everyPage = ""
+
+// A page with a block that no test checks is an error.
 func TestBlocks_AreWellFormed(t *testing.T) {
+	tests := testSources(t)
 	for _, page := range pages(t) {
 		if page.Indented > 0 {
 			t.Errorf("%s: %d code blocks are indented; fence them, and name their language", page.Path, page.Indented)
@@ -120,7 +136,10 @@ func TestBlocks_AreWellFormed(t *testing.T) {
 		for _, block := range page.Blocks {
 			parse, known := checks[block.Language]
 			if !known {
-				t.Errorf("%s:%d: no check for the language %q", page.Path, block.Line, block.Language)
+				of := otherTests[block.Language]
+				if test := cmp.Or(of[everyPage], of[page.Path]); test == "" || !exists(tests, test, "") {
+					t.Errorf("%s:%d: no test checks this block of the language %q (%q)", page.Path, block.Line, block.Language, test)
+				}
 			}
 			if parse == nil {
 				continue
@@ -130,6 +149,21 @@ func TestBlocks_AreWellFormed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// statements returns an error if Go cannot parse the body of a function.
+func statements(_ context.Context, body string) error {
+	_, err := parser.ParseFile(token.NewFileSet(), "", "package p\n\nfunc f() {\n"+body+"\n}\n", 0)
+	return err
+}
+
+// diagram returns an error if the first line names no diagram of Mermaid that the pages
+// use. make docs-lint parses all of it, with Mermaid.
+func diagram(_ context.Context, text string) error {
+	if !regexp.MustCompile(`^(flowchart (LR|TB)|sequenceDiagram|stateDiagram-v2)\n`).MatchString(text) {
+		return errors.New("the first line must be flowchart LR, flowchart TB, sequenceDiagram or stateDiagram-v2")
+	}
+	return nil
 }
 
 // shell returns an error if bash cannot parse a script.

@@ -192,8 +192,10 @@ func TestAlerts_AreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := strings.Join(strings.Fields(string(content)), " ")
+	documented := 0
 	for _, group := range alerts(t) {
 		for _, rule := range group.Rules {
+			documented++
 			want := "```promql " + strings.Join(strings.Fields(rule.Expr), " ") + " ```"
 			_, after, found := strings.Cut(page, "`"+rule.Alert+"`")
 			before, _, found2 := strings.Cut(after, want)
@@ -201,5 +203,8 @@ func TestAlerts_AreDocumented(t *testing.T) {
 				t.Errorf("docs/metrics.md does not explain %s, with: %s", rule.Alert, want)
 			}
 		}
+	}
+	if blocks := strings.Count(page, "```promql "); blocks != documented {
+		t.Errorf("docs/metrics.md has %d queries, and there are %d alerts", blocks, documented)
 	}
 }

@@ -5,6 +5,7 @@ package walkthrough_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"os/exec"
@@ -68,6 +69,74 @@ func TestGettingStartedEKS_CanBeFollowed(t *testing.T) {
 	}
 }
 
+// selfHosted is the issuer of the page about clusters other than EKS.
+const selfHosted = "https://prod-eu-oidc.s3.eu-west-1.amazonaws.com"
+
+// So does a reader of the guide for other clusters, who pastes all blocks into one shell:
+// the bucket holds what the API server publishes, the public may read that and nothing
+// else, and IAM has the provider. A directory takes the place of S3.
+func TestGettingStartedSelfHosted_CanBeFollowed(t *testing.T) {
+	e := newEnv(t)
+	page := e.pages()["docs/getting-started-self-hosted.md"]
+	buckets := e.replaceS3()
+	t.Setenv("CURL_CA_BUNDLE", e.CAFile)
+	var script strings.Builder
+	for _, block := range page.Blocks {
+		if block.Language == "sh" {
+			script.WriteString(strings.ReplaceAll(block.Text, selfHosted, e.Issuer))
+		}
+	}
+	t.Logf("%s:\n%s", page.Path, e.sh(script.String()))
+
+	var discovery struct {
+		Issuer string `json:"issuer"`
+	}
+	e.Must(json.Unmarshal(e.read(buckets+"/prod-eu-oidc/.well-known/openid-configuration"), &discovery))
+	if discovery.Issuer != e.Issuer {
+		t.Errorf("the bucket holds the discovery document of %q, want %q", discovery.Issuer, e.Issuer)
+	}
+	if keys := string(e.read(buckets + "/prod-eu-oidc/openid/v1/jwks")); !strings.Contains(keys, `"kid"`) {
+		t.Errorf("the bucket holds the keys %s", keys)
+	}
+	var policy struct{ Statement []struct{ Resource []string } }
+	e.Must(json.Unmarshal(e.read(buckets+"/policy"), &policy))
+	want := []string{"arn:aws:s3:::prod-eu-oidc/.well-known/openid-configuration", "arn:aws:s3:::prod-eu-oidc/openid/v1/jwks"}
+	if len(policy.Statement) != 1 || !slices.Equal(policy.Statement[0].Resource, want) {
+		t.Errorf("the public may read %+v, want %q", policy.Statement, want)
+	}
+	providers, err := e.AWS.IAM.ListOpenIDConnectProviders(t.Context(), &iam.ListOpenIDConnectProvidersInput{})
+	e.Must(err)
+	if list := providers.OpenIDConnectProviderList; len(list) != 1 || !strings.HasSuffix(aws.ToString(list[0].Arn), strings.TrimPrefix(e.Issuer, "https://")) {
+		t.Errorf("IAM has the providers %v, want that of %s", list, e.Issuer)
+	}
+}
+
+// replaceS3 lets a directory take the place of S3 for the AWS CLI, and returns it. The
+// policy of a bucket is in the file policy.
+func (e *env) replaceS3() string {
+	e.Helper()
+	cli, err := exec.LookPath("aws")
+	e.Must(err)
+	buckets := e.TempDir()
+	e.write("aws", strings.NewReplacer("BUCKETS", buckets, "CLI", cli).Replace(`#!/bin/bash
+case "$1 $2" in
+"s3 cp") mkdir -p "$(dirname "BUCKETS/${4#s3://}")" && cp "$3" "BUCKETS/${4#s3://}" ;;
+"s3api put-bucket-policy") echo "${@: -1}" >BUCKETS/policy ;;
+"s3api create-bucket" | "s3api put-public-access-block") ;;
+*) exec CLI "$@" ;;
+esac
+`))
+	e.Must(os.Chmod(filepath.Join(e.dir, "aws"), 0o755)) //nolint:gosec // a program
+	return buckets
+}
+
+func (e *env) read(file string) []byte {
+	e.Helper()
+	content, err := os.ReadFile(file)
+	e.Must(err)
+	return content
+}
+
 // Every shell block of every other page runs where the identity of the guide exists,
 // unless it needs what is not here. The operator's own role is made by the commands of
 // config/aws.
@@ -93,7 +162,7 @@ func TestShell_BlocksOfAllPagesRun(t *testing.T) {
 
 	ran := 0
 	for _, path := range slices.Sorted(maps.Keys(all)) {
-		if path == own || path == "docs/getting-started-eks.md" {
+		if path == own || strings.HasPrefix(path, "docs/getting-started-") { // which other tests follow
 			continue
 		}
 		for _, block := range all[path].Blocks {
@@ -144,7 +213,6 @@ var elsewhere = []struct{ command, reason string }{
 	{"curl ", "it asks a server that is not here"},
 	{"aws cloudformation", "the endpoint is IAM, STS and EKS; tests check the template itself"},
 	{"aws cloudtrail", "the endpoint is IAM, STS and EKS"},
-	{"aws s3", "the endpoint is IAM, STS and EKS"},
 	{"terraform ", "it needs a state of its own"},
 	{"iam.services.k8s.aws", "it needs the controllers of ACK"},
 	{"OLD_ROLE", "it has a placeholder"},
@@ -153,19 +221,14 @@ var elsewhere = []struct{ command, reason string }{
 	{"podidentity import", verb},
 	{"podidentity orphans", verb},
 	{"podidentity plan", verb},
-	{"podidentity reconcile", verb},
 	{"podidentity restart", verb},
-	{"podidentity resume", verb},
 	{"podidentity status", verb},
 	{"podidentity suggest", verb},
-	{"podidentity suspend", verb},
 	{"podidentity verify", verb},
-	{"podidentity version", verb},
 	{"podidentity why", verb},
 	{"argocd", "Argo CD is not here; test/gitops follows these commands"},
 	{"samples/catalog", "test/catalog and test/manifests apply the catalog"},
 	{"completion kubectl", "it writes into the user's home"},
-	{"https://prod-eu-oidc.s3", "the issuer of the page does not exist"},
 	{"kubectl delete crd", "it removes the API"},
 	{"AWS_ENDPOINT_URL=http://127.0.0.1:4566", "the endpoint of the page does not run; test/awslocal runs the AWS CLI"},
 }
@@ -174,6 +237,27 @@ const (
 	verb    = "the plugin's own tests run its verbs, on states that this cluster is not in"
 	noNodes = "there are no nodes; the operator runs as a process, and test/webhook stands for a pod"
 )
+
+// An entry that no block has would hide a block that comes later.
+func TestElsewhere_NamesCommandsOfThePages(t *testing.T) {
+	var all strings.Builder
+	list, err := docs.Read("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range list {
+		for _, block := range page.Blocks {
+			if block.Language == "sh" {
+				all.WriteString(block.Text)
+			}
+		}
+	}
+	for _, other := range elsewhere {
+		if !strings.Contains(all.String(), other.command) {
+			t.Errorf("no block has the command %q", other.command)
+		}
+	}
+}
 
 // follow runs a block, unless it needs what is not here. It reports whether it did.
 func (e *env) follow(path string, line int, script string) bool {
