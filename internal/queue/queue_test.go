@@ -120,6 +120,9 @@ func TestQueue_GreedyNamespacesLeaveAWorkerFree(t *testing.T) {
 				for next(q) != "" {
 					continue // all workers that they get
 				}
+				if running := len(q.workers.active); running >= 20 {
+					t.Fatalf("%d reconciles run, want less than the 20 workers", running)
+				}
 				Add(q, priority, request("calm", "app"))
 				if got := next(q); got != "calm/app" {
 					t.Errorf("next = %q, want what waits in the calm namespace; workers: %v", got, q.workers.byNamespace)
