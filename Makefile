@@ -129,7 +129,7 @@ chaos: ## Run randomized fault-injection tests: 100 identities, for DURATION (3m
 
 .PHONY: conformance
 conformance: ## Compare the AWS endpoint with ENDPOINT=<URL>, or with AWS: ENDPOINT=aws ACCOUNT=<ID>, by AWS_PROFILE.
-	go test ./test/awslocal -run 'TestConformance$$' -count=1 -timeout 60m -v \
+	go test ./test/awslocal -run 'TestConformance_EndpointsGiveTheSameAnswers$$' -count=1 -timeout 60m -v \
 		$(if $(ENDPOINT),-conformance-endpoint='$(ENDPOINT)') $(if $(ACCOUNT),-conformance-account='$(ACCOUNT)')
 
 ##@ Measure
@@ -198,7 +198,7 @@ deploy: ## Deploy the operator. Set CLUSTER_NAME=, IMG=, ROLE_ARN= (the operator
 	@[[ -n '$(BOUNDARY_ARN)' ]] || printf '%s\n' \
 		'BOUNDARY_ARN is not set: AWS does not limit the roles of the operator. Then the baseline and the guardrails are the' \
 		'only limit of a tenant, and a process with the credentials of the operator can become administrator of the AWS' \
-		'account. See docs/security.md#the-two-walls.' >&2
+		'account. See docs/security.md#two-layers-of-defense.' >&2
 	$(KUBECTL) apply --server-side -k dist/deploy
 
 .PHONY: undeploy

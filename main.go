@@ -42,7 +42,7 @@ var version = "dev"
 // below the 30 seconds that Kubernetes gives a pod by default.
 const shutdown = 20 * time.Second
 
-// lastSpans is how long the collector of traces has after that.
+// lastSpans is how long the last spans may take to reach the collector after that.
 const lastSpans = 2 * time.Second
 
 func main() {
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.Version {
-		fmt.Println(version) //nolint:forbidigo // this is what was asked for
+		fmt.Println(version) //nolint:forbidigo // the user requested it
 		return nil
 	}
 	logger := zap.New(zap.UseDevMode(false), logging(o))
@@ -120,9 +120,9 @@ func closeTracer(ctx context.Context, tracer *tracing.Tracer) {
 	}
 }
 
-// saveMemory has the heap collected when it has grown by a quarter, not only when it
-// has doubled: nearly all of it are caches, which live long, and the operator has more
-// time than a cluster has memory. GOGC in the environment overrides it.
+// saveMemory makes the garbage collector run when the heap has grown by a quarter, not
+// only when it has doubled: the heap is mostly long-lived caches, so this trades a
+// little CPU time for memory. GOGC in the environment overrides it.
 func saveMemory() {
 	const percent = 25
 	if os.Getenv("GOGC") == "" {
@@ -130,6 +130,8 @@ func saveMemory() {
 	}
 }
 
+// config returns the settings of the controller. Options that only main needs, such as
+// those of leader election, are not among them.
 func config(o options.Options, tracer *tracing.Tracer) controllers.Config {
 	return controllers.Config{
 		ClusterName:             o.ClusterName,
@@ -150,8 +152,8 @@ func config(o options.Options, tracer *tracing.Tracer) controllers.Config {
 	}
 }
 
-// pod returns the pod that the operator runs in, nothing outside of a cluster. A pod's
-// name is its host name.
+// pod returns the pod that the operator runs in, and the zero value outside of a
+// cluster. A pod's name is its host name.
 func pod() types.NamespacedName {
 	namespace, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 	if err != nil {
@@ -201,7 +203,7 @@ func newManager(o options.Options) (manager.Manager, error) {
 	)
 }
 
-// metricsOptions serves metrics to those whom the API server lets read them.
+// metricsOptions serves metrics to clients that the API server authorizes to read them.
 func metricsOptions(o options.Options) metricsserver.Options {
 	metrics := metricsserver.Options{
 		BindAddress:   o.MetricsBindAddress,

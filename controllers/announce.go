@@ -34,10 +34,10 @@ type announcer struct {
 const (
 	// announceAfter is the time without a status. A user sees a status within a second.
 	announceAfter = 500 * time.Millisecond
-	// announceInterval is the time between two looks at the queue, and announceMost
+	// announceInterval is the time between two checks of the queue, and announceBatch
 	// the number of identities that get a status each time.
 	announceInterval = 250 * time.Millisecond
-	announceMost     = 25
+	announceBatch    = 25
 	// rereadAfter is the time between two reads of one identity. Most identities that
 	// wait for long have a status.
 	rereadAfter = 10 * time.Second
@@ -83,8 +83,8 @@ func (a *announcer) announceQueued(ctx context.Context) {
 		if err := a.client.Get(ctx, request.NamespacedName, &obj, client.UnsafeDisableDeepCopy); err != nil || !unannounced(&obj) {
 			continue
 		}
-		a.announce(ctx, obj.DeepCopy(), &obj, fmt.Sprintf("waiting for a free worker of the operator; reconciliations in the queue: %d", total))
-		if announced++; announced == announceMost {
+		a.announce(ctx, obj.DeepCopy(), &obj, fmt.Sprintf("waiting for a free worker of the operator; length of its queue: %d", total))
+		if announced++; announced == announceBatch {
 			return
 		}
 	}
@@ -120,14 +120,14 @@ func interleaved(requests []reconcile.Request) []reconcile.Request {
 }
 
 // announceWaits returns a context in which an AWS call that waits for the rate limiter
-// gives obj its first status. Before is obj as the API server has it.
+// gives obj its first status. before is obj as the API server has it.
 func (a *announcer) announceWaits(ctx context.Context, before, obj *v1alpha1.PodIdentity) context.Context {
 	if !unannounced(obj) {
 		return ctx
 	}
 	return ratelimit.WithNotice(ctx, time.Now().Add(announceAfter), func(w ratelimit.Wait) {
 		a.announce(ctx, before, obj, fmt.Sprintf(
-			"waiting for the rate limiter of the operator, which allows %.3g AWS calls a second now; calls that wait: %d", w.Rate, w.Waiting))
+			"waiting for the operator's rate limiter, which currently allows %.3g AWS calls per second; waiting calls: %d", w.Rate, w.Waiting))
 	})
 }
 

@@ -26,7 +26,7 @@ func TestAnnouncer_GivesQueuedIdentitiesAStatus(t *testing.T) {
 		wait time.Duration
 		want string // part of Ready's message; empty if there is no condition
 	}{
-		"a new identity says what it waits for":        {wait: announceAfter, want: "waiting for a free worker of the operator; reconciliations in the queue: 1"},
+		"a new identity says what it waits for":        {wait: announceAfter, want: "waiting for a free worker of the operator; length of its queue: 1"},
 		"an identity that has just come needs no word": {wait: announceAfter / 2},
 		"a status is not replaced": {
 			edit: func(pi *v1alpha1.PodIdentity) { pi.Status.Conditions = []metav1.Condition{known} },
@@ -70,7 +70,7 @@ func TestAnnouncer_GivesQueuedIdentitiesAStatus(t *testing.T) {
 // another, and identities that have their status cost no read while they wait.
 func TestAnnouncer_AFloodOfOneNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const flood = 40 * announceMost
+		const flood = 10 * announceBatch
 		var all []client.Object
 		for n := range flood {
 			all = append(all, checkout(func(pi *v1alpha1.PodIdentity) { pi.Namespace, pi.Name = "hostile", fmt.Sprint("flood-", n) }))
@@ -97,7 +97,7 @@ func TestAnnouncer_AFloodOfOneNamespace(t *testing.T) {
 		if unannounced(&got) {
 			t.Error("the identity of the other namespace has no status after one pass")
 		}
-		for range flood/announceMost + 1 {
+		for range flood/announceBatch + 1 {
 			u.announcer.announceQueued(t.Context())
 		}
 		counted.reads = 0

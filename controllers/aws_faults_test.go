@@ -106,8 +106,8 @@ func TestAWS_RetriesTransientErrorsButNoQuota(t *testing.T) {
 	}
 }
 
-// What the account has no room for is refused before any of it is made, with the
-// quota's name and number.
+// An identity that exceeds a quota of the account is rejected before the first write, with
+// the quota's name and number.
 func TestAWS_QuotaIsCheckedBeforeTheFirstWrite(t *testing.T) {
 	s := startEnv(t)
 	arns := make([]string, 11)
@@ -180,7 +180,7 @@ func TestAWS_MissingPolicyIsNamed(t *testing.T) {
 
 // A managed policy that AWS does not have is waited for; one whose ARN AWS calls invalid is not,
 // for only the spec can change that. Both say which policy it is.
-func TestAWSPolicyRefused(t *testing.T) {
+func TestManagedPolicy_MissingIsBlockedInvalidIsTerminal(t *testing.T) {
 	s := startEnv(t)
 	s.apply(`
 		metadata: {name: unknown}
@@ -215,7 +215,7 @@ func TestPropagation_ServiceAccountWaitsForTheNewRole(t *testing.T) {
 }
 
 // An STS that learns of a new role later than IAM, and within the grace, never
-// refuses a pod of an identity that says that it is ready.
+// rejects a pod of an identity that says that it is ready.
 func TestPropagation_ReadyMeansSTSAcceptsTheRole(t *testing.T) {
 	s := startEnv(t, func(c *controllers.Config) { c.IAMPropagationDelay = 3 * time.Second })
 	s.account.SetFaults(awslocal.Faults{STSDelay: awslocal.Duration(2 * time.Second)})

@@ -13,8 +13,8 @@ import (
 )
 
 // CacheOptions returns options for the manager's cache that keep only the fields
-// which the controller reads. What others can put into an object, as much as they
-// like of it, must not fill the operator's memory.
+// which the controller reads. Users can write large values into the other fields of an
+// object, which must not fill the operator's memory.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
@@ -32,8 +32,8 @@ func CacheOptions() cache.Options {
 // other value that the controller compares is longer.
 const maxCachedText = 2048
 
-// cachedText returns a value as it is kept: cut if it is longer than any value that
-// the controller compares it with.
+// cachedText returns a value as the cache keeps it: cut if it is longer than any value
+// that the controller compares it with.
 func cachedText(s string) string {
 	if len(s) <= maxCachedText {
 		return s
@@ -69,7 +69,8 @@ func stripNamespace(in any) (any, error) {
 	return in, nil
 }
 
-// stripMetadata removes labels, fields' owners, and all annotations but those named.
+// stripMetadata removes labels, managed fields, owner references, and all annotations
+// except those named.
 func stripMetadata(meta *metav1.ObjectMeta, annotations ...string) {
 	kept := keepAnnotations(meta.Annotations, annotations)
 	meta.Labels, meta.ManagedFields, meta.OwnerReferences, meta.Annotations = nil, nil, nil, kept

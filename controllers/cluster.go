@@ -31,7 +31,7 @@ type providers interface {
 	Provider(ctx context.Context, arn string) (*plan.Provider, error)
 	// CreateProvider creates the provider for an issuer and returns its ARN.
 	CreateProvider(ctx context.Context, issuerURL, audience string, tags map[string]string) (string, error)
-	// AddAudience makes a provider accept tokens for that audience.
+	// AddAudience adds an audience to those that a provider accepts.
 	AddAudience(ctx context.Context, arn, audience string) error
 }
 

@@ -56,7 +56,7 @@ func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 		deleted  map[string]int
 	}{
 		"Known": {
-			reason:   "The reads that this costs are one, and the writes 2 + managed + inline.",
+			reason:   "A deletion costs one read, and 2 + managed + inline writes.",
 			manifest: checkout,
 			before:   func(*env) {},
 			deleted:  known,
@@ -74,7 +74,7 @@ func TestDelete_ReadsTheOwnerAndListsNothing(t *testing.T) {
 			deleted:  bare,
 		},
 		"BareNoMore": {
-			reason:   "An attachment of another tool is found when AWS rejects the deletion, and then the trust policy changes first.",
+			reason:   "AWS rejects the deletion because of an attachment of another tool, and only then the trust policy is changed first.",
 			manifest: "metadata: {name: checkout}\nspec: {}",
 			before:   func(s *env) { s.must(s.putPolicy(roleName(s, "checkout"), "backdoor")) },
 			deleted:  with(bare, append(lists, "DeleteRole", "GetRole", "UpdateAssumeRolePolicy", "DeleteRolePolicy")...),
@@ -224,7 +224,7 @@ func TestDelete_RoleNotFoundOrOfAnotherOwner(t *testing.T) {
 	s.awaitEvent("foreign", "SkippedRoleDeletion", "Did not delete role "+foreign)
 }
 
-// An object whose spec is refused, and which never had a role, can be deleted.
+// An object whose spec is rejected, and which never had a role, can be deleted.
 func TestDelete_RejectedSpec(t *testing.T) {
 	s := startEnv(t)
 	s.apply(`

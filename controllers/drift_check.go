@@ -106,7 +106,7 @@ func (d *driftChecker) Start(ctx context.Context) error {
 // pending reports whether the first drift check is still to come.
 func (d *driftChecker) pending() bool { return !d.done.Load() }
 
-// traced runs a drift check in a trace of its own.
+// traced runs a drift check in its own trace.
 func (d *driftChecker) traced(ctx context.Context) error {
 	ctx, span := d.config.Tracer.Begin(ctx, "drift check")
 	defer span.End()
@@ -159,8 +159,8 @@ func (d *driftChecker) check(ctx context.Context) error {
 	return err
 }
 
-// queueRejected queues the identities of namespaces that a guardrail rejects: it may
-// have been because of the number of roles.
+// queueRejected queues those identities of the namespaces that a guardrail rejects: the
+// number of roles may have been the reason.
 func (d *driftChecker) queueRejected(ctx context.Context, namespaces map[string]bool, identities []v1alpha1.PodIdentity) {
 	for i := range identities {
 		obj := &identities[i]

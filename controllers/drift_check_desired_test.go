@@ -24,7 +24,7 @@ func TestDriftChecker_DesiredRoleFollowsSpecAndCluster(t *testing.T) {
 		policies int
 		boundary string
 	}{
-		"Same":       {reason: "Without a new generation the spec is the same, and nothing is computed.", edit: edit, policies: 1},
+		"Same":       {reason: "Without a new generation the spec has not changed, and nothing is computed.", edit: edit, policies: 1},
 		"Generation": {reason: "A new generation can have another role.", edit: func(pi *v1alpha1.PodIdentity) { edit(pi); pi.Generation++ }, policies: 2},
 		"Cluster":    {reason: "A guardrail can require another boundary.", bounded: true, policies: 1, boundary: boundary},
 	} {

@@ -27,10 +27,10 @@ func (f *failing) ListAll(context.Context, string) (plan.RoleSnapshot, error) {
 	return plan.RoleSnapshot{}, f.err
 }
 
-// withOneReady is a cluster with one identity, which is ready.
-type settled struct{ client.Reader }
+// identitiesInSync is a cluster with one identity, whose role is in sync.
+type identitiesInSync struct{ client.Reader }
 
-func (settled) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+func (identitiesInSync) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	if list, ok := into.(*v1alpha1.PodIdentityList); ok {
 		pi := v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "1", Generation: 1}}
 		pi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRoleReady, Status: metav1.ConditionTrue, ObservedGeneration: 1}}
@@ -49,17 +49,17 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 		bulkReads, roleReads int
 	}{
 		"Transient": {
-			reason:    "After 0, 15, 30 and 45 seconds, and a tenth more at most.",
+			reason:    "Retries follow after 0, 15, 30 and 45 seconds, plus at most a tenth.",
 			err:       fault.Errorf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "no answer"),
 			bulkReads: 4, roleReads: 0,
 		},
 		"Denied": {
-			reason:    "The next one is due after an hour.",
+			reason:    "The next check is due after an hour.",
 			err:       fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "not allowed"),
 			bulkReads: 1, roleReads: 1,
 		},
 		"CredentialsError": {
-			reason:    "Without credentials no role can be read either.",
+			reason:    "Without credentials no role can be read.",
 			err:       fault.Errorf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, "none"),
 			bulkReads: 4, roleReads: 0,
 		},
@@ -76,8 +76,8 @@ func TestDriftCheck_RetriesAndReadsIndividuallyIfDenied(t *testing.T) {
 				shared.facts.at = time.Now()
 				lister := &failing{err: tc.err}
 				s := &driftChecker{
-					config: Config{DriftCheckInterval: time.Hour}, client: settled{}, lister: lister, clusterInfo: shared, guardrails: guardrailReader{settled{}}, roleCache: newRoleCache(),
-					orphans:  newOrphans(OrphanReport, clock.RealClock{}, settled{}, nil, guardrailReader{settled{}}),
+					config: Config{DriftCheckInterval: time.Hour}, client: identitiesInSync{}, lister: lister, clusterInfo: shared, guardrails: guardrailReader{identitiesInSync{}}, roleCache: newRoleCache(),
+					orphans:  newOrphans(OrphanReport, clock.RealClock{}, identitiesInSync{}, nil, guardrailReader{identitiesInSync{}}),
 					policies: newManagedPolicies(&fakePolicies{}, clock.RealClock{}),
 					clock:    clock.RealClock{}, suspects: make(chan event.GenericEvent, 10),
 				}

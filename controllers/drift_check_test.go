@@ -26,12 +26,12 @@ const (
 	bulkRoles   = "ListRoles"
 )
 
-// A full check costs a page of each list for as many roles as AWS puts on one,
+// A drift check costs a page of each list for as many roles as AWS puts on one,
 // and no call for any single role.
 func TestDriftCheck_CostsPagesAndNoCallPerRole(t *testing.T) {
 	s := startEnv(t)
 	s.applyMany(5)
-	s.createRole("somebodys", "/", ownerNone)
+	s.createRole("other-owners", "/", ownerNone)
 	s.stop()
 	before := s.account.Calls()
 
@@ -55,7 +55,7 @@ func TestDriftCheck_CostsPagesAndNoCallPerRole(t *testing.T) {
 func TestDriftCheck_ReadsFewRolesIndividually(t *testing.T) {
 	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 200 * time.Millisecond })
 	for i := range 9 {
-		s.createRole(fmt.Sprintf("somebodys-%d", i), "/", ownerNone)
+		s.createRole(fmt.Sprintf("other-owners-%d", i), "/", ownerNone)
 	}
 	s.account.SetFaults(awslocal.Faults{PageSize: 1})
 	s.applyMany(1)
@@ -74,7 +74,7 @@ func TestDriftCheck_ReadsFewRolesIndividually(t *testing.T) {
 }
 
 // GetAccountAuthorizationDetails is known to leave out boundaries: one that it
-// does not show is missing only if GetRole says so, too.
+// does not show is missing only if GetRole confirms it.
 func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
 	s := startEnv(t, func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN })
 	s.createPolicy("boundary")
@@ -92,7 +92,7 @@ func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
 	before := s.account.Calls()
 
 	s.start()
-	s.eventually("a look at the role", func() bool { return since(before, s.account.Calls())["GetRole"] > 0 })
+	s.eventually("a read of the role", func() bool { return since(before, s.account.Calls())["GetRole"] > 0 })
 	s.request("many-0", "again") // a reconcile after that of the drift check
 	s.eventually("the request to be handled", func() bool { return s.get("many-0").Status.LastHandledReconcileAt == "again" })
 	if !left {
@@ -103,8 +103,8 @@ func TestDriftCheck_ConfirmsAMissingBoundary(t *testing.T) {
 	}
 }
 
-// A role that is changed while the account is listed is not judged by the list,
-// which may be older.
+// A role that is changed while the account is listed is not compared with the list, which
+// may be older.
 func TestDriftCheck_SkipsRolesThatChangeMeanwhile(t *testing.T) {
 	s := startEnv(t)
 	s.applyMany(2)

@@ -31,33 +31,33 @@ type EventQueue interface {
 }
 
 const (
-	// maxPending is the number of messages that are handled together. A full
-	// receive is followed by another, so that a flood shows as one.
+	// maxPending is the number of messages that are handled together. If a request
+	// returns as many messages as it can, another one follows, so that a flood of events
+	// is recognized.
 	maxPending = 200
 	// maxSuspects is the number of roles that are read one by one when events about
 	// them come together. For more, a drift check reads all roles, in a few calls.
 	maxSuspects = 10
-	// readBurst and readsPerSecond bound the reads of one role when events come one
-	// after the other. For more, too, a drift check reads all roles.
+	// readBurst and readsPerSecond limit how often events cause the read of a single
+	// role. Beyond that, a drift check reads all roles.
 	readBurst      = 20
 	readsPerSecond = 1
 	// minCheckPause is the time between two drift checks that events cause.
 	minCheckPause = 10 * time.Second
 	// minRolePause is the time between two reads of one role that events cause.
 	minRolePause = time.Second
-	// settledAfter is the age of a change from which a read of the role has seen it,
-	// whatever the clocks of AWS and of the node say and although IAM is eventually
-	// consistent.
-	settledAfter = 15 * time.Second
+	// visibleAfter is the age from which every read of a role shows a change. It allows
+	// for the clocks of AWS and of the node to differ, and for IAM's eventual consistency.
+	visibleAfter = 15 * time.Second
 	// queueRetryInterval is the time between two requests to a queue that fails.
 	queueRetryInterval = 10 * time.Second
 	// maxRemembered is the number of events that are remembered, for duplicates.
 	maxRemembered = 4096
 )
 
-// eventListener makes a role a suspect as soon as CloudTrail reports that another caller has
-// changed it: the next reconcile, which it queues, reads the role from AWS. It believes a
-// message no further than that.
+// eventListener marks a role as suspect as soon as CloudTrail reports that another caller
+// has changed it, and queues a reconcile, which reads the role from AWS. A message can
+// cause nothing but that read.
 type eventListener struct {
 	queue       EventQueue
 	client      client.Reader
@@ -70,14 +70,14 @@ type eventListener struct {
 
 	seen      recentIDs
 	lastCheck time.Time
-	reads     *rate.Limiter // of one role
+	reads     *rate.Limiter // of single roles
 
 	mu       sync.Mutex
 	lastRead map[types.UID]time.Time // of the roles that are to be read, or were within minRolePause
 	failing  bool
 }
 
-// newReadLimiter returns the limit of reads of one role.
+// newReadLimiter returns the limiter of reads of single roles.
 func newReadLimiter() *rate.Limiter { return rate.NewLimiter(readsPerSecond, readBurst) }
 
 // Start handles messages until ctx ends. Only the leader does.
@@ -153,15 +153,15 @@ func (l *eventListener) changes(cluster plan.Cluster, messages []driftevent.Mess
 	var records []driftevent.Record
 	for _, m := range messages {
 		record, err := driftevent.Parse(m.Body)
-		verdict := driftevent.Malformed
+		class := driftevent.Malformed
 		if err == nil {
-			verdict = scope.Judge(record)
+			class = scope.Classify(record)
 		}
-		if verdict == driftevent.Suspect && !l.seen.add(record.ID) {
-			verdict = "Duplicate"
+		if class == driftevent.Suspect && !l.seen.add(record.ID) {
+			class = "Duplicate"
 		}
-		driftEvents.WithLabelValues(string(verdict)).Inc()
-		if verdict != driftevent.Suspect {
+		driftEvents.WithLabelValues(string(class)).Inc()
+		if class != driftevent.Suspect {
 			continue
 		}
 		driftEventDelay.Observe(max(0, l.clock.Since(record.Time).Seconds()))
@@ -170,8 +170,8 @@ func (l *eventListener) changes(cluster plan.Cluster, messages []driftevent.Mess
 	return records
 }
 
-// suspectRoles makes the roles of records suspects, and has them read: each alone, or all by
-// a drift check if there are many.
+// suspectRoles marks the roles of records as suspect and causes reads of them: one read per
+// role, or a drift check if there are many.
 func (l *eventListener) suspectRoles(ctx context.Context, cluster plan.Cluster, records []driftevent.Record) error {
 	owners, err := l.owners(ctx, cluster)
 	if err != nil {
@@ -207,7 +207,7 @@ func (l *eventListener) suspectRoles(ctx context.Context, cluster plan.Cluster, 
 func (l *eventListener) requestCheck(ctx context.Context) {
 	now := l.clock.Now()
 	if l.lastCheck.After(now) {
-		return // one is to come
+		return // one is already scheduled
 	}
 	wait := max(0, l.lastCheck.Add(minCheckPause).Sub(now))
 	l.lastCheck = now.Add(wait)
@@ -226,9 +226,9 @@ func (l *eventListener) requestCheck(ctx context.Context) {
 	}()
 }
 
-// owners returns the PodIdentities by the name of their role in lower case: several, if the status
-// of one names the role of another. The cache may not have the status of a new role yet. A role
-// under the operator's path without an owner is no concern of an identity.
+// owners returns the PodIdentities by the name of their role in lower case. The cache may not
+// have the status of a new role yet; then the computed name counts. There are several for a
+// name if the status of one PodIdentity names the role of another.
 func (l *eventListener) owners(ctx context.Context, cluster plan.Cluster) (map[string][]*v1alpha1.PodIdentity, error) {
 	var list v1alpha1.PodIdentityList
 	if err := l.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
@@ -249,10 +249,11 @@ func (l *eventListener) owners(ctx context.Context, cluster plan.Cluster) (map[s
 
 // alreadyRead reports whether the operator has read the role since the change.
 func (l *eventListener) alreadyRead(obj *v1alpha1.PodIdentity, record driftevent.Record) bool {
-	return l.roleCache.lastRead(obj.UID).Sub(record.Time) > settledAfter
+	return l.roleCache.lastRead(obj.UID).Sub(record.Time) > visibleAfter
 }
 
-// readDue reports whether a read of the role of obj is to come, which will see a change of now.
+// readDue reports whether a read of the role of obj is already scheduled: it will show a
+// change that was made before now.
 func (l *eventListener) readDue(obj *v1alpha1.PodIdentity) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -329,8 +330,8 @@ func (r *recentIDs) remove(records []driftevent.Record) {
 	}
 }
 
-// causeOf returns the latest record about a component, false if there is none. The operator's own
-// words for parts of the settings are finer than those of the records.
+// causeOf returns the latest record about a component, false if there is none. For the records
+// all settings of a role are one component, which the operator divides further.
 func causeOf(component string, records []driftevent.Record) (driftevent.Record, bool) {
 	settings := map[string]bool{"trust": false, "tags": false, "boundary": false, "inlinePolicy": false, "managedPolicy": false, "instanceProfile": false, "role": false}
 	for _, record := range slices.Backward(records) {
@@ -350,7 +351,7 @@ type principalLabels struct {
 	known map[string]bool
 }
 
-// maxPrincipals is the number of principals with a value of their own.
+// maxPrincipals is the number of principals that get their own value.
 const maxPrincipals = 50
 
 var driftPrincipals principalLabels

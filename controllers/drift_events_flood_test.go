@@ -75,7 +75,7 @@ func TestEventListener_ManySingleChangesShareDriftChecks(t *testing.T) {
 		}
 		for n := range roles {
 			if l.roleCache.has(types.UID(fmt.Sprint(n))) {
-				t.Fatalf("role%d is no suspect", n)
+				t.Fatalf("role%d is not suspected of drift", n)
 			}
 		}
 	})

@@ -56,7 +56,7 @@ func (s *env) operatorCalls(before map[string]int, own ...string) map[string]int
 
 // A policy that an administrator attaches is detached as soon as CloudTrail reports it, and the event
 // names who did it and when. Roles that no caller changed cost no call, and neither do the operator's own calls.
-func TestDriftEvent(t *testing.T) {
+func TestDriftEvent_RevertsWithinSecondsAndNamesThePrincipal(t *testing.T) {
 	s := startEnvWithEvents(t, awslocal.Events{})
 	for _, name := range []string{"checkout", "cart"} {
 		s.apply("metadata: {name: " + name + "}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]}}")
@@ -73,8 +73,8 @@ func TestDriftEvent(t *testing.T) {
 	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to managedPolicy (DetachRolePolicy), made by arn:aws:iam::123456789012:user/awslocal at ")
 	s.eventually("the queue to be empty", func() bool { return s.account.QueueLength(eventQueue) == 0 })
 
-	// What the operator did shows in the queue too. Had it caused a check, that would have come before
-	// the repair of the next change.
+	// The operator's own changes are also in the queue. Had one caused a check, that check would have
+	// come before the repair of the next change.
 	s.must(s.attach(sentinel, administratorAccess))
 	s.eventually("a second repair", func() bool { return since(before, s.account.Calls())["DetachRolePolicy"] == 2 })
 	want := map[string]int{"GetRole": 2, "ListAttachedRolePolicies": 2, "ListRolePolicies": 2, "DetachRolePolicy": 2}

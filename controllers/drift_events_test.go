@@ -160,28 +160,28 @@ func TestEventListener_QueuesWhatChanged(t *testing.T) {
 		cachedRoleRead time.Duration
 	}{
 		"Change": {"The role is read.", func() []string { return []string{changedBy("role3", "ASIAANN")} }, 1, 0, 19, 0},
-		"Own":    {"The operator knows what it does.", func() []string { return repeat(50, func() string { return changedBy("role3", "ASIAOWN") }) }, 0, 0, 20, 0},
-		"OtherAccount": {"It is another role of that name.", func() []string {
+		"Own":    {"The operator ignores its own changes.", func() []string { return repeat(50, func() string { return changedBy("role3", "ASIAOWN") }) }, 0, 0, 20, 0},
+		"OtherAccount": {"The role of that name is in another account.", func() []string {
 			return []string{strings.Replace(changedBy("role3", "A"), "123456789012", "210987654321", 1)}
 		}, 0, 0, 20, 0},
 		"OtherRole": {"No identity has such a role.", func() []string { return []string{changedBy("admin", "ASIAANN")} }, 0, 0, 20, 0},
-		"Malformed": {"They are dropped.", func() []string { return []string{"", "{", "null", strings.Repeat("x", 1<<18)} }, 0, 0, 20, 0},
+		"Malformed": {"Malformed messages are dropped.", func() []string { return []string{"", "{", "null", strings.Repeat("x", 1<<18)} }, 0, 0, 20, 0},
 		"Duplicates": {"Delivery is at least once.", func() []string {
 			body := changedBy("role3", "ASIAANN")
 			return repeat(300, func() string { return body })
 		}, 1, 0, 19, 0},
-		"Few": {"Each is read alone.", func() []string {
+		"Few": {"Each role is read alone.", func() []string {
 			n := 0
 			return repeat(10, func() string { n++; return changedBy(fmt.Sprintf("role%d", n), "ASIAANN") })
 		}, 10, 0, 10, 0},
 		"FloodOnRole": {"One read immediately, and one more a second later.", func() []string {
 			return repeat(500, func() string { return changedBy("role3", "ASIAANN") })
 		}, 2, 0, 19, 0},
-		"FloodOnAll": {"A drift check reads all of them in a few calls.", func() []string {
+		"FloodOnAll": {"A drift check reads all roles in a few calls.", func() []string {
 			n := 0
 			return repeat(1000, func() string { n++; return changedBy(fmt.Sprintf("role%d", n%20), "ASIAANN") })
 		}, 0, 1, 0, 0},
-		"Old": {"The role was read since.", func() []string { return []string{changedBy("role3", "ASIAANN")} }, 0, 0, 20, settledAfter + 2*time.Second},
+		"Old": {"The role was read after the event.", func() []string { return []string{changedBy("role3", "ASIAANN")} }, 0, 0, 20, visibleAfter + 2*time.Second},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestEventListener_MessageStaysUntilItIsHandled(t *testing.T) {
 	})
 }
 
-// A queue that fails is asked again, and not in a hot loop.
+// A failed receive is retried, but not in a hot loop.
 func TestEventListener_FailingQueueIsAskedWithPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, queue, suspects, _ := listening(t, 20)
@@ -272,7 +272,7 @@ func TestEventListener_FailingQueueIsAskedWithPauses(t *testing.T) {
 		queue.send(changedBy("role3", "ASIAANN"))
 		listen(t, l, 5*time.Second)
 		if queue.received != 1 || !l.failing {
-			t.Errorf("asked %d times in 5 seconds, failing: %t; want once and true", queue.received, l.failing)
+			t.Errorf("received %d times in 5 seconds, failing: %t; want once and true", queue.received, l.failing)
 		}
 		listen(t, l, queueRetryInterval)
 		if len(suspects) != 1 || l.failing {

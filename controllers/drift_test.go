@@ -128,7 +128,7 @@ func TestDrift_DeletedRoleIsCreatedAgain(t *testing.T) {
 	s.awaitEvent("checkout", "CorrectedDrift", "Reverted out-of-band change to role")
 }
 
-// AWS is compared with the spec from time to time, without being asked to.
+// AWS is compared with the spec periodically, without a request.
 func TestDriftCheck_RunsAtTheInterval(t *testing.T) {
 	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = 300 * time.Millisecond })
 	s.apply(checkout)
@@ -174,7 +174,7 @@ func TestDrift_OfAServiceAccountIsRevertedByWatch(t *testing.T) {
 	}
 }
 
-// What others put on the operator's ServiceAccount stays.
+// Labels and annotations that others set on the operator's ServiceAccount stay.
 func TestServiceAccount_KeepsWhatOthersSet(t *testing.T) {
 	s := startEnv(t)
 	s.apply(checkout)

@@ -170,7 +170,7 @@ func TestInvalidSpec_NamesTheFieldAndCreatesNothing(t *testing.T) {
 		want   string
 	}{
 		"json": {
-			reason: "JSON that does not parse is named with the field it stands in.",
+			reason: "The message names the field of a document that is not JSON.",
 			spec:   `{policies: {inline: [{name: bucket, document: "{\"Version\": \"2012-10-17\", "}]}}`,
 			want:   "spec.policies.inline[bucket].document: ",
 		},
@@ -200,7 +200,7 @@ func TestInvalidSpec_NamesTheFieldAndCreatesNothing(t *testing.T) {
 		})
 	}
 	if got := written(before, s.account.Calls()); len(got) > 0 {
-		t.Errorf("Something was made of specs that were refused: %v", got)
+		t.Errorf("Something was made of specs that were rejected: %v", got)
 	}
 
 	s.apply("metadata: {name: json}\nspec: {}")

@@ -43,7 +43,7 @@ type env struct {
 	unwatch   func() // ends the check of the invariants
 	budget    *ratelimit.Limiter
 	operator  aws.Credentials // of the operator's role
-	refused   *refusals       // by AWS, because a permission is missing
+	rejected  *rejections     // by AWS, because a permission is missing
 }
 
 // awaitTimeout is the timeout of each wait.
@@ -82,15 +82,15 @@ func newEnvIn(t *testing.T, options awslocal.Options, edits ...func(*controllers
 	if cluster == nil {
 		t.Skip("the test needs a control plane; -short runs the unit tests only")
 	}
-	refused := &refusals{}
-	options.Log = slog.New(refused)
+	rejected := &rejections{}
+	options.Log = slog.New(rejected)
 	e := cluster.NewEnv(t, testenv.Options{AWS: options, Namespace: fmt.Sprintf("test-%d", namespaces.Add(1)), Timeout: awaitTimeout})
 	s := &env{
 		Env: e, t: t, ctx: t.Context(), namespace: e.Namespace,
 		account: e.AWS.Server, endpoint: e.AWS.URL, iam: e.AWS.IAM, sts: e.AWS.STS,
-		refused: refused,
-		writes:  newWriteCounter(),
-		config:  testenv.DefaultConfig("test"),
+		rejected: rejected,
+		writes:   newWriteCounter(),
+		config:   testenv.DefaultConfig("test"),
 	}
 	for _, edit := range edits {
 		edit(&s.config)
@@ -171,7 +171,7 @@ func (s *env) awaitReady(name string) *v1alpha1.PodIdentity {
 	return s.AwaitReady(name)
 }
 
-// await waits until a condition of the newest generation says so.
+// await waits until a condition of the newest generation has the status.
 func (s *env) await(name, kind string, status metav1.ConditionStatus, reason string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	return s.Await(name, kind, status, reason)

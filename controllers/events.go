@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Reasons of events that are no reasons of conditions.
+// Reasons of events that are not reasons of conditions.
 const (
 	eventUpdatedRole             = "UpdatedRole"
 	eventCreatedRole             = "CreatedRole"

@@ -55,8 +55,8 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 		r.forget(requestFor(obj))
 		return ctrl.Result{}, nil
 	}
-	// The cache may not know yet that the object is gone, or that its deletion policy
-	// is Retain by now; a read from the API server costs less than a call to AWS.
+	// The cache may be stale: the object may be deleted, or its deletion policy may be
+	// Retain by now. A read from the API server costs less than a call to AWS.
 	if err := r.apiReader.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -103,9 +103,9 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 	return classifyServiceAccount(key.Name, client.IgnoreNotFound(err))
 }
 
-// remove deletes the role, or retains it if the spec says so, and never touches a
-// role that this object does not own. It lists the attachments of the role only if
-// they are not cached, or if IAM reports that there are more.
+// remove deletes the role, or retains it if that is the deletion policy, and never
+// touches a role that this object does not own. It lists the attachments of the role
+// only if they are not cached, or if IAM reports that there are more.
 func (p *rolePhase) remove(ctx context.Context, s *scope) error {
 	name := plan.NameOf(s.obj, p.config.ClusterName)
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
@@ -148,7 +148,7 @@ func (p *rolePhase) deleteRole(ctx context.Context, s *scope, name string, obser
 	}
 	if observed.OwnershipBy(s.owner) != plan.Owned || observed.Path != p.config.RolePath {
 		logf.FromContext(ctx).Info("Did not delete role of another owner", "role", name, "path", observed.Path, "owner", observed.OwnerDescription())
-		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Did not delete role %s: it belongs to another owner", name))
+		s.addEvent(eventSkippedRoleDeletion, "Delete", fmt.Sprintf("Did not delete role %s: it has another owner", name))
 		return nil
 	}
 	changes := plan.Teardown(observed)
@@ -164,8 +164,8 @@ func (p *rolePhase) deleteRole(ctx context.Context, s *scope, name string, obser
 	return nil
 }
 
-// retentionAllowed reports whether the guardrails of the namespace allow to retain a
-// role. Without the namespace, which is deleted, there is no guardrail to ask.
+// retentionAllowed reports whether the guardrails of the namespace allow retaining a
+// role. If the namespace is deleted, no guardrail selects it.
 func (p *rolePhase) retentionAllowed(ctx context.Context, namespace string) (bool, error) {
 	set, err := p.guardrails.forNamespace(ctx, namespace)
 	if err != nil {
@@ -174,9 +174,9 @@ func (p *rolePhase) retentionAllowed(ctx context.Context, namespace string) (boo
 	return set.AllowsRetention(), nil
 }
 
-// retain tags a role that stays in AWS, so that a drift check tells it from a leaked
-// one. It does not fail: a user can set Retain to delete an object while AWS is
-// unreachable, and the next drift check tags the role then.
+// retain tags a role that stays in AWS, so that drift checks distinguish it from a
+// leaked one. It does not fail: a user can set Retain to delete an object while AWS is
+// unreachable, and the next drift check then tags the role.
 func (p *rolePhase) retain(ctx context.Context, s *scope, name string) {
 	s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Retained role %s in AWS (spec.deletionPolicy: Retain)", name))
 	observed, err := p.roles.ObserveOwner(ctx, name)
@@ -213,8 +213,9 @@ func (p *rolePhase) waitForPropagation(s *scope, name string) error {
 }
 
 // releaseAll removes the role from all ServiceAccounts that the operator annotated with a
-// role of its name and does not own. It does not ask the status, which others can write;
-// and a ServiceAccount that another identity with a role of this name uses keeps it.
+// role of this name and that it does not own. It does not rely on the status, which users
+// can write. If another identity with a role of this name uses a ServiceAccount, the
+// annotation stays.
 func (p *serviceAccountPhase) releaseAll(ctx context.Context, s *scope) error {
 	var list corev1.ServiceAccountList
 	// They are only read, and a namespace can have many.

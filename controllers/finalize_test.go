@@ -144,7 +144,7 @@ func TestFinalize_KeepsTheFinalizerUntilAllIsGone(t *testing.T) {
 		"AWS does not answer in the middle": {
 			fail: map[string]error{"DetachRolePolicy": unavailable}, wantErr: unavailable, wantStatus: metav1.ConditionUnknown, wantReady: v1alpha1.ReasonDeleting, wantFailed: v1alpha1.ReasonProgressingWithRetry,
 		},
-		"AWS does not answer at all": {
+		"AWS does not answer": {
 			fail: map[string]error{"ObserveForTeardown": unavailable}, wantErr: unavailable, wantStatus: metav1.ConditionUnknown, wantReady: v1alpha1.ReasonDeleting, wantFailed: v1alpha1.ReasonProgressingWithRetry,
 		},
 		"IAM may not show a new role yet": {

@@ -53,7 +53,7 @@ func TestFirstStatus_WhileANamespaceIsDeleted(t *testing.T) {
 		return meta.FindStatusCondition(created.Status.Conditions, v1alpha1.ConditionReady)
 	}
 	s.eventually("a first status", func() bool { return ready() != nil })
-	if message := ready().Message; !strings.Contains(message, "waiting for the rate limiter of the operator, which allows 1 AWS calls a second now; calls that wait: ") {
+	if message := ready().Message; !strings.Contains(message, "waiting for the operator's rate limiter, which currently allows 1 AWS calls per second; waiting calls: ") {
 		t.Errorf("the first status says %q, want what the identity waits for", message)
 	}
 	s.eventually("the new identity to be ready", func() bool { return ready().Status == metav1.ConditionTrue })

@@ -33,19 +33,19 @@ type gate struct {
 
 type passKey struct{ cause, namespace string }
 
-// pass is what is known of a cause in a namespace.
+// pass is what the operator knows about a cause in a namespace.
 type pass struct {
 	denied      map[reconcile.Request]bool // since the last success
 	fault       *fault.Error               // the last denial
-	role        string                     // that the last denial was about
+	role        string                     // the role of the last denial
 	deniedAt    time.Time
 	succeededAt time.Time
-	trial       chan struct{} // closed when the call ends that finds out; nil if there is none
+	trial       chan struct{} // closed when the trial call ends; nil if none is running
 }
 
-// The number of objects to which AWS must deny a call until the gate closes: more if
-// it succeeded for another object a short time ago, because then it most likely depends
-// on the object.
+// The number of objects for which AWS must deny a call before the gate closes. It is
+// higher if the call succeeded for another object a short time ago, because the denial
+// then most likely depends on the object.
 const (
 	denials           = 2
 	denialsAfter      = 5
@@ -61,7 +61,7 @@ func newGate(aws roles, blocked *queue.Blocked, c clock.PassiveClock) *gate {
 // attempt is a reconcile, as the gate sees it.
 type attempt struct {
 	request reconcile.Request
-	// released reports that the object may find out whether it is blocked still.
+	// released reports that the object may find out whether it is still blocked.
 	released bool
 	// urgent reports that a user waits for the reconcile.
 	urgent bool
@@ -82,8 +82,8 @@ func withRepair(ctx context.Context, repair bool) context.Context {
 	return withAttempt(ctx, a)
 }
 
-// released reports whether the object of a reconcile may find out whether it is blocked
-// still.
+// released reports whether the object of a reconcile may find out whether it is still
+// blocked.
 func released(ctx context.Context) bool {
 	a, _ := ctx.Value(attemptKey{}).(attempt)
 	return a.released
@@ -133,8 +133,8 @@ func (g *gate) closed(ctx context.Context, name string, change plan.Change) erro
 }
 
 // enter waits until a call may be made, and returns a function to call after it. It
-// returns an error if AWS would deny the call. While it is not known whether AWS allows
-// a call, only one object of a namespace at a time finds out.
+// returns an error if AWS would deny the call. While it is unknown whether AWS allows a
+// call, one object of the namespace at a time tries it.
 func (g *gate) enter(ctx context.Context, a attempt, name string, causes []string) (end func(), err error) {
 	for {
 		g.mu.Lock()
@@ -158,8 +158,7 @@ func (g *gate) enter(ctx context.Context, a attempt, name string, causes []strin
 	}
 }
 
-// begin makes a call the one that finds out, if none does yet. The caller holds the
-// lock.
+// begin makes a call the trial call, unless one is running. The caller holds the lock.
 func (g *gate) begin(p *pass) (end func()) {
 	if p.trial != nil {
 		return func() {}
@@ -174,9 +173,9 @@ func (g *gate) begin(p *pass) (end func()) {
 	}
 }
 
-// exempt reports whether the gate is open to a reconcile. An edit asks AWS, because its
-// user waits for AWS's own answer; so does the repair of a role, which other objects
-// must not prevent.
+// exempt reports whether the gate is always open to a reconcile. An edit calls AWS,
+// because its user waits for AWS's own answer; so does the repair of a role, which other
+// objects must not prevent.
 func (a attempt) exempt() bool { return a.released || a.urgent || a.repair }
 
 // check returns the last denial if the gate is closed. The caller holds the lock.
@@ -207,7 +206,7 @@ func (p *pass) denial(role string) error {
 	return fmt.Errorf("role %s: %w", role, &fault.Error{Kind: p.fault.Kind, Reason: p.fault.Reason, Cause: p.fault.Cause, Err: errors.New(text)})
 }
 
-// record records AWS's answer to a call, and gives the news to those that wait for it.
+// record records AWS's answer to a call, and releases the objects that wait for it.
 func (g *gate) record(request reconcile.Request, role string, causes []string, err error) {
 	cause := fault.CauseOf(err)
 	if cause == "" {
@@ -225,8 +224,8 @@ func (g *gate) record(request reconcile.Request, role string, causes []string, e
 	p.fault, p.role, p.deniedAt = denied, role, g.clock.Now()
 }
 
-// recordSuccess records that a call was authorized, and that all that it names exists
-// if it succeeded.
+// recordSuccess records that a call was authorized and, if it succeeded, that everything
+// it names exists.
 func (g *gate) recordSuccess(request reconcile.Request, causes []string, err error) {
 	authorized := err == nil || errors.Is(err, plan.ErrRoleExists) || errors.Is(err, plan.ErrDeleteConflict)
 	if !authorized {
@@ -246,7 +245,7 @@ func (g *gate) recordSuccess(request reconcile.Request, causes []string, err err
 	g.blocked.Succeed(request, plan.MissingCredentials)
 }
 
-// pass returns what is known of a cause in a namespace. The caller holds the lock.
+// pass returns the pass of a cause in a namespace. The caller holds the lock.
 func (g *gate) pass(key passKey) *pass {
 	p := g.passes[key]
 	if p == nil {
@@ -260,7 +259,7 @@ func (g *gate) pass(key passKey) *pass {
 	return p
 }
 
-// cleanUp forgets what was not asked for a long time. The caller holds the lock.
+// cleanUp forgets passes that were not used for a long time. The caller holds the lock.
 func (g *gate) cleanUp() {
 	for key, p := range g.passes {
 		if p.trial == nil && g.clock.Since(p.succeededAt) > succeededRecently && g.clock.Since(p.deniedAt) > time.Hour {
@@ -269,7 +268,8 @@ func (g *gate) cleanUp() {
 	}
 }
 
-// setTaken records that the role of an object exists, though the object has none yet.
+// setTaken records that a role with the name of an object's role exists, although the
+// object has none yet.
 func (g *gate) setTaken(request reconcile.Request, role string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

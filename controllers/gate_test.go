@@ -96,7 +96,7 @@ func TestGate_ACallThatHangsDelaysNoOtherNamespace(t *testing.T) {
 	}
 }
 
-// What is remembered of denials is bounded by time, however many policies a tenant names.
+// The record of denials is bounded by time, however many policies a tenant names.
 func TestGate_ForgetsOldDenials(t *testing.T) {
 	aws := &deniedTo{namespace: "hostile"}
 	g, c := newTestGate(aws)

@@ -29,7 +29,7 @@ func snippets(t *testing.T, language string) []string {
 	return found
 }
 
-// What docs/gitops.md says to write is what the API server, and Flux, take.
+// The API server and Flux accept the manifests in docs/gitops.md.
 func TestGitOps_DocumentedManifestsAreAccepted(t *testing.T) {
 	t.Parallel()
 	s := newEnv(t)

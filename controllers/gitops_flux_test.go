@@ -53,20 +53,20 @@ type fluxKustomization struct {
 	} `json:"spec"`
 }
 
-// fluxJudge judges an object as Flux does.
-type fluxJudge []struct {
+// fluxHealthCheck evaluates an object as Flux does.
+type fluxHealthCheck []struct {
 	program cel.Program
-	verdict status.Status
+	status  status.Status
 }
 
-// fluxJudges returns a judge for each file of config/flux.
-func fluxJudges(t *testing.T) map[string]fluxJudge {
+// fluxHealthChecks returns the health check of each file of config/flux.
+func fluxHealthChecks(t *testing.T) map[string]fluxHealthCheck {
 	t.Helper()
 	paths, err := filepath.Glob(fluxDir + "/*.yaml")
 	if err != nil || len(paths) != 2 {
-		t.Fatalf("%s holds %q, %v", fluxDir, paths, err)
+		t.Fatalf("%s contains %q, %v", fluxDir, paths, err)
 	}
-	judges := map[string]fluxJudge{}
+	checks := map[string]fluxHealthCheck{}
 	for _, path := range paths {
 		var k fluxKustomization
 		if err := yaml.UnmarshalStrict(readFile(t, path), &k); err != nil {
@@ -76,15 +76,15 @@ func fluxJudges(t *testing.T) map[string]fluxJudge {
 		if len(exprs) != 1 || exprs[0].APIVersion != v1alpha1.GroupVersion.String() || exprs[0].Kind != "PodIdentity" || !k.Spec.Wait {
 			t.Fatalf("%s does not wait for PodIdentities: %+v", path, k.Spec)
 		}
-		judges[filepath.Base(path)] = newFluxJudge(t, exprs[0])
+		checks[filepath.Base(path)] = newFluxHealthCheck(t, exprs[0])
 	}
-	return judges
+	return checks
 }
 
-// newFluxJudge parses the expressions in the environment that Flux gives them:
+// newFluxHealthCheck parses the expressions in the environment that Flux gives them:
 // they are not type-checked, as Flux does not know the custom resource
 // (github.com/fluxcd/pkg/runtime/cel).
-func newFluxJudge(t *testing.T, e healthCheckExpr) fluxJudge {
+func newFluxHealthCheck(t *testing.T, e healthCheckExpr) fluxHealthCheck {
 	t.Helper()
 	env, err := cel.NewEnv(
 		cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true), cel.DefaultUTCTimeZone(true),
@@ -93,32 +93,32 @@ func newFluxJudge(t *testing.T, e healthCheckExpr) fluxJudge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	judge := make(fluxJudge, 3) // in the order in which Flux asks
-	judge[0].verdict, judge[1].verdict, judge[2].verdict = status.InProgressStatus, status.FailedStatus, status.CurrentStatus
+	check := make(fluxHealthCheck, 3) // in the order in which Flux evaluates them
+	check[0].status, check[1].status, check[2].status = status.InProgressStatus, status.FailedStatus, status.CurrentStatus
 	for i, expr := range []string{e.InProgress, e.Failed, e.Current} {
 		ast, issues := env.Parse(expr)
 		if issues.Err() != nil {
 			t.Fatalf("%s: %v", expr, issues.Err())
 		}
-		if judge[i].program, err = env.Program(ast); err != nil {
+		if check[i].program, err = env.Program(ast); err != nil {
 			t.Fatalf("%s: %v", expr, err)
 		}
 	}
-	return judge
+	return check
 }
 
-// judge fails the test if an expression cannot be evaluated: Flux would wait for
+// status fails the test if an expression cannot be evaluated: Flux would wait for
 // its timeout.
-func (j fluxJudge) judge(t *testing.T, u *unstructured.Unstructured) status.Status {
+func (c fluxHealthCheck) status(t *testing.T, u *unstructured.Unstructured) status.Status {
 	t.Helper()
-	for _, question := range j {
-		answer, _, err := question.program.ContextEval(t.Context(), u.Object)
+	for _, rule := range c {
+		answer, _, err := rule.program.ContextEval(t.Context(), u.Object)
 		if err != nil {
-			t.Errorf("Flux cannot tell whether the object is %s: %v", question.verdict, err)
+			t.Errorf("Flux cannot evaluate whether the object is %s: %v", rule.status, err)
 			continue
 		}
 		if answer.Value() == true {
-			return question.verdict
+			return rule.status
 		}
 	}
 	return status.InProgressStatus

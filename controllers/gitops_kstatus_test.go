@@ -11,12 +11,12 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// What GitOps tools make of an identity follows from who has to act, for every
-// outcome that an identity can come to: by the libraries that the tools
-// themselves judge with, of objects as the API server has them.
+// The health that GitOps tools show follows from who must act, for every outcome that an
+// identity can have. The test uses the libraries of the tools themselves, on objects of a
+// real API server.
 func TestGitOps_HealthOfEveryOutcome(t *testing.T) {
 	t.Parallel()
-	judges := fluxJudges(t)
+	checks := fluxHealthChecks(t)
 	for name, o := range outcomes {
 		t.Run(name, func(t *testing.T) {
 			s := o.start(t)
@@ -25,11 +25,11 @@ func TestGitOps_HealthOfEveryOutcome(t *testing.T) {
 			got := conditionsOf(s.get("checkout"))
 			got.kstatus = kstatusOf(t, u)
 			got.argo = o.want.argo // the fixture below says it to Argo CD's own code
-			got.flux = judges["healthcheck.yaml"].judge(t, u)
-			got.fluxFailFast = judges["healthcheck-failfast.yaml"].judge(t, u)
+			got.flux = checks["healthcheck.yaml"].status(t, u)
+			got.fluxFailFast = checks["healthcheck-failfast.yaml"].status(t, u)
 
 			if diff := cmp.Diff(o.want, got, cmp.AllowUnexported(conditionFor{})); diff != "" {
-				t.Errorf("%s\nverdict: -want, +got:\n%s\n%s", o.reason, diff, describe(s.get("checkout")))
+				t.Errorf("%s\noutcome: -want, +got:\n%s\n%s", o.reason, diff, describe(s.get("checkout")))
 			}
 			if path := o.fixture(name); path != "" {
 				golden(t, path, toYAML(t, s.stable(u).Object))

@@ -22,7 +22,7 @@ type conditionFor struct {
 	fluxFailFast                status.Status // by config/flux/healthcheck-failfast.yaml
 }
 
-// verdicts are the promise that the operator makes to GitOps tools, a row each.
+// The states that the operator guarantees to GitOps tools, one per line.
 var (
 	notSeen  = conditionFor{"", "", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
 	working  = conditionFor{"Unknown", "True", "", status.InProgressStatus, "Progressing", status.InProgressStatus, status.InProgressStatus}
@@ -33,36 +33,36 @@ var (
 	stuck    = conditionFor{"False", "True", "", status.TerminatingStatus, "", status.InProgressStatus, status.FailedStatus}
 )
 
-// changed is an identity of which the operator has not seen the latest change.
+// changed is the state of an identity whose latest change the operator has not seen.
 func changed(before conditionFor) conditionFor {
 	before.kstatus, before.argo = status.InProgressStatus, "Progressing"
 	before.flux, before.fluxFailFast = status.InProgressStatus, status.InProgressStatus
 	return before
 }
 
-// suspended is an identity that was something before.
+// suspended is the state of a suspended identity that was in another state before.
 func suspended(before conditionFor) conditionFor { before.argo = "Suspended"; return before }
 
-// outcome is a scenario about PodIdentity checkout that ends in a verdict.
+// outcome is a scenario about PodIdentity checkout that ends in a state.
 type outcome struct {
 	reason string
 	config func(*controllers.Config)
-	// unattended says that no operator runs.
+	// unattended reports that no operator runs.
 	unattended bool
 	run        func(*env)
 	want       conditionFor
 }
 
-// outcomes are by the name of the fixture that they end in.
+// outcomes are the scenarios by the names of their fixtures.
 var outcomes = map[string]outcome{
 	"notSeen": {
-		reason:     "Before the first reconcile there is no status, and that must not read as success.",
+		reason:     "Before the first reconciliation there is no status, which must not count as success.",
 		unattended: true,
 		run:        func(s *env) { s.apply(checkout) },
 		want:       notSeen,
 	},
 	"changeNotSeen": {
-		reason: "That the last generation was ready says nothing about this one.",
+		reason: "That the previous generation was ready is not about the new one.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.stop()
@@ -83,7 +83,7 @@ var outcomes = map[string]outcome{
 		want: working,
 	},
 	"throttled": {
-		reason: "Throttling ends without a user: it is no failure, not even before the first success.",
+		reason: "Throttling ends without a user, so it is not a failure, even before the first success.",
 		run: func(s *env) {
 			s.failCalls("CreateRole", "Throttling")
 			s.apply(checkout)
@@ -92,7 +92,7 @@ var outcomes = map[string]outcome{
 		want: working,
 	},
 	"throttledAfterEdit": {
-		reason: "It was ready, but not as it is declared now.",
+		reason: "The identity was ready, but is not in sync with the new spec.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.failCalls("*", "Throttling")
@@ -108,12 +108,12 @@ var outcomes = map[string]outcome{
 		want: working,
 	},
 	"ready": {
-		reason: "The identity is as declared.",
+		reason: "The identity is in sync with the spec.",
 		run:    (*env).readyCheckout,
 		want:   success,
 	},
 	"throttledWhileReady": {
-		reason: "Pods have their credentials all the same.",
+		reason: "Pods have their credentials anyway.",
 		run: func(s *env) {
 			s.readyCheckout()
 			before := s.account.Calls()
@@ -133,7 +133,7 @@ var outcomes = map[string]outcome{
 		want: blocked,
 	},
 	"accessDeniedWhileReady": {
-		reason: "It was ready, and the operator can no longer tell or keep it so.",
+		reason: "The identity was ready, and the operator can no longer check or restore it.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.failCalls("GetRole", "AccessDenied")
@@ -174,19 +174,19 @@ var outcomes = map[string]outcome{
 		want: blocked,
 	},
 	"invalidSpec": {
-		reason: "Only another spec can help.",
+		reason: "Only another spec helps.",
 		run: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {inline: [{name: bucket, document: "{}"}]}}`,
 			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec),
 		want: terminal,
 	},
 	"guardrailViolated": {
-		reason: "Only another spec can help, or another guardrail.",
+		reason: "Only another spec or another guardrail helps.",
 		run: awaits(`metadata: {name: checkout}`+"\n"+`spec: {policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}}`,
 			v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated),
 		want: terminal,
 	},
 	"policyMalformed": {
-		reason: "AWS refuses the policy, and would again.",
+		reason: "AWS rejected the policy, and would reject it again.",
 		run: func(s *env) {
 			s.account.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{
 				{Action: "PutRolePolicy", Error: "MalformedPolicyDocument", Message: "Syntax errors in policy."},
@@ -197,7 +197,7 @@ var outcomes = map[string]outcome{
 		want: terminal,
 	},
 	"deleting": {
-		reason: "It goes as soon as AWS lets it.",
+		reason: "The deletion ends as soon as AWS allows it.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.failCalls("*", "Throttling")
@@ -207,7 +207,7 @@ var outcomes = map[string]outcome{
 		want: deleting,
 	},
 	"deletionBlocked": {
-		reason: "A user must act before the deletion can end, and the deletion goes on.",
+		reason: "A user must act before the deletion can end, and the operator retries it.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.failCalls("DetachRolePolicy", "AccessDenied")
@@ -217,7 +217,7 @@ var outcomes = map[string]outcome{
 		want: stuck,
 	},
 	"roleInInstanceProfile": {
-		reason: "IAM deletes no role that is in an instance profile, and the operator may not change this one.",
+		reason: "IAM does not delete a role in an instance profile, and the operator may not change this profile.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.addToInstanceProfile("nodes", "checkout")
@@ -227,7 +227,7 @@ var outcomes = map[string]outcome{
 		want: stuck,
 	},
 	"podsOutdated": {
-		reason: "The identity is as declared, and some pods started before it.",
+		reason: "The identity is in sync with the spec, and some pods started before it.",
 		run: func(s *env) {
 			s.createServiceAccount("checkout", nil)
 			s.deploy("web", 2)
@@ -238,7 +238,7 @@ var outcomes = map[string]outcome{
 		want: success,
 	},
 	"suspended": {
-		reason: "What was made stays, and so does what was said of it.",
+		reason: "The role stays, and so does its status.",
 		run: func(s *env) {
 			s.readyCheckout()
 			s.apply(checkout + "  suspend: true\n")
@@ -247,7 +247,7 @@ var outcomes = map[string]outcome{
 		want: suspended(success),
 	},
 	"suspendedFromTheStart": {
-		reason: "Nothing was made, and nothing is said.",
+		reason: "Nothing was created, and there is no status.",
 		run: func(s *env) {
 			s.apply("metadata: {name: checkout}\nspec: {suspend: true}")
 			s.awaitSuspended("checkout")

@@ -109,14 +109,14 @@ func TestGitOps_SyncSeesNoDifference(t *testing.T) {
 				s.eventually("the request to be handled", func() bool { return s.get(m.GetName()).Status.LastHandledReconcileAt == "again" })
 				s.await(m.GetName(), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 			}
-			s.stop() // which still finds out what else AWS denies, and says so in the status
+			s.stop() // which still finds out what else AWS denies, and reports it in the status
 			s.expectSynced(tool, manifests)
 		})
 	}
 }
 
 // expectSynced checks that the tool sees no difference, that a sync changes
-// nothing, and that none of what the tool owns is the operator's too.
+// nothing, and that the operator owns nothing that the tool owns.
 func (s *env) expectSynced(tool syncTool, manifests []*unstructured.Unstructured) {
 	s.t.Helper()
 	before := map[string]*v1alpha1.PodIdentity{}
@@ -133,8 +133,8 @@ func (s *env) expectSynced(tool syncTool, manifests []*unstructured.Unstructured
 	}
 }
 
-// checkOwners checks that everybody but the tool owns only the status, the
-// finalizers, and the annotation that asks for a check.
+// checkOwners checks that all managers but the tool own only the status, the
+// finalizers, and the annotation that requests a check.
 func (s *env) checkOwners(tool syncTool, name string) {
 	s.t.Helper()
 	owned := map[string]bool{}

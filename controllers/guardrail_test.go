@@ -42,8 +42,8 @@ func (s *env) deleteGuardrail(g *v1alpha1.PodIdentityGuardrail) {
 	s.must(client.IgnoreNotFound(user.Delete(context.WithoutCancel(s.ctx), g)))
 }
 
-// awaitRefused waits until a guardrail refuses the identity for what its spec asks.
-func (s *env) awaitRefused(name string, want ...string) *v1alpha1.PodIdentity {
+// awaitRejected waits until a guardrail rejects the identity for what its spec asks.
+func (s *env) awaitRejected(name string, want ...string) *v1alpha1.PodIdentity {
 	s.t.Helper()
 	pi := s.await(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGuardrailViolated)
 	s.expectMessage(pi, want...)
@@ -67,11 +67,11 @@ func TestBaseline_RejectsIAMAdministration(t *testing.T) {
 	s.apply(`
 		metadata: {name: checkout}
 		spec: {policies: {inline: [{name: admin, statements: [{effect: Allow, actions: ["iam:*"], resources: ["*"]}]}]}}`)
-	pi := s.awaitRefused("checkout",
+	pi := s.awaitRejected("checkout",
 		"rejected by the built-in baseline: spec.policies.inline[admin].statements[0]: iam:* administers IAM",
 		"a PodIdentityGuardrail for this namespace can allow it")
 	if len(pi.Finalizers) > 0 || pi.Status.Role != nil || pi.Status.Guardrail != nil {
-		t.Errorf("Something was made of what is refused: finalizers %v, role %v, guardrail %v.", pi.Finalizers, pi.Status.Role, pi.Status.Guardrail)
+		t.Errorf("Something was made of what is rejected: finalizers %v, role %v, guardrail %v.", pi.Finalizers, pi.Status.Role, pi.Status.Guardrail)
 	}
 	s.awaitEvent("checkout", v1alpha1.ReasonGuardrailViolated, "administers IAM")
 
@@ -90,7 +90,7 @@ func TestGuardrail_ReportKeepsPermissions(t *testing.T) {
 	name := s.awaitReady("checkout").Status.Role.Name
 	before := s.role(name)
 	g := s.guard("readers", `actions: {allowed: ["s3:Get*"]}`)
-	pi := s.awaitRefused("checkout", "rejected by PodIdentityGuardrail "+g.Name+": ", "spec.policies.inline[queue].document: Statement[0]: sqs:SendMessage is not covered by the allowed actions: s3:Get*")
+	pi := s.awaitRejected("checkout", "rejected by PodIdentityGuardrail "+g.Name+": ", "spec.policies.inline[queue].document: Statement[0]: sqs:SendMessage is not covered by the allowed actions: s3:Get*")
 	if pi.Status.Guardrail.Name != g.Name {
 		t.Errorf("status.guardrail = %v", pi.Status.Guardrail)
 	}
@@ -126,7 +126,7 @@ func TestGuardrail_RevokeRemovesAndRestoresPermissions(t *testing.T) {
 	made := s.awaitReady("checkout").Status.Role
 	before, trust := s.role(made.Name), s.trust(made.Name)
 	g := s.guard("readers", `actions: {allowed: ["s3:Get*"]}, onViolation: Revoke`)
-	s.awaitRefused("checkout", "sqs:SendMessage is not covered by the allowed actions")
+	s.awaitRejected("checkout", "sqs:SendMessage is not covered by the allowed actions")
 
 	revoked := s.role(made.Name)
 	if len(revoked.Managed)+len(revoked.Inline) > 0 || s.trust(made.Name) != string(policy.DenyAllTrust()) {
@@ -159,7 +159,7 @@ func TestGuardrail_RevokeRemovesAndRestoresPermissions(t *testing.T) {
 	}
 }
 
-// What AWS refuses to take away now is taken away later.
+// A removal that AWS denies is retried.
 func TestRevoke_RetriesAfterAccessDenied(t *testing.T) {
 	s := startEnv(t)
 	s.apply(checkout)
@@ -168,7 +168,7 @@ func TestRevoke_RetriesAfterAccessDenied(t *testing.T) {
 	s.guard("none", `managedPolicies: {allowed: []}, onViolation: Revoke`)
 	s.eventually("the trust to be cut", func() bool { return s.trust(name) == string(policy.DenyAllTrust()) })
 	s.clearFaults()
-	s.awaitRefused("checkout", "spec.policies.managed[0]", "(none)")
+	s.awaitRejected("checkout", "spec.policies.managed[0]", "(none)")
 	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
 		t.Errorf("The role has rights left: %+v.", got)
 	}
@@ -183,7 +183,7 @@ func TestRevoke_AppliesInModePlan(t *testing.T) {
 	s.apply(checkout + "  mode: Plan\n")
 	s.awaitReady("checkout")
 	g := s.guard("report", `inlinePolicies: Forbidden`)
-	s.awaitRefused("checkout", "inline policies are forbidden")
+	s.awaitRejected("checkout", "inline policies are forbidden")
 	if diff := cmp.Diff(before, s.role(name)); diff != "" {
 		t.Errorf("mode Plan changed the role: -before, +after:\n%s", diff)
 	}
@@ -213,7 +213,7 @@ func TestDelete_RejectedByAGuardrail(t *testing.T) {
 			s.apply(checkout)
 			name := s.awaitReady("checkout").Status.Role.Name
 			s.guard("none", `inlinePolicies: Forbidden, onViolation: `+onViolation)
-			s.awaitRefused("checkout")
+			s.awaitRejected("checkout")
 			s.delete("checkout")
 			s.awaitGone("checkout")
 			if s.roleExists(name) {
@@ -272,14 +272,14 @@ func TestMaxIdentities_NewestWaitAndMoveUp(t *testing.T) {
 	s.awaitReady("second")
 }
 
-// Which guardrails bound a namespace follows its labels.
+// A change of its labels changes the guardrails of a namespace.
 func TestGuardrail_FollowsLabelsOfTheNamespace(t *testing.T) {
 	s := startEnv(t)
 	s.guardWhere("restricted", `{tier: `+s.namespace+`}`, `inlinePolicies: Forbidden`)
 	s.apply(checkout)
 	s.awaitReady("checkout")
 	s.label("tier", s.namespace)
-	s.awaitRefused("checkout", "inline policies are forbidden")
+	s.awaitRejected("checkout", "inline policies are forbidden")
 	s.label("tier", "other")
 	s.awaitReady("checkout")
 }
@@ -318,13 +318,13 @@ func TestGuardrail_CreatedWhileNoOperatorRanIsApplied(t *testing.T) {
 	s.stop()
 	s.guard("none", `inlinePolicies: Forbidden, onViolation: Revoke`)
 	s.start()
-	s.awaitRefused("checkout", "inline policies are forbidden")
+	s.awaitRejected("checkout", "inline policies are forbidden")
 	if got := s.role(name); len(got.Managed)+len(got.Inline) > 0 {
 		t.Errorf("The role has rights left: %+v.", got)
 	}
 }
 
-// To judge costs no call to AWS, and an identity that stays allowed no write.
+// An evaluation costs no call to AWS, and no write if the identity is still allowed.
 func TestGuardrail_EvaluationCostsNoCall(t *testing.T) {
 	s := startEnv(t)
 	s.guard("wide", `actions: {allowed: ["s3:*", "s3-object-lambda:*", "sqs:*"]}`)
@@ -332,7 +332,7 @@ func TestGuardrail_EvaluationCostsNoCall(t *testing.T) {
 	s.awaitReady("checkout")
 	calls := s.account.Calls()
 	s.writes.reset()
-	g := s.guard("wider", `maxIdentities: 9`) // second by name: the verdict rests on the first
+	g := s.guard("wider", `maxIdentities: 9`) // second by name: the result is that of the first
 	s.deleteGuardrail(g)
 	s.apply("metadata: {name: other}\nspec: {}") // reconciled after the events of the guardrail
 	s.awaitReady("other")

@@ -14,19 +14,20 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// What keeps the operator from delivering an identity must not protect foreign
-// permissions on its role, nor stop what does not depend on it. This file decides what
-// the role of such an object becomes: never more than the guardrails accepted.
+// An error that blocks an identity must not protect permissions that were added to its
+// role out of band, and must not stop changes that do not depend on it. This file decides
+// what the operator does with the role of a blocked object: it never grants more than the
+// guardrails accepted.
 
-// defend restores the role and the ServiceAccounts of an object that has them, as far as
-// the failed reconcile has not done it: their out-of-band changes are reverted whatever
-// blocks the object, unless a guardrail rejects it.
-func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
+// protect reverts out-of-band changes to the role and the ServiceAccounts of a blocked
+// object, as far as the failed reconcile has not done it, unless a guardrail rejects the
+// object.
+func (r *Reconciler) protect(ctx context.Context, s *scope, err error) {
 	if err == nil || fault.KindOf(err) == fault.Transient || !s.accepted || s.obj.Status.Role == nil || s.obj.Spec.Mode == v1alpha1.ModePlan {
 		return
 	}
 	if !s.roleReached {
-		if err := r.defendRole(ctx, s, err); err != nil {
+		if err := r.protectRole(ctx, s, err); err != nil {
 			logf.FromContext(ctx).Info("Checking the role of a blocked identity failed", "reason", err.Error())
 		}
 	}
@@ -38,8 +39,8 @@ func (r *Reconciler) defend(ctx context.Context, s *scope, err error) {
 	}
 }
 
-// defendRole restores the role of an object that an error has blocked.
-func (r *Reconciler) defendRole(ctx context.Context, s *scope, blocked error) error {
+// protectRole restores the role of an object that an error has blocked.
+func (r *Reconciler) protectRole(ctx context.Context, s *scope, blocked error) error {
 	if !s.permitted {
 		return r.role.restore(ctx, s)
 	}
@@ -52,7 +53,8 @@ func (r *Reconciler) defendRole(ctx context.Context, s *scope, blocked error) er
 }
 
 // restore reverts out-of-band changes to the role of an object whose spec cannot be
-// applied: to what the operator last applied, as far as the guardrails still accept that.
+// applied: it restores what the operator last applied, as far as the guardrails still
+// accept that.
 func (p *rolePhase) restore(ctx context.Context, s *scope) error {
 	if cached, ok := p.cache.get(s.obj.UID); ok && p.recent(cached, s) {
 		s.role = &cached.status
@@ -88,8 +90,8 @@ func (s *scope) setAside(err error, arns ...string) {
 	s.deferred = cmp.Or(s.deferred, err)
 }
 
-// hold replaces the desired role by the one that may exist while some of its policies
-// cannot be attached. Applied is the role that the operator applied last.
+// hold replaces the desired role with the one that may exist while some of its policies
+// cannot be attached. applied is the role that the operator applied last.
 func (s *scope) hold(applied plan.Role) {
 	wanted := s.desired.Role
 	s.wanted, s.applied = &wanted, &applied
@@ -99,8 +101,8 @@ func (s *scope) hold(applied plan.Role) {
 	}
 }
 
-// holdBack is hold for a role that the operator may not know. Observed is nil if there
-// is none.
+// holdBack is hold for a role that the operator may not have applied since its start.
+// observed is nil if there is no role.
 func (p *rolePhase) holdBack(ctx context.Context, s *scope, observed *plan.Observed) {
 	applied, known := p.cache.lastApplied(s.obj.UID)
 	switch {
@@ -111,8 +113,8 @@ func (p *rolePhase) holdBack(ctx context.Context, s *scope, observed *plan.Obser
 	s.hold(applied)
 }
 
-// withoutUnattachable drops the attachment of policies that cannot be attached. They
-// are left if the role has had one and lost it out of band.
+// withoutUnattachable drops the changes that attach policies which cannot be attached.
+// There are such changes if the role had a policy before and lost it out of band.
 func (s *scope) withoutUnattachable(changes []plan.Change) []plan.Change {
 	return slices.DeleteFunc(changes, func(c plan.Change) bool {
 		attach, ok := c.(plan.AttachPolicy)
@@ -124,9 +126,9 @@ func (s *scope) withoutUnattachable(changes []plan.Change) []plan.Change {
 	})
 }
 
-// held returns why the object's ServiceAccounts must not get the role as it is: the spec
-// admits ServiceAccounts that the role does not trust yet, or the identity was not
-// delivered before. It returns nil if they may.
+// held returns the error because of which the object's ServiceAccounts must not get the
+// role as it is: the spec names ServiceAccounts that the role does not trust yet, or none
+// had the role before. It returns nil if they may get it.
 func (s *scope) held() error {
 	if s.wanted == nil {
 		return nil
@@ -139,8 +141,8 @@ func (s *scope) held() error {
 	return nil
 }
 
-// presumed returns what the operator can have applied to a role that it does not know
-// since it started: policies that the guardrails reject are foreign.
+// presumed returns the role that the operator probably applied before it was restarted:
+// it assumes that policies which the guardrails reject were added out of band.
 func (p *rolePhase) presumed(ctx context.Context, s *scope, observed plan.Role) plan.Role {
 	applied := observed.Clone()
 	if s.cluster.Issuer != "" {

@@ -18,8 +18,8 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// An organization's policy adds a tag to roles and denies that anybody removes it. Tags
-// are no permissions: the edit of a policy and the ServiceAccount do not wait for them.
+// An organization's policy adds a tag to roles and denies its removal. Tags
+// grant nothing: the edit of a policy and the ServiceAccount do not wait for them.
 func TestTagsDenied_EditAndServiceAccountGoOn(t *testing.T) {
 	s := startEnv(t)
 	s.apply(checkout)

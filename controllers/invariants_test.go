@@ -61,7 +61,7 @@ var invariants = []invariant{
 				return false
 			}
 		}
-		return pi.Status.ObservedGeneration >= generation // a suspension is seen, and nothing else is looked at
+		return pi.Status.ObservedGeneration >= generation // a suspension is seen, and nothing else is checked
 	}},
 	{"a message is a sentence for a user: it holds no request ID, no session and no time", func(pi *v1alpha1.PodIdentity) bool {
 		for _, c := range pi.Status.Conditions {

@@ -52,11 +52,11 @@ func TestProvider_ManyRequestsReadItOnce(t *testing.T) {
 	}
 	most := 1 + int(time.Since(began)/(10*time.Second)) // on a machine that is that slow
 	if n := since(before, s.account.Calls())["GetOpenIDConnectProvider"]; n > most {
-		t.Errorf("The provider was looked at %d times.", n)
+		t.Errorf("The provider was checked %d times.", n)
 	}
 }
 
-// The next drift check after the provider is deleted, every identity says so, and works
+// The next drift check after the provider is deleted, every identity reports it, and works
 // again once the provider is back, without a request.
 func TestProvider_DeletionIsReportedByAllIdentities(t *testing.T) {
 	t.Parallel()

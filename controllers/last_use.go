@@ -39,8 +39,8 @@ func dayOf(t time.Time) *metav1.Time {
 }
 
 // withLastUse returns the status of a role with the later of the days on which it was
-// used. A source may not know of the last use: GetRole and the bulk read are not equally
-// recent, a write returns none, and IAM forgets after 400 days.
+// used. A source may lack the last use: GetRole and the bulk read are not equally recent,
+// the response to a write has none, and IAM forgets after 400 days.
 func withLastUse(now, before *v1alpha1.RoleStatus) *v1alpha1.RoleStatus {
 	role := *now
 	if before != nil && before.ID == role.ID && earlierDay(role.LastUsedTime, before.LastUsedTime) {

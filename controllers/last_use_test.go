@@ -16,18 +16,18 @@ var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func daysAgo(n int) time.Time { return noon.Add(-time.Duration(n) * 24 * time.Hour) }
 
-func TestLastUse(t *testing.T) {
+func TestLastUse_IsClassified(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		found  *plan.Observed
 		want   string
 	}{
-		"Skipped":   {"The bulk read was skipped or denied, or the role was made since.", nil, useUnknown},
-		"Recreated": {"The role of that name is another one.", &plan.Observed{ID: "AROA2", LastUsedAt: daysAgo(1)}, useUnknown},
-		"Used":      {"It was used lately.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(400), LastUsedAt: daysAgo(89)}, useRecent},
-		"Unused":    {"It was used, but not for 90 days.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(400), LastUsedAt: daysAgo(90)}, useNone},
-		"Never":     {"It was not used in 90 days.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(90)}, useNever},
-		"New":       {"It is too early to call it unused.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(89)}, useNew},
+		"Skipped":   {"The bulk read was skipped or denied, or is older than the role.", nil, useUnknown},
+		"Recreated": {"The role was deleted, and another one has its name.", &plan.Observed{ID: "AROA2", LastUsedAt: daysAgo(1)}, useUnknown},
+		"Used":      {"The role was used in the last 90 days.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(400), LastUsedAt: daysAgo(89)}, useRecent},
+		"Unused":    {"The role was last used 90 days ago or earlier.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(400), LastUsedAt: daysAgo(90)}, useNone},
+		"Never":     {"The role was not used in its first 90 days.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(90)}, useNever},
+		"New":       {"The role is too new to count as unused.", &plan.Observed{ID: "AROA1", CreatedAt: daysAgo(89)}, useNew},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestLastUse(t *testing.T) {
 }
 
 // Every kind is set, so that none unused and unknown differ.
-func TestRecordLastUse(t *testing.T) {
+func TestRecordLastUse_SetsEveryKind(t *testing.T) {
 	identity := func(id string) v1alpha1.PodIdentity {
 		var pi v1alpha1.PodIdentity
 		if id != "" {
@@ -83,7 +83,7 @@ func gauges(t *testing.T, name string) map[string]float64 {
 }
 
 // The day only moves forward, while the role is the same.
-func TestWithLastUse(t *testing.T) {
+func TestWithLastUse_DayOnlyMovesForward(t *testing.T) {
 	status := func(id string, used time.Time) *v1alpha1.RoleStatus {
 		return &v1alpha1.RoleStatus{ID: id, LastUsedTime: dayOf(used)}
 	}
@@ -94,14 +94,14 @@ func TestWithLastUse(t *testing.T) {
 		want        *metav1.Time
 		isNew       bool
 	}{
-		"First":     {"It was used for the first time.", status("1", daysAgo(1)), status("1", time.Time{}), day(1), true},
-		"Later":     {"It was used on a later day.", status("1", daysAgo(1)), status("1", daysAgo(2)), day(1), true},
-		"SameDay":   {"It was used again on that day.", status("1", daysAgo(1).Add(time.Hour)), status("1", daysAgo(1)), day(1), false},
-		"Earlier":   {"The other source is more recent.", status("1", daysAgo(2)), status("1", daysAgo(1)), day(1), false},
-		"Unknown":   {"A write returns no use, and IAM forgets.", status("1", time.Time{}), status("1", daysAgo(1)), day(1), false},
-		"Recreated": {"Another role was not used.", status("2", time.Time{}), status("1", daysAgo(1)), nil, false},
-		"New":       {"There was no role.", status("1", daysAgo(1)), nil, day(1), false},
-		"Never":     {"It was never used.", status("1", time.Time{}), status("1", time.Time{}), nil, false},
+		"First":     {"The role was used for the first time.", status("1", daysAgo(1)), status("1", time.Time{}), day(1), true},
+		"Later":     {"The role was used on a later day.", status("1", daysAgo(1)), status("1", daysAgo(2)), day(1), true},
+		"SameDay":   {"The role was used again on the same day.", status("1", daysAgo(1).Add(time.Hour)), status("1", daysAgo(1)), day(1), false},
+		"Earlier":   {"The status has a more recent use.", status("1", daysAgo(2)), status("1", daysAgo(1)), day(1), false},
+		"Unknown":   {"The answer to a write contains no use.", status("1", time.Time{}), status("1", daysAgo(1)), day(1), false},
+		"Recreated": {"The recreated role was not used.", status("2", time.Time{}), status("1", daysAgo(1)), nil, false},
+		"New":       {"There was no role before.", status("1", daysAgo(1)), nil, day(1), false},
+		"Never":     {"The role was never used.", status("1", time.Time{}), status("1", time.Time{}), nil, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -30,8 +30,8 @@ type policyReader interface {
 	ManagedPolicyVersions(ctx context.Context) (map[string]string, error)
 }
 
-// The time until a managed policy is read again: after a failure, and at least
-// between two requests for a full check.
+// The time until a managed policy is read again: after a failure, and the minimum
+// between two reads that users request.
 const (
 	policyRetryInterval   = 5 * time.Second
 	policyRequestInterval = 10 * time.Second
@@ -69,8 +69,8 @@ func newManagedPolicies(reader policyReader, c clock.PassiveClock) *managedPolic
 	return &managedPolicies{reader: reader, clock: c, entries: map[string]*policyEntry{}}
 }
 
-// contents returns the contents of managed policies, by ARN. A user's request for a
-// full check reads them again, unless they were read just now.
+// contents returns the contents of managed policies, by ARN. If a user requested the
+// reconciliation, it reads them again, unless they were read just now.
 func (m *managedPolicies) contents(ctx context.Context, arns []string, requested bool) map[string]guardrail.Contents {
 	if len(arns) == 0 {
 		return nil

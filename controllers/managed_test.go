@@ -31,8 +31,8 @@ func TestManagedPolicy_IsReadOnceForAllIdentities(t *testing.T) {
 	}
 }
 
-// A managed policy that comes to grant more is evaluated again, and what a guardrail
-// says about violations holds for it too.
+// A managed policy that grants more than before is evaluated again, and onViolation of the
+// guardrail applies to it.
 func TestManagedPolicy_IsEvaluatedAgainWhenItChanges(t *testing.T) {
 	s := startEnv(t, func(c *controllers.Config) { c.DriftCheckInterval = time.Second })
 	arn := s.createPolicyWith("shop", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`)
@@ -41,7 +41,7 @@ func TestManagedPolicy_IsEvaluatedAgainWhenItChanges(t *testing.T) {
 	made := s.awaitReady("checkout").Status.Role
 	version, err := s.iam.CreatePolicyVersion(s.ctx, &iam.CreatePolicyVersionInput{PolicyArn: &arn, PolicyDocument: aws.String(allowAll), SetAsDefault: true})
 	s.must(err)
-	s.awaitRefused("checkout", "spec.policies.managed[0]: "+arn+": Statement[0]: * allows every action of AWS")
+	s.awaitRejected("checkout", "spec.policies.managed[0]: "+arn+": Statement[0]: * allows every action of AWS")
 	s.awaitRevoked("checkout", made.Name)
 
 	_, err = s.iam.SetDefaultPolicyVersion(s.ctx, &iam.SetDefaultPolicyVersionInput{PolicyArn: &arn, VersionId: aws.String("v1")})
@@ -116,7 +116,7 @@ func TestGuardrail_OverriddenBoundaryIsNamed(t *testing.T) {
 var longName = strings.Repeat("a", 10240)
 
 // Nothing keeps a guardrail from revoking: neither a suspension, nor mode Plan, nor
-// an invalid spec, whatever the spec says since.
+// an invalid spec, nor a later edit of the spec.
 func TestRevoke_CannotBeEvaded(t *testing.T) {
 	for name, spec := range map[string]string{
 		"suspended":                     checkout + "  suspend: true\n",

@@ -35,7 +35,7 @@ func checkShown(t *rapid.T, what, text string, most int) {
 
 // A message that asks a user to act ends with where the reason is explained, however
 // long it is; one that does not has no need of it.
-func TestMessagesEndWithTheirExplanation(t *testing.T) {
+func TestConditionMessage_EndsWithLinkToTheReason(t *testing.T) {
 	const page = "; see https://github.com/podidentity/podidentity-operator/blob/main/docs/conditions.md"
 	long := strings.Repeat("ö", maxMessage)
 	for name, tc := range map[string]struct {

@@ -77,8 +77,8 @@ var (
 
 	driftEvents = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podidentity_drift_events_total",
-		Help: "Messages of the event queue, by what they mean.",
-	}, []string{"verdict"})
+		Help: "Messages of the event queue, by class.",
+	}, []string{"class"})
 
 	driftEventDelay = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "podidentity_drift_event_delay_seconds",
@@ -103,12 +103,12 @@ var (
 
 	identitiesByLastUse = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "podidentity_identities_by_last_use",
-		Help: "PodIdentities with a role, by its last use: used (within 90 days), unused (not for 90 days), never (not in the 90 days or more that it exists), new (not yet) or unknown.",
+		Help: "PodIdentities with a role, by its last use: used (within 90 days), unused (not for 90 days), never (created 90 days ago or earlier, and not used since), new (younger, and not used yet) or unknown.",
 	}, []string{"use"})
 
 	blockedIdentities = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "podidentity_blocked_identities",
-		Help: "PodIdentities that wait for an action of a user outside of the object, by condition reason.",
+		Help: "Blocked PodIdentities, for which a user must act outside of the object, by condition reason.",
 	}, []string{"reason"})
 
 	otherClusterRoles = prometheus.NewGauge(prometheus.GaugeOpts{

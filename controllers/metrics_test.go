@@ -33,7 +33,7 @@ func TestMetrics_CountCallsChangesAndDrift(t *testing.T) {
 	s.eventually("the request to be handled", func() bool { return s.get("checkout").Status.LastHandledReconcileAt == "again" })
 	for _, nth := range []string{"once", "twice"} {
 		s.apply("metadata: {name: greedy}\nspec: {policies: {managed: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]}, role: {description: " + nth + "}}")
-		s.awaitRefused("greedy")
+		s.awaitRejected("greedy")
 	}
 	s.stop()
 
@@ -57,7 +57,7 @@ func TestMetrics_CountCallsChangesAndDrift(t *testing.T) {
 	for want, least := range map[string]float64{
 		"podidentity_aws_rate_limit_wait_seconds{edit}":    1,
 		"podidentity_aws_rate_limit_wait_seconds{check}":   2 + 6 + 2, // the pages, a read of a role with three inline policies, and the managed policy
-		"podidentity_aws_rate_limit_wait_seconds{request}": 3,         // a look at a bare role; and one at the provider on a slow machine
+		"podidentity_aws_rate_limit_wait_seconds{request}": 3,         // a read of a bare role, and one of the provider on a slow machine
 	} {
 		if got := after[want] - before[want]; got < least {
 			t.Errorf("%s grew by %v, want %v at least", want, got, least)
@@ -70,7 +70,7 @@ func TestMetrics_CountCallsChangesAndDrift(t *testing.T) {
 	}
 	checked := time.Unix(int64(after["podidentity_drift_check_last_success_timestamp_seconds{}"]), 0)
 	if age := time.Since(checked); age < 0 || age > awaitTimeout {
-		t.Errorf("the last full check is %s old", age)
+		t.Errorf("the last drift check is %s old", age)
 	}
 }
 

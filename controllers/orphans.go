@@ -24,7 +24,7 @@ type OrphanPolicy string
 
 // The policies for leaked roles.
 const (
-	OrphanSeal   OrphanPolicy = "Seal"   // replace the trust policy by one that admits no one
+	OrphanSeal   OrphanPolicy = "Seal"   // replace the trust policy with one that admits no one
 	OrphanDelete OrphanPolicy = "Delete" // delete the role
 	OrphanReport OrphanPolicy = "Report" // report it only
 )
@@ -104,7 +104,8 @@ func (o *orphans) check(ctx context.Context, cluster plan.Cluster, snapshot plan
 	return first
 }
 
-// ownerIsGone asks the API server, because the cache may be older than the snapshot.
+// ownerIsGone reports whether the PodIdentity of an orphan does not exist. It reads from
+// the API server, because the cache may be older than the snapshot.
 func (o *orphans) ownerIsGone(ctx context.Context, orphan plan.Orphan) (bool, error) {
 	var pi v1alpha1.PodIdentity
 	err := o.apiReader.Get(ctx, client.ObjectKey{Namespace: orphan.Namespace, Name: orphan.Object}, &pi)
@@ -177,7 +178,7 @@ func (o *orphans) handle(ctx context.Context, cluster plan.Cluster, orphan plan.
 	}
 }
 
-// report logs a leaked role, and emits an event on its namespace if that exists.
+// report logs a leaked role, and emits an event on its namespace if the namespace exists.
 func (o *orphans) report(ctx context.Context, orphan plan.Orphan) {
 	logf.FromContext(ctx).Info("Role has no PodIdentity", "role", orphan.Name, "namespace", orphan.Namespace, "podIdentity", orphan.Object)
 	var namespace corev1.Namespace
@@ -208,7 +209,7 @@ func (o *orphans) violatesGuardrail(ctx context.Context, orphan plan.Orphan) (bo
 	return set.EvaluateRole(orphan.Role, orphan.Namespace, facts).Revoke, nil
 }
 
-// tagRetained tags a role that was retained while AWS was not available.
+// tagRetained tags a role that was retained while AWS was unavailable.
 func (o *orphans) tagRetained(ctx context.Context, orphan plan.Orphan) error {
 	if _, err := o.roles.Apply(ctx, orphan.Name, []plan.Change{retainedTag(o.clock.Now())}); err != nil {
 		return err
@@ -228,8 +229,8 @@ func (o *orphans) delete(ctx context.Context, cluster plan.Cluster, orphan plan.
 	return o.apply(ctx, cluster, orphan, "its PodIdentity does not exist", plan.Teardown(observed))
 }
 
-// apply changes an orphaned role. It reads the owner before, because the snapshot may
-// be minutes old, and leaves a role that is no longer the orphan.
+// apply changes an orphaned role. Before that it reads the role's owner again, because
+// the snapshot may be minutes old, and does nothing if the role is no longer this orphan.
 func (o *orphans) apply(ctx context.Context, cluster plan.Cluster, orphan plan.Orphan, cause string, changes []plan.Change) error {
 	if len(changes) == 0 {
 		return nil

@@ -28,18 +28,18 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 		"Bare": {
 			reason: "A role without the operator's tags has another owner.",
 			role:   "Shared-Role",
-			want:   "role Shared-Role already exists and belongs to another owner",
+			want:   "role Shared-Role already exists and has another owner",
 		},
 		"OtherCase": {
-			reason: "IAM tells names apart without regard to case, whatever the path.",
+			reason: "IAM compares names without regard to case and path.",
 			role:   "shared-ROLE",
-			want:   "already exists and belongs to another owner",
+			want:   "already exists and has another owner",
 		},
 		"OtherCluster": {
-			reason: "Another cluster's operator owns it.",
+			reason: "Another cluster's operator owns the role.",
 			role:   "Shared-Role",
 			tags:   plan.Owner{Cluster: "blue", Namespace: "shop", Name: "checkout", UID: "1"},
-			want:   "belongs to another owner",
+			want:   "has another owner",
 		},
 	}
 	for name, tc := range cases {
@@ -61,7 +61,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 
 			delete(calls, "CreateRole")
 			writes := written(calls, s.account.Calls())
-			delete(writes, "CreateRole") // which IAM refused
+			delete(writes, "CreateRole") // which IAM rejected
 			if diff := cmp.Diff(map[string]int{}, writes); diff != "" {
 				t.Errorf("writes: -want, +got:\n%s", diff)
 			}
@@ -73,7 +73,7 @@ func TestOwnership_RoleOfAnotherOwnerIsNeverChanged(t *testing.T) {
 }
 
 // A role that an earlier object of the same name left behind is taken over only
-// if the spec says so, and then nothing is lost: its ID stays.
+// if the spec allows it, and then nothing is lost: its ID stays.
 func TestAdoption_NeedsThePolicyAndKeepsTheRole(t *testing.T) {
 	s := startEnv(t)
 	name := roleName(s, "checkout")

@@ -15,8 +15,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// guardrailsPhase holds an identity against the guardrails of its namespace, and
-// computes the desired state within them.
+// guardrailsPhase evaluates the guardrails of a namespace on an identity, and computes
+// the desired state within them.
 type guardrailsPhase struct {
 	client   client.Reader
 	reader   guardrailReader
@@ -30,7 +30,7 @@ type guardrailsPhase struct {
 // is the first phase, so that nothing keeps a guardrail from revoking: neither an
 // invalid spec nor another failure. From then on the operator neither extends nor
 // repairs the identity's role, and revokes the role's permissions if a guardrail
-// says so.
+// requires it.
 func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 	var err error
 	if s.guardrails, err = p.reader.forNamespace(ctx, s.obj.Namespace); err != nil {
@@ -57,10 +57,10 @@ func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 	return result.Err
 }
 
-// enforceOnRole holds the role as it is against the guardrails that revoke, if this
-// reconcile has not brought it in sync with the spec: because the object is
-// suspended, in Plan mode or invalid, or because of any other failure. Then the role
-// has permissions that the spec does not show. It returns err, or the rejection.
+// enforceOnRole evaluates the guardrails that revoke on the role as it is in AWS, if
+// this reconcile has not brought it in sync with the spec: because the object is
+// suspended, in Plan mode or invalid, or because of any other failure. The role can
+// then have permissions that the spec does not show. It returns err, or the rejection.
 func (p *guardrailsPhase) enforceOnRole(ctx context.Context, s *scope, err error) error {
 	if s.roleInSync || !hasFinalizer(s.obj) || !s.guardrails.Revokes() || err != nil && fault.KindOf(err) == fault.Transient {
 		return err

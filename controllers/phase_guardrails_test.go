@@ -185,7 +185,7 @@ func TestGuardrailsPhase_EvaluatesContents(t *testing.T) {
 	u.policies.err = fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "denied")
 	s = u.scopeOf(checkout())
 	if err := u.guardrails.enforce(t.Context(), s); err != nil {
-		t.Errorf("contents that cannot be read are no violation: %v", err)
+		t.Errorf("contents that cannot be read are not a violation: %v", err)
 	}
 	expectFault(t, u.guardrails.requireContents(t.Context(), s), fault.Blocked, v1alpha1.ReasonAccessDenied)
 }

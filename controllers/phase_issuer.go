@@ -26,8 +26,8 @@ func (p *issuerPhase) resolveCluster(ctx context.Context, s *scope) error {
 	return err
 }
 
-// resolveClusterID finds out which cluster this is. Revocation and deletion need to
-// know whose role it is, whatever else is unknown.
+// resolveClusterID finds out the ID of this cluster. Revocation and deletion need it to
+// check the owner of a role, even if nothing else about the cluster is known.
 func (p *issuerPhase) resolveClusterID(ctx context.Context, s *scope) error {
 	var err error
 	s.owner.ClusterID, err = p.clusterInfo.clusterID(ctx)

@@ -113,12 +113,12 @@ func (p *rolePhase) leaveToDriftCheck(ctx context.Context, s *scope) (bool, erro
 	return true, nil
 }
 
-// ensure makes the role the desired one, and waits until pods can rely on it.
+// ensure makes the role match the desired one, and waits until pods can rely on it.
 func (p *rolePhase) ensure(ctx context.Context, s *scope) error {
 	began := p.clock.Now()
 	cached, ok := p.cache.get(s.obj.UID)
 	if ok && !equality.Semantic.DeepEqual(cached.desired, s.desired.Role) {
-		s.roleWasInSync = false // the spec or what limits it has changed, so this is no drift
+		s.roleWasInSync = false // the spec or what limits it has changed, so this is not drift
 	}
 	if !ok || !p.upToDate(cached, s) {
 		var err error
@@ -190,9 +190,9 @@ func (p *rolePhase) converge(ctx context.Context, s *scope) (cachedRole, error) 
 	return p.cacheEntry(s, observed, applied), nil
 }
 
-// observeExpected returns the object's role if there is one as far as the operator
-// knows. If the name of the role was taken at the last attempt, one call finds out
-// whether it is still.
+// observeExpected returns the object's role if the operator expects one: because the
+// status names it, or because its name was taken at the last attempt. In that case one
+// call finds out first whether the name is still taken.
 func (p *rolePhase) observeExpected(ctx context.Context, s *scope) (*plan.Observed, error) {
 	if s.obj.Status.Role != nil {
 		return p.observe(ctx, s)
@@ -233,8 +233,8 @@ func (p *rolePhase) entryAfter(s *scope, observed *plan.Observed, applied plan.A
 }
 
 // cacheBlocked caches a role that AWS does not let the operator bring in sync, so that
-// the next attempt need not read it in full. After any other error it is not known how
-// the role is.
+// the next attempt need not read it in full. After any other error the state of the
+// role is unknown.
 func (p *rolePhase) cacheBlocked(s *scope, entry cachedRole, began time.Time, err error) {
 	known := fault.ReasonOf(err, "") == v1alpha1.ReasonAccessDenied && s.requestToken == ""
 	if known && entry.status.ARN != "" && entry.desired.Name != "" {
@@ -302,13 +302,13 @@ func (p *rolePhase) observe(ctx context.Context, s *scope) (*plan.Observed, erro
 	return observed, nil
 }
 
-// requireOwned returns an error if another owner has a role, or if it is elsewhere.
+// requireOwned returns an error if a role has another owner or another path.
 func (p *rolePhase) requireOwned(ctx context.Context, s *scope, observed *plan.Observed) error {
 	name, ownership := s.desired.Role.Name, observed.OwnershipBy(s.owner)
 	adopt := ownership == plan.Adoptable && s.obj.Spec.Role.AdoptionPolicy == v1alpha1.AdoptionIfTagged
 	switch {
 	case ownership != plan.Owned && !adopt:
-		logf.FromContext(ctx).Info("Role belongs to another owner", "role", name, "owner", observed.OwnerDescription())
+		logf.FromContext(ctx).Info("Role has another owner", "role", name, "owner", observed.OwnerDescription())
 		return errNotOwned(s.obj, name, ownership)
 	case observed.Path != s.desired.Role.Path:
 		return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned,
@@ -335,7 +335,7 @@ func errNotOwned(obj *v1alpha1.PodIdentity, name string, ownership plan.Ownershi
 	case obj.Status.Role != nil:
 		hint = "ask your platform team to delete that role"
 	}
-	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned, "role %s already exists and belongs to another owner; %s", name, hint)
+	return fault.Errorf(fault.Blocked, v1alpha1.ReasonRoleNotOwned, "role %s already exists and has another owner; %s", name, hint)
 }
 
 // cacheEntry returns the cache entry of a role that matches the desired one now.

@@ -48,7 +48,7 @@ func TestRolePhase_EditReadsTheRoleIfItIsNotKnown(t *testing.T) {
 			func(u *unit, _ *scope) { u.clock.SetTime(now.Add(unitConfig.DriftCheckInterval)) },
 			[]string{"Observe", "AttachRolePolicy"},
 		},
-		"the user requests a full check": {
+		"the user requests a reconciliation": {
 			func(_ *unit, s *scope) { s.requestToken = "now" },
 			[]string{"Observe", "AttachRolePolicy"},
 		},

@@ -34,7 +34,7 @@ func (p *serviceAccountPhase) get(ctx context.Context, namespace, name string) (
 	return &sa, nil
 }
 
-// checkOwnership rejects an identity whose ServiceAccount belongs to another owner
+// checkOwnership rejects an identity whose ServiceAccount has another owner
 // before the operator creates a role for it. An identity that has a role keeps it,
 // whatever happens to the ServiceAccount.
 func (p *serviceAccountPhase) checkOwnership(ctx context.Context, s *scope) error {
@@ -45,7 +45,7 @@ func (p *serviceAccountPhase) checkOwnership(ctx context.Context, s *scope) erro
 	return err
 }
 
-// checkOwner rejects an identity whose ServiceAccount belongs to another owner.
+// checkOwner rejects an identity whose ServiceAccount has another owner.
 func (p *serviceAccountPhase) checkOwner(ctx context.Context, s *scope) error {
 	if err := p.checkConflict(ctx, s); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (p *serviceAccountPhase) reconcile(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// inSync reports whether reconcile would write to no ServiceAccount.
+// inSync reports whether reconcile would not write to any ServiceAccount.
 func (p *serviceAccountPhase) inSync(ctx context.Context, s *scope) (bool, error) {
 	unreferenced, err := p.annotatedWith(ctx, s.obj.Namespace, s.desired.ServiceAccount.Annotations[plan.AnnotationRoleARN], unnamedBy(s.obj))
 	if err != nil || len(unreferenced) > 0 {
@@ -106,8 +106,8 @@ func (p *serviceAccountPhase) inSync(ctx context.Context, s *scope) (bool, error
 	return true, nil
 }
 
-// repair restores the ServiceAccounts of a blocked identity that got the role before. The
-// additional ones are among them only if all were in sync with this spec.
+// repair restores the ServiceAccounts of a blocked identity that got the role before. It
+// includes the additional ones only if all were in sync with this spec.
 func (p *serviceAccountPhase) repair(ctx context.Context, s *scope) error {
 	all := s.serviceAccountWasInSync
 	s.desired.ServiceAccount = plan.OwnServiceAccount(s.obj, s.cluster)

@@ -32,8 +32,8 @@ type cachedPod struct {
 
 	serviceAccount unique.Handle[string]
 	owner          unique.Handle[string] // the workload to restart for a new pod
-	// role is the role of the first container that has one, and others are those of
-	// others that have a different one, at most maxPodRoles in total.
+	// role is the role of the first container that has one. others are the different
+	// roles of other containers. There are at most maxPodRoles in total.
 	role    unique.Handle[string]
 	others  []unique.Handle[string]
 	running bool // has neither ended nor begun to terminate
@@ -43,8 +43,8 @@ type cachedPod struct {
 // https://github.com/aws/amazon-eks-pod-identity-webhook
 const envRoleARN = "AWS_ROLE_ARN"
 
-// maxPodRoles is the number of different roles of the containers of a pod that are
-// kept. AWS's webhook gives all of them the same one.
+// maxPodRoles is the number of different roles that are kept for a pod. AWS's webhook
+// gives all containers the same one.
 const maxPodRoles = 4
 
 // GetObjectKind implements runtime.Object.

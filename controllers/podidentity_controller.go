@@ -39,7 +39,7 @@ type Config struct {
 	IgnoredTagPrefixes []string
 	// Audience is the audience of the tokens of pods.
 	Audience string
-	// OIDCIssuer overrides the issuer that the API server declares.
+	// OIDCIssuer overrides the issuer that the API server publishes.
 	OIDCIssuer string
 	// RequireGuardrail rejects PodIdentities in namespaces that no guardrail
 	// selects.
@@ -47,8 +47,8 @@ type Config struct {
 	// CreateOIDCProvider creates the IAM OIDC provider if there is none, and adds
 	// the audience to it.
 	CreateOIDCProvider bool
-	// Pod is the operator's own, for events on what concerns all identities; empty
-	// outside of a cluster.
+	// Pod is the operator's own pod, which gets the events about problems of all
+	// identities; empty outside of a cluster.
 	Pod types.NamespacedName
 	// DriftCheckInterval is the time between two drift checks.
 	DriftCheckInterval time.Duration
@@ -71,7 +71,7 @@ type Reconciler struct {
 	retries   *retries
 	gate      *gate
 
-	// The phases, each with no more than it needs.
+	// The phases. Each has only what it needs.
 	issuer          *issuerPhase
 	guardrails      *guardrailsPhase
 	role            *rolePhase
@@ -111,10 +111,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, obj *v1alpha1.PodIdentity) (
 		return r.reconcileSuspended(ctx, before, s)
 	}
 	err := run(ctx, s, r.phases(obj.Spec.Mode)...)
-	r.defend(ctx, s, err)
+	r.protect(ctx, s, err)
 	err = r.guardrails.enforceOnRole(ctx, s, err)
 	if s.requestToken != "" && !s.roleInSync {
-		r.role.cache.remove(obj.UID) // the request is handled without a full read, so the next reconcile makes one
+		r.role.cache.remove(obj.UID) // the request was handled without reading the whole role, so the next reconcile reads it
 	}
 	setStatus(s, err)
 	return r.updateStatus(ctx, before, s, err)
@@ -158,12 +158,12 @@ func (r *Reconciler) updateStatus(ctx context.Context, before *v1alpha1.PodIdent
 }
 
 // patchMetadata patches obj and keeps the status that this reconcile has
-// assembled so far: the response of the API server carries the stored one.
+// assembled so far: the response of the API server contains the stored one.
 func (r *Reconciler) patchMetadata(ctx context.Context, before, obj *v1alpha1.PodIdentity) error {
 	status := obj.Status.DeepCopy()
 	err := r.client.Patch(ctx, obj, locked(before))
 	obj.Status = *status
-	stripMetadata(&obj.ObjectMeta, v1alpha1.RequestedAtAnnotation) // as the cache has it, or the next patch sends it back
+	stripMetadata(&obj.ObjectMeta, v1alpha1.RequestedAtAnnotation) // as the cache does; otherwise the next patch would send it back
 	return err
 }
 

@@ -36,12 +36,12 @@ func TestPrecedes_IsATotalOrderAndKeepsTheHolder(t *testing.T) {
 		first, then *v1alpha1.PodIdentity
 		sa          *corev1.ServiceAccount
 	}{
-		"Older":      {"The older comes first.", old, young, nil},
-		"OlderLate":  {"Also if the younger was faster.", old, young, carrying(young)},
-		"Carries":    {"Of one second: whose role the ServiceAccount carries.", twin, other, carrying(twin)},
-		"Controls":   {"Of one second: who made the ServiceAccount.", twin, other, controlled(twin)},
-		"NobodyHas":  {"Both are of one second, and neither owns it: any order, but a stable one.", other, twin, nil},
-		"SomebodyIn": {"A role of neither says nothing.", other, twin, carrying(identity("third", "b", 1))},
+		"Older":      {"The older one comes first.", old, young, nil},
+		"OlderLate":  {"The older one comes first, even if the ServiceAccount has the role of the younger one.", old, young, carrying(young)},
+		"Carries":    {"Of two with the same creation time, the one whose role the ServiceAccount has comes first.", twin, other, carrying(twin)},
+		"Controls":   {"Of two with the same creation time, the one that created the ServiceAccount comes first.", twin, other, controlled(twin)},
+		"NeitherHas": {"Of two with the same creation time that do not have the ServiceAccount, the order is stable.", other, twin, nil},
+		"ThirdHas":   {"The role of a third identity does not matter.", other, twin, carrying(identity("third", "b", 1))},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

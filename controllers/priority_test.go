@@ -71,8 +71,8 @@ func TestPriority_EditsOvertakeChecks(t *testing.T) {
 func editsGoBeforeChecks(t *testing.T, check func(*env, []string)) {
 	t.Helper()
 	s := startEnv(t, func(c *controllers.Config) { c.MaxConcurrentReconciles = 10 })
-	const crowd = 40
-	names := s.applyMany(crowd)
+	const backlog = 40
+	names := s.applyMany(backlog)
 	s.stop()
 	s.budget = ratelimit.New(5, 5) // so slow that the time which the edits take lets few others pass
 	s.start()
@@ -82,15 +82,15 @@ func editsGoBeforeChecks(t *testing.T, check func(*env, []string)) {
 	s.eventually("the checks to use up the budget", func() bool { return reads() > 3 })
 
 	const most = 10 // of the others may come first: those whose reads are running
-	for i := 0; i < crowd; i += 8 {
+	for i := 0; i < backlog; i += 8 {
 		began := reads()
-		if began > crowd-most {
+		if began > backlog-most {
 			return // hardly any identity still waits
 		}
 		s.apply("metadata: {name: " + names[i] + "}\nspec: {role: {description: changed}}")
 		s.awaitReady(names[i])
 		if made := reads() - began; made > most {
-			t.Errorf("%d other identities were looked at before the edit of %s was served", made-1, names[i])
+			t.Errorf("%d other identities were reconciled before the edit of %s was served", made-1, names[i])
 		}
 	}
 }

@@ -78,21 +78,21 @@ func (s *env) operatorPolicies() []string {
 	return policies
 }
 
-// refusals collects the actions that AWS denied because a permission is missing.
-type refusals struct {
+// rejections collects the actions that AWS denied because a permission is missing.
+type rejections struct {
 	mu      sync.Mutex
 	actions map[string]bool
 }
 
-var refusedAction = regexp.MustCompile(`assumed-role/operator/operator is not authorized to perform: (\S+)`)
+var deniedAction = regexp.MustCompile(`assumed-role/operator/operator is not authorized to perform: (\S+)`)
 
 // Enabled implements slog.Handler.
-func (r *refusals) Enabled(context.Context, slog.Level) bool { return true }
+func (r *rejections) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements slog.Handler.
-func (r *refusals) Handle(_ context.Context, record slog.Record) error {
+func (r *rejections) Handle(_ context.Context, record slog.Record) error {
 	record.Attrs(func(a slog.Attr) bool {
-		if found := refusedAction.FindStringSubmatch(a.Value.String()); found != nil {
+		if found := deniedAction.FindStringSubmatch(a.Value.String()); found != nil {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if r.actions == nil {
@@ -106,27 +106,27 @@ func (r *refusals) Handle(_ context.Context, record slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (r *refusals) WithAttrs([]slog.Attr) slog.Handler { return r }
+func (r *rejections) WithAttrs([]slog.Attr) slog.Handler { return r }
 
 // WithGroup implements slog.Handler.
-func (r *refusals) WithGroup(string) slog.Handler { return r }
+func (r *rejections) WithGroup(string) slog.Handler { return r }
 
 // all returns the actions in order.
-func (r *refusals) all() []string {
+func (r *rejections) all() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Sorted(maps.Keys(r.actions))
 }
 
 // The policy suffices for a whole life, and of what it allows nothing can be left
-// out: without any one action that life meets a refusal.
+// out: without any one action that life meets a rejection.
 func TestOperatorPolicy_AllowsNoMoreThanIsNeeded(t *testing.T) {
 	withBoundary := func(c *controllers.Config) { c.PermissionsBoundary = boundaryARN }
 	t.Run("Suffices", func(t *testing.T) {
 		s := startEnv(t, withBoundary)
 		s.wholeLife("")
-		if diff := cmp.Diff([]string(nil), s.refused.all()); diff != "" {
-			t.Errorf("refused: -want, +got:\n%s", diff)
+		if diff := cmp.Diff([]string(nil), s.rejected.all()); diff != "" {
+			t.Errorf("rejected: -want, +got:\n%s", diff)
 		}
 	})
 	for _, action := range allowedActions(t) {
@@ -137,7 +137,7 @@ func TestOperatorPolicy_AllowsNoMoreThanIsNeeded(t *testing.T) {
 			s.createProvider()
 			s.start()
 			s.wholeLife(action)
-			if !slices.Contains(s.refused.all(), action) {
+			if !slices.Contains(s.rejected.all(), action) {
 				t.Errorf("%s is allowed, and nothing needs it", action)
 			}
 		})
@@ -199,26 +199,26 @@ func without(t *testing.T, policy, action string) string {
 // when the action was denied that the test is about.
 func (s *env) wholeLife(action string) {
 	s.t.Helper()
-	refused := func() bool { return action != "" && slices.Contains(s.refused.all(), action) }
+	rejected := func() bool { return action != "" && slices.Contains(s.rejected.all(), action) }
 	for _, part := range []func(func() bool){s.reconcileToReady, s.reconcileDrift, s.reconcileQuota, s.reconcileAfterRestart, s.reconcileDeletion} {
-		part(refused)
-		if refused() {
+		part(rejected)
+		if rejected() {
 			return
 		}
 	}
 }
 
-func (s *env) reconcileToReady(refused func() bool) {
+func (s *env) reconcileToReady(rejected func() bool) {
 	s.createPolicy("boundary")
 	s.apply(checkout)
 	s.eventually("a role", func() bool {
 		ready := condition(s.get("checkout"), "Ready")
-		return refused() || ready != nil && ready.Status == "True"
+		return rejected() || ready != nil && ready.Status == "True"
 	})
 }
 
 // reconcileDrift changes every part of the role.
-func (s *env) reconcileDrift(refused func() bool) {
+func (s *env) reconcileDrift(rejected func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	want, wantTrust := s.role(name), s.trust(name)
 	for _, change := range []func() error{
@@ -254,8 +254,8 @@ func (s *env) reconcileDrift(refused func() bool) {
 		s.must(change())
 	}
 	s.request("checkout", "drift")
-	s.eventually("the request to be handled", func() bool { return refused() || s.get("checkout").Status.LastHandledReconcileAt == "drift" })
-	if refused() {
+	s.eventually("the request to be handled", func() bool { return rejected() || s.get("checkout").Status.LastHandledReconcileAt == "drift" })
+	if rejected() {
 		return
 	}
 	if diff := cmp.Diff(want, s.role(name)); diff != "" || s.trust(name) != wantTrust {
@@ -264,25 +264,25 @@ func (s *env) reconcileDrift(refused func() bool) {
 }
 
 // reconcileQuota asks for more than an account has by default.
-func (s *env) reconcileQuota(refused func() bool) {
+func (s *env) reconcileQuota(rejected func() bool) {
 	var arns []string
 	for name := range strings.SplitSeq("abcdefghijk", "") {
 		s.createPolicy(name)
 		arns = append(arns, `"arn:aws:iam::123456789012:policy/`+name+`"`)
 	}
 	s.apply("metadata: {name: greedy}\nspec: {policies: {managed: [" + strings.Join(arns, ", ") + "]}}")
-	s.eventually("the quota to be asked for", func() bool { return refused() || s.account.Calls()["GetAccountSummary"] > 0 })
+	s.eventually("the quota to be read", func() bool { return rejected() || s.account.Calls()["GetAccountSummary"] > 0 })
 }
 
-func (s *env) reconcileAfterRestart(refused func() bool) {
+func (s *env) reconcileAfterRestart(rejected func() bool) {
 	before := s.account.Calls()
 	s.stop()
 	s.start()
-	s.eventually("a full check", func() bool { return refused() || since(before, s.account.Calls())["ListRoles"] > 0 })
+	s.eventually("a drift check", func() bool { return rejected() || since(before, s.account.Calls())["ListRoles"] > 0 })
 }
 
 // reconcileDeletion deletes a role that has an attachment of another tool.
-func (s *env) reconcileDeletion(refused func() bool) {
+func (s *env) reconcileDeletion(rejected func() bool) {
 	name := s.get("checkout").Status.Role.Name
 	profile := aws.String("profile")
 	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: profile, Path: aws.String(s.config.RolePath)})
@@ -290,7 +290,7 @@ func (s *env) reconcileDeletion(refused func() bool) {
 	_, err = s.iam.AddRoleToInstanceProfile(s.ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: profile, RoleName: &name})
 	s.must(err)
 	s.delete("checkout")
-	s.eventually("the role to be gone", func() bool { return refused() || !s.roleExists(name) })
+	s.eventually("the role to be gone", func() bool { return rejected() || !s.roleExists(name) })
 }
 
 // attach attaches a policy as another tool.

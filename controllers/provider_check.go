@@ -25,10 +25,10 @@ const providerRetryInterval = 30 * time.Second
 // interval is long, but no event reports the provider.
 const maxProviderInterval = 10 * time.Minute
 
-// providerChecker checks what all identities depend on, the cluster's issuer and its
-// OIDC provider in IAM, once for all of them. It changes nothing: if the result
-// differs from what the IssuerReady condition of an identity says, it queues the
-// identity, and the reconcile takes the result from the cache.
+// providerChecker checks the cluster's issuer and its OIDC provider in IAM, which all
+// identities depend on, once for all of them. It changes nothing: if the IssuerReady
+// condition of an identity contradicts the result, it queues the identity, and the
+// reconcile takes the result from the cache.
 type providerChecker struct {
 	config      Config
 	client      client.Reader
@@ -38,7 +38,7 @@ type providerChecker struct {
 	queue       chan<- event.GenericEvent
 	events      events.EventRecorder
 
-	// reason is that of the last check that failed, empty if the last one succeeded.
+	// reason is the reason of the last check if it failed, empty if it succeeded.
 	reason string
 }
 

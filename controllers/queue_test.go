@@ -27,8 +27,8 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 		}
 	}
 	none := v1alpha1.PodIdentityStatus{ObservedGeneration: -1}
-	refused := ready(metav1.ConditionFalse)
-	refused.Role = nil
+	rejected := ready(metav1.ConditionFalse)
+	rejected.Role = nil
 
 	cases := map[string]struct {
 		reason     string
@@ -39,7 +39,7 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 		want       ratelimit.Priority
 	}{
 		"Deleted": {
-			reason: "A user waits for a deletion, also of what never was.",
+			reason: "A user waits for a deletion, even of an identity that was never created in AWS.",
 			status: none, deleted: true, want: ratelimit.Edit,
 		},
 		"Edited": {
@@ -47,12 +47,12 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 			status: ready(metav1.ConditionTrue), generation: 3, want: ratelimit.Edit,
 		},
 		"EditedAndRequested": {
-			reason: "An edit is not less urgent for a check that is asked for as well.",
+			reason: "An edit keeps its priority if a check is requested as well.",
 			status: ready(metav1.ConditionTrue), generation: 3, requested: true, want: ratelimit.Edit,
 		},
 		"Corrected": {
-			reason: "The edit of a spec that was refused is an edit, though there is no role yet.",
-			status: refused, generation: 3, want: ratelimit.Edit,
+			reason: "The edit of a rejected spec is an edit, though there is no role yet.",
+			status: rejected, generation: 3, want: ratelimit.Edit,
 		},
 		"Undecided": {
 			reason: "An edit that failed with a transient error is retried as an edit.",
@@ -64,22 +64,22 @@ func TestPriorityOf_UserActionsComeFirst(t *testing.T) {
 		},
 		"RequestedNew": {
 			reason: "A user's request does not wait for a burst of new identities.",
-			status: refused, requested: true, want: ratelimit.Request,
+			status: rejected, requested: true, want: ratelimit.Request,
 		},
 		"New": {
 			reason: "The operator has not reconciled a new identity.",
 			status: none, want: ratelimit.Create,
 		},
-		"NewAndRefused": {
-			reason: "A new identity that is blocked stays a new one.",
-			status: refused, want: ratelimit.Create,
+		"NewAndRejected": {
+			reason: "A new identity that is blocked is still a new one.",
+			status: rejected, want: ratelimit.Create,
 		},
 		"Blocked": {
 			reason: "Many identities that lack a permission do not delay edits with their retries.",
 			status: ready(metav1.ConditionFalse), want: ratelimit.Check,
 		},
 		"InSync": {
-			reason: "An identity that is ready only needs a check.",
+			reason: "An identity that is ready needs only a check.",
 			status: ready(metav1.ConditionTrue), want: ratelimit.Check,
 		},
 	}
@@ -115,8 +115,8 @@ func TestWatch_ServiceAccountEventEnqueuesAtHighPriority(t *testing.T) {
 		pi     v1alpha1.PodIdentity
 		want   ratelimit.Priority
 	}{
-		"Known":   {reason: "It costs no call to AWS.", pi: identity("known", metav1.ConditionTrue), want: ratelimit.Edit},
-		"Unknown": {reason: "It costs a read of the role.", pi: identity("unknown", metav1.ConditionTrue), want: ratelimit.Repair},
+		"Known":   {reason: "The check costs no call to AWS.", pi: identity("known", metav1.ConditionTrue), want: ratelimit.Edit},
+		"Unknown": {reason: "The check costs a read of the role.", pi: identity("unknown", metav1.ConditionTrue), want: ratelimit.Repair},
 		"Blocked": {reason: "The retry most likely fails again.", pi: identity("known", metav1.ConditionFalse), want: ratelimit.Check},
 	}
 	for name, tc := range cases {

@@ -47,11 +47,11 @@ func TestRecovery_OfAPermission(t *testing.T) {
 			s.failCalls("CreateRole", "AccessDenied")
 			began, before := time.Now(), s.account.Calls()
 			names := s.applyBlocked(n, "{}", v1alpha1.ReasonAccessDenied)
-			asked := since(before, s.account.Calls())["CreateRole"]
-			if most := mostCalls(began); asked > most {
-				t.Errorf("CreateRole was called %d times for %d identities, want %d at most", asked, n, most)
+			calls := since(before, s.account.Calls())["CreateRole"]
+			if most := mostCalls(began); calls > most {
+				t.Errorf("CreateRole was called %d times for %d identities, want %d at most", calls, n, most)
 			}
-			s.eventually("another probe", func() bool { return since(before, s.account.Calls())["CreateRole"] > asked })
+			s.eventually("another probe", func() bool { return since(before, s.account.Calls())["CreateRole"] > calls })
 			for _, name := range names {
 				if pi := s.get(name); condition(pi, v1alpha1.ConditionReady).Status != metav1.ConditionFalse {
 					t.Fatalf("%s is not blocked although nothing was granted:\n%s", name, describe(pi))
@@ -101,7 +101,7 @@ func TestRecovery_AnEditAsksAWS(t *testing.T) {
 		s.apply(fmt.Sprintf("metadata: {name: %s}\nspec: {role: {description: edit %d}}", name, i))
 		s.await(name, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAccessDenied)
 		if since(before, s.account.Calls())["CreateRole"] == 0 {
-			t.Errorf("AWS was not asked for the edit of %s", name)
+			t.Errorf("AWS was not called for the edit of %s", name)
 		}
 	}
 }
@@ -113,8 +113,8 @@ func TestRecovery_OfAPolicy(t *testing.T) {
 	began, before := time.Now(), s.account.Calls()
 	names := s.applyBlocked(40, `{policies: {managed: ["arn:aws:iam::123456789012:policy/reports"]}}`, v1alpha1.ReasonPolicyNotFound)
 	// While the identities are applied, a failed read is repeated every five seconds.
-	if asked, most := since(before, s.account.Calls())["GetPolicy"], mostCalls(began)+int(time.Since(began)/(5*time.Second)); asked > most {
-		t.Errorf("GetPolicy was called %d times for %d identities, want %d at most", asked, len(names), most)
+	if calls, most := since(before, s.account.Calls())["GetPolicy"], mostCalls(began)+int(time.Since(began)/(5*time.Second)); calls > most {
+		t.Errorf("GetPolicy was called %d times for %d identities, want %d at most", calls, len(names), most)
 	}
 	s.createPolicy("reports")
 	for _, name := range names {

@@ -50,9 +50,9 @@ func (r *retries) run(ctx context.Context, q queue.Interface) error {
 	return nil
 }
 
-// releasePriority returns the priority of a retry. Users wait for a probe and its
-// news, as they do for new identities; it costs no more than that. A cause that only
-// this object has, such as a role of another owner, can be of the tenant's making.
+// releasePriority returns the priority of a retry. Users wait for the result of a probe,
+// as they wait for new identities, and it costs no more. A cause of one object alone, such
+// as a role with another owner, can be created by its tenant at will.
 func releasePriority(release queue.Release) ratelimit.Priority {
 	if release.Shared {
 		return ratelimit.Create
@@ -76,8 +76,8 @@ func (r *Reconciler) begin(ctx context.Context, obj *v1alpha1.PodIdentity) (cont
 	return r.inFlight.Start(ctx, request, p)
 }
 
-// clusterReasons are the reasons that events of the cluster end, so that a reconcile
-// of such an object is no retry.
+// clusterReasons are the reasons that an event of the cluster ends, so a reconcile of
+// an object that is blocked by one is not a retry.
 var clusterReasons = map[string]bool{
 	v1alpha1.ReasonGuardrailViolated:      true,
 	v1alpha1.ReasonGuardrailMissing:       true,
@@ -116,7 +116,7 @@ func (r *Reconciler) forget(request reconcile.Request) {
 }
 
 // blockedResult is the result of a reconcile of a blocked object. The retries queue it
-// sooner, except if it rests while another object probes: then it is checked for drift.
+// sooner, unless another object probes on its behalf; then this one checks for drift.
 func (r *Reconciler) blockedResult() ctrl.Result {
 	return ctrl.Result{RequeueAfter: jitter(maxMissedDriftChecks * r.config.DriftCheckInterval), Priority: queue.PriorityOf(ratelimit.Check)}
 }

@@ -12,7 +12,7 @@ import (
 // revoke removes the trust policy and the permissions of the object's role, if there
 // is one. It needs no valid spec.
 func (p *rolePhase) revoke(ctx context.Context, s *scope) error {
-	s.roleWasInSync = false // the operator changes the role because of a guardrail, so this is no drift
+	s.roleWasInSync = false // the operator changes the role because of a guardrail, so this is not drift
 	if cached, ok := p.cache.get(s.obj.UID); ok && p.recent(cached, s) && revoked(cached.desired) {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 
 // apply makes the changes from the observed role to the desired one. If a managed policy
 // cannot be attached to an existing role, the rest goes on without it. Tags of a role
-// that this object owns are no permissions: a failure to change them is deferred, so
+// that this object owns grant nothing: a failure to change them is deferred, so
 // that it blocks neither permissions nor ServiceAccounts.
 func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed) (plan.Applied, error) {
 	p.setDrift(s, observed)
@@ -42,7 +42,7 @@ func (p *rolePhase) apply(ctx context.Context, s *scope, observed *plan.Observed
 	return applied, err
 }
 
-// applyIndependently makes changes, and sets managed policies aside that IAM does not
+// applyIndependently makes changes, and sets aside managed policies that IAM does not
 // find.
 func (p *rolePhase) applyIndependently(ctx context.Context, s *scope, changes []plan.Change) (plan.Applied, error) {
 	applied, err := p.applyChanges(ctx, s, changes)
@@ -63,9 +63,9 @@ func (p *rolePhase) applyIndependently(ctx context.Context, s *scope, changes []
 	return applied, err
 }
 
-// missing returns the managed policies that changes attach and that do not exist, and an
-// error that names the first, if the changes also remove something: a running workload
-// would lose what it has for nothing.
+// missing returns the managed policies that changes attach but that do not exist, and an
+// error that names the first. It checks this only if the changes also remove something: a
+// running workload must not lose permissions for nothing.
 func (p *rolePhase) missing(ctx context.Context, changes []plan.Change) ([]string, error) {
 	var attached []string
 	for _, c := range changes {

@@ -24,9 +24,9 @@ type roleCache struct {
 	outdated map[types.UID]plan.Role
 }
 
-// suspicion is that a role has been changed out of band.
+// suspicion is a reason to believe that a role was changed out of band.
 type suspicion struct {
-	at      time.Time           // when the operator learned of it, by an event or a drift check
+	at      time.Time           // when the operator learned about it, by an event or a drift check
 	readAt  time.Time           // when the operator had last read the role
 	records []driftevent.Record // of the events, the latest ones last
 }
@@ -61,8 +61,9 @@ func (m *roleCache) has(uid types.UID) bool {
 	return ok
 }
 
-// put caches a role that the operator began to read or write at a time. If another caller may
-// have changed it since, the entry is not stored, and the next reconcile reads the role.
+// put caches a role. began is the time at which the operator began to read or write it. If
+// another caller may have changed the role since, the entry is not stored, and the next
+// reconcile reads the role.
 func (m *roleCache) put(uid types.UID, r cachedRole, began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,7 +96,8 @@ func (m *roleCache) suspectedAt(uid types.UID, at time.Time) suspicion {
 	return s
 }
 
-// suspected returns what is known of out-of-band changes to a role since it was last read.
+// suspected returns what is known about out-of-band changes to a role since it was last
+// read.
 func (m *roleCache) suspected(uid types.UID) (suspicion, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,8 +115,8 @@ func (m *roleCache) lastRead(uid types.UID) time.Time {
 	return m.suspicions[uid].readAt
 }
 
-// suspectSince reports whether there is a suspicion that a read which began at a time does not
-// settle. One that it settles is removed. The caller holds the lock.
+// suspectSince reports whether a role became suspect after a read of it began. An older
+// suspicion is removed, because the read has answered it. The caller holds the lock.
 func (m *roleCache) suspectSince(uid types.UID, began time.Time) bool {
 	s, ok := m.suspicions[uid]
 	if ok && !s.at.After(began) {

@@ -18,18 +18,19 @@ type scope struct {
 	// Set before the first phase.
 	obj   *v1alpha1.PodIdentity
 	owner plan.Owner
-	// requestToken is the value of the annotation that requests a full check, empty
+	// requestToken is the value of the annotation that requests a reconciliation, empty
 	// if none is pending.
 	requestToken string
-	// roleWasInSync and serviceAccountWasInSync report that the part was in sync at
-	// this generation before, so that a change which this reconcile must make corrects
-	// drift. Phases clear roleWasInSync when the spec or what limits it has changed
-	// instead.
+	// roleWasInSync and serviceAccountWasInSync report that the role or the
+	// ServiceAccount was in sync at this generation before: if this reconcile must
+	// change it, the change reverts drift. Phases clear roleWasInSync if instead the
+	// spec, or a limit on it, has changed.
 	roleWasInSync, serviceAccountWasInSync bool
 
-	// guardrails, unread and accepted are set by guardrailsPhase.enforce. unread states
-	// why the contents of managed policies of the spec, the unreadPolicies, are not
-	// known; nil if they are. accepted reports that no guardrail rejects what is known.
+	// guardrails, unread and accepted are set by guardrailsPhase.enforce. unread is the
+	// error that kept the operator from reading the contents of unreadPolicies, which
+	// are managed policies of the spec; nil if it knows all contents. accepted reports
+	// that no guardrail rejects what is known.
 	guardrails     guardrail.Set
 	unread         error
 	unreadPolicies []string
@@ -51,9 +52,9 @@ type scope struct {
 	// known and can be applied. Set by guardrailsPhase.requireContents and
 	// rolePhase.checkQuotas.
 	permitted bool
-	// keepOnly states why the identity may keep the role that it has, but not get a new one;
-	// nil if it may. The status alone is no proof of a role. Set by guardrailsPhase,
-	// serviceAccountPhase and defend.
+	// keepOnly is the error because of which the identity may keep an existing role but
+	// must not get a new one; nil if it may get one. The status alone does not prove that
+	// a role exists. Set by guardrailsPhase, serviceAccountPhase and protect.
 	keepOnly error
 	// roleReached and serviceAccountsReached report that the phase has begun.
 	roleReached, serviceAccountsReached bool
@@ -61,11 +62,11 @@ type scope struct {
 	// unattachable are managed policies of the spec that cannot be attached: they do not
 	// exist, or their contents are not known. Set by guardrailsPhase and rolePhase.
 	unattachable []string
-	// wanted is the role of the spec if desired holds another one until all policies can
-	// be attached, else nil. Set by rolePhase.
+	// wanted is the role of the spec, set if desired holds a smaller one until all
+	// policies can be attached, otherwise nil. Set by rolePhase.
 	wanted *plan.Role
-	// applied is the role that the operator applied last, as far as rolePhase needed to
-	// know. drift are the changes that lead from the observed role to it.
+	// applied is the role that the operator applied last, set only if rolePhase needs
+	// it. drift are the changes that lead from the observed role to it.
 	applied *plan.Role
 	drift   []plan.Change
 	// tagsFailed reports that the tags of the role are not in sync. Set by rolePhase.
@@ -119,9 +120,9 @@ func newScope(obj *v1alpha1.PodIdentity, clusterName string) *scope {
 	}
 }
 
-// pendingRequest returns the value of the annotation that requests a full check,
-// empty if there is none or if the operator has handled it. The status holds no
-// longer value.
+// pendingRequest returns the value of the annotation that requests a reconciliation,
+// empty if there is none or if the operator has handled it. It is cut to the length
+// that the status accepts.
 func pendingRequest(obj *v1alpha1.PodIdentity) string {
 	if at := fault.Bound(obj.Annotations[v1alpha1.RequestedAtAnnotation], maxRequest); at != obj.Status.LastHandledReconcileAt {
 		return at

@@ -154,8 +154,8 @@ const maxMessage = 2048
 // reasonsPage explains every reason, under a heading of its name.
 const reasonsPage = "https://github.com/podidentity/podidentity-operator/blob/main/docs/conditions.md"
 
-// conditionMessage returns a message as a condition has it: short, and on one line. If
-// a user has to act, it ends with the address of the cause and the fix.
+// conditionMessage returns the message of a condition: short, and on one line. If a user
+// has to act, it ends with a link to the cause and the fix.
 func conditionMessage(kind string, status metav1.ConditionStatus, reason, message string) string {
 	if status != metav1.ConditionFalse && kind != v1alpha1.ConditionStalled {
 		return fault.Bound(message, maxMessage)

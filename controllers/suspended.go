@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// reconcileSuspended holds a suspended object and its role against the guardrails:
+// reconcileSuspended evaluates the guardrails on a suspended object and its role:
 // spec.suspend must not be a way to keep what a guardrail revokes. It changes nothing
 // else.
 func (r *Reconciler) reconcileSuspended(ctx context.Context, before *v1alpha1.PodIdentity, s *scope) (ctrl.Result, error) {
@@ -28,8 +28,8 @@ func (r *Reconciler) reconcileSuspended(ctx context.Context, before *v1alpha1.Po
 	return result, resultErr
 }
 
-// setSuspendedStatus reports the suspension, and what a guardrail has against the
-// object. Everything else keeps its last value.
+// setSuspendedStatus reports the suspension, and a rejection by a guardrail. Everything
+// else keeps its last value.
 func setSuspendedStatus(s *scope, err error) {
 	s.requestToken = "" // the request stays pending until the suspension ends
 	ready := meta.FindStatusCondition(s.obj.Status.Conditions, v1alpha1.ConditionReady)

@@ -67,7 +67,7 @@ func recordFault(span tracing.Span, err error) {
 	span.Set(traceKind, kind.String())
 	reason := fault.ReasonOf(err, "Error")
 	span.Set(traceReason, reason)
-	if kind != fault.Waiting { // which is no failure
+	if kind != fault.Waiting { // which is not a failure
 		span.Fail(reason)
 	}
 }

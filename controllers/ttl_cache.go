@@ -46,7 +46,7 @@ func (c *ttlCache[T]) get(ctx context.Context, now clock.PassiveClock, ttl ttls,
 	c.value, c.err = check(ctx)
 	c.at = now.Now()
 	if ctx.Err() != nil {
-		c.at = time.Time{} // the caller was canceled, which is no result for the others
+		c.at = time.Time{} // the caller was canceled, which is not a result for the others
 	}
 	return c.value, c.err
 }

@@ -10,28 +10,28 @@ import (
 
 // A rule is one thing that a schema demands of the spec of a new object.
 type rule struct {
-	reason  string
-	allowed string
-	refused string
-	want    []string // what the user reads
+	reason   string
+	allowed  string
+	rejected string
+	want     []string // what the user reads
 }
 
-// check has the API server judge both, as specs of a PodIdentity.
+// check applies both as specs of a PodIdentity.
 func (r rule) check(t *testing.T) {
 	t.Helper()
 	r.checkOf(t, object)
 }
 
-// checkOf has it judge them as specs of what object makes.
+// checkOf applies both as specs of what object returns.
 func (r rule) checkOf(t *testing.T, object func(t *testing.T, name, spec string) *unstructured.Unstructured) {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	if err := user.Create(t.Context(), object(t, name, r.allowed)); err != nil {
-		t.Errorf("%s\nrefused what is allowed: %v", r.reason, err)
+		t.Errorf("%s\nrejected what is allowed: %v", r.reason, err)
 	}
-	err := user.Create(t.Context(), object(t, name+"-refused", r.refused))
+	err := user.Create(t.Context(), object(t, name+"-rejected", r.rejected))
 	if err == nil {
-		t.Fatalf("%s\nlet pass: %s", r.reason, r.refused)
+		t.Fatalf("%s\naccepted: %s", r.reason, r.rejected)
 	}
 	message := err.Error()
 	for _, want := range r.want {
@@ -50,35 +50,35 @@ func list(n int, format string) string {
 	return "[" + strings.Join(items, ", ") + "]"
 }
 
-// What an object may hold at all.
+// The fields and values that an object may have.
 func TestAdmission_ObjectRules(t *testing.T) {
 	for name, r := range map[string]rule{
-		"UnknownField": {"A field that is misspelled is not silently ignored.", `{policies: {managed: ["` + policyARN + `"]}}`, `{policies: {manged: ["` + policyARN + `"]}}`, []string{`unknown field "spec.policies.manged"`}},
-		"UnknownDeep":  {"Nor is one deep in a list.", inline(`document: "{}"`), inline(`dokument: "{}"`), []string{`unknown field "spec.policies.inline[0].dokument"`}},
-		"Type":         {"A word is no truth.", `{suspend: true}`, `{suspend: "yes"}`, []string{"spec.suspend", "boolean"}},
-		"Deletion":     {"The words that there are.", `{deletionPolicy: Retain}`, `{deletionPolicy: Orphan}`, []string{"spec.deletionPolicy", `"Delete", "Retain"`}},
-		"Mode":         {"The same for modes.", `{mode: Plan}`, `{mode: plan}`, []string{"spec.mode", `"Apply", "Plan"`}},
+		"UnknownField": {"A misspelled field is not silently ignored.", `{policies: {managed: ["` + policyARN + `"]}}`, `{policies: {manged: ["` + policyARN + `"]}}`, []string{`unknown field "spec.policies.manged"`}},
+		"UnknownDeep":  {"Nor is a misspelled field of a list item.", inline(`document: "{}"`), inline(`dokument: "{}"`), []string{`unknown field "spec.policies.inline[0].dokument"`}},
+		"Type":         {"A string is not a boolean.", `{suspend: true}`, `{suspend: "yes"}`, []string{"spec.suspend", "boolean"}},
+		"Deletion":     {"The values are Delete and Retain.", `{deletionPolicy: Retain}`, `{deletionPolicy: Orphan}`, []string{"spec.deletionPolicy", `"Delete", "Retain"`}},
+		"Mode":         {"The value must be one of the listed ones.", `{mode: Plan}`, `{mode: plan}`, []string{"spec.mode", `"Apply", "Plan"`}},
 	} {
 		t.Run(name, r.check)
 	}
 }
 
-// Which ServiceAccounts have the identity.
+// The ServiceAccounts of an identity.
 func TestAdmission_ServiceAccountRules(t *testing.T) {
 	const words = "the name of a ServiceAccount must contain only lower case letters, digits, - and ., and begin and end with a letter or digit"
 	long := strings.Repeat("a", 254)
 	for name, r := range map[string]rule{
-		"Name":        {"A name that Kubernetes allows.", `{serviceAccount: {name: web.v2-x}}`, `{serviceAccount: {name: Web}}`, []string{"spec.serviceAccount.name", words}},
-		"NameEnd":     {"To its end.", `{serviceAccount: {name: w}}`, `{serviceAccount: {name: web-}}`, []string{"spec.serviceAccount.name", words}},
-		"LongName":    {"And no longer.", `{serviceAccount: {name: ` + long[:253] + `}}`, `{serviceAccount: {name: ` + long + `}}`, []string{"spec.serviceAccount.name", "253"}},
-		"Mode":        {"Create or Annotate.", `{serviceAccount: {mode: Annotate}}`, `{serviceAccount: {mode: Adopt}}`, []string{"spec.serviceAccount.mode", `"Create", "Annotate"`}},
-		"TokenShort":  {"Kubernetes gives no token for less than ten minutes.", `{serviceAccount: {tokenExpirationSeconds: 600}}`, `{serviceAccount: {tokenExpirationSeconds: 599}}`, []string{"spec.serviceAccount.tokenExpirationSeconds", "600"}},
-		"TokenLong":   {"Nor does AWS's webhook ask for more than a day.", `{serviceAccount: {tokenExpirationSeconds: 86400}}`, `{serviceAccount: {tokenExpirationSeconds: 86401}}`, []string{"spec.serviceAccount.tokenExpirationSeconds", "86400"}},
-		"More":        {"More names are names too.", `{additionalServiceAccounts: [a]}`, `{additionalServiceAccounts: [a, "b/c"]}`, []string{"spec.additionalServiceAccounts[1]", words}},
-		"MoreTwice":   {"Each once.", `{additionalServiceAccounts: [a, b]}`, `{additionalServiceAccounts: [a, a]}`, []string{"spec.additionalServiceAccounts[1]", "Duplicate"}},
-		"MoreTooMany": {"And not too many.", `{additionalServiceAccounts: ` + list(50, "a%d") + `}`, `{additionalServiceAccounts: ` + list(51, "a%d") + `}`, []string{"spec.additionalServiceAccounts", "50"}},
+		"Name":        {"The name must be valid in Kubernetes.", `{serviceAccount: {name: web.v2-x}}`, `{serviceAccount: {name: Web}}`, []string{"spec.serviceAccount.name", words}},
+		"NameEnd":     {"The last character must also be valid.", `{serviceAccount: {name: w}}`, `{serviceAccount: {name: web-}}`, []string{"spec.serviceAccount.name", words}},
+		"LongName":    {"The name has a maximum length.", `{serviceAccount: {name: ` + long[:253] + `}}`, `{serviceAccount: {name: ` + long + `}}`, []string{"spec.serviceAccount.name", "253"}},
+		"Mode":        {"The values are Create and Annotate.", `{serviceAccount: {mode: Annotate}}`, `{serviceAccount: {mode: Adopt}}`, []string{"spec.serviceAccount.mode", `"Create", "Annotate"`}},
+		"TokenShort":  {"Kubernetes issues no token that expires in less than ten minutes.", `{serviceAccount: {tokenExpirationSeconds: 600}}`, `{serviceAccount: {tokenExpirationSeconds: 599}}`, []string{"spec.serviceAccount.tokenExpirationSeconds", "600"}},
+		"TokenLong":   {"AWS's webhook requests no token that expires after more than a day.", `{serviceAccount: {tokenExpirationSeconds: 86400}}`, `{serviceAccount: {tokenExpirationSeconds: 86401}}`, []string{"spec.serviceAccount.tokenExpirationSeconds", "86400"}},
+		"More":        {"Additional names must also be valid.", `{additionalServiceAccounts: [a]}`, `{additionalServiceAccounts: [a, "b/c"]}`, []string{"spec.additionalServiceAccounts[1]", words}},
+		"MoreTwice":   {"Additional names must be unique.", `{additionalServiceAccounts: [a, b]}`, `{additionalServiceAccounts: [a, a]}`, []string{"spec.additionalServiceAccounts[1]", "Duplicate"}},
+		"MoreTooMany": {"The number of additional names is limited.", `{additionalServiceAccounts: ` + list(50, "a%d") + `}`, `{additionalServiceAccounts: ` + list(51, "a%d") + `}`, []string{"spec.additionalServiceAccounts", "50"}},
 		"TrustAll":    {"An identity that trusts the whole namespace names no ServiceAccount.", `{additionalServiceAccounts: [a], trust: {scope: ServiceAccount}}`, `{additionalServiceAccounts: [a], trust: {scope: Namespace}}`, []string{"spec.additionalServiceAccounts", "must be empty when trust.scope is Namespace"}},
-		"TrustWord":   {"Two scopes there are.", `{trust: {scope: Namespace}}`, `{trust: {scope: Cluster}}`, []string{"spec.trust.scope", `"ServiceAccount", "Namespace"`}},
+		"TrustWord":   {"The values are ServiceAccount and Namespace.", `{trust: {scope: Namespace}}`, `{trust: {scope: Cluster}}`, []string{"spec.trust.scope", `"ServiceAccount", "Namespace"`}},
 	} {
 		t.Run(name, r.check)
 	}
@@ -90,21 +90,21 @@ func TestAdmission_RoleRules(t *testing.T) {
 	long := strings.Repeat("a", 1001)
 	tags := func(n int) string { return `{role: {tags: {` + strings.Trim(list(n, "k%d: v"), "[]") + `}}}` }
 	for name, r := range map[string]rule{
-		"Name":        {"IAM's characters.", `{role: {name: "A_b+c=d,e.f@g-h"}}`, `{role: {name: path/role}}`, []string{"spec.role.name", "the name of a role must contain only letters, digits and _ + = , . @ -; it has no path"}},
-		"LongName":    {"64 of them.", `{role: {name: ` + long[:64] + `}}`, `{role: {name: ` + long[:65] + `}}`, []string{"spec.role.name", "64"}},
-		"Description": {"IAM takes Latin-1.", `{role: {description: "Läden, ¡ole!"}}`, `{role: {description: "ж"}}`, []string{"spec.role.description", "a description must contain only Latin-1 characters"}},
-		"Long":        {"A thousand of it.", `{role: {description: ` + long[:1000] + `}}`, `{role: {description: ` + long + `}}`, []string{"spec.role.description", "1000"}},
-		"ShortWork":   {"Not under an hour.", `{role: {maxSessionDurationSeconds: 3600}}`, `{role: {maxSessionDurationSeconds: 3599}}`, []string{"spec.role.maxSessionDurationSeconds", "3600"}},
-		"LongWork":    {"Not over twelve.", `{role: {maxSessionDurationSeconds: 43200}}`, `{role: {maxSessionDurationSeconds: 43201}}`, []string{"spec.role.maxSessionDurationSeconds", "43200"}},
+		"Name":        {"IAM allows only these characters in a role name.", `{role: {name: "A_b+c=d,e.f@g-h"}}`, `{role: {name: path/role}}`, []string{"spec.role.name", "the name of a role must contain only letters, digits and _ + = , . @ -; it has no path"}},
+		"LongName":    {"IAM allows 64 characters in a role name.", `{role: {name: ` + long[:64] + `}}`, `{role: {name: ` + long[:65] + `}}`, []string{"spec.role.name", "64"}},
+		"Description": {"IAM allows only Latin-1 in a description.", `{role: {description: "Läden, ¡ole!"}}`, `{role: {description: "ж"}}`, []string{"spec.role.description", "a description must contain only Latin-1 characters"}},
+		"Long":        {"IAM allows 1,000 characters in a description.", `{role: {description: ` + long[:1000] + `}}`, `{role: {description: ` + long + `}}`, []string{"spec.role.description", "1000"}},
+		"ShortWork":   {"The minimum session duration is an hour.", `{role: {maxSessionDurationSeconds: 3600}}`, `{role: {maxSessionDurationSeconds: 3599}}`, []string{"spec.role.maxSessionDurationSeconds", "3600"}},
+		"LongWork":    {"The maximum session duration is twelve hours.", `{role: {maxSessionDurationSeconds: 43200}}`, `{role: {maxSessionDurationSeconds: 43201}}`, []string{"spec.role.maxSessionDurationSeconds", "43200"}},
 		"Boundary":    {"A boundary is named by its ARN.", `{role: {permissionsBoundary: "` + policyARN + `"}}`, `{role: {permissionsBoundary: boundary}}`, []string{"spec.role.permissionsBoundary", arn}},
-		"Adoption":    {"Never or IfTagged.", `{role: {adoptionPolicy: IfTagged}}`, `{role: {adoptionPolicy: Always}}`, []string{"spec.role.adoptionPolicy", `"Never", "IfTagged"`}},
-		"Reserved":    {"Tags that say whose the role is are the operator's.", `{role: {tags: {Team: shop, "a b": ""}}}`, `{role: {tags: {"IAM.podidentity.io/uid": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
-		"ReservedAWS": {"And some are AWS's.", `{role: {tags: {awsome: x}}}`, `{role: {tags: {"AWS:x": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
-		"Key":         {"IAM's characters.", `{role: {tags: {"ж:/=+-@": "é"}}}`, `{role: {tags: {"a!": x}}}`, []string{"spec.role.tags", key}},
-		"LongKey":     {"128 of them.", `{role: {tags: {` + long[:128] + `: x}}}`, `{role: {tags: {` + long[:129] + `: x}}}`, []string{"spec.role.tags", "a tag key must have 1 to 128 characters"}},
-		"Value":       {"The same for values.", `{role: {tags: {a: "ж _.:/=+-@"}}}`, `{role: {tags: {a: "x!"}}}`, []string{"spec.role.tags", "a tag value must contain only letters, digits, spaces and _ . : / = + - @"}},
-		"LongValue":   {"256 of them.", `{role: {tags: {a: ` + long[:256] + `}}}`, `{role: {tags: {a: ` + long[:257] + `}}}`, []string{"spec.role.tags", "256"}},
-		"TooMany":     {"IAM takes 50, of which five are the operator's.", tags(45), tags(46), []string{"spec.role.tags", "45"}},
+		"Adoption":    {"The values are Never and IfTagged.", `{role: {adoptionPolicy: IfTagged}}`, `{role: {adoptionPolicy: Always}}`, []string{"spec.role.adoptionPolicy", `"Never", "IfTagged"`}},
+		"Reserved":    {"Tags that identify the owner of the role are reserved for the operator.", `{role: {tags: {Team: shop, "a b": ""}}}`, `{role: {tags: {"IAM.podidentity.io/uid": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
+		"ReservedAWS": {"Keys that begin with aws: are reserved for AWS.", `{role: {tags: {awsome: x}}}`, `{role: {tags: {"AWS:x": x}}}`, []string{"spec.role.tags", "must not begin with aws: or iam.podidentity.io/"}},
+		"Key":         {"IAM allows only these characters in a tag key.", `{role: {tags: {"ж:/=+-@": "é"}}}`, `{role: {tags: {"a!": x}}}`, []string{"spec.role.tags", key}},
+		"LongKey":     {"IAM allows 128 characters in a tag key.", `{role: {tags: {` + long[:128] + `: x}}}`, `{role: {tags: {` + long[:129] + `: x}}}`, []string{"spec.role.tags", "a tag key must have 1 to 128 characters"}},
+		"Value":       {"IAM allows only these characters in a tag value.", `{role: {tags: {a: "ж _.:/=+-@"}}}`, `{role: {tags: {a: "x!"}}}`, []string{"spec.role.tags", "a tag value must contain only letters, digits, spaces and _ . : / = + - @"}},
+		"LongValue":   {"IAM allows 256 characters in a tag value.", `{role: {tags: {a: ` + long[:256] + `}}}`, `{role: {tags: {a: ` + long[:257] + `}}}`, []string{"spec.role.tags", "256"}},
+		"TooMany":     {"IAM allows 50 tags, of which the operator needs five.", tags(45), tags(46), []string{"spec.role.tags", "45"}},
 	} {
 		t.Run(name, r.check)
 	}
@@ -131,28 +131,28 @@ func TestAdmission_PolicyRules(t *testing.T) {
 	long := strings.Repeat("a", 129)
 	for name, r := range map[string]rule{
 		"Managed":        {"A managed policy is named by its ARN.", managed(`["arn:aws-us-gov:iam::aws:policy/job-function/X"]`), managed(`["arn:aws:iam::123:policy/p"]`), []string{"spec.policies.managed[0]", arn}},
-		"ManagedName":    {"A name is not enough.", managed(`["arn:aws-cn:iam::123456789012:policy/p"]`), managed(`["AmazonS3ReadOnlyAccess"]`), []string{"spec.policies.managed[0]", arn}},
-		"ManagedRole":    {"A role is no policy.", managed(`["` + policyARN + `"]`), managed(`["arn:aws:iam::123456789012:role/p"]`), []string{"spec.policies.managed[0]", arn}},
+		"ManagedName":    {"A name is not an ARN.", managed(`["arn:aws-cn:iam::123456789012:policy/p"]`), managed(`["AmazonS3ReadOnlyAccess"]`), []string{"spec.policies.managed[0]", arn}},
+		"ManagedRole":    {"The ARN of a role is not that of a policy.", managed(`["` + policyARN + `"]`), managed(`["arn:aws:iam::123456789012:role/p"]`), []string{"spec.policies.managed[0]", arn}},
 		"ManagedTwice":   {"A policy is attached once.", managed(`["` + policyARN + `", "` + policyARN + `2"]`), managed(`["` + policyARN + `", "` + policyARN + `"]`), []string{"spec.policies.managed[1]", "Duplicate"}},
-		"ManagedTooMany": {"IAM's highest quota.", managed(list(25, policyARN+"%d")), managed(list(26, policyARN+"%d")), []string{"spec.policies.managed", "25"}},
-		"InlineName":     {"IAM's characters.", `{policies: {inline: [{name: "a_+=,.@-", document: "{}"}]}}`, `{policies: {inline: [{name: "a b", document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "the name of a policy must contain only letters, digits and _ + = , . @ -"}},
-		"InlineLongName": {"128 of them.", `{policies: {inline: [{name: ` + long[:128] + `, document: "{}"}]}}`, `{policies: {inline: [{name: ` + long + `, document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "128"}},
-		"InlineNameless": {"A name it has.", `{policies: {inline: [{name: p, document: "{}"}]}}`, `{policies: {inline: [{document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "Required"}},
-		"InlineTwice":    {"And its own.", `{policies: {inline: [{name: p, document: "{}"}, {name: q, document: "{}"}]}}`, `{policies: {inline: [{name: p, document: "{}"}, {name: p, document: "{}"}]}}`, []string{"spec.policies.inline[1]", "Duplicate"}},
-		"InlineTooMany":  {"Not too many.", `{policies: {inline: ` + list(20, `{name: p%d, document: "{}"}`) + `}}`, `{policies: {inline: ` + list(21, `{name: p%d, document: "{}"}`) + `}}`, []string{"spec.policies.inline", "20"}},
-		"Document":       {"More than IAM stores, for white space.", inline(`document: "` + strings.Repeat("a", 32768) + `"`), inline(`document: "` + strings.Repeat("a", 32769) + `"`), []string{"spec.policies.inline[0].document", "32768"}},
-		"Documents":      {"Four times what IAM stores, for white space.", documents(20480), documents(20481), []string{"spec.policies.inline", "the documents have more than 40960 characters together"}},
-		"Statements":     {"IAM stores no more.", statements(some, 196), statements(some, 197), []string{"spec.policies.inline", many}},
-		"NotStatements":  {"Whatever their form.", statements(except, 196), statements(except, 197), []string{"spec.policies.inline", many}},
-		"WhenStatements": {"Nor more of conditions.", statements(when, 203), statements(when, 204), []string{"spec.policies.inline", many}},
-		"Both":           {"A policy is said once.", inline(`statements: [` + statement + `]`), inline(`statements: [` + statement + `], document: "{}"`), []string{"spec.policies.inline[0]", "exactly one of statements and document must be set"}},
-		"Neither":        {"And not left out.", inline(`document: "{}"`), `{policies: {inline: [{name: p}]}}`, []string{"spec.policies.inline[0]", "exactly one of statements and document must be set"}},
+		"ManagedTooMany": {"IAM's highest quota is the maximum.", managed(list(25, policyARN+"%d")), managed(list(26, policyARN+"%d")), []string{"spec.policies.managed", "25"}},
+		"InlineName":     {"IAM allows only these characters in a policy name.", `{policies: {inline: [{name: "a_+=,.@-", document: "{}"}]}}`, `{policies: {inline: [{name: "a b", document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "the name of a policy must contain only letters, digits and _ + = , . @ -"}},
+		"InlineLongName": {"IAM allows 128 characters in a policy name.", `{policies: {inline: [{name: ` + long[:128] + `, document: "{}"}]}}`, `{policies: {inline: [{name: ` + long + `, document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "128"}},
+		"InlineNameless": {"An inline policy must have a name.", `{policies: {inline: [{name: p, document: "{}"}]}}`, `{policies: {inline: [{document: "{}"}]}}`, []string{"spec.policies.inline[0].name", "Required"}},
+		"InlineTwice":    {"The name must be unique within the identity.", `{policies: {inline: [{name: p, document: "{}"}, {name: q, document: "{}"}]}}`, `{policies: {inline: [{name: p, document: "{}"}, {name: p, document: "{}"}]}}`, []string{"spec.policies.inline[1]", "Duplicate"}},
+		"InlineTooMany":  {"The number of inline policies is limited.", `{policies: {inline: ` + list(20, `{name: p%d, document: "{}"}`) + `}}`, `{policies: {inline: ` + list(21, `{name: p%d, document: "{}"}`) + `}}`, []string{"spec.policies.inline", "20"}},
+		"Document":       {"A document may exceed what IAM stores, as IAM does not count white space.", inline(`document: "` + strings.Repeat("a", 32768) + `"`), inline(`document: "` + strings.Repeat("a", 32769) + `"`), []string{"spec.policies.inline[0].document", "32768"}},
+		"Documents":      {"All documents together may be four times what IAM stores, because of white space.", documents(20480), documents(20481), []string{"spec.policies.inline", "the documents have more than 40960 characters together"}},
+		"Statements":     {"All statements together must not exceed what IAM stores.", statements(some, 196), statements(some, 197), []string{"spec.policies.inline", many}},
+		"NotStatements":  {"notActions and notResources also count.", statements(except, 196), statements(except, 197), []string{"spec.policies.inline", many}},
+		"WhenStatements": {"Conditions also count.", statements(when, 203), statements(when, 204), []string{"spec.policies.inline", many}},
+		"Both":           {"A policy has either statements or a document.", inline(`statements: [` + statement + `]`), inline(`statements: [` + statement + `], document: "{}"`), []string{"spec.policies.inline[0]", "exactly one of statements and document must be set"}},
+		"Neither":        {"A policy must have statements or a document.", inline(`document: "{}"`), `{policies: {inline: [{name: p}]}}`, []string{"spec.policies.inline[0]", "exactly one of statements and document must be set"}},
 	} {
 		t.Run(name, r.check)
 	}
 }
 
-// What a statement may say.
+// The fields and values that a statement may have.
 func TestAdmission_StatementRules(t *testing.T) {
 	const at = "spec.policies.inline[0].statements[0]"
 	const action = "must be service:Action, such as s3:GetObject (wildcards allowed in the action name), or *"
@@ -165,22 +165,22 @@ func TestAdmission_StatementRules(t *testing.T) {
 		return one(`effect: Allow, actions: ["s3:*"], resources: ["*"], conditions: [{` + fields + `}]`)
 	}
 	for name, r := range map[string]rule{
-		"Effect":          {"Allow or Deny.", one(`effect: Deny, actions: ["*"], resources: ["*"]`), one(`effect: allow, actions: ["*"], resources: ["*"]`), []string{at + ".effect", `"Allow", "Deny"`}},
-		"SID":             {"IAM's characters.", one(`sid: Read1, effect: Deny, actions: ["*"], resources: ["*"]`), one(`sid: read it, effect: Deny, actions: ["*"], resources: ["*"]`), []string{at + ".sid", "a sid must contain only letters and digits"}},
-		"ActionsBoth":     {"A statement is about actions, or about all but some.", one(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), one(`effect: Deny, actions: ["s3:*"], notActions: ["s3:*"], resources: ["*"]`), []string{at, "exactly one of actions and notActions must be set"}},
-		"ActionsNeither":  {"About one of them.", actions(`["s3:*"]`), one(`effect: Deny, resources: ["*"]`), []string{at, "exactly one of actions and notActions must be set"}},
-		"ResourceBoth":    {"The same for resources.", one(`effect: Deny, actions: ["s3:*"], notResources: ["*"]`), one(`effect: Deny, actions: ["s3:*"], resources: ["*"], notResources: ["*"]`), []string{at, "exactly one of resources and notResources must be set"}},
-		"ResourceNeither": {"About one of them.", resources(`["*"]`), one(`effect: Deny, actions: ["s3:*"]`), []string{at, "exactly one of resources and notResources must be set"}},
-		"Action":          {"An action is service:Name.", actions(`["*", "s3:*", "s3:Get?bject*", "execute-api:Invoke"]`), actions(`["GetObject"]`), []string{at + ".actions[0]", action}},
-		"NotAction":       {"Also one that is not meant.", one(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), one(`effect: Deny, notActions: ["S3"], resources: ["*"]`), []string{at + ".notActions[0]", action}},
-		"ActionService":   {"No wildcard in the service: AWS refuses it.", actions(`["s3:*Object"]`), actions(`["s*:GetObject"]`), []string{at + ".actions[0]"}},
-		"ActionNameless":  {"A service is not enough.", actions(`["s3:*"]`), actions(`["s3:"]`), []string{at + ".actions[0]"}},
-		"ActionsEmpty":    {"None is not a list.", actions(`["s3:*"]`), actions(`[]`), []string{at + ".actions", "at least 1"}},
-		"Resource":        {"A resource is an ARN.", resources(`["arn:aws:s3:::shop/*", "*"]`), resources(`["shop/*"]`), []string{at + ".resources[0]", "must be an ARN (wildcards allowed), or *"}},
-		"NotResource":     {"Also one that is not meant.", one(`effect: Deny, actions: ["s3:*"], notResources: ["arn:aws:s3:::shop"]`), one(`effect: Deny, actions: ["s3:*"], notResources: [shop]`), []string{at + ".notResources[0]", "must be an ARN"}},
-		"Operator":        {"IAM's operators.", condition(`operator: "ForAllValues:StringLike", key: k, values: [""]`), condition(`operator: "ForSome:StringLike", key: k, values: [""]`), []string{at + ".conditions[0].operator"}},
-		"Values":          {"A condition compares with something.", condition(`operator: "Null", key: k, values: ["true"]`), condition(`operator: "Null", key: k, values: []`), []string{at + ".conditions[0].values", "at least 1"}},
-		"Key":             {"And compares something.", condition(`operator: "Null", key: k, values: ["true"]`), condition(`operator: "Null", values: ["true"]`), []string{at + ".conditions[0].key", "Required"}},
+		"Effect":          {"The values are Allow and Deny.", one(`effect: Deny, actions: ["*"], resources: ["*"]`), one(`effect: allow, actions: ["*"], resources: ["*"]`), []string{at + ".effect", `"Allow", "Deny"`}},
+		"SID":             {"IAM allows only these characters in a Sid.", one(`sid: Read1, effect: Deny, actions: ["*"], resources: ["*"]`), one(`sid: read it, effect: Deny, actions: ["*"], resources: ["*"]`), []string{at + ".sid", "a sid must contain only letters and digits"}},
+		"ActionsBoth":     {"A statement has either actions or notActions.", one(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), one(`effect: Deny, actions: ["s3:*"], notActions: ["s3:*"], resources: ["*"]`), []string{at, "exactly one of actions and notActions must be set"}},
+		"ActionsNeither":  {"A statement must have actions or notActions.", actions(`["s3:*"]`), one(`effect: Deny, resources: ["*"]`), []string{at, "exactly one of actions and notActions must be set"}},
+		"ResourceBoth":    {"A statement has either resources or notResources.", one(`effect: Deny, actions: ["s3:*"], notResources: ["*"]`), one(`effect: Deny, actions: ["s3:*"], resources: ["*"], notResources: ["*"]`), []string{at, "exactly one of resources and notResources must be set"}},
+		"ResourceNeither": {"A statement must have resources or notResources.", resources(`["*"]`), one(`effect: Deny, actions: ["s3:*"]`), []string{at, "exactly one of resources and notResources must be set"}},
+		"Action":          {"An action has the form service:Name.", actions(`["*", "s3:*", "s3:Get?bject*", "execute-api:Invoke"]`), actions(`["GetObject"]`), []string{at + ".actions[0]", action}},
+		"NotAction":       {"So does an action in notActions.", one(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), one(`effect: Deny, notActions: ["S3"], resources: ["*"]`), []string{at + ".notActions[0]", action}},
+		"ActionService":   {"AWS rejects a wildcard in the service prefix.", actions(`["s3:*Object"]`), actions(`["s*:GetObject"]`), []string{at + ".actions[0]"}},
+		"ActionNameless":  {"A service prefix alone is not an action.", actions(`["s3:*"]`), actions(`["s3:"]`), []string{at + ".actions[0]"}},
+		"ActionsEmpty":    {"A list must not be empty.", actions(`["s3:*"]`), actions(`[]`), []string{at + ".actions", "at least 1"}},
+		"Resource":        {"A resource is an ARN or *.", resources(`["arn:aws:s3:::shop/*", "*"]`), resources(`["shop/*"]`), []string{at + ".resources[0]", "must be an ARN (wildcards allowed), or *"}},
+		"NotResource":     {"So is a resource in notResources.", one(`effect: Deny, actions: ["s3:*"], notResources: ["arn:aws:s3:::shop"]`), one(`effect: Deny, actions: ["s3:*"], notResources: [shop]`), []string{at + ".notResources[0]", "must be an ARN"}},
+		"Operator":        {"The operator must be one of IAM's.", condition(`operator: "ForAllValues:StringLike", key: k, values: [""]`), condition(`operator: "ForSome:StringLike", key: k, values: [""]`), []string{at + ".conditions[0].operator"}},
+		"Values":          {"A condition needs values.", condition(`operator: "Null", key: k, values: ["true"]`), condition(`operator: "Null", key: k, values: []`), []string{at + ".conditions[0].values", "at least 1"}},
+		"Key":             {"A condition needs a key.", condition(`operator: "Null", key: k, values: ["true"]`), condition(`operator: "Null", values: ["true"]`), []string{at + ".conditions[0].key", "Required"}},
 	} {
 		t.Run(name, r.check)
 	}

@@ -33,7 +33,7 @@ func TestKstatus_UnreconciledObjectIsInProgress(t *testing.T) {
 	}
 }
 
-// What the team names can be selected by.
+// Objects can be selected by the names in their spec.
 func TestFieldSelector_SelectsSpecifiedRoleName(t *testing.T) {
 	if err := user.Create(t.Context(), object(t, "selected", `{serviceAccount: {name: wanted}}`)); err != nil {
 		t.Fatal(err)

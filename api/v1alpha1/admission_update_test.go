@@ -17,23 +17,23 @@ func TestAdmission_NamesAreImmutable(t *testing.T) {
 		before, after string
 		want          string // empty: it is let pass
 	}{
-		"ServiceAccountSet":     {"To name another is to move the identity.", `{}`, `{serviceAccount: {name: web}}`, "spec.serviceAccount.name " + immutable},
-		"ServiceAccountChanged": {"So is to change the name.", `{serviceAccount: {name: web}}`, `{serviceAccount: {name: api}}`, "spec.serviceAccount.name " + immutable},
-		"ServiceAccountRemoved": {"And to remove it.", `{serviceAccount: {name: web}}`, `{}`, "spec.serviceAccount.name " + immutable},
-		"ServiceAccountSaid":    {"To say what is true anyway moves nothing.", `{}`, `{serviceAccount: {name: serviceaccountsaid}}`, ""},
-		"ServiceAccountUnsaid":  {"Removing the field is no change either.", `{serviceAccount: {name: serviceaccountunsaid}}`, `{}`, ""},
+		"ServiceAccountSet":     {"Setting another name would move the identity.", `{}`, `{serviceAccount: {name: web}}`, "spec.serviceAccount.name " + immutable},
+		"ServiceAccountChanged": {"So would changing the name.", `{serviceAccount: {name: web}}`, `{serviceAccount: {name: api}}`, "spec.serviceAccount.name " + immutable},
+		"ServiceAccountRemoved": {"So would removing the name.", `{serviceAccount: {name: web}}`, `{}`, "spec.serviceAccount.name " + immutable},
+		"ServiceAccountSaid":    {"Setting the default explicitly changes nothing.", `{}`, `{serviceAccount: {name: serviceaccountsaid}}`, ""},
+		"ServiceAccountUnsaid":  {"Removing a field with the default value changes nothing.", `{serviceAccount: {name: serviceaccountunsaid}}`, `{}`, ""},
 		"RoleSet":               {"IAM cannot rename a role.", `{}`, `{role: {name: mine}}`, "spec.role.name " + immutable + " once the role exists"},
-		"RoleChanged":           {"To no other name.", `{role: {name: mine}}`, `{role: {name: yours}}`, "spec.role.name " + immutable + " once the role exists"},
-		"RoleKept":              {"To keep it is no change.", `{role: {name: mine}}`, `{role: {name: mine, description: d}}`, ""},
-		"RoleRemoved":           {"Nor give it the generated name.", `{role: {name: mine, description: d}}`, `{role: {description: d}}`, "spec.role.name " + immutable + " once the role exists"},
+		"RoleChanged":           {"The role name cannot be changed.", `{role: {name: mine}}`, `{role: {name: yours}}`, "spec.role.name " + immutable + " once the role exists"},
+		"RoleKept":              {"The same name changes nothing.", `{role: {name: mine}}`, `{role: {name: mine, description: d}}`, ""},
+		"RoleRemoved":           {"Without a name, the role would get the generated one.", `{role: {name: mine, description: d}}`, `{role: {description: d}}`, "spec.role.name " + immutable + " once the role exists"},
 		"EverythingElse": {
-			"The rest can be edited.",
+			"All other fields can be edited.",
 			`{role: {description: a, adoptionPolicy: Never}, serviceAccount: {mode: Create}, deletionPolicy: Delete, policies: {managed: ["` + policyARN + `"]}}`,
 			`{role: {description: b, adoptionPolicy: IfTagged, tags: {a: b}}, serviceAccount: {mode: Annotate}, deletionPolicy: Retain, suspend: true, mode: Plan, trust: {scope: Namespace}}`,
 			"",
 		},
 		"NameWithoutRole": {"No role was created yet, so there is nothing to rename.", `{role: {name: mine}}`, `{role: {name: yours}}`, ""},
-		"Emptied":         {"And be taken away.", `{role: {description: a}}`, `{}`, ""},
+		"Emptied":         {"The name can also be removed.", `{role: {description: a}}`, `{}`, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestAdmission_NamesAreImmutable(t *testing.T) {
 			changed.SetResourceVersion(made.GetResourceVersion())
 			switch err := user.Update(t.Context(), changed); {
 			case tc.want == "" && err != nil:
-				t.Errorf("refused: %v", err)
+				t.Errorf("rejected: %v", err)
 			case tc.want != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want)):
 				t.Errorf("err = %v, want it to say %q", err, tc.want)
 			}

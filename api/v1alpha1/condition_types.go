@@ -31,7 +31,7 @@ const (
 // Reasons of conditions. They are API: a reason is never renamed, and each is
 // explained in docs/conditions.md.
 const (
-	// ReasonSucceeded: the identity, or the part, is in sync.
+	// ReasonSucceeded: the identity, or the part that the condition covers, is in sync.
 	ReasonSucceeded = "Succeeded"
 	// ReasonProgressing: reconciliation is in progress.
 	ReasonProgressing = "Progressing"

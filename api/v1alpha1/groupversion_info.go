@@ -1,5 +1,5 @@
 // Package v1alpha1 is the API of group iam.podidentity.io: an AWS identity for
-// a workload, declared in one object.
+// a workload, defined by one object.
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true

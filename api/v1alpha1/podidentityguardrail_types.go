@@ -6,7 +6,7 @@ import (
 
 // PodIdentityGuardrail limits what the PodIdentities of the selected namespaces may
 // request. The operator evaluates it on every reconciliation, regardless of who
-// applied the PodIdentity, and rejects one that requests more.
+// applied the PodIdentity, and rejects a PodIdentity that requests more.
 //
 // Anything that a guardrail does not cover is subject to the baseline. The baseline
 // is built into the operator and also applies in namespaces that no guardrail
@@ -40,8 +40,8 @@ type PodIdentityGuardrailSpec struct {
 	NamespaceSelector NamespaceSelector `json:"namespaceSelector,omitzero"`
 
 	// managedPolicies limits spec.policies.managed, by ARN. The operator also reads
-	// the contents of a managed policy and holds them against actions, resources and
-	// the baseline, unless the policy is trusted.
+	// the contents of a managed policy and evaluates them against actions, resources
+	// and the baseline, unless the policy is trusted.
 	// +optional
 	ManagedPolicies ManagedPolicyLimit `json:"managedPolicies,omitzero"`
 
@@ -50,12 +50,12 @@ type PodIdentityGuardrailSpec struct {
 	InlinePolicies Permission `json:"inlinePolicies,omitempty"`
 
 	// actions limits the actions that policies may allow. A statement with
-	// notActions is treated as all actions. What a policy denies is not limited.
+	// notActions is treated as all actions. Deny statements are not limited.
 	// +optional
 	Actions PermissionLimit `json:"actions,omitzero"`
 
 	// resources limits the resources that policies may grant access to. A statement
-	// with notResources is treated as all resources. To open iam:PassRole,
+	// with notResources is treated as all resources. To allow iam:PassRole,
 	// sts:AssumeRole or sts:AssumeRoot, a guardrail must list the action in actions,
 	// and the roles in resources.
 	// +optional
@@ -85,7 +85,7 @@ type PodIdentityGuardrailSpec struct {
 	NamespaceTrust Permission `json:"namespaceTrust,omitempty"`
 
 	// maxIdentities is the number of PodIdentities that a namespace may have. The
-	// newest ones above it are rejected. Without it there is no limit.
+	// newest ones above it are rejected. Unlimited if unset.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
@@ -111,7 +111,7 @@ type NamespaceSelector struct {
 	// matchLabels are labels that the namespace must have.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="a label key must be a name of at most 63 letters, digits, - _ and ., after a domain and a slash or not"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="a label key must be a name of at most 63 letters, digits, - _ and ., with an optional DNS prefix and a slash"
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 
 	// matchExpressions are requirements on the namespace's labels.
@@ -135,7 +135,7 @@ type NamespaceRequirement struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="a label key must be a name of at most 63 letters, digits, - _ and ., after a domain and a slash or not"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="a label key must be a name of at most 63 letters, digits, - _ and ., with an optional DNS prefix and a slash"
 	Key string `json:"key,omitempty"`
 
 	// operator that relates the label to values.
@@ -159,7 +159,7 @@ type NamespaceOperator string
 // +kubebuilder:validation:XValidation:rule="has(self.allowed) || has(self.denied)",message="at least one of allowed and denied must be set"
 type PatternLimit struct {
 	// allowed lists patterns. A string that none of them covers is rejected. An empty
-	// list allows nothing. Without it everything is allowed.
+	// list allows nothing. If unset, everything is allowed.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=200
@@ -179,7 +179,7 @@ type PatternLimit struct {
 // +kubebuilder:validation:XValidation:rule="has(self.allowed) || has(self.denied) || has(self.additional)",message="at least one of allowed, denied and additional must be set"
 type PermissionLimit struct {
 	// allowed lists patterns, and replaces the baseline. A string that none of them
-	// covers is rejected. An empty list allows nothing. Without it the baseline
+	// covers is rejected. An empty list allows nothing. If unset, the baseline
 	// applies.
 	// +optional
 	// +listType=set
@@ -208,7 +208,8 @@ type PermissionLimit struct {
 // +kubebuilder:validation:XValidation:rule="has(self.allowed) || has(self.denied) || has(self.trusted)",message="at least one of allowed, denied and trusted must be set"
 type ManagedPolicyLimit struct {
 	// allowed lists patterns. A policy that none of them covers is rejected. An empty
-	// list allows nothing. Without it every policy is allowed whose contents are.
+	// list allows nothing. If it is unset, every policy whose contents are allowed is
+	// allowed.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=200

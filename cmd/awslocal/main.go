@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) error {
 	return nil
 }
 
-// announce tells where the endpoint is and how to use it.
+// announce prints where the endpoint is and how to use it.
 func announce(out io.Writer, url string, o awslocal.Options) {
 	id, secret := "local", "local"
 	if ids := slices.Sorted(maps.Keys(o.AccessKeys)); len(ids) > 0 {
@@ -96,9 +96,9 @@ func parse(args []string, diagnostics io.Writer) (listen string, o awslocal.Opti
 	})
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed of IDs, keys and faults; 0 picks a random one")
 	log := flags.Bool("log", false, "log each call as JSON to standard error")
-	events := flags.String("events", "", "CloudTrail's events about IAM for a queue of SQS, in the JSON format of POST /_awslocal/events")
+	events := flags.String("events", "", "send CloudTrail's events about IAM to a queue of SQS, in the JSON format of POST /_awslocal/events")
 	faults := flags.String("faults", "", "faults at start, in the JSON format of POST /_awslocal/faults")
-	flags.Func("quota", "`NAME=NUMBER` replaces a quota, by its name in GetAccountSummary, such as RolesQuota=5000; repeatable", func(text string) error {
+	flags.Func("quota", "`NAME=NUMBER` overrides a quota, by its name in GetAccountSummary, such as RolesQuota=5000; repeatable", func(text string) error {
 		return setQuota(&o, text)
 	})
 	flags.Func("oidc-ca", "PEM `file` with CA certificates for OIDC issuers, in addition to those of the system; repeatable", func(file string) error {

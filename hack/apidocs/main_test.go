@@ -60,7 +60,7 @@ spec:
 	}
 }
 
-// What cannot be read is an error, and nothing is written.
+// Unreadable input is an error, and nothing is written.
 func TestRun_UnreadableInputWritesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "api.md")
 	for name, args := range map[string][]string{"Usage": nil, "Empty": {t.TempDir(), file}} {

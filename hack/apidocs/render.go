@@ -141,7 +141,7 @@ func typeOf(s schema) string {
 	return s.Type
 }
 
-// allowed says in words what a value may be.
+// allowed describes the values that are allowed.
 func allowed(s schema) []string {
 	var rules []string
 	add := func(format string, args ...any) { rules = append(rules, fmt.Sprintf(format, args...)) }
@@ -153,7 +153,7 @@ func allowed(s schema) []string {
 		add("`%s`", strings.ReplaceAll(s.Pattern, "|", `\|`))
 	}
 	for _, rule := range s.Validations {
-		if len(s.Properties) == 0 { // an object's rules stand above its fields
+		if len(s.Properties) == 0 { // the rules of an object are listed above its fields
 			add("%s", text(rule.Message))
 		}
 	}
@@ -168,7 +168,7 @@ func allowed(s schema) []string {
 	return rules
 }
 
-// bounds says in words how little and how much of it there may be.
+// bounds describes the minimum and the maximum of a value, or of its length.
 func bounds(s schema) []string {
 	var rules []string
 	between := func(low, high *int64, unit string) {

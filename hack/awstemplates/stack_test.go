@@ -55,7 +55,7 @@ func (s stack) checkParameter(t *testing.T, name, value string) {
 		t.Errorf("parameter %s: %q does not match %s", name, value, pattern)
 	}
 	if allowed, ok := declared["AllowedValues"].([]any); ok && !slices.Contains(allowed, any(value)) {
-		t.Errorf("parameter %s: %q is none of %v", name, value, allowed)
+		t.Errorf("parameter %s: %q is not one of %v", name, value, allowed)
 	}
 }
 

@@ -104,14 +104,14 @@ func TestTerraform_RejectsWrongSettings(t *testing.T) {
 		value    cty.Value
 		want     []string
 	}{
-		"capital letters are no cluster name":              {"cluster_name", cty.StringVal("Prod"), []string{"cluster_name"}},
+		"a cluster name has no capital letters":            {"cluster_name", cty.StringVal("Prod"), []string{"cluster_name"}},
 		"a cluster name leaves room in a role name":        {"cluster_name", cty.StringVal("a1234567890123456789012345678901234567890"), []string{"cluster_name"}},
-		"IAM takes no issuer with a port":                  {"oidc_issuer", cty.StringVal("https://issuer.example.com:8443"), []string{"oidc_issuer"}},
-		"IAM takes no issuer over http":                    {"oidc_issuer", cty.StringVal("http://issuer.example.com"), []string{"oidc_issuer"}},
-		"there is no third kind of credentials":            {"operator_credentials", cty.StringVal("Keys"), []string{"operator_credentials"}},
+		"IAM accepts no issuer with a port":                {"oidc_issuer", cty.StringVal("https://issuer.example.com:8443"), []string{"oidc_issuer"}},
+		"IAM accepts no issuer over http":                  {"oidc_issuer", cty.StringVal("http://issuer.example.com"), []string{"oidc_issuer"}},
+		"the credentials must be one of two kinds":         {"operator_credentials", cty.StringVal("Keys"), []string{"operator_credentials"}},
 		"EKS Pod Identity needs the name of the cluster":   {"eks_cluster_name", cty.StringVal(""), []string{"operator_credentials"}},
 		"a boundary is created, exists or is not forced":   {"permissions_boundary", cty.StringVal("yes"), []string{"permissions_boundary"}},
-		"the root path would be that of all roles":         {"role_path", cty.StringVal("/"), []string{"role_path"}},
+		"the root path would include all roles":            {"role_path", cty.StringVal("/"), []string{"role_path"}},
 		"a path ends with a slash":                         {"role_path", cty.StringVal("/teams"), []string{"role_path"}},
 		"an asterisk would widen the path of the policies": {"role_path", cty.StringVal("/*/"), []string{"role_path"}},
 	} {

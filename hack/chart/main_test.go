@@ -92,12 +92,12 @@ func TestTemplate_RendersToTheManifest(t *testing.T) {
 	}
 }
 
-// What the generator does not know it rejects: a template without it would be wrong
-// and no test would notice.
+// The generator rejects a manifest that it does not fully understand: the template would
+// be wrong, and no test would notice.
 func TestTemplate_RejectsUnknownManifests(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, manifest, want string }{
-		"Label":    {"A label that no value decides about.", "kind: A\nmetadata:\n  labels: {a: b}\n", "label a: no value of the chart decides about it"},
-		"Metadata": {"Nowhere to put the labels.", "kind: A\n", "the manifest has no metadata"},
+		"Label":    {"A label that no value controls.", "kind: A\nmetadata:\n  labels: {a: b}\n", "label a: no value of the chart controls it"},
+		"Metadata": {"A manifest without metadata for the labels.", "kind: A\n", "the manifest has no metadata"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			manifests, err := parse([]byte(tc.manifest))

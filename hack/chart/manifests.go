@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// What stands in for template actions while a manifest is YAML. No manifest has
+// Tokens that stand for template actions while a manifest is YAML. No manifest contains
 // such a text otherwise.
 const (
 	prefixToken    = "PREFIX-"
@@ -103,7 +103,7 @@ func (m manifest) template(annotations string) (string, error) {
 	for _, label := range labels {
 		condition, ok := labelConditions[label[0]]
 		if !ok {
-			return "", fmt.Errorf("label %s: no value of the chart decides about it, see labelConditions", label[0])
+			return "", fmt.Errorf("label %s: no value of the chart controls it, see labelConditions", label[0])
 		}
 		fmt.Fprintf(&lines, "\n    {{- if %s }}\n    %s: %q\n    {{- end }}", condition, label[0], label[1])
 	}
@@ -114,7 +114,7 @@ func (m manifest) template(annotations string) (string, error) {
 	return before + "\nmetadata:" + annotations + lines.String() + after, nil
 }
 
-// labelConditions are the values that decide about the labels of manifests.
+// labelConditions are the values that control labels of manifests.
 var labelConditions = map[string]string{
 	"rbac.authorization.k8s.io/aggregate-to-view": ".Values.rbac.aggregateToView",
 }

@@ -57,7 +57,7 @@ func valuesSchema(root string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// constrain adds to the definition of a value what its tags say.
+// constrain adds the constraints in a value's tags to its definition.
 func constrain(root string, definition object, property parser.Property) error {
 	tags := property.Description.Tags
 	if property.Type == "integer" {
@@ -92,7 +92,7 @@ func constrain(root string, definition object, property parser.Property) error {
 
 // specSchema returns the schema of the spec of a kind of the operator, in which no
 // other fields than its own are allowed: the API server would drop a misspelled limit
-// without a word.
+// silently.
 func specSchema(root, plural string) (object, error) {
 	raw, err := os.ReadFile(filepath.Join(root, "config/crd/bases/iam.podidentity.io_"+plural+".yaml"))
 	if err != nil {

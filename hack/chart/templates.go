@@ -102,11 +102,11 @@ var aggregated = map[string]string{
     {{- end }}`,
 }
 
-// serviceAccountsPolicy is the admission policy that a value of its own decides about,
-// and its binding.
+// serviceAccountsPolicy is the admission policy that has its own value in the chart, and
+// the name of its binding.
 const serviceAccountsPolicy = "service-accounts"
 
-// placeholdersPolicy is the admission policy that only ever warns.
+// placeholdersPolicy is the admission policy that only warns.
 const placeholdersPolicy = "placeholders"
 
 // admission returns the admission policies as a template.

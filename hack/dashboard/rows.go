@@ -64,11 +64,11 @@ func aws() row {
 	return row{"AWS", []panel{
 		{"Requests by operation", "", "reqps", lines, []query{{"sum by (operation) (rate(podidentity_aws_requests_total[$__rate_interval]))", "{{operation}}"}}},
 		{"Requests that failed", "By outcome: the error code of AWS, Unreachable or CredentialsError.", "reqps", lines, []query{{`sum by (outcome) (rate(podidentity_aws_requests_total{outcome!="Success"}[$__rate_interval]))`, "{{outcome}}"}}},
-		{"Latency", "Of AWS, without the wait for the rate limiter.", "s", lines, []query{
+		{"Latency", "The latency of AWS, without the wait for the rate limiter.", "s", lines, []query{
 			{"histogram_quantile(0.5, sum by (le) (rate(podidentity_aws_request_duration_seconds_bucket[$__rate_interval])))", "median"},
 			{"histogram_quantile(0.99, sum by (le) (rate(podidentity_aws_request_duration_seconds_bucket[$__rate_interval])))", "99th percentile"},
 		}},
-		{"Wait for the rate limiter", "90th percentile by priority. Edits and deletions come first.", "s", lines, []query{{"histogram_quantile(0.9, sum by (le, priority) (rate(podidentity_aws_rate_limit_wait_seconds_bucket[$__rate_interval])))", "{{priority}}"}}},
+		{"Wait for the rate limiter", "90th percentile by priority. Edits and deletions go first.", "s", lines, []query{{"histogram_quantile(0.9, sum by (le, priority) (rate(podidentity_aws_rate_limit_wait_seconds_bucket[$__rate_interval])))", "{{priority}}"}}},
 	}}
 }
 

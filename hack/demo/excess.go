@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// excess is a kind of requests for permissions that no namespace without a guardrail gets.
+// excess is a group of requests for permissions that no namespace without a guardrail gets.
 // Each request leads to administrator access.
 type excess struct {
 	title    string
@@ -48,12 +48,12 @@ func (e *environment) excesses() []excess {
 		{"a policy of the AWS account that allows everything, or the operator's own", []string{
 			managed("arn:aws:iam::" + account + ":policy/" + harmlessName), managed(e.granted.Policy),
 		}},
-		{"policies of AWS that administer", ofAWS(
+		{"AWS managed policies for administrators", ofAWS(
 			"AdministratorAccess", "AdministratorAccess-Amplify", "AWSOrganizationsFullAccess", "AWSSSOMasterAccountAdministrator",
 			"AWSSSODirectoryAdministrator", "AmazonElasticMapReduceFullAccess",
 		)},
 		{"the permissions of other roles, by pattern, by policy variable and by name", roles},
-		{"services that decide about access, and more than ten whole services", append(services, inline("*", "sts:AssumeRoot"), inline("*", whole...))},
+		{"services that control access, and more than ten whole services", append(services, inline("*", "sts:AssumeRoot"), inline("*", whole...))},
 	}
 }
 

@@ -48,7 +48,7 @@ func exit(err error) {
 }
 
 // parse returns whether to exit after the walkthrough: --once or a non-empty environment
-// variable ONCE. It uses a flag set of its own because a package of the control plane
+// variable ONCE. It uses its own flag set because a package of the control plane
 // registers flags in flag.CommandLine.
 func parse(args []string, getenv func(string) string) (once bool, err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)

@@ -32,8 +32,8 @@ func callAsPod(ctx context.Context, out io.Writer) error {
 	}
 	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		if refused, ok := errors.AsType[smithy.APIError](err); ok {
-			return fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
+		if rejected, ok := errors.AsType[smithy.APIError](err); ok {
+			return fmt.Errorf("%s: %s", rejected.ErrorCode(), rejected.ErrorMessage())
 		}
 		return err
 	}
@@ -48,7 +48,7 @@ func assumeRole(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	e.out.done("its token in a file, AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE set,\n    and the AWS SDK does the rest; aws sts get-caller-identity says")
+	e.out.done("its token in a file, AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE set,\n    and the AWS SDK does the rest; aws sts get-caller-identity prints")
 	e.out.output(arn)
 	if !strings.Contains(arn, ":assumed-role/"+e.role+"/") {
 		return fmt.Errorf("the pod is %s, not a session of role %s", arn, e.role)
@@ -76,7 +76,7 @@ func denyOtherPod(ctx context.Context, e *environment) error {
 }
 
 // pod runs a process with the token of a ServiceAccount and with the environment
-// that AWS's webhook gives to pods, and returns who AWS says that it is.
+// that AWS's webhook gives to pods, and returns the ARN that AWS reports for it.
 func (e *environment) pod(ctx context.Context, serviceAccount string) (string, error) {
 	var annotated corev1.ServiceAccount
 	if err := e.user.Get(ctx, checkout, &annotated); err != nil {

@@ -60,7 +60,7 @@ func (p *printer) sentence(label, sentence string) {
 func (p *printer) cost(calls map[string]int) { p.sentence("AWS calls: ", listed(calls)) }
 
 // wrap breaks text between words into lines of at most so many characters. A
-// word that is longer is a line of its own.
+// word that is longer gets its own line.
 func wrap(text string, limit int) []string {
 	var lines []string
 	for word := range strings.FieldsSeq(text) {

@@ -14,9 +14,9 @@ func TestList_CountsCallsInStableOrder(t *testing.T) {
 		calls  map[string]int
 		want   string
 	}{
-		"None":    {"A step that costs nothing says so.", nil, "none"},
-		"One":     {"One call needs no number.", map[string]int{"CreateRole": 1}, "1 (CreateRole)"},
-		"Several": {"The order does not change by chance.", map[string]int{"PutRolePolicy": 2, "CreateRole": 1}, "3 (CreateRole, PutRolePolicy ×2)"},
+		"None":    {"A step without calls states that there were none.", nil, "none"},
+		"One":     {"One call has no count.", map[string]int{"CreateRole": 1}, "1 (CreateRole)"},
+		"Several": {"The order of calls is stable.", map[string]int{"PutRolePolicy": 2, "CreateRole": 1}, "3 (CreateRole, PutRolePolicy ×2)"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -46,9 +46,9 @@ func TestParse_OnceByFlagOrEnvironment(t *testing.T) {
 		env    string
 		want   bool
 	}{
-		"Neither":     {"It stays up by default.", nil, "", false},
-		"Flag":        {"The Makefile gives the flag.", []string{"--once"}, "", true},
-		"Environment": {"ONCE=1 is in the environment of `go run`, too.", nil, "1", true},
+		"Neither":     {"The demo keeps running by default.", nil, "", false},
+		"Flag":        {"The Makefile sets the flag.", []string{"--once"}, "", true},
+		"Environment": {"ONCE=1 is in the environment of `go run`.", nil, "1", true},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -78,12 +78,12 @@ func TestWrap_BreaksBetweenWords(t *testing.T) {
 		reason, text string
 		want         []string
 	}{
-		"Fits":     {"What fits is one line.", "one two", []string{"one two"}},
-		"Exactly":  {"The limit itself is within it.", "1234 6789", []string{"1234 6789"}},
+		"Fits":     {"A short text stays on one line.", "one two", []string{"one two"}},
+		"Exactly":  {"A line may have exactly the maximum length.", "1234 6789", []string{"1234 6789"}},
 		"Breaks":   {"Lines break between words.", "1234 67890", []string{"1234", "67890"}},
-		"LongWord": {"An ARN that was broken could not be copied.", "a arn:aws:iam::aws:policy/x b", []string{"a", "arn:aws:iam::aws:policy/x", "b"}},
-		"Runes":    {"Characters count, not bytes.", "×××× ××××", []string{"×××× ××××"}},
-		"Nothing":  {"No words are no lines.", "", nil},
+		"LongWord": {"An ARN is not broken, so that it can be copied.", "a arn:aws:iam::aws:policy/x b", []string{"a", "arn:aws:iam::aws:policy/x", "b"}},
+		"Runes":    {"The length is counted in characters, not bytes.", "×××× ××××", []string{"×××× ××××"}},
+		"Nothing":  {"An empty text gives no line.", "", nil},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

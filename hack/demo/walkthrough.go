@@ -138,7 +138,7 @@ func checkCost(ctx context.Context, e *environment, pi *v1alpha1.PodIdentity) er
 	if sum := total(cost); sum != minimum+reads*managed {
 		return fmt.Errorf("the identity cost %d calls, not 1 + managed + inline = %d and %d reads: %s", sum, minimum, reads*managed, listed(cost))
 	}
-	e.out.line("    the minimum possible: 1 + managed + inline, and 2 reads at the first use of a managed policy")
+	e.out.line("    the minimum possible: 1 + managed + inline, plus 2 reads at the first use of a managed policy")
 	return nil
 }
 

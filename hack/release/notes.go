@@ -13,7 +13,7 @@ var (
 	dated      = regexp.MustCompile(`^ - \d{4}-\d{2}-\d{2}$`)
 )
 
-// section returns what a changelog in the form of https://keepachangelog.com/ says
+// section returns the part of a changelog in the form of https://keepachangelog.com/
 // of a version. A dry run takes what is not released yet for a version without a
 // section.
 func section(changelog, version string, dryRun bool) (string, error) {

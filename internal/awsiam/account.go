@@ -21,8 +21,8 @@ type Account struct{ api STS }
 // NewAccount returns an Account that calls api.
 func NewAccount(api STS) *Account { return &Account{api: api} }
 
-// Identity returns who the operator is to AWS. No permission is needed to ask, so
-// a failure is one of credentials or of the network.
+// Identity returns the account and the principal of the operator. The call needs no
+// permission, so it fails only because of credentials or the network.
 func (a *Account) Identity(ctx context.Context) (plan.Account, error) {
 	out, err := a.api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -35,11 +35,11 @@ func (a *Account) Identity(ctx context.Context) (plan.Account, error) {
 	return plan.Account{Partition: parsed.Partition, ID: aws.ToString(out.Account), CallerARN: parsed.String()}, nil
 }
 
-// quotaTTL is how long the account's quotas are taken to stay as they are.
-// It is shorter than what a blocked object waits, which thus sees a raised quota.
+// quotaTTL is the time for which the account's quotas are cached. It is short, so that a
+// blocked object soon sees a raised quota.
 const quotaTTL = time.Minute
 
-// quotas are those of the account, read when first needed. It is safe for
+// quotas caches the account's quotas, which are read when first needed. It is safe for
 // concurrent use: callers wait while they are read.
 type quotas struct {
 	api interface {
@@ -48,20 +48,20 @@ type quotas struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	asked   time.Time
+	readAt  time.Time
 	summary map[string]int32
 }
 
 func newQuotas(api API) *quotas { return &quotas{api: api, now: time.Now} }
 
-// value returns the quota of that key of GetAccountSummary, if it is known. A
-// failure to read them leaves those that were known, and is not tried again for
-// a while: quotas are asked for when something has failed, or is about to.
+// value returns the quota with that key in GetAccountSummary, if it is known. If the
+// quotas cannot be read, the known values stay until quotaTTL has passed again: quotas
+// are needed only when something has failed or is about to fail.
 func (q *quotas) value(ctx context.Context, key string) (int32, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if now := q.now(); q.asked.IsZero() || now.Sub(q.asked) >= quotaTTL {
-		q.asked = now
+	if now := q.now(); q.readAt.IsZero() || now.Sub(q.readAt) >= quotaTTL {
+		q.readAt = now
 		if out, err := q.api.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{}); err == nil {
 			q.summary = out.SummaryMap
 		}
@@ -70,8 +70,7 @@ func (q *quotas) value(ctx context.Context, key string) (int32, bool) {
 	return v, ok
 }
 
-// Quotas returns the account's quotas on a role. Those that cannot be found out
-// are zero.
+// Quotas returns the account's quotas on a role. Unknown quotas are zero.
 func (r *Roles) Quotas(ctx context.Context) plan.Quotas {
 	value := func(key string) int {
 		v, _ := r.quotas.value(ctx, key)

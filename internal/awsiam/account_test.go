@@ -56,7 +56,7 @@ func TestIdentity_FailureNamesTheCause(t *testing.T) {
 		wantReason string
 		want       string
 	}{
-		"Refused": {
+		"Rejected": {
 			reason: "The credentials are wrong.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				rejectWith(w, 403, "InvalidClientTokenId", "The security token included in the request is invalid.")
@@ -65,7 +65,7 @@ func TestIdentity_FailureNamesTheCause(t *testing.T) {
 			want: "AWS STS rejected the operator's credentials (InvalidClientTokenId): invalid, expired or inactive, or node clock skew; see config/aws/README.md",
 		},
 		"Denied": {
-			reason: "An organization can forbid even this.",
+			reason: "An organization can deny even this call.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				rejectWith(w, 403, "AccessDenied", denial+"sts:GetCallerIdentity with an explicit deny in a service control policy")
 			},
@@ -73,7 +73,7 @@ func TestIdentity_FailureNamesTheCause(t *testing.T) {
 			want: "sts:GetCallerIdentity is explicitly denied by a service control policy; see config/aws/operator-policy.json",
 		},
 		"Nonsense": {
-			reason: "Whatever this is, it is not STS.",
+			reason: "The server is not STS.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte("<R><GetCallerIdentityResult><Arn>me</Arn></GetCallerIdentityResult></R>"))
 			},
@@ -92,7 +92,7 @@ func TestIdentity_FailureNamesTheCause(t *testing.T) {
 	}
 }
 
-// summaries is an account whose quotas can be read, or not.
+// summaries is an account whose quotas can be read or not.
 type summaries struct {
 	calls int
 	roles int32
@@ -128,7 +128,7 @@ func TestQuotas_KeepTheirLastKnownValues(t *testing.T) {
 	expect("outdated", 5000, true, 2)
 	now, api.err = now.Add(quotaTTL), errors.New("denied")
 	expect("failed, and still known", 5000, true, 3)
-	expect("failed, and not asked again", 5000, true, 3)
+	expect("failed, and not called again", 5000, true, 3)
 	if _, known := q.value(t.Context(), "Other"); known {
 		t.Error("a quota is known that AWS did not return")
 	}
@@ -137,7 +137,7 @@ func TestQuotas_KeepTheirLastKnownValues(t *testing.T) {
 	expect("never known", 0, false, 4)
 }
 
-// identity is an STS that says who the caller is.
+// identity is an STS that returns a caller.
 type identity struct{ arn string }
 
 func (i identity) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {

@@ -1,5 +1,5 @@
 // Package awsiam reads and writes IAM roles and OIDC providers. It is the only
-// package of the operator that knows the AWS SDK: AWS's answers leave it as
+// package of the operator that knows the AWS SDK: it returns AWS's responses as
 // values of package plan, and AWS's errors as faults.
 package awsiam
 

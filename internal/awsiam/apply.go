@@ -12,12 +12,12 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Apply makes the changes to the role of that name in their order, one call
-// each, and stops at the first that fails; it returns the changes before that one.
-// It reads nothing. Every change may be repeated: what is to be
-// removed and is gone counts as removed. Only CreateRole is not made twice; if
-// there is a role of that name already, errors.Is(err, plan.ErrRoleExists). If
-// a role to delete still has attachments, it is plan.ErrDeleteConflict.
+// Apply makes the changes to the role of that name in order, one call each. It stops at
+// the first one that fails, and returns the changes before it. It reads nothing. Every
+// change except CreateRole can be repeated: removing something that does not exist
+// succeeds. If a role of that name already exists, CreateRole fails with
+// plan.ErrRoleExists; if a role still has attachments, DeleteRole fails with
+// plan.ErrDeleteConflict.
 func (r *Roles) Apply(ctx context.Context, name string, changes []plan.Change) (plan.Applied, error) {
 	var applied plan.Applied
 	for _, change := range changes {
@@ -76,8 +76,8 @@ func (r *Roles) apply(ctx context.Context, name string, change plan.Change, appl
 	}
 }
 
-// create makes the role with all that one call can carry: a role without its
-// owner's tags, or without its boundary, must not exist for a moment.
+// create creates the role with everything that the call accepts: a role without its
+// ownership tags or its boundary must not exist, even for a moment.
 func (r *Roles) create(ctx context.Context, name *string, role plan.Role, applied *plan.Applied) error {
 	in := &iam.CreateRoleInput{
 		RoleName:                 name,
@@ -100,7 +100,7 @@ func (r *Roles) create(ctx context.Context, name *string, role plan.Role, applie
 	return nil
 }
 
-// explainChange returns the fault that err is of change.
+// explainChange classifies the error of a change.
 func (r *Roles) explainChange(ctx context.Context, name string, change plan.Change, err error) error {
 	c := operation{name: change.Action(), permission: plan.Permission(change)}
 	switch change := change.(type) {
@@ -123,7 +123,7 @@ func (r *Roles) explainChange(ctx context.Context, name string, change plan.Chan
 		c.policy = change.ARN
 	case plan.RemoveFromInstanceProfile:
 		c.role, c.profile = name, change.Name
-	default: // the others name nothing that their failure could be about
+	default: // the other changes name nothing that could cause the failure
 	}
 	return r.explain(ctx, c, err)
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// operation is what was asked of AWS, as far as the words about its failure need it.
+// operation is a call to AWS, as far as the messages about its failure need it.
 type operation struct {
 	name     string
-	document string // whose policy was sent: spec.policies.inline[NAME], or trustPolicy
+	document string // the source of the policy document: spec.policies.inline[NAME], or trustPolicy
 	policy   string // ARN of the managed policy
 	boundary string // ARN of the permissions boundary
 	role     string // the role that is removed from an instance profile
@@ -30,8 +30,8 @@ func readOperation(name string) operation {
 	return operation{name: name, permission: plan.ReadPermission(name)}
 }
 
-// cause returns what a call that is blocked for that reason waits for, empty if the
-// answer concerns one role only.
+// cause returns what a call that is blocked for that reason waits for, empty if the error
+// concerns one role only.
 func (c operation) cause(reason string) string {
 	switch {
 	case reason == v1alpha1.ReasonAccessDenied:
@@ -46,7 +46,7 @@ func (c operation) cause(reason string) string {
 	return ""
 }
 
-// trustPolicy is the document that the operator makes itself.
+// trustPolicy is the document that the operator generates.
 const trustPolicy = "the trust policy"
 
 // service returns the name of the AWS service that was called.
@@ -60,27 +60,27 @@ func (c operation) service() string {
 // action returns the IAM action that the call needs.
 func (c operation) action() string { return strings.ToLower(c.service()) + ":" + c.name }
 
-// onProvider reports whether the call was about an OIDC provider, which is the
-// cluster's and not of one object.
+// onProvider reports whether the call was about an OIDC provider, which belongs to the
+// cluster and not to one object.
 func (c operation) onProvider() bool { return strings.Contains(c.name, "OpenIDConnectProvider") }
 
-// apiError is a call that AWS refused.
+// apiError is the error of a call that AWS rejected.
 type apiError struct {
 	operation
-	code, text string // AWS's own
+	code, text string // as AWS returned them
 	// quota returns the account's value for a key of GetAccountSummary.
 	quota func(key string) (int32, bool)
 }
 
-// classification is what a refusal means: who must act, under which reason it is
-// shown, and in which words.
+// classification is the meaning of an error: who must act, the reason of the condition,
+// and the message.
 type classification struct {
 	kind    fault.Kind
 	reason  string
 	message func(apiError) string
 }
 
-// The verdicts that more than one code has.
+// The classifications that several codes share.
 var (
 	throttling       = classification{fault.Transient, v1alpha1.ReasonProgressingWithRetry, throttledMessage}
 	unavailable      = classification{fault.Transient, v1alpha1.ReasonAWSUnavailable, unavailableMessage}
@@ -97,14 +97,13 @@ var (
 	principalInvalid = classification{fault.Blocked, v1alpha1.ReasonPrincipalInvalid, policyRejectedMessage}
 )
 
-// errorCodes maps AWS's error codes to what they mean. It holds all codes that the
-// SDK documents for the calls of API and STS, and for the one that gets the
-// operator its credentials; a test sees to that. The others are known from
+// errorCodes maps AWS's error codes to their meaning. It contains all codes that the SDK
+// documents for the calls of API and STS, and for the call that gets the operator its
+// credentials; a test ensures that. The others are known from
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and from
-// the field. A code that is missing is transient: to retry is safe, to give up
-// is not.
+// experience. An unknown code is transient: retrying is safe, giving up is not.
 var errorCodes = map[string]classification{
-	// Of the calls of IAM.
+	// Calls to IAM.
 	"ConcurrentModification":        throttling,
 	"DeleteConflict":                conflict,
 	"EntityAlreadyExists":           conflict,
@@ -118,7 +117,7 @@ var errorCodes = map[string]classification{
 	"ServiceFailure":                unavailable,
 	"UnmodifiableEntity":            {fault.Blocked, v1alpha1.ReasonRoleUnmodifiable, unmodifiableMessage},
 
-	// Of the call that gets credentials from a ServiceAccount's token.
+	// The call that gets credentials for a ServiceAccount's token.
 	"ExpiredTokenException":   credentials,
 	"IDPCommunicationError":   unavailable,
 	"IDPRejectedClaim":        credentials,
@@ -126,7 +125,7 @@ var errorCodes = map[string]classification{
 	"PackedPolicyTooLarge":    credentials,
 	"RegionDisabledException": credentials,
 
-	// Of every call: not allowed.
+	// Every call: not authorized.
 	"AccessDenied":           accessDenied,
 	"AccessDeniedException":  accessDenied,
 	"AuthorizationError":     accessDenied,
@@ -134,7 +133,7 @@ var errorCodes = map[string]classification{
 	"NotAuthorizedException": accessDenied,
 	"UnauthorizedOperation":  accessDenied,
 
-	// Of every call: not known.
+	// Every call: not authenticated.
 	"AuthFailure":                         credentials,
 	"ExpiredToken":                        credentials,
 	"IncompleteSignature":                 credentials,
@@ -151,12 +150,12 @@ var errorCodes = map[string]classification{
 	"TokenRefreshRequired":                credentials,
 	"UnrecognizedClientException":         credentials,
 
-	// Of every call: too late by the clock, which the SDK corrects as it goes.
+	// Every call: clock skew, which the SDK corrects.
 	"RequestExpired":       clockSkew,
 	"RequestInTheFuture":   clockSkew,
 	"RequestTimeTooSkewed": clockSkew,
 
-	// Of every call: too many.
+	// Every call: throttling.
 	"BandwidthLimitExceeded":    throttling,
 	"LimitExceededException":    throttling,
 	"PriorRequestNotComplete":   throttling,
@@ -169,7 +168,7 @@ var errorCodes = map[string]classification{
 	"ThrottlingException":       throttling,
 	"TooManyRequestsException":  throttling,
 
-	// Of every call: not now.
+	// Every call: temporarily unavailable.
 	"InternalError":               unavailable,
 	"InternalFailure":             unavailable,
 	"InternalServerError":         unavailable,
@@ -180,7 +179,7 @@ var errorCodes = map[string]classification{
 	"ServiceUnavailable":          unavailable,
 	"ServiceUnavailableException": unavailable,
 
-	// Of every call: not understood.
+	// Every call: invalid request.
 	"InvalidParameterCombination":    rejected,
 	"InvalidParameterValue":          rejected,
 	"InvalidQueryParameter":          rejected,
@@ -195,8 +194,8 @@ var errorCodes = map[string]classification{
 	"UnknownOperationException":      unknown,
 }
 
-// classify returns the fault that err, of a call, is. Its words stay the same
-// from one attempt to the next; err is in its chain, for those who want more.
+// classify returns the error of a call as a fault. Its message does not change from one
+// attempt to the next; err is in its chain, for callers that need the details.
 func classify(c operation, err error, quota func(string) (int32, bool)) error {
 	if errors.Is(err, context.Canceled) {
 		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, c.name+" was canceled", err)
@@ -204,14 +203,14 @@ func classify(c operation, err error, quota func(string) (int32, bool)) error {
 	if err, ok := errors.AsType[*credentialsError](err); ok {
 		return classifyCredentials(err)
 	}
-	refused, ok := apiErrorOf(err)
+	answer, ok := apiErrorOf(err)
 	switch {
 	case !ok && requestSent(err):
 		return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, unreachableMessage(c.service(), err), err)
 	case !ok:
 		return faultOf(fault.Transient, v1alpha1.ReasonProgressingWithRetry, notSentMessage(c, err), err)
 	}
-	r := apiError{operation: c, code: refused.ErrorCode(), text: redact(refused.ErrorMessage()), quota: quota}
+	r := apiError{operation: c, code: answer.ErrorCode(), text: redact(answer.ErrorMessage()), quota: quota}
 	v := classifyCode(r)
 	classified := faultOf(v.kind, v.reason, v.message(r), err)
 	if v.kind == fault.Blocked {
@@ -220,27 +219,27 @@ func classify(c operation, err error, quota func(string) (int32, bool)) error {
 	return classified
 }
 
-// classifyCode returns the verdict on r. Some codes mean several things; then AWS's
-// words and the operation tell which.
+// classifyCode classifies r. Some codes have several meanings, which AWS's message and the
+// operation distinguish.
 func classifyCode(r apiError) classification {
 	v, known := errorCodes[r.code]
 	switch {
 	case !known:
 		return unknown
 	case r.code == "MalformedPolicyDocument" && strings.HasPrefix(r.text, "Invalid principal"):
-		return principalInvalid // which may be created later
+		return principalInvalid // the principal may be created later
 	case noSuchBoundary.MatchString(r.text):
 		return boundaryNotFound
 	case r.code == "NoSuchEntity" && !noSuchRole.MatchString(r.text):
 		return classifyNotFound(r)
 	case v.kind == fault.Terminal && r.onProvider():
-		return providerNotFound // a new spec would not mend it
+		return providerNotFound // a new spec would not help
 	}
 	return v
 }
 
-// classifyNotFound returns the verdict on a call that failed because something other
-// than the role is missing.
+// classifyNotFound classifies a call that failed because something other than the role is
+// missing.
 func classifyNotFound(r apiError) classification {
 	switch {
 	case r.policy != "":
@@ -253,15 +252,15 @@ func classifyNotFound(r apiError) classification {
 	return notFound
 }
 
-// credentialsError marks an error as one of getting credentials, not of the
-// call they were for.
+// credentialsError marks an error as one of getting credentials, not of the call that
+// needs them.
 type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// classifyCredentials returns the fault of not getting credentials. STS may be
-// unreachable for a moment; an administrator must fix anything else.
+// classifyCredentials classifies an error of getting credentials. STS may be unreachable
+// for a moment; an administrator must fix anything else.
 func classifyCredentials(err *credentialsError) error {
 	classified := credentialsFault(err)
 	if classified.Kind == fault.Blocked {
@@ -271,11 +270,11 @@ func classifyCredentials(err *credentialsError) error {
 }
 
 func credentialsFault(err *credentialsError) *fault.Error {
-	if refused, ok := apiErrorOf(err); ok {
-		if v, known := errorCodes[refused.ErrorCode()]; !known || v.kind == fault.Transient {
-			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS STS cannot issue the operator's credentials, retrying: "+refused.ErrorCode(), err)
+	if answer, ok := apiErrorOf(err); ok {
+		if v, known := errorCodes[answer.ErrorCode()]; !known || v.kind == fault.Transient {
+			return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, "AWS STS cannot issue the operator's credentials, retrying: "+answer.ErrorCode(), err)
 		}
-		return faultOf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsErrorMessage(refused.ErrorCode(), redact(refused.ErrorMessage())), err)
+		return faultOf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsErrorMessage(answer.ErrorCode(), redact(answer.ErrorMessage())), err)
 	}
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok && op.Service() != instanceMetadata {
 		return faultOf(fault.Transient, v1alpha1.ReasonAWSUnavailable, unreachableMessage(op.Service(), err), err)
@@ -283,24 +282,25 @@ func credentialsFault(err *credentialsError) *fault.Error {
 	return faultOf(fault.Blocked, v1alpha1.ReasonCredentialsUnavailable, credentialsErrorMessage("", ""), err)
 }
 
-// instanceMetadata is where the SDK looks for credentials when it has found
-// none: that it does not answer says that there are none.
+// instanceMetadata is the service in which the SDK looks for credentials last. If it does
+// not answer, there are no credentials.
 const instanceMetadata = "ec2imds"
 
-// faultOf returns a fault that says text and has cause in its chain.
+// faultOf returns a fault with the message text and with cause in its chain.
 func faultOf(kind fault.Kind, reason, text string, cause error) *fault.Error {
 	return &fault.Error{Kind: kind, Reason: reason, Err: &stableError{text: text, cause: cause}}
 }
 
-// apiErrorOf returns AWS's answer in err's chain, if there is one. What has no
-// code, to which the SDK gives this one, comes from something between AWS and us.
+// apiErrorOf returns AWS's answer in err's chain, if there is one. An answer without a
+// code, which the SDK calls UnknownError, comes from something between the operator and
+// AWS.
 func apiErrorOf(err error) (smithy.APIError, bool) {
 	answer, ok := errors.AsType[smithy.APIError](err)
 	return answer, ok && answer.ErrorCode() != "UnknownError"
 }
 
-// requestSent reports whether err came of sending a request or of reading the
-// answer, not of making the request.
+// requestSent reports whether err occurred while the request was sent or the answer was
+// read, not while the request was built.
 func requestSent(err error) bool {
 	_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
 	_, answered := errors.AsType[*smithyhttp.ResponseError](err)
@@ -309,14 +309,14 @@ func requestSent(err error) bool {
 
 // hasCode reports whether err is an answer of AWS with that code.
 func hasCode(err error, code string) bool {
-	refused, ok := apiErrorOf(err)
-	return ok && refused.ErrorCode() == code
+	answer, ok := apiErrorOf(err)
+	return ok && answer.ErrorCode() == code
 }
 
-// isNotFound reports whether err says that there is no such thing.
+// isNotFound reports whether AWS did not find what the call names.
 func isNotFound(err error) bool { return hasCode(err, "NoSuchEntity") }
 
-// ignoreNotFound returns err unless it says that there is no such thing.
+// ignoreNotFound returns err, and nil if AWS did not find what the call names.
 func ignoreNotFound(err error) error {
 	if isNotFound(err) {
 		return nil

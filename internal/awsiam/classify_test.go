@@ -35,8 +35,8 @@ const (
 	denial      = "User: arn:aws:sts::123456789012:assumed-role/podidentity-operator/1789000000000000000 is not authorized to perform: "
 )
 
-// What AWS refuses reaches users as a kind, a reason and words that name what
-// to do, and nothing that differs between two attempts.
+// Users see an error of AWS as a kind, a reason and a message that names the required
+// action, and nothing that differs between two attempts.
 func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 	create := plan.CreateRole{Role: plan.Role{Trust: "{}", Boundary: boundaryARN}}
 	put := plan.PutRolePolicy{Name: "bucket", Policy: plan.InlinePolicy{Document: "{}"}}
@@ -51,7 +51,7 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 		change        plan.Change
 		status        int
 		code, message string
-		summary       string // what GetAccountSummary answers; empty if it is refused
+		summary       string // what GetAccountSummary answers; empty if it is rejected
 		wantKind      fault.Kind
 		wantReason    string
 		want          string
@@ -63,19 +63,19 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 			want: "role r: AWS IAM is throttling this account (Throttling of PutRolePolicy); retrying",
 		},
 		"ServerError": {
-			reason: "IAM mends itself.",
+			reason: "An unavailable IAM recovers without a user.",
 			change: put, status: 500, code: "ServiceFailure", message: "An error occurred.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
 			want: "role r: AWS IAM is temporarily unavailable (ServiceFailure of PutRolePolicy); retrying",
 		},
 		"ConcurrentModification": {
-			reason: "Conflicts need no action.",
+			reason: "A conflict ends without a user.",
 			change: create, status: 409, code: "ConcurrentModification", message: "Request was rejected.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: concurrent modification (ConcurrentModification of CreateRole); retrying",
 		},
 		"TemporarilyUnmodifiable": {
-			reason: "It says itself that it will pass.",
+			reason: "The error itself states that a retry helps.",
 			change: put, status: 409, code: "EntityTemporarilyUnmodifiable", message: "Wait.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: concurrent modification (EntityTemporarilyUnmodifiable of PutRolePolicy); retrying",
@@ -87,109 +87,109 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 			want: "role r: the role changed during reconciliation (DeleteConflict of DeleteRole); retrying",
 		},
 		"RoleVanished": {
-			reason: "A role that vanishes between two changes will be made again.",
+			reason: "A role that disappears between two changes will be recreated.",
 			change: attach, status: 404, code: "NoSuchEntity", message: "The role with name r cannot be found.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: resource not found; it was deleted or has not propagated yet (NoSuchEntity of AttachRolePolicy); retrying",
 		},
 		"RoleVanishedBeforeTags": {
-			reason: "A change that names nothing else can only lack the role.",
+			reason: "If a change names nothing else, only the role can be missing.",
 			change: plan.TagRole{Tags: map[string]string{"a": "b"}}, status: 404, code: "NoSuchEntity", message: "Not found.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: resource not found; it was deleted or has not propagated yet (NoSuchEntity of TagRole); retrying",
 		},
 		"UnknownCode": {
-			reason: "To retry is safe, to give up is not.",
+			reason: "An unknown error is retried, as that is safe.",
 			change: put, status: 400, code: "Surprise", message: "You did not see this coming.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonProgressingWithRetry,
 			want: "role r: AWS IAM rejected PutRolePolicy: Surprise: You did not see this coming",
 		},
 		"DeniedByOmission": {
-			reason: "The message names the missing action, and not the session.",
+			reason: "The message names the missing action, without the session.",
 			change: create, status: 403, code: "AccessDenied", message: denial + "iam:CreateRole on resource: " + roleARN + " because no identity-based policy allows the iam:CreateRole action",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: the operator is missing the IAM permission iam:CreateRole on " + roleARN + "; see config/aws/operator-policy.json",
 		},
 		"DeniedImpliedAction": {
-			reason: "One call may need several actions; AWS says which one is missing.",
+			reason: "One call may need several actions; AWS names the missing one.",
 			change: create, status: 403, code: "AccessDenied", message: denial + "iam:TagRole on resource: " + roleARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: the operator is missing the IAM permission iam:TagRole on " + roleARN + "; see config/aws/operator-policy.json",
 		},
 		"DeniedExplicitly": {
-			reason: "An explicit deny is mended by taking it away, not by allowing more.",
+			reason: "The explicit deny must be removed; allowing more would not help.",
 			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r with an explicit deny in an identity-based policy: arn:aws:iam::123456789012:policy/no",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: iam:PutRolePolicy on role r is explicitly denied by an identity-based policy; see config/aws/operator-policy.json",
 		},
 		"DeniedExplicitlyByWhat": {
-			reason: "AWS does not always say in which policy the deny is.",
+			reason: "AWS does not always name the policy with the deny.",
 			change: create, status: 403, code: "AccessDenied", message: denial + "iam:CreateRole on resource: " + roleARN + " with an explicit deny",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: iam:CreateRole on " + roleARN + " is explicitly denied by a policy; see config/aws/operator-policy.json",
 		},
 		"DeniedByOrganization": {
-			reason: "No policy of the operator can mend a service control policy.",
+			reason: "No policy of the operator helps against a service control policy.",
 			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r because no service control policy allows the iam:PutRolePolicy action",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: iam:PutRolePolicy on role r is not allowed by any service control policy that applies to the operator",
 		},
 		"DeniedByBoundary": {
-			reason: "Nor can it mend the operator's own boundary.",
+			reason: "No policy of the operator helps against the operator's own boundary.",
 			change: put, status: 403, code: "AccessDenied", message: denial + "iam:PutRolePolicy on resource: role r because no permissions boundary allows the iam:PutRolePolicy action",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: iam:PutRolePolicy on role r is not allowed by any permissions boundary that applies to the operator",
 		},
 		"DeniedWithoutWords": {
-			reason: "If AWS does not say, the action is that of the call.",
+			reason: "If AWS names no action, it is that of the call.",
 			change: put, status: 403, code: "AccessDeniedException", message: "",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: the operator is missing the IAM permission iam:PutRolePolicy; see config/aws/operator-policy.json",
 		},
 		"Quota": {
-			reason: "The number is the account's own.",
+			reason: "The message contains the account's own quota.",
 			change: attach, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for PoliciesPerRole: 10", summary: summary,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: managed policies attached to a role (AttachedPoliciesPerRoleQuota: 20); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"QuotaOfAccountUnknown": {
-			reason: "Without the account's own number there is still AWS's message.",
+			reason: "If the account's own quota is not known, the message is that of AWS.",
 			change: attach, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for PoliciesPerRole: 10",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: managed policies attached to a role (AttachedPoliciesPerRoleQuota: 10); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"QuotaOfInlinePolicies": {
-			reason: "This quota has words of its own.",
+			reason: "This quota has its own message.",
 			change: put, status: 409, code: "LimitExceeded", message: "Maximum policy size of 10240 bytes exceeded for role r",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: characters in all inline policies of a role (RolePolicySizeQuota: 10240); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"QuotaUnnamed": {
-			reason: "If AWS names no quota, it is the one that the call can meet.",
+			reason: "If AWS names no quota, it is the one that the call can exceed.",
 			change: create, status: 409, code: "LimitExceeded", message: "Too much.", summary: summary,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: roles in the account (RolesQuota: 5000); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"QuotaNotInSummary": {
-			reason: "Some quotas GetAccountSummary does not tell.",
+			reason: "GetAccountSummary does not contain all quotas.",
 			change: plan.TagRole{Tags: map[string]string{"a": "b"}}, status: 409, code: "LimitExceeded", message: "The number of tags has reached the maximum limit.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: tags of a role (TagsPerRole); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"QuotaNew": {
-			reason: "A quota that the operator does not know is described in AWS's words.",
+			reason: "A quota that the operator does not know is reported with AWS's message.",
 			change: put, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for MoonPhases: 4",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "role r: IAM quota exceeded: Cannot exceed quota for MoonPhases: 4; reduce usage or request an increase in AWS Service Quotas",
 		},
 		"PolicyNotFound": {
-			reason: "The policy may be created later.",
+			reason: "A user may create the policy later.",
 			change: attach, status: 404, code: "NoSuchEntity", message: "Policy " + policyARN + " does not exist or is not attachable.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPolicyNotFound,
 			want: "role r: managed policy " + policyARN + " not found; create it or fix spec.policies.managed",
 		},
 		"PolicyOfServiceRolesNotFound": {
-			reason: "No one can create a policy of AWS; its path may be missing.",
+			reason: "Only AWS can create AWS managed policies; the path may be missing.",
 			change: plan.AttachPolicy{ARN: "arn:aws-cn:iam::aws:policy/AmazonEBSCSIDriverPolicy"}, status: 404, code: "NoSuchEntity", message: "Policy x does not exist or is not attachable.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPolicyNotFound,
 			want: "role r: managed policy arn:aws-cn:iam::aws:policy/AmazonEBSCSIDriverPolicy not found; AWS has no policy of this name without a path; policies for service roles have one, " +
@@ -202,43 +202,43 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 			want: "role r: managed policy arn:aws:iam::aws:policy/service-role/X not found; AWS has no policy of this name; fix spec.policies.managed (aws iam list-policies --scope AWS)",
 		},
 		"InstanceProfileElsewhere": {
-			reason: "No policy of the operator covers it, so the message states what to run.",
+			reason: "No policy of the operator allows the action, so the message names the command to run.",
 			change: plan.RemoveFromInstanceProfile{Name: "nodes"}, status: 403, code: "AccessDenied", message: "User: u is not authorized to perform: iam:RemoveRoleFromInstanceProfile on resource: r because no identity-based policy allows it",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "role r: the role is in instance profile nodes, which the operator is not allowed to change; run: aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name r",
 		},
 		"BoundaryNotFoundAtCreation": {
-			reason: "The boundary may be created later.",
+			reason: "A user may create the boundary later.",
 			change: create, status: 404, code: "NoSuchEntity", message: "Scope ARN: " + boundaryARN + " does not exist or is not attachable.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonBoundaryNotFound,
 			want: "role r: permissions boundary " + boundaryARN + " does not exist or is not attachable; create it or use a different one",
 		},
 		"BoundaryNotFoundUnderAnotherCode": {
-			reason: "The words count, not the code.",
+			reason: "The message of the error counts, not its code.",
 			change: plan.PutBoundary{ARN: boundaryARN}, status: 400, code: "InvalidInput", message: "Scope ARN: " + boundaryARN + " does not exist or is not attachable.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonBoundaryNotFound,
 			want: "role r: permissions boundary " + boundaryARN + " does not exist or is not attachable; create it or use a different one",
 		},
 		"BoundaryNotFoundInOtherWords": {
-			reason: "What is not the role can only be the boundary.",
+			reason: "If it is not the role, only the boundary can be missing.",
 			change: plan.PutBoundary{ARN: boundaryARN}, status: 404, code: "NoSuchEntity", message: "No such policy.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonBoundaryNotFound,
 			want: "role r: permissions boundary " + boundaryARN + " does not exist or is not attachable; create it or use a different one",
 		},
 		"InlineMalformed": {
-			reason: "Only a new spec can mend a policy that AWS cannot read.",
+			reason: "Only a new spec helps if AWS cannot parse a policy.",
 			change: put, status: 400, code: "MalformedPolicyDocument", message: "Policy statement must contain resources.",
 			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonPolicyMalformed,
 			want: "role r: spec.policies.inline[bucket]: AWS rejected the policy document: Policy statement must contain resources",
 		},
 		"TrustMalformed": {
-			reason: "The message says which of the policies it is.",
+			reason: "The message names the policy.",
 			change: plan.UpdateTrust{Trust: "{}"}, status: 400, code: "MalformedPolicyDocument", message: "Syntax errors in policy.",
 			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonPolicyMalformed,
 			want: "role r: the trust policy: AWS rejected the policy document: Syntax errors in policy",
 		},
 		"PrincipalInvalid": {
-			reason: "The principal may be created later.",
+			reason: "A user may create the principal later.",
 			change: create, status: 400, code: "MalformedPolicyDocument", message: `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/x"`,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonPrincipalInvalid,
 			want: `role r: the trust policy: AWS rejected the policy document: Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/x"`,
@@ -250,13 +250,13 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 			want: "role r: managed policy " + policyARN + " in spec.policies.managed cannot be attached to this role: Cannot attach a Service Role Policy to a Customer Role; use a different policy",
 		},
 		"ValidationError": {
-			reason: "A value that IAM does not take is the author's to correct.",
+			reason: "The author must correct a value that IAM rejects.",
 			change: create, status: 400, code: "ValidationError", message: "1 validation error detected: Value at 'tags' failed to satisfy constraint",
 			wantKind: fault.Terminal, wantReason: v1alpha1.ReasonInvalidSpec,
 			want: "role r: AWS IAM rejected CreateRole: ValidationError: 1 validation error detected: Value at 'tags' failed to satisfy constraint",
 		},
 		"Unmodifiable": {
-			reason: "A service's own role is not ours to change.",
+			reason: "A service-linked role cannot be changed.",
 			change: plan.UpdateRole{}, status: 400, code: "UnmodifiableEntity", message: "Cannot perform the operation on the protected role 'r' - this role is only modifiable by AWS",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonRoleUnmodifiable,
 			want: "role r: role cannot be modified (service-linked roles are managed by AWS): Cannot perform the operation on the protected role 'r' - this role is only modifiable by AWS",
@@ -268,13 +268,13 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 			want: "role r: AWS IAM rejected the operator's credentials (InvalidClientTokenId): invalid, expired or inactive, or node clock skew; see config/aws/README.md",
 		},
 		"SignatureWrong": {
-			reason: "AWS's words hold times, so they are left out.",
+			reason: "AWS's message contains times, so it is left out.",
 			change: put, status: 403, code: "SignatureDoesNotMatch", message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T002500Z - 15 min.)",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "role r: AWS IAM rejected the operator's credentials (SignatureDoesNotMatch): invalid, expired or inactive, or node clock skew; see config/aws/README.md",
 		},
 		"ClockWrong": {
-			reason: "The SDK corrects the clock as it goes.",
+			reason: "The SDK corrects the clock skew itself.",
 			change: put, status: 400, code: "RequestExpired", message: "Request has expired.",
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "role r: AWS IAM rejected the request timestamp (RequestExpired): check the node's clock",
@@ -304,8 +304,7 @@ func TestClassify_KindReasonAndStableMessage(t *testing.T) {
 	}
 }
 
-// rejecting refuses all calls, except to tell a summary of the account if there
-// is one.
+// rejecting rejects all calls, except the one for the account's summary if there is one.
 func rejecting(status int, code, message, summary string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if summary != "" && r.FormValue("Action") == "GetAccountSummary" {
@@ -335,20 +334,20 @@ func TestRedact_RemovesWhatChangesBetweenAttempts(t *testing.T) {
 		reason, text, want string
 	}{
 		"Session": {
-			reason: "A session's name changes with the credentials.",
+			reason: "The name of the session changes with the credentials.",
 			text:   "User: arn:aws-cn:sts::123456789012:assumed-role/op/1789000000000000000 is not authorized",
 			want:   "User: arn:aws-cn:sts::123456789012:assumed-role/op is not authorized",
 		},
 		"RequestID": {
-			reason: "A request ID changes with the request.",
+			reason: "The request ID changes with each request.",
 			text:   "No (Service: Iam, Request ID: 7a62c49f-347e-4fc4-9331-6e8e00000000)",
 			want:   "No (Service: Iam",
 		},
-		"UUID":  {reason: "As does any other.", text: "see 7a62c49f-347e-4fc4-9331-6e8e00000000.", want: "see …"},
-		"Times": {reason: "Time passes.", text: "at 20260101T000000Z, 2026-01-01T00:00:00.123Z", want: "at …, …"},
-		"Space": {reason: "A condition is a sentence.", text: " a\n\tb ", want: "a b"},
-		"Long":  {reason: "A reader needs no more.", text: strings.Repeat("ä", maxMessage+1), want: strings.Repeat("ä", maxMessage) + "…"},
-		"Plain": {reason: "The rest is left as it is.", text: "Cannot exceed quota for RolesPerAccount: 1000", want: "Cannot exceed quota for RolesPerAccount: 1000"},
+		"UUID":  {reason: "Any other UUID also changes.", text: "see 7a62c49f-347e-4fc4-9331-6e8e00000000.", want: "see …"},
+		"Times": {reason: "Times change.", text: "at 20260101T000000Z, 2026-01-01T00:00:00.123Z", want: "at …, …"},
+		"Space": {reason: "A condition message is one line.", text: " a\n\tb ", want: "a b"},
+		"Long":  {reason: "A message has a maximum length.", text: strings.Repeat("ä", maxMessage+1), want: strings.Repeat("ä", maxMessage) + "…"},
+		"Plain": {reason: "The rest of the message stays.", text: "Cannot exceed quota for RolesPerAccount: 1000", want: "Cannot exceed quota for RolesPerAccount: 1000"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

@@ -20,33 +20,33 @@ import (
 // userAgent is the operator's name in CloudTrail, before its version.
 const userAgent = "podidentity-operator"
 
-// fallbackRegion is what requests are signed for if no region is configured
-// anywhere. IAM is one service for the whole partition, and in the partition aws
-// it is signed for us-east-1 whatever the region. In other partitions the region
-// has to be set, for it is what names the partition.
+// fallbackRegion is the region that requests are signed for if none is configured. IAM is
+// one service for the whole partition, and requests in the partition aws are signed for
+// us-east-1 in every region. In other partitions the region must be set, because it
+// determines the partition.
 const fallbackRegion = "us-east-1"
 
-// How long AWS has for an answer. The whole of one attempt is bounded so that a
-// connection that has gone silent does not hold up a worker.
+// The timeouts of calls. An attempt as a whole has one, so that a connection without
+// traffic does not block a worker.
 const (
 	dialTimeout    = 5 * time.Second
 	attemptTimeout = 30 * time.Second
 )
 
-// renewBefore is how long before they expire credentials from a ServiceAccount's
-// token are renewed, as the SDK does with those of most other kinds. By default it
-// uses these to the last moment: a call that comes a little later, or a clock that is
-// a little slow, makes AWS refuse them. AWS tolerates clocks that differ by as much.
+// renewBefore is the time before their expiry at which credentials from a ServiceAccount's
+// token are renewed. By default the SDK uses these to the last moment, unlike most other
+// kinds: AWS then rejects a call that arrives a little later, or one from a node with a
+// slow clock. AWS tolerates clocks that differ by this much.
 const renewBefore = 5 * time.Minute
 
-// ClientOptions say how the operator presents itself to AWS.
+// ClientOptions configure the clients.
 type ClientOptions struct {
 	// Version of the operator, for the user agent.
 	Version string
 	// OnAttempt is called after every attempt of a call to AWS. It must be fast and safe
 	// for concurrent use; it may be nil.
 	OnAttempt func(Attempt)
-	// Limiter bounds the attempts of calls to IAM; nil means that nothing does.
+	// Limiter limits the rate of attempts of calls to IAM; nil is unlimited.
 	Limiter *ratelimit.Limiter
 	// OnThrottleWait is called with the time that a call waited for the rate limiter, and
 	// its priority; it may be nil.
@@ -58,8 +58,8 @@ type ClientOptions struct {
 	Load []func(*config.LoadOptions) error
 }
 
-// Clients are the SDK's clients for one AWS account. They share connections,
-// credentials and the budget of retries.
+// Clients are the SDK's clients for one AWS account. They share connections, credentials
+// and the retryer.
 type Clients struct {
 	IAM API
 	STS STS
@@ -74,13 +74,13 @@ type Clients struct {
 // environment variables, shared files, the ServiceAccount's token or the
 // machine. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_STS,
 // AWS_CA_BUNDLE, AWS_REGION, AWS_RETRY_MODE and AWS_MAX_ATTEMPTS are honored. It
-// makes no call: whether there are credentials shows in the first one.
+// makes no call: if there are no credentials, the first call fails.
 func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
 		config.WithDefaultRegion(fallbackRegion),
 		config.WithAppID(userAgent + "/" + o.Version),
 		config.WithCredentialsCacheOptions(func(c *aws.CredentialsCacheOptions) { c.ExpiryWindow = renewBefore }),
-		// Not a plain *http.Client, which AWS_CA_BUNDLE could not be added to.
+		// A plain *http.Client would not support AWS_CA_BUNDLE.
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(attemptTimeout).
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })),
@@ -93,28 +93,27 @@ func NewClients(ctx context.Context, o ClientOptions) (*Clients, error) {
 		cfg.Credentials = taggedCredentials{cfg.Credentials, own}
 	}
 	retryer := newRetryer(cfg.RetryMode)
-	cfg.Retryer = func() aws.Retryer { return retryer } // after loading, or AWS_MAX_ATTEMPTS would not count
+	cfg.Retryer = func() aws.Retryer { return retryer } // after loading, otherwise AWS_MAX_ATTEMPTS would have no effect
 	if o.OnAttempt != nil {
 		cfg.APIOptions = append(cfg.APIOptions, attemptRecorder(o.OnAttempt))
 	}
 	if o.Trace {
 		cfg.APIOptions = append(cfg.APIOptions, callTracer)
 	}
-	budgeted := func(io *iam.Options) {
+	limited := func(io *iam.Options) {
 		if o.Limiter != nil {
 			io.APIOptions = append(io.APIOptions, attemptLimiter(o.Limiter, o.OnThrottleWait))
 		}
 	}
-	return &Clients{IAM: iam.NewFromConfig(cfg, budgeted), STS: sts.NewFromConfig(cfg), Region: cfg.Region, config: cfg, own: own}, nil
+	return &Clients{IAM: iam.NewFromConfig(cfg, limited), STS: sts.NewFromConfig(cfg), Region: cfg.Region, config: cfg, own: own}, nil
 }
 
 // newRetryer returns the SDK's retryer, standard or adaptive, which also retries
-// when two callers change one thing at the same moment. IAM's LimitExceeded, a
-// quota, is not retried, though it sounds like throttling.
+// concurrent modifications. IAM's LimitExceeded, a quota, is not retried, although it
+// sounds like throttling.
 //
 // The SDK's own limit of retries is off: once it is used up, every transient failure
-// of any caller becomes a final one. The rate limiter bounds retries as it does first
-// attempts.
+// of any caller becomes final. The rate limiter limits retries like first attempts.
 func newRetryer(mode aws.RetryMode) aws.Retryer {
 	unlimited := func(o *retry.StandardOptions) { o.RateLimiter = awsratelimit.None }
 	var retryer aws.Retryer = retry.NewStandard(unlimited)
@@ -124,8 +123,8 @@ func newRetryer(mode aws.RetryMode) aws.Retryer {
 	return retry.AddWithErrorCodes(retryer, "ConcurrentModification")
 }
 
-// taggedCredentials marks the errors of a provider, which would otherwise look
-// like those of the call that the credentials are for, and remembers the access keys.
+// taggedCredentials marks the errors of a credentials provider, which otherwise look like
+// errors of the call that needs the credentials. It also remembers the access keys.
 type taggedCredentials struct {
 	aws.CredentialsProvider
 	own *sessions

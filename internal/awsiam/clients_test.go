@@ -37,8 +37,8 @@ func TestClients_SignAndNameRequests(t *testing.T) {
 	cases := map[string]struct {
 		reason, region, want string
 	}{
-		"NoRegion":   {reason: "Without a region, requests are signed as IAM wants it in the partition aws.", want: "us-east-1"},
-		"WithRegion": {reason: "A region that is configured is used.", region: "cn-north-1", want: "cn-north-1"},
+		"NoRegion":   {reason: "Without a region, requests are signed for the IAM region of partition aws.", want: "us-east-1"},
+		"WithRegion": {reason: "A configured region is used.", region: "cn-north-1", want: "cn-north-1"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -69,7 +69,8 @@ func TestClients_SignAndNameRequests(t *testing.T) {
 	}
 }
 
-// In a network that opens TLS connections, AWS_CA_BUNDLE must reach our client.
+// In a network that intercepts TLS connections, AWS_CA_BUNDLE must have an effect on the
+// operator's client.
 func TestClients_UseTheCABundle(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(noRole))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -107,10 +108,10 @@ func TestRetryer_RetriesTransientCodesOnly(t *testing.T) {
 		reason, code string
 		want         bool
 	}{
-		"Throttling":             {reason: "The standard retryer's own.", code: "Throttling", want: true},
-		"ConcurrentModification": {reason: "The next attempt finds the other caller gone.", code: "ConcurrentModification", want: true},
+		"Throttling":             {reason: "The standard retryer retries it.", code: "Throttling", want: true},
+		"ConcurrentModification": {reason: "The other caller has finished by the next attempt.", code: "ConcurrentModification", want: true},
 		"LimitExceeded":          {reason: "A quota does not grow between two attempts.", code: "LimitExceeded"},
-		"NoSuchEntity":           {reason: "An answer is an answer.", code: "NoSuchEntity"},
+		"NoSuchEntity":           {reason: "An error about the request is not retried.", code: "NoSuchEntity"},
 	}
 	for _, mode := range []aws.RetryMode{"", aws.RetryModeStandard, aws.RetryModeAdaptive} {
 		retryer := newRetryer(mode)
@@ -124,8 +125,9 @@ func TestRetryer_RetriesTransientCodesOnly(t *testing.T) {
 	}
 }
 
-// However many calls have failed, the next is retried as the first was. The SDK's
-// own allowance, which all callers share, pays for a hundred retries.
+// However many calls have failed, the next one is retried as the first one was. The SDK's
+// default retryer shares a quota among all callers, which is used up after a hundred
+// retries.
 func TestRetryer_FailuresDoNotUseUpRetries(t *testing.T) {
 	for _, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -140,7 +142,7 @@ func TestRetryer_FailuresDoNotUseUpRetries(t *testing.T) {
 	}
 }
 
-// How AWS fails to answer, and what is said of it.
+// How AWS fails to answer, and the messages.
 func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
@@ -151,8 +153,8 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 		endpoint string // instead of answer
 		want     string
 	}{
-		"Refused": {
-			reason:   "The message has neither address nor port.",
+		"Rejected": {
+			reason:   "The message contains neither address nor port.",
 			endpoint: closed.URL,
 			want:     "role r: AWS IAM is unreachable: connection refused",
 		},
@@ -162,7 +164,7 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 			want:   "role r: AWS IAM is unreachable: connection closed",
 		},
 		"Proxy": {
-			reason: "A proxy's error page is no answer of AWS.",
+			reason: "An error page of a proxy is not an answer of AWS.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusBadGateway)
 				_, _ = io.WriteString(w, "<html><body><p>Bad gateway<br></body></html>")
@@ -170,7 +172,7 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 			want: "role r: AWS IAM is unreachable: unexpected HTTP 502 response that is not from AWS; check for a proxy",
 		},
 		"NotXML": {
-			reason: "Nor is one that pretends that all is well.",
+			reason: "Nor is a page of a proxy with status 200.",
 			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Sign in") },
 			want:   "role r: AWS IAM is unreachable: unexpected HTTP 200 response that is not from AWS; check for a proxy",
 		},
@@ -180,7 +182,7 @@ func TestClassify_UnreachableNamesTheCause(t *testing.T) {
 			want:   "role r: AWS IAM is unreachable: unexpected HTTP 503 response that is not from AWS; check for a proxy",
 		},
 		"NotAsked": {
-			reason:   "What is wrong here is our own configuration.",
+			reason:   "The operator's own configuration is wrong.",
 			endpoint: "http://[::1",
 			want:     "role r: cannot call AWS IAM GetRole: failed to resolve service endpoint, Failed to parse uri: http://[::1",
 		},
@@ -242,7 +244,7 @@ func TestOnAttempt_RecordsEveryAttemptWithItsOutcome(t *testing.T) {
 		want     []Attempt
 	}{
 		"Success": {
-			reason: "An answer that is none of IAM's errors.",
+			reason: "The answer is not an IAM error.",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, "<GetRoleResponse><GetRoleResult><Role><RoleName>r</RoleName></Role></GetRoleResult></GetRoleResponse>")
 			},
@@ -254,17 +256,17 @@ func TestOnAttempt_RecordsEveryAttemptWithItsOutcome(t *testing.T) {
 			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: "Throttling"}},
 		},
 		"UnknownCode": {
-			reason: "A code that is not known could be anything, and there could be any number.",
+			reason: "An unknown code is not recorded, as there could be any number of them.",
 			answer: func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Surprise", "") },
 			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeOther}},
 		},
 		"Unreachable": {
-			reason: "A network has no code.",
+			reason: "A network error has no code.",
 			answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeNoAnswer}},
+			want:   []Attempt{{Service: "IAM", Operation: "GetRole", Outcome: OutcomeUnreachable}},
 		},
 		"Attempts": {
-			reason:   "An attempt that is repeated is recorded, too.",
+			reason:   "Each attempt is recorded.",
 			attempts: "2",
 			answer:   onceOnly("InternalFailure"),
 			want: []Attempt{

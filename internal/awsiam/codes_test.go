@@ -17,9 +17,10 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// A code that AWS's service models document for one of the operator's calls, and that has no
-// class, fails this test, including one that a newer model adds. The SDK has no such list: since
-// its version 1.48 no file of it says which errors an operation has.
+// An error code that AWS's service models document for one of the operator's calls, and
+// that has no class, fails this test, including one that a newer model adds. The SDK
+// itself has no such list: since its version 1.48 none of its files lists the errors of
+// an operation.
 func TestErrorCodes_EveryDocumentedOneIsClassified(t *testing.T) {
 	calls := map[string][]string{
 		"iam": methods(reflect.TypeFor[API]()),
@@ -50,7 +51,7 @@ func expectClassified(t *testing.T, operation, code string, defined []string) {
 	}
 }
 
-// The test above is worth something only if it finds the codes.
+// The test above is only useful if it finds the codes.
 func TestErrorCodes_AreFoundInTheModel(t *testing.T) {
 	got, _ := documentedCodes("iam", "PutRolePolicy")
 	want := []string{"LimitExceeded", "MalformedPolicyDocument", "NoSuchEntity", "ServiceFailure", "UnmodifiableEntity"}

@@ -14,8 +14,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// observed returns what GetRole returns of a role: all but its policies. Decode returns the
-// canonical form of a policy as AWS hands it out.
+// observed converts a role that GetRole or ListRoles returned: everything except its
+// policies. decode returns the canonical form of a policy document that AWS returned.
 func observed(role *iamtypes.Role, decode func(string) policy.Document) *plan.Observed {
 	found := &plan.Observed{
 		Role: plan.Role{
@@ -48,12 +48,12 @@ func lastUsed(u *iamtypes.RoleLastUsed) time.Time {
 	return aws.ToTime(u.LastUsedDate)
 }
 
-// document returns a policy as AWS hands it out, in canonical form. What is not
-// a policy is returned as it is: no desired policy equals it, so that it is put
-// right like any other drift.
+// document returns a policy document that AWS returned, in canonical form. A text that is
+// not a policy is returned unchanged: it equals no desired policy, so it is corrected like
+// any other drift.
 //
-// IAM encodes documents by RFC 3986, and the SDK leaves them so. There + stands
-// for itself, hence PathUnescape.
+// IAM percent-encodes documents by RFC 3986, and the SDK does not decode them. A + stands
+// for itself there, hence PathUnescape.
 func document(encoded string) policy.Document {
 	raw, err := url.PathUnescape(encoded)
 	if err != nil {
@@ -66,7 +66,7 @@ func document(encoded string) policy.Document {
 	return parsed
 }
 
-// inlinePolicy returns an inline policy as AWS hands it out.
+// inlinePolicy returns an inline policy that AWS returned.
 func inlinePolicy(encoded string) plan.InlinePolicy {
 	return plan.InlinePolicy{Document: document(encoded)}
 }
@@ -81,7 +81,7 @@ func attachedARNs(attached []iamtypes.AttachedPolicy) []string {
 	return arns
 }
 
-// tagMap returns tags without those of AWS itself, which no caller can change.
+// tagMap returns tags, except AWS's own, which no caller can change.
 func tagMap(tags []iamtypes.Tag) map[string]string {
 	m := make(map[string]string, len(tags))
 	for _, tag := range tags {
@@ -92,7 +92,7 @@ func tagMap(tags []iamtypes.Tag) map[string]string {
 	return m
 }
 
-// tagList returns tags as the SDK wants them, sorted by key.
+// tagList returns tags in the SDK's form, sorted by key.
 func tagList(tags map[string]string) []iamtypes.Tag {
 	list := make([]iamtypes.Tag, 0, len(tags))
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -101,7 +101,7 @@ func tagList(tags map[string]string) []iamtypes.Tag {
 	return list
 }
 
-// optional returns nil for "", for what may be left out of a request.
+// optional returns an optional parameter: nil for "".
 func optional(s string) *string {
 	if s == "" {
 		return nil

@@ -19,22 +19,22 @@ func TestDocument_DecodesAndCanonicalizes(t *testing.T) {
 		want            policy.Document
 	}{
 		"Encoded": {
-			reason:  "IAM encodes by RFC 3986: a blank is %20, and + stands for itself.",
+			reason:  "IAM encodes by RFC 3986: a space is %20, and + stands for itself.",
 			encoded: "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22s3%3AGetObject%22%2C%22Resource%22%3A%22arn%3Aaws%3As3%3A%3A%3Aa+b%2520c%2F%24%7Baws%3Ausername%7D%20%C3%A9%2A%22%7D%5D%7D",
 			want:    allow(t, "s3:GetObject"),
 		},
 		"Plain": {
-			reason:  "An endpoint that does not encode is understood too.",
+			reason:  "A document that is not encoded is also decoded.",
 			encoded: string(policy.DenyAllTrust()),
 			want:    policy.DenyAllTrust(),
 		},
 		"NotAPolicy": {
-			reason:  "What is no policy is returned as it is, and equals no desired one.",
+			reason:  "A text that is not a policy is returned as it is, and equals no desired policy.",
 			encoded: "%7B%22Version%22%3A%221999%22%7D",
 			want:    `{"Version":"1999"}`,
 		},
 		"NotEncoded": {
-			reason:  "What cannot be decoded is returned as it is.",
+			reason:  "A text that cannot be decoded is returned as it is.",
 			encoded: "100%",
 			want:    "100%",
 		},

@@ -15,8 +15,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// Errors of getting credentials are not mistaken for those of the call that the
-// credentials are for, though the SDK nests them alike.
+// Errors of getting credentials are not mistaken for errors of the call that needs the
+// credentials, though the SDK wraps both alike.
 func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 	cases := map[string]struct {
 		reason     string
@@ -28,19 +28,19 @@ func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 		want       string
 	}{
 		"None": {
-			reason:   "The SDK finds nothing in any place.",
+			reason:   "The SDK finds no credentials.",
 			nothing:  true,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "role r: no AWS credentials found: annotate the operator's ServiceAccount with eks.amazonaws.com/role-arn; see config/aws/README.md",
 		},
 		"NoToken": {
-			reason:   "The ServiceAccount's token is not mounted.",
+			reason:   "The ServiceAccount token is not mounted.",
 			noToken:  true,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonCredentialsUnavailable,
 			want: "role r: no AWS credentials found: annotate the operator's ServiceAccount with eks.amazonaws.com/role-arn; see config/aws/README.md",
 		},
-		"TrustRefuses": {
-			reason: "The operator's own role does not trust its ServiceAccount: that is no missing iam: action.",
+		"TrustRejects": {
+			reason: "The operator's own role does not trust its ServiceAccount; no iam: action is missing.",
 			sts: func(w http.ResponseWriter, _ *http.Request) {
 				rejectWith(w, 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 			},
@@ -56,7 +56,7 @@ func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 			want: "role r: AWS STS denied the operator's credentials request: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.example.com; see config/aws/README.md",
 		},
 		"TokenExpired": {
-			reason: "AWS tells two times, which a condition must not.",
+			reason: "AWS's message contains times, which a condition must not contain.",
 			sts: func(w http.ResponseWriter, _ *http.Request) {
 				rejectWith(w, 400, "ExpiredTokenException", "Token expired: current date/time 1795525226 must be before the expiration date/time 1795525225")
 			},
@@ -64,7 +64,7 @@ func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 			want: "role r: AWS STS denied the operator's credentials request: the projected token has expired (ExpiredTokenException), which the kubelet should have rotated, or the node's clock is wrong; see config/aws/README.md",
 		},
 		"Throttled": {
-			reason:   "STS is asked too much.",
+			reason:   "STS throttles the operator.",
 			sts:      func(w http.ResponseWriter, _ *http.Request) { rejectWith(w, 400, "Throttling", "Rate exceeded") },
 			wantKind: fault.Transient, wantReason: v1alpha1.ReasonAWSUnavailable,
 			want: "role r: AWS STS cannot issue the operator's credentials, retrying: Throttling",
@@ -98,7 +98,7 @@ func TestCredentials_ErrorsAreNotThoseOfTheCall(t *testing.T) {
 			if diff := cmp.Diff(reported{tc.wantKind, tc.wantReason, tc.want}, reportedBy(err)); diff != "" {
 				t.Errorf("error: -want, +got:\n%s", diff)
 			}
-			if diff := cmp.Diff([]string{"GetRole " + OutcomeNoCredentials}, outcomes); diff != "" {
+			if diff := cmp.Diff([]string{"GetRole " + OutcomeCredentialsError}, outcomes); diff != "" {
 				t.Errorf("outcomes: -want, +got:\n%s", diff)
 			}
 		})

@@ -8,9 +8,10 @@ import (
 )
 
 // documents remembers the canonical form of the policy documents that the last bulk read
-// returned, by the hash of the text that AWS sent, so that the next one decodes only what
-// has changed. The hash is cryptographic, because tenants choose the texts: with two texts
-// of one hash, a document could pass for another one. It is safe for concurrent use.
+// returned, by the hash of the text that AWS sent, so that the next bulk read decodes only
+// what has changed. The hash is cryptographic, because tenants choose the texts: two texts
+// with the same hash would let one document pass for another. It is safe for concurrent
+// use.
 type documents struct {
 	mu   sync.Mutex
 	last map[documentHash]policy.Document
@@ -25,8 +26,7 @@ func (d *documents) start() *knownDocuments {
 	return &knownDocuments{last: d.last, seen: make(map[documentHash]policy.Document, len(d.last))}
 }
 
-// replace makes the documents that a bulk read has seen those of the last one. All others
-// are forgotten.
+// replace replaces the remembered documents with those of a bulk read.
 func (d *documents) replace(by *knownDocuments) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -41,7 +41,7 @@ type knownDocuments struct {
 	seen map[documentHash]policy.Document
 }
 
-// decode is document, without decoding a text that was decoded before.
+// decode is document with a cache.
 func (k *knownDocuments) decode(encoded string) policy.Document {
 	hash := documentHash(sha256.Sum256([]byte(encoded)))
 	decoded, ok := k.last[hash]

@@ -24,8 +24,8 @@ type SQS interface {
 	DeleteMessageBatch(context.Context, *sqs.DeleteMessageBatchInput, ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
 }
 
-// longPoll is how long SQS waits for a message, the longest that it does. The attempt takes
-// longer by what the answer takes, and is given up later than attemptTimeout would.
+// longPoll is the time that SQS waits for a message, the maximum that it accepts. Such a
+// call needs a longer timeout than attemptTimeout.
 const (
 	longPoll    = 20 * time.Second
 	pollTimeout = longPoll + attemptTimeout
@@ -38,11 +38,11 @@ type EventQueue struct {
 	own *sessions
 }
 
-// EventQueue returns the queue of a URL. Its region is the one in the URL: IAM's events are in
-// one region of the partition, wherever the operator runs.
+// EventQueue returns the queue with that URL. Calls go to the region in the URL: IAM's
+// events are in one region of the partition, wherever the operator runs.
 func (c *Clients) EventQueue(queueURL string) *EventQueue {
 	api := sqs.NewFromConfig(c.config, func(o *sqs.Options) {
-		o.APIOptions = nil // a long poll says nothing about how fast AWS is
+		o.APIOptions = nil // the latency of a long poll would distort the metrics
 		if region := regionOfQueue(queueURL); region != "" {
 			o.Region = region
 		}
@@ -58,7 +58,7 @@ func (c *Clients) EventQueue(queueURL string) *EventQueue {
 
 var queueHost = regexp.MustCompile(`^(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.`)
 
-// regionOfQueue returns the region in the URL of a queue, empty if that is none of AWS's.
+// regionOfQueue returns the region in the URL of a queue, empty if it is not a URL of AWS.
 func regionOfQueue(queueURL string) string {
 	u, err := url.Parse(queueURL)
 	if err != nil {
@@ -70,8 +70,8 @@ func regionOfQueue(queueURL string) string {
 	return ""
 }
 
-// Receive returns up to ten messages. It waits for the first one, for as long as SQS does, if
-// wait is set.
+// Receive returns up to ten messages. If wait is set, it waits up to longPoll for the first
+// one.
 func (q *EventQueue) Receive(ctx context.Context, wait bool) ([]driftevent.Message, error) {
 	in := &sqs.ReceiveMessageInput{QueueUrl: &q.url, MaxNumberOfMessages: 10}
 	if wait {
@@ -88,7 +88,7 @@ func (q *EventQueue) Receive(ctx context.Context, wait bool) ([]driftevent.Messa
 	return messages, nil
 }
 
-// Delete deletes messages. What it does not delete comes again.
+// Delete deletes messages. Messages that are not deleted are received again.
 func (q *EventQueue) Delete(ctx context.Context, messages []driftevent.Message) error {
 	for batch := range slices.Chunk(messages, 10) {
 		in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.url}
@@ -102,14 +102,15 @@ func (q *EventQueue) Delete(ctx context.Context, messages []driftevent.Message) 
 	return nil
 }
 
-// stable returns an error whose text is the same for the same cause, and names the missing action.
+// stable returns an error whose text does not change between attempts. If an action is
+// missing, it names the action.
 func (q *EventQueue) stable(action string, err error) error {
 	api, ok := apiErrorOf(err)
 	switch {
 	case !ok:
 		return err
 	case errorCodes[api.ErrorCode()].reason == accessDenied.reason:
-		return &stableError{text: fmt.Sprintf("the operator is not allowed to %s on %s; see %s", action, q.url, readme), cause: err}
+		return &stableError{text: fmt.Sprintf("the operator is missing the permission %s on %s; see %s", action, q.url, readme), cause: err}
 	default:
 		return &stableError{text: fmt.Sprintf("%s: %s", api.ErrorCode(), api.ErrorMessage()), cause: err}
 	}

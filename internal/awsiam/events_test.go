@@ -38,8 +38,9 @@ func queueOf(t *testing.T, o awslocal.Options, keyID string) (*awslocal.Server, 
 	return server, clients, clients.EventQueue(web.URL + "/123456789012/changes")
 }
 
-// The operator reads from the queue what IAM's calls put there, knows its own, and deletes all.
-func TestEventQueue(t *testing.T) {
+// The operator receives from the queue the events about calls of IAM, recognizes its own,
+// and deletes all.
+func TestEventQueue_ReceivesRecognizesAndDeletes(t *testing.T) {
 	server, clients, queue := queueOf(t, awslocal.Options{Seed: 1, Events: awslocal.Events{Queue: "changes", Duplicates: 1}}, "local")
 	if _, err := clients.IAM.CreateRole(t.Context(), &iam.CreateRoleInput{
 		RoleName: aws.String("r"), Path: aws.String("/test/"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`),
@@ -53,7 +54,7 @@ func TestEventQueue(t *testing.T) {
 	if err != nil || len(messages) != 4 {
 		t.Fatalf("Receive(...) = %d messages, %v; want two calls twice", len(messages), err)
 	}
-	var verdicts []driftevent.Verdict
+	var classes []driftevent.Class
 	for _, own := range []func(string) bool{queue.Own, func(string) bool { return false }} {
 		scope := driftevent.Scope{Account: "123456789012", Path: "/test/", Own: own}
 		for _, m := range messages {
@@ -61,15 +62,15 @@ func TestEventQueue(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %s", err, m.Body)
 			}
-			verdicts = append(verdicts, scope.Judge(record))
+			classes = append(classes, scope.Classify(record))
 		}
 	}
-	want := []driftevent.Verdict{
+	want := []driftevent.Class{
 		driftevent.OwnSession, driftevent.OwnSession, driftevent.NoChange, driftevent.NoChange,
 		driftevent.Suspect, driftevent.Suspect, driftevent.NoChange, driftevent.NoChange,
 	}
-	if diff := cmp.Diff(want, verdicts); diff != "" {
-		t.Errorf("verdicts: -want, +got:\n%s", diff)
+	if diff := cmp.Diff(want, classes); diff != "" {
+		t.Errorf("classifications: -want, +got:\n%s", diff)
 	}
 	if err := queue.Delete(t.Context(), messages); err != nil || server.QueueLength("changes") != 0 {
 		t.Errorf("Delete(...): %v; %d messages are left", err, server.QueueLength("changes"))
@@ -79,8 +80,8 @@ func TestEventQueue(t *testing.T) {
 	}
 }
 
-// More messages than a batch takes are deleted too, and a message that comes while the operator
-// waits ends the wait.
+// More messages than fit into a batch are also deleted, and a message that arrives while
+// the operator waits ends the wait.
 func TestEventQueue_ManyAndLate(t *testing.T) {
 	server, _, queue := queueOf(t, awslocal.Options{Seed: 1, Events: awslocal.Events{Queue: "changes"}}, "local")
 	var all []driftevent.Message
@@ -108,7 +109,7 @@ func TestEventQueue_ManyAndLate(t *testing.T) {
 	}
 }
 
-// What is wrong with a queue is said in the same words each time, with what to do.
+// An error of a queue has the same message each time, with what to do.
 func TestEventQueue_Errors(t *testing.T) {
 	_, _, queue := queueOf(t, awslocal.Options{Seed: 1}, "local")
 	_, err := queue.Receive(t.Context(), false)
@@ -117,7 +118,7 @@ func TestEventQueue_Errors(t *testing.T) {
 	}
 	server, _, queue := queueOf(t, awslocal.Options{Seed: 1, Events: awslocal.Events{Queue: "changes"}}, "local")
 	server.SetFaults(awslocal.Faults{Rules: []awslocal.Rule{{Error: "AccessDenied", Action: "ReceiveMessage"}}})
-	if _, err = queue.Receive(t.Context(), false); err == nil || !strings.Contains(err.Error(), "is not allowed to sqs:ReceiveMessage on ") {
+	if _, err = queue.Receive(t.Context(), false); err == nil || !strings.Contains(err.Error(), "is missing the permission sqs:ReceiveMessage on ") {
 		t.Errorf("Receive(...): %v, want the missing action", err)
 	}
 	if unwrapped := errors.Unwrap(err); unwrapped == nil {
@@ -126,7 +127,7 @@ func TestEventQueue_Errors(t *testing.T) {
 }
 
 // The queue is in the region of its URL, wherever the operator runs.
-func TestRegionOfQueue(t *testing.T) {
+func TestRegionOfQueue_IsInTheURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://sqs.us-east-1.amazonaws.com/123456789012/q":     "us-east-1",
 		"https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q": "cn-north-1",
@@ -143,7 +144,7 @@ func TestRegionOfQueue(t *testing.T) {
 }
 
 // Keys are renewed every hour; the latest are remembered, and no more than that.
-func TestSessions(t *testing.T) {
+func TestSessions_RememberTheLatestKeys(t *testing.T) {
 	var s sessions
 	for n := range 3 * maxSessions {
 		s.add(string(rune('a' + n)))

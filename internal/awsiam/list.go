@@ -13,16 +13,16 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// pageSize is the most items that IAM puts on a page. It may put fewer.
+// pageSize is the maximum number of items on a page of IAM. A page can have fewer.
 const pageSize = 1000
 
-// ListAll reads all roles under a path, at one call for each thousand roles
-// of the account and one for each thousand in the path. Neither of the two lists
-// that it reads is whole: GetAccountAuthorizationDetails lacks description and
-// session duration, ListRoles all policies, tags and the boundary
+// ListAll reads all roles under a path, with one call for each thousand roles of the
+// account and one for each thousand under the path. It combines two lists, neither of
+// which is complete: GetAccountAuthorizationDetails lacks description and session
+// duration, ListRoles lacks policies, tags and the boundary
 // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html,
-// API_ListRoles.html). A role that only one of them shows was made or deleted in
-// between, and is left out.
+// API_ListRoles.html). A role that only one of them contains was created or deleted in
+// between, and is omitted.
 //
 // The lists are read at the same time, once the first page of the first one shows that
 // AWS permits it.
@@ -61,7 +61,7 @@ func (r *Roles) ListAll(ctx context.Context, path string) (plan.RoleSnapshot, er
 	return snapshot, nil
 }
 
-// list returns what ListRoles returns of the roles in path.
+// list returns the roles under path as ListRoles returns them.
 func (r *Roles) list(ctx context.Context, path string, known *knownDocuments, calls *int) ([]*plan.Observed, error) {
 	var roles []*plan.Observed
 	pages := iam.NewListRolesPaginator(r.api, &iam.ListRolesInput{PathPrefix: aws.String(path), MaxItems: aws.Int32(pageSize)})
@@ -78,8 +78,8 @@ func (r *Roles) list(ctx context.Context, path string, known *knownDocuments, ca
 	return roles, nil
 }
 
-// details returns what GetAccountAuthorizationDetails returns of the roles in path, by
-// role ID. It closes permitted after the first page.
+// details returns the details of the roles under path from GetAccountAuthorizationDetails,
+// by role ID. It closes permitted after the first page.
 func (r *Roles) details(ctx context.Context, path string, known *knownDocuments, permitted chan<- struct{}, calls *int) (map[string]roleDetail, error) {
 	details := map[string]roleDetail{}
 	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.api, &iam.GetAccountAuthorizationDetailsInput{

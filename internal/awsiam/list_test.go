@@ -19,8 +19,8 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// A bulk read returns the same of every role in the path as a read of that role, at two
-// calls for all of them.
+// A bulk read returns the same about every role in the path as a read of that role, with
+// two calls for all of them.
 func TestListAll_ReturnsWhatObserveReturns(t *testing.T) {
 	local, _, c := account(t, awslocal.Options{})
 	roles := NewRoles(c.IAM)
@@ -56,7 +56,7 @@ func TestListAll_ReturnsWhatObserveReturns(t *testing.T) {
 	}
 }
 
-// IAM may put fewer roles on a page than it is asked for, and none at all, though
+// IAM may return fewer roles on a page than requested, and even none, though
 // there are more (https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html):
 // that costs more calls, and loses nothing.
 func TestListAll_ReadsAllPages(t *testing.T) {
@@ -67,12 +67,12 @@ func TestListAll_ReadsAllPages(t *testing.T) {
 		empty  bool // before each page but the first comes one without a role
 		calls  int
 	}{
-		"Whole":             {reason: "Two lists of a page each.", size: 1000, calls: 2},
+		"Whole":             {reason: "Each of two lists fits on a page.", size: 1000, calls: 2},
 		"Pairs":             {reason: "The last page is not full.", size: 2, calls: 6},
-		"Singles":           {reason: "As short as pages can be.", size: 1, calls: 10},
+		"Singles":           {reason: "Each page has one item.", size: 1, calls: 10},
 		"Even":              {reason: "The last page is full.", size: 5, calls: 2},
-		"EmptyAmongPairs":   {reason: "An empty page says that there are more.", size: 2, empty: true, calls: 10},
-		"EmptyAmongSingles": {reason: "Most pages say nothing else.", size: 1, empty: true, calls: 18},
+		"EmptyAmongPairs":   {reason: "An empty page is followed by another one.", size: 2, empty: true, calls: 10},
+		"EmptyAmongSingles": {reason: "Most pages are empty.", size: 1, empty: true, calls: 18},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -96,8 +96,8 @@ func TestListAll_ReadsAllPages(t *testing.T) {
 	}
 }
 
-// withEmptyPages puts an empty page before every page but the first: it answers the
-// first request with a marker by the same marker, and no role.
+// withEmptyPages inserts an empty page before every page but the first: it answers the
+// first request with a marker with the same marker, and no role.
 func withEmptyPages(next http.Handler) http.Handler {
 	var given sync.Map // the two lists are read at the same time
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +134,7 @@ func TestListAll_FailureReturnsNothing(t *testing.T) {
 	}
 }
 
-// Every attempt waits for the budget, retries too, and AWS's "too many" slows it
+// Every attempt, including retries, waits for the rate limiter, and throttling slows it
 // down.
 func TestRateLimit_EveryAttemptWaitsAndThrottlingSlowsDown(t *testing.T) {
 	local := awslocal.New(awslocal.Options{Faults: awslocal.Faults{Rules: []awslocal.Rule{{Action: "GetRole", Error: "Throttling", Count: 1}}}})

@@ -24,8 +24,8 @@ func (r *Roles) ManagedPolicyVersion(ctx context.Context, arn string) (string, e
 func (r *Roles) ManagedPolicy(ctx context.Context, arn, version string) (plan.ManagedPolicy, error) {
 	out, err := r.api.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: aws.String(arn), VersionId: aws.String(version)})
 	if err != nil {
-		// A version that is gone is no policy that is gone: the next attempt finds the
-		// new default version.
+		// A missing version does not mean that the policy is missing: the next attempt
+		// finds the new default version.
 		return plan.ManagedPolicy{}, r.explain(ctx, readOperation("GetPolicyVersion"), err)
 	}
 	encoded := aws.ToString(out.PolicyVersion.Document)

@@ -17,9 +17,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// stableError is an error that users read. What it says stays the same while
-// nothing changes, which its cause does not: that carries request IDs, attempts
-// and times.
+// stableError is an error that users read. Its text does not change between attempts,
+// unlike that of its cause, which contains request IDs, attempts and times.
 type stableError struct {
 	text  string
 	cause error
@@ -28,7 +27,7 @@ type stableError struct {
 func (s *stableError) Error() string { return s.text }
 func (s *stableError) Unwrap() error { return s.cause }
 
-// The files that the messages send people to.
+// The files that messages refer to.
 const (
 	operatorPolicy = "config/aws/operator-policy.json"
 	providerPolicy = "config/aws/operator-policy-oidc-provider.json"
@@ -88,8 +87,8 @@ func notAttachableMessage(r apiError) string {
 	return fmt.Sprintf("managed policy %s in spec.policies.managed cannot be attached to this role: %s; use a different policy", r.policy, r.text)
 }
 
-// instanceProfileMessage states what to run: the operator's policy covers instance
-// profiles under its own path only, and it creates none.
+// instanceProfileMessage contains the command to run: the operator's policy covers only
+// instance profiles under its own path, and the operator creates none.
 func instanceProfileMessage(r apiError) string {
 	return fmt.Sprintf("the role is in instance profile %[1]s, which the operator is not allowed to change; "+
 		"run: aws iam remove-role-from-instance-profile --instance-profile-name %[1]s --role-name %[2]s", r.profile, r.role)
@@ -111,9 +110,9 @@ func clockSkewMessage(r apiError) string {
 	return fmt.Sprintf("AWS %s rejected the request timestamp (%s): check the node's clock", r.service(), r.code)
 }
 
-// credentialsErrorMessage says that there are no credentials, and AWS's reason if it
-// gave one. Of a token that has expired AWS tells the times, which differ between
-// attempts.
+// credentialsErrorMessage reports that there are no credentials, with AWS's reason if it
+// gave one. AWS's message about an expired token is omitted, because it contains times,
+// which differ between attempts.
 func credentialsErrorMessage(code, text string) string {
 	switch code {
 	case "":
@@ -124,15 +123,15 @@ func credentialsErrorMessage(code, text string) string {
 	return fmt.Sprintf("AWS STS denied the operator's credentials request: %s: %s; see %s", code, text, readme)
 }
 
-// What AWS says of a call that is not allowed.
+// Patterns of AWS's messages about calls that are not authorized.
 var (
 	deniedAction = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)(?: on resource: (.+?))?(?: (?:because|with) .*)?$`)
 	deniedBy     = regexp.MustCompile(`(explicit deny|because no)(?: in)? ?((?:an? )?(?:identity-based policy|permissions boundary|service control policy|resource control policy|resource-based policy|session policy|VPC endpoint policy))?`)
 )
 
-// accessDeniedMessage names the missing action. AWS knows better than the operation which
-// it is: to create a role with tags needs iam:TagRole too. The caller, whom AWS
-// names as well, is left out, for the name of its session changes.
+// accessDeniedMessage names the missing action as AWS reports it, which can differ from
+// the operation: creating a role with tags also needs iam:TagRole. It omits the caller,
+// because the name of its session changes.
 func accessDeniedMessage(r apiError) string {
 	if r.profile != "" {
 		return instanceProfileMessage(r)
@@ -162,14 +161,14 @@ func accessDeniedMessage(r apiError) string {
 	}
 }
 
-// What AWS says of a quota.
+// Patterns of AWS's messages about quotas.
 var (
 	namedQuota  = regexp.MustCompile(`quota for (\w+): (\d+)`)
 	inlineQuota = regexp.MustCompile(`policy size of (\d+) bytes exceeded`)
 )
 
-// quotaNames maps AWS's names of the quotas that the operator can meet to what
-// they count, and to their keys in GetAccountSummary if they are there.
+// quotaNames maps AWS's names of the quotas that the operator can reach to what they
+// count, and to their keys in GetAccountSummary if it contains them.
 var quotaNames = map[string]struct{ counts, key string }{
 	"ACLSizePerRole":                    {"characters in the trust policy of a role", "AssumeRolePolicySizeQuota"},
 	"ClientIdsPerOpenIdConnectProvider": {"audiences of an OIDC provider", ""},
@@ -180,7 +179,7 @@ var quotaNames = map[string]struct{ counts, key string }{
 	"TagsPerRole":                       {"tags of a role", ""},
 }
 
-// quotaOf names the quota that an operation meets if AWS does not say.
+// quotaOf names the quota that an operation reaches if AWS does not name it.
 var quotaOf = map[string]string{
 	"AttachRolePolicy":       "PoliciesPerRole",
 	"CreateRole":             "RolesPerAccount",
@@ -189,8 +188,8 @@ var quotaOf = map[string]string{
 	"UpdateAssumeRolePolicy": "ACLSizePerRole",
 }
 
-// quotaMessage names the quota and its value: the account's own if that can be found
-// out, else what AWS says.
+// quotaMessage names the quota and its value: the account's own if it is known, otherwise
+// the one in AWS's message.
 func quotaMessage(r apiError) string {
 	name, value := quotaOf[r.name], ""
 	if m := namedQuota.FindStringSubmatch(r.text); m != nil {
@@ -214,7 +213,7 @@ func quotaMessage(r apiError) string {
 	return fmt.Sprintf("IAM quota exceeded: %s (%s); reduce usage or request an increase in AWS Service Quotas", quota.counts, name)
 }
 
-// unreachableMessage says why there is no answer of that service.
+// unreachableMessage states why a service did not answer.
 func unreachableMessage(service string, err error) string {
 	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
 		return fmt.Sprintf("AWS %s is unreachable: unexpected HTTP %d response that is not from AWS; check for a proxy", service, answer.HTTPStatusCode())
@@ -226,7 +225,7 @@ func unreachableMessage(service string, err error) string {
 	return text
 }
 
-// notSentMessage says why a request could not be made.
+// notSentMessage states why a request could not be built.
 func notSentMessage(c operation, err error) string {
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		err = op.Err // without the names of service and operation
@@ -251,7 +250,7 @@ func networkCause(err error) string {
 	}
 	for _, known := range []struct {
 		err  error
-		says string
+		text string
 	}{
 		{syscall.ECONNREFUSED, "connection refused"},
 		{syscall.ECONNRESET, "connection closed"},
@@ -263,7 +262,7 @@ func networkCause(err error) string {
 		{context.DeadlineExceeded, "request timed out"},
 	} {
 		if errors.Is(err, known.err) {
-			return known.says
+			return known.text
 		}
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
@@ -272,15 +271,15 @@ func networkCause(err error) string {
 	return ""
 }
 
-// What AWS says of things that do not exist.
+// Patterns of AWS's messages about things that do not exist.
 var (
 	noSuchBoundary = regexp.MustCompile(`^Scope ARN: (\S+) does not exist or is not attachable`)
 	noSuchRole     = regexp.MustCompile(`(?i)^(the )?role (with name )?\S+ (cannot be found|not found|does not exist)`)
 )
 
-// What AWS's own words may hold that differs between attempts.
+// unstableText matches the parts of AWS's messages that differ between attempts.
 var unstableText = []struct {
-	is          *regexp.Regexp
+	pattern     *regexp.Regexp
 	replacement string
 }{
 	{regexp.MustCompile(`(arn:[\w-]+:sts::\d*:(?:assumed-role|federated-user)/[\w+=,.@-]+)/[\w+=,.@-]+`), "$1"},
@@ -290,14 +289,14 @@ var unstableText = []struct {
 	{regexp.MustCompile(`\s+`), " "},
 }
 
-// maxMessage is how much of AWS's words is kept: a condition can hold 32768 characters,
-// which is more than a user reads.
+// maxMessage is the number of characters that are kept of an AWS message. A condition can
+// hold 32768, which is more than a user reads.
 const maxMessage = 1000
 
-// redact returns AWS's words without session names, request IDs and times.
+// redact returns an AWS message without session names, request IDs and times.
 func redact(text string) string {
 	for _, u := range unstableText {
-		text = u.is.ReplaceAllString(text, u.replacement)
+		text = u.pattern.ReplaceAllString(text, u.replacement)
 	}
 	text = strings.TrimRight(strings.TrimSpace(text), ".")
 	if runes := []rune(text); len(runes) > maxMessage {

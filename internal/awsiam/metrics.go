@@ -18,11 +18,11 @@ type Attempt struct {
 
 // Outcomes of a call that are not AWS's error codes.
 const (
-	OutcomeSuccess       = "Success"
-	OutcomeCanceled      = "Canceled"         // by the operator, which is about to stop
-	OutcomeNoAnswer      = "Unreachable"      // of AWS: no network, no time, no sense
-	OutcomeNoCredentials = "CredentialsError" // so that the call was not made
-	OutcomeOther         = "Other"            // an error code that this package does not know
+	OutcomeSuccess          = "Success"
+	OutcomeCanceled         = "Canceled"         // by the operator, which is about to stop
+	OutcomeUnreachable      = "Unreachable"      // no answer, or one that is not from AWS
+	OutcomeCredentialsError = "CredentialsError" // the call was not made
+	OutcomeOther            = "Other"            // an error code that this package does not know
 )
 
 // outcomeOf returns the outcome of a call that ended with err.
@@ -34,14 +34,14 @@ func outcomeOf(err error) string {
 		return OutcomeCanceled
 	}
 	if _, ok := errors.AsType[*credentialsError](err); ok {
-		return OutcomeNoCredentials
+		return OutcomeCredentialsError
 	}
-	refused, ok := apiErrorOf(err)
+	answer, ok := apiErrorOf(err)
 	if !ok {
-		return OutcomeNoAnswer
+		return OutcomeUnreachable
 	}
-	if _, known := errorCodes[refused.ErrorCode()]; !known {
+	if _, known := errorCodes[answer.ErrorCode()]; !known {
 		return OutcomeOther
 	}
-	return refused.ErrorCode()
+	return answer.ErrorCode()
 }

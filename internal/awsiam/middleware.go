@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/tracing"
 )
 
-// attempt is a step that every attempt of a call goes through, retries too.
+// attempt is a step of every attempt of a call, including retries.
 type attempt func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error)
 
 // option returns an option of the SDK that adds the step.
@@ -24,8 +24,8 @@ func (a attempt) option(name string) func(*middleware.Stack) error {
 	}
 }
 
-// attemptRecorder returns an option that tells onCall of every attempt.
-func attemptRecorder(onCall func(Attempt)) func(*middleware.Stack) error {
+// attemptRecorder returns an option that calls onAttempt after every attempt.
+func attemptRecorder(onAttempt func(Attempt)) func(*middleware.Stack) error {
 	return attempt(func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		start := time.Now()
 		out, metadata, err := next.HandleFinalize(ctx, in)
@@ -36,17 +36,17 @@ func attemptRecorder(onCall func(Attempt)) func(*middleware.Stack) error {
 			Duration:  time.Since(start),
 		}
 		tracing.Current(ctx).AddEvent("attempt", "outcome", a.Outcome)
-		onCall(a)
+		onAttempt(a)
 		return out, metadata, err
 	}).option("PodIdentityRecordAttempt")
 }
 
-// attemptLimiter returns an option that has every attempt wait for its turn, and
-// tells the budget when AWS says that it was one too many.
-func attemptLimiter(b *ratelimit.Limiter, onWait func(ratelimit.Priority, time.Duration)) func(*middleware.Stack) error {
+// attemptLimiter returns an option that makes every attempt wait for the rate limiter, and
+// slows the limiter down when AWS throttles.
+func attemptLimiter(limiter *ratelimit.Limiter, onWait func(ratelimit.Priority, time.Duration)) func(*middleware.Stack) error {
 	return attempt(func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		class := classOf(awsmiddleware.GetOperationName(ctx))
-		waited, err := b.Acquire(ctx, class)
+		waited, err := limiter.Acquire(ctx, class)
 		if onWait != nil {
 			onWait(ratelimit.PriorityOf(ctx), waited)
 		}
@@ -56,13 +56,13 @@ func attemptLimiter(b *ratelimit.Limiter, onWait func(ratelimit.Priority, time.D
 		}
 		out, metadata, err := next.HandleFinalize(ctx, in)
 		if throttled(err) {
-			b.Throttled(class)
+			limiter.Throttled(class)
 		}
 		return out, metadata, err
-	}).option("PodIdentityBudget")
+	}).option("PodIdentityRateLimit")
 }
 
-// classOf returns the class of an operation of IAM, whose names say what they do.
+// classOf returns the class of an IAM operation, which follows from its name.
 func classOf(operation string) ratelimit.Class {
 	if strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List") {
 		return ratelimit.Read
@@ -70,7 +70,7 @@ func classOf(operation string) ratelimit.Class {
 	return ratelimit.Write
 }
 
-// throttled reports whether AWS says that there are too many calls.
+// throttled reports whether AWS throttled a call.
 func throttled(err error) bool {
 	check := retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
 	return err != nil && check.IsErrorThrottle(err) == aws.TrueTernary

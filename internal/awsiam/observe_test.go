@@ -51,7 +51,7 @@ func addProfile(t *testing.T, client *iam.Client, profile, role string) {
 	}
 }
 
-// observations returns the ways to look at a role, by name.
+// observations returns the ways to read a role, by name.
 func observations(roles *Roles) map[string]func(context.Context, string) (*plan.Observed, error) {
 	return map[string]func(context.Context, string) (*plan.Observed, error){
 		"Observe":            roles.Observe,
@@ -60,7 +60,7 @@ func observations(roles *Roles) map[string]func(context.Context, string) (*plan.
 	}
 }
 
-// What vanishes between two reads counts as absent.
+// A resource that disappears between two reads counts as absent.
 func TestObserve_DeletedConcurrently(t *testing.T) {
 	bucketGone := func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{} }
 	cases := map[string]struct {
@@ -69,12 +69,12 @@ func TestObserve_DeletedConcurrently(t *testing.T) {
 		vanish  string
 		edit    func(*plan.Role) // of the full role, to what is observed; nil if no role is
 	}{
-		"BeforeManaged":      {reason: "The role vanished.", observe: "Observe", vanish: "ListAttachedRolePolicies"},
-		"BeforeInline":       {reason: "The role vanished.", observe: "Observe", vanish: "ListRolePolicies"},
-		"BeforeDocuments":    {reason: "The policies vanished, perhaps with the role; the next Observe will tell.", observe: "Observe", vanish: "GetRolePolicy", edit: bucketGone},
-		"BeforeTornManaged":  {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListAttachedRolePolicies"},
-		"BeforeTornInline":   {reason: "The role vanished.", observe: "ObserveForTeardown", vanish: "ListRolePolicies"},
-		"BeforeTornProfiles": {reason: "The role vanished, or not; deleting it will tell.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{"bucket": {}, "queue": {}} }},
+		"BeforeManaged":      {reason: "The role disappeared.", observe: "Observe", vanish: "ListAttachedRolePolicies"},
+		"BeforeInline":       {reason: "The role disappeared.", observe: "Observe", vanish: "ListRolePolicies"},
+		"BeforeDocuments":    {reason: "The policy disappeared, perhaps with the role; the next Observe will show it.", observe: "Observe", vanish: "GetRolePolicy", edit: bucketGone},
+		"BeforeTornManaged":  {reason: "The role disappeared.", observe: "ObserveForTeardown", vanish: "ListAttachedRolePolicies"},
+		"BeforeTornInline":   {reason: "The role disappeared.", observe: "ObserveForTeardown", vanish: "ListRolePolicies"},
+		"BeforeTornProfiles": {reason: "The role may have disappeared; its deletion will show it.", observe: "ObserveForTeardown", vanish: "ListInstanceProfilesForRole", edit: func(r *plan.Role) { r.Inline = map[string]plan.InlinePolicy{"bucket": {}, "queue": {}} }},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestObserve_FailureNamesThePermission(t *testing.T) {
 	}
 }
 
-// Reads of IAM lag behind writes: a role that was just made may not be there yet.
+// Reads of IAM lag behind writes: a role that was just created may not be visible yet.
 func TestObserve_NewRoleMayBeInvisible(t *testing.T) {
 	_, _, c := account(t, awslocal.Options{Faults: awslocal.Faults{ReadDelay: awslocal.Duration(1 << 50)}})
 	roles := NewRoles(c.IAM)

@@ -24,11 +24,10 @@ const (
 	boundary     = "boundary-policy.json"
 )
 
-// maxManagedPolicy is what IAM counts of a managed policy at most.
+// maxManagedPolicy is the maximum size of a managed policy, as IAM counts it.
 const maxManagedPolicy = 6144
 
-// shipped returns a policy of config/aws, rendered for a cluster as its README
-// says.
+// shipped returns a policy of config/aws, rendered for a cluster as its README describes.
 func shipped(t *testing.T, name string) policy.Policy {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "aws", name))
@@ -47,7 +46,7 @@ func TestShippedPolicies_AreAcceptedByIAM(t *testing.T) {
 	for _, name := range []string{bounded, unbounded, withProvider, withQueue, boundary} {
 		p := shipped(t, name)
 		if err := p.CheckIdentity(); err != nil {
-			t.Errorf("%s: AWS would refuse it: %v", name, err)
+			t.Errorf("%s: AWS would reject it: %v", name, err)
 		}
 		if size := policy.Size(string(p.Document())); size > maxManagedPolicy {
 			t.Errorf("%s: %d characters, IAM takes %d", name, size, maxManagedPolicy)
@@ -55,11 +54,12 @@ func TestShippedPolicies_AreAcceptedByIAM(t *testing.T) {
 	}
 }
 
-// The operator's own role is bound to its ServiceAccount as it binds others.
+// The trust policy of the operator's own role requires its ServiceAccount, as those of
+// managed roles do.
 func TestOperatorTrust_AdmitsItsServiceAccountOnly(t *testing.T) {
 	p := shipped(t, "operator-trust-policy.json")
 	if err := p.CheckTrust(); err != nil {
-		t.Errorf("AWS would refuse it: %v", err)
+		t.Errorf("AWS would reject it: %v", err)
 	}
 	const subject = "system:serviceaccount:podidentity-system:podidentity-controller-manager"
 	cases := map[string]struct {
@@ -84,36 +84,36 @@ func TestOperatorTrust_AdmitsItsServiceAccountOnly(t *testing.T) {
 	}
 }
 
-// The operator may do in IAM exactly what API lets the code call. (STS needs no
+// The operator's policy allows exactly the calls of interface API. (STS needs no
 // permission for GetCallerIdentity.)
 func TestOperatorPolicy_AllowsExactlyTheCallsOfTheCode(t *testing.T) {
 	called := methods(reflect.TypeFor[API]())
 	providers := []string{"AddClientIDToOpenIDConnectProvider", "CreateOpenIDConnectProvider"}
 
 	cases := map[string]struct {
-		reason       string
-		files        []string
-		less, beside []string // than, and what is called
+		reason     string
+		files      []string
+		less, also []string // than, and what is called
 	}{
 		"Bounded": {
-			reason: "With a forced boundary the operator removes no boundary; it creates providers only if a flag says so.",
+			reason: "With a forced boundary the operator removes no boundary; it creates providers only with a flag.",
 			files:  []string{bounded},
 			less:   append([]string{"DeleteRolePermissionsBoundary"}, providers...),
 		},
 		"Unbounded": {
-			reason: "Providers are made only if a flag says so.",
+			reason: "The operator creates providers only with a flag.",
 			files:  []string{unbounded},
 			less:   providers,
 		},
 		"UnboundedWithProvider": {
-			reason: "To create a provider with tags needs the action of tagging one.",
+			reason: "Creating a provider with tags also needs the permission to tag it.",
 			files:  []string{unbounded, withProvider},
-			beside: []string{"TagOpenIDConnectProvider"},
+			also:   []string{"TagOpenIDConnectProvider"},
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
-			needed := slices.DeleteFunc(slices.Concat(called, tc.beside), func(action string) bool { return slices.Contains(tc.less, action) })
+			needed := slices.DeleteFunc(slices.Concat(called, tc.also), func(action string) bool { return slices.Contains(tc.less, action) })
 			if diff := cmp.Diff(canonical(needed), granted(t, tc.files)); diff != "" {
 				t.Errorf("%v: -called, +granted:\n%s", tc.files, diff)
 			}
@@ -150,14 +150,14 @@ func granted(t *testing.T, files []string) []string {
 	return slices.Compact(actions)
 }
 
-// owned is the context of a call about a role of ours.
+// owned is the context of a call about an own role.
 func owned(context map[string][]string) map[string][]string {
 	c := map[string][]string{"aws:ResourceTag/" + plan.TagCluster: {"prod"}, "iam:PermissionsBoundary": {boundaryARN}}
 	maps.Copy(c, context)
 	return c
 }
 
-// created is the context of a call that makes a role.
+// created is the context of a call that creates a role.
 func created(context map[string][]string) map[string][]string {
 	c := map[string][]string{
 		"iam:PermissionsBoundary":           {boundaryARN},
@@ -174,16 +174,16 @@ func without(context map[string][]string, key string) map[string][]string {
 	return context
 }
 
-// What the operator must do is allowed, and what would let the operator, or an attacker
-// with its credentials, reach beyond its own roles is denied.
+// The policy allows what the operator needs, and denies everything that would let the
+// operator, or an attacker with its credentials, reach beyond its own roles.
 func TestOperatorPolicy_DeniesBeyondItsOwnRoles(t *testing.T) {
 	const (
-		foreign  = "arn:aws:iam::123456789012:role/admin"
-		operator = "arn:aws:iam::123456789012:role/podidentity-operator"
-		neighbor = "arn:aws:iam::123456789012:role/podidentity/test/test_shop_checkout_0f0f0f0f"
-		tag      = "aws:ResourceTag/" + plan.TagCluster
-		setTag   = "aws:RequestTag/" + plan.TagCluster
-		bound    = "iam:PermissionsBoundary"
+		foreign   = "arn:aws:iam::123456789012:role/admin"
+		operator  = "arn:aws:iam::123456789012:role/podidentity-operator"
+		otherRole = "arn:aws:iam::123456789012:role/podidentity/test/test_shop_checkout_0f0f0f0f"
+		tag       = "aws:ResourceTag/" + plan.TagCluster
+		setTag    = "aws:RequestTag/" + plan.TagCluster
+		bound     = "iam:PermissionsBoundary"
 	)
 	keys := func(keys ...string) map[string][]string { return owned(map[string][]string{"aws:TagKeys": keys}) }
 	attaches := func(arn string) map[string][]string {
@@ -196,49 +196,49 @@ func TestOperatorPolicy_DeniesBeyondItsOwnRoles(t *testing.T) {
 		want    policy.Decision // with a forced boundary
 		free    policy.Decision // without
 	}{
-		"Create":          {"A role in the path, bounded and tagged.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(nil)}, policy.Allowed, policy.Allowed},
-		"CreateTags":      {"To create with tags is to tag.", policy.Request{Action: "iam:TagRole", Resource: roleARN, Context: without(created(nil), bound)}, policy.Allowed, policy.Allowed},
-		"CreateBoundary":  {"To create with a boundary is to put one.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: created(nil)}, policy.Allowed, policy.Allowed},
-		"CreateUnbounded": {"A role without the boundary.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), bound)}, policy.ExplicitDeny, policy.Allowed},
-		"CreateOtherwise": {"A role with another boundary.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(map[string][]string{bound: {policyARN}})}, policy.ExplicitDeny, policy.Allowed},
-		"CreateUntagged":  {"A role without an owner.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), setTag)}, policy.ImplicitDeny, policy.ImplicitDeny},
-		"CreateForOther":  {"A role in the name of another cluster.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(map[string][]string{setTag: {"test"}})}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"CreateOutside":   {"A role outside of the path.", policy.Request{Action: "iam:CreateRole", Resource: foreign, Context: created(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Create":          {"The role has the path, the boundary and the tags of the operator.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(nil)}, policy.Allowed, policy.Allowed},
+		"CreateTags":      {"Creating a role with tags also needs iam:TagRole.", policy.Request{Action: "iam:TagRole", Resource: roleARN, Context: without(created(nil), bound)}, policy.Allowed, policy.Allowed},
+		"CreateBoundary":  {"Creating a role with a boundary also needs iam:PutRolePermissionsBoundary.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: created(nil)}, policy.Allowed, policy.Allowed},
+		"CreateUnbounded": {"The role has no boundary.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), bound)}, policy.ExplicitDeny, policy.Allowed},
+		"CreateOtherwise": {"The role has another boundary.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(map[string][]string{bound: {policyARN}})}, policy.ExplicitDeny, policy.Allowed},
+		"CreateUntagged":  {"The role has no tag of an owner.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: without(created(nil), setTag)}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"CreateForOther":  {"The role has the tag of another cluster.", policy.Request{Action: "iam:CreateRole", Resource: roleARN, Context: created(map[string][]string{setTag: {"test"}})}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"CreateOutside":   {"The role is outside the operator's path.", policy.Request{Action: "iam:CreateRole", Resource: foreign, Context: created(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
 
-		"Trust":          {"Who may assume a role of ours.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
-		"TrustForeign":   {"Who may assume the administrators' role.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: foreign, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"TrustOwn":       {"Who may be the operator.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: operator, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"TrustNeighbor":  {"A role of the cluster next door.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: neighbor, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"TrustUntagged":  {"A role in the path that is not ours.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: roleARN, Context: without(owned(nil), tag)}, policy.ImplicitDeny, policy.ImplicitDeny},
-		"Update":         {"Description and session duration.", policy.Request{Action: "iam:UpdateRole", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
-		"Put":            {"An inline policy of a bounded role.", policy.Request{Action: "iam:PutRolePolicy", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
+		"Trust":          {"The trust policy of an own role.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
+		"TrustForeign":   {"The trust policy of a role outside the path.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: foreign, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"TrustOwn":       {"The trust policy of the operator's own role.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: operator, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"TrustOtherRole": {"The trust policy of another cluster's role.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: otherRole, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"TrustUntagged":  {"The trust policy of a role in the path without the tag.", policy.Request{Action: "iam:UpdateAssumeRolePolicy", Resource: roleARN, Context: without(owned(nil), tag)}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"Update":         {"The description and session duration of an own role.", policy.Request{Action: "iam:UpdateRole", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
+		"Put":            {"An inline policy of a role with the boundary.", policy.Request{Action: "iam:PutRolePolicy", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
 		"PutUnbounded":   {"An inline policy of a role without a boundary.", policy.Request{Action: "iam:PutRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.ImplicitDeny, policy.Allowed},
-		"PutOwn":         {"A policy for the operator itself.", policy.Request{Action: "iam:PutRolePolicy", Resource: operator, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Attach":         {"A managed policy.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches(policyARN)}, policy.Allowed, policy.Allowed},
-		"AttachAdmin":    {"All permissions in one policy.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/AdministratorAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"AttachIAM":      {"All of IAM.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/IAMFullAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Detach":         {"Rights can be taken from a role without a boundary.", policy.Request{Action: "iam:DetachRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.Allowed, policy.Allowed},
-		"DeleteInline":   {"Rights can be taken from a role without a boundary.", policy.Request{Action: "iam:DeleteRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.Allowed, policy.Allowed},
-		"Delete":         {"A role of ours.", policy.Request{Action: "iam:DeleteRole", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
-		"DeleteForeign":  {"A role of another owner.", policy.Request{Action: "iam:DeleteRole", Resource: foreign, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Bound":          {"The boundary, restored.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
-		"BoundOtherwise": {"Another boundary.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(map[string][]string{bound: {policyARN}})}, policy.ExplicitDeny, policy.Allowed},
-		"Unbound":        {"No boundary.", policy.Request{Action: "iam:DeleteRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.ExplicitDeny, policy.Allowed},
-		"Rewrite":        {"The boundary's own text.", policy.Request{Action: "iam:CreatePolicyVersion", Resource: boundaryARN}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Pass":           {"A role, given to a service.", policy.Request{Action: "iam:PassRole", Resource: roleARN}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Tag":            {"A tag of the user's.", policy.Request{Action: "iam:TagRole", Resource: roleARN, Context: keys("team")}, policy.Allowed, policy.Allowed},
-		"TagForeign":     {"The first step to take a role over.", policy.Request{Action: "iam:TagRole", Resource: foreign, Context: created(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"TagForOther":    {"A role of ours, given to another cluster.", policy.Request{Action: "iam:TagRole", Resource: roleARN, Context: owned(map[string][]string{setTag: {"test"}, "aws:TagKeys": {plan.TagCluster}})}, policy.ExplicitDeny, policy.ExplicitDeny},
-		"Untag":          {"A tag of the user's.", policy.Request{Action: "iam:UntagRole", Resource: roleARN, Context: keys("team", "stage")}, policy.Allowed, policy.Allowed},
-		"UntagOwner":     {"The tags that say whose a role is.", policy.Request{Action: "iam:UntagRole", Resource: roleARN, Context: keys("team", "IAM.podidentity.io/UID")}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"PutOwn":         {"An inline policy of the operator's own role.", policy.Request{Action: "iam:PutRolePolicy", Resource: operator, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Attach":         {"A customer managed policy.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches(policyARN)}, policy.Allowed, policy.Allowed},
+		"AttachAdmin":    {"A policy with all permissions.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/AdministratorAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"AttachIAM":      {"A policy with all IAM permissions.", policy.Request{Action: "iam:AttachRolePolicy", Resource: roleARN, Context: attaches("arn:aws:iam::aws:policy/IAMFullAccess")}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Detach":         {"Permissions can be removed from a role without a boundary.", policy.Request{Action: "iam:DetachRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.Allowed, policy.Allowed},
+		"DeleteInline":   {"Permissions can be removed from a role without a boundary.", policy.Request{Action: "iam:DeleteRolePolicy", Resource: roleARN, Context: without(owned(nil), bound)}, policy.Allowed, policy.Allowed},
+		"Delete":         {"The deletion of an own role.", policy.Request{Action: "iam:DeleteRole", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
+		"DeleteForeign":  {"The deletion of a role of another owner.", policy.Request{Action: "iam:DeleteRole", Resource: foreign, Context: owned(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Bound":          {"The boundary is restored.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.Allowed, policy.Allowed},
+		"BoundOtherwise": {"The boundary is replaced by another one.", policy.Request{Action: "iam:PutRolePermissionsBoundary", Resource: roleARN, Context: owned(map[string][]string{bound: {policyARN}})}, policy.ExplicitDeny, policy.Allowed},
+		"Unbound":        {"The boundary is removed.", policy.Request{Action: "iam:DeleteRolePermissionsBoundary", Resource: roleARN, Context: owned(nil)}, policy.ExplicitDeny, policy.Allowed},
+		"Rewrite":        {"The boundary policy itself is changed.", policy.Request{Action: "iam:CreatePolicyVersion", Resource: boundaryARN}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Pass":           {"A role is passed to a service.", policy.Request{Action: "iam:PassRole", Resource: roleARN}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Tag":            {"A tag of the user.", policy.Request{Action: "iam:TagRole", Resource: roleARN, Context: keys("team")}, policy.Allowed, policy.Allowed},
+		"TagForeign":     {"The tags of a role of another owner, which would take it over.", policy.Request{Action: "iam:TagRole", Resource: foreign, Context: created(nil)}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"TagForOther":    {"The tags of an own role, which would give it to another cluster.", policy.Request{Action: "iam:TagRole", Resource: roleARN, Context: owned(map[string][]string{setTag: {"test"}, "aws:TagKeys": {plan.TagCluster}})}, policy.ExplicitDeny, policy.ExplicitDeny},
+		"Untag":          {"A tag of the user.", policy.Request{Action: "iam:UntagRole", Resource: roleARN, Context: keys("team", "stage")}, policy.Allowed, policy.Allowed},
+		"UntagOwner":     {"The tags that identify the owner.", policy.Request{Action: "iam:UntagRole", Resource: roleARN, Context: keys("team", "IAM.podidentity.io/UID")}, policy.ExplicitDeny, policy.ExplicitDeny},
 		"LeaveProfile":   {"An instance profile in the path.", policy.Request{Action: "iam:RemoveRoleFromInstanceProfile", Resource: "arn:aws:iam::123456789012:instance-profile/podidentity/prod/p"}, policy.Allowed, policy.Allowed},
-		"LeaveNodes":     {"The nodes' instance profile.", policy.Request{Action: "iam:RemoveRoleFromInstanceProfile", Resource: "arn:aws:iam::123456789012:instance-profile/nodes"}, policy.ImplicitDeny, policy.ImplicitDeny},
-		"Read":           {"Whose a role is, wherever it lies.", policy.Request{Action: "iam:GetRole", Resource: foreign}, policy.Allowed, policy.Allowed},
-		"Quotas":         {"The account's quotas.", policy.Request{Action: "iam:GetAccountSummary"}, policy.Allowed, policy.Allowed},
-		"Provider":       {"The issuer's provider.", policy.Request{Action: "iam:GetOpenIDConnectProvider", Resource: providerARN}, policy.Allowed, policy.Allowed},
-		"CreateProvider": {"To make one is a permission apart.", policy.Request{Action: "iam:CreateOpenIDConnectProvider", Resource: providerARN}, policy.ImplicitDeny, policy.ImplicitDeny},
-		"CreateUser":     {"The operator knows no users.", policy.Request{Action: "iam:CreateUser", Resource: "arn:aws:iam::123456789012:user/u"}, policy.ImplicitDeny, policy.ImplicitDeny},
-		"Assume":         {"Nor does it take other roles.", policy.Request{Action: "sts:AssumeRole", Resource: roleARN}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"LeaveNodes":     {"The instance profile of the nodes.", policy.Request{Action: "iam:RemoveRoleFromInstanceProfile", Resource: "arn:aws:iam::123456789012:instance-profile/nodes"}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"Read":           {"The owner of any role can be read.", policy.Request{Action: "iam:GetRole", Resource: foreign}, policy.Allowed, policy.Allowed},
+		"Quotas":         {"The quotas of the account can be read.", policy.Request{Action: "iam:GetAccountSummary"}, policy.Allowed, policy.Allowed},
+		"Provider":       {"The provider of the issuer can be read.", policy.Request{Action: "iam:GetOpenIDConnectProvider", Resource: providerARN}, policy.Allowed, policy.Allowed},
+		"CreateProvider": {"Creating a provider is a separate permission.", policy.Request{Action: "iam:CreateOpenIDConnectProvider", Resource: providerARN}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"CreateUser":     {"The operator does not manage users.", policy.Request{Action: "iam:CreateUser", Resource: "arn:aws:iam::123456789012:user/u"}, policy.ImplicitDeny, policy.ImplicitDeny},
+		"Assume":         {"The operator does not assume other roles.", policy.Request{Action: "sts:AssumeRole", Resource: roleARN}, policy.ImplicitDeny, policy.ImplicitDeny},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestProviderPolicy_DeniesOtherProviders(t *testing.T) {
 	}
 }
 
-// The example of a boundary keeps workloads from giving themselves more.
+// The example of a boundary prevents workloads from extending their own permissions.
 func TestBoundary_DeniesPrivilegeEscalation(t *testing.T) {
 	cases := map[string]struct {
 		action, resource string
@@ -284,7 +284,7 @@ func TestBoundary_DeniesPrivilegeEscalation(t *testing.T) {
 	}
 }
 
-// A message may only send people to files that are there.
+// Messages refer only to files that exist.
 func TestMessages_NameFilesThatExist(t *testing.T) {
 	for _, file := range []string{operatorPolicy, providerPolicy, readme} {
 		if _, err := os.Stat(filepath.Join("..", "..", file)); err != nil {

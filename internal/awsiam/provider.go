@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Providers reads and makes IAM OIDC providers. It is safe for concurrent use.
+// Providers reads and creates IAM OIDC providers. It is safe for concurrent use.
 type Providers struct{ api API }
 
 // NewProviders returns Providers that call api.
@@ -29,10 +29,10 @@ func (p *Providers) Provider(ctx context.Context, arn string) (*plan.Provider, e
 	return &plan.Provider{ARN: arn, Audiences: slices.Sorted(slices.Values(out.ClientIDList)), Tags: tagMap(out.Tags)}, nil
 }
 
-// CreateProvider makes the OIDC provider for the issuer, which accepts tokens of
-// audience, and returns its ARN. Thumbprints are left to IAM, which finds them
-// out and uses them only if the issuer's certificate is of no public authority.
-// If another client creates the provider at the same moment, that is a transient fault.
+// CreateProvider creates an OIDC provider for the issuer that accepts tokens for audience,
+// and returns its ARN. It sets no thumbprints: IAM determines them itself, and uses them
+// only if the issuer's certificate is not signed by a public authority. If another client
+// creates the provider at the same time, that is a transient fault.
 func (p *Providers) CreateProvider(ctx context.Context, issuerURL, audience string, tags map[string]string) (string, error) {
 	out, err := p.api.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
 		Url:          aws.String(issuerURL),
@@ -45,7 +45,7 @@ func (p *Providers) CreateProvider(ctx context.Context, issuerURL, audience stri
 	return aws.ToString(out.OpenIDConnectProviderArn), nil
 }
 
-// AddAudience makes the OIDC provider accept tokens of audience too. It may be
+// AddAudience adds an audience to those that the OIDC provider accepts. It may be
 // repeated.
 func (p *Providers) AddAudience(ctx context.Context, arn, audience string) error {
 	_, err := p.api.AddClientIDToOpenIDConnectProvider(ctx, &iam.AddClientIDToOpenIDConnectProviderInput{

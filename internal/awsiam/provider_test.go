@@ -49,7 +49,7 @@ func TestProvider_CreateObserveAddAudience(t *testing.T) {
 	}
 }
 
-// A provider is the cluster's: no author of one object can mend what is wrong
+// A provider belongs to the cluster: no author of one object can correct what is wrong
 // with it, so no fault of it is terminal.
 func TestProvider_FailuresAreNeverTerminal(t *testing.T) {
 	get := func(ctx context.Context, p *Providers) error {
@@ -72,37 +72,37 @@ func TestProvider_FailuresAreNeverTerminal(t *testing.T) {
 		want          string
 	}{
 		"GetDenied": {
-			reason: "The message sends to the policy that this needs.",
+			reason: "The message names the policy that this needs.",
 			do:     get, status: 403, code: "AccessDenied", message: denial + "iam:GetOpenIDConnectProvider on resource: " + providerARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "OIDC provider " + providerARN + ": the operator is missing the IAM permission iam:GetOpenIDConnectProvider on " + providerARN + "; see config/aws/operator-policy.json",
 		},
 		"CreateDenied": {
-			reason: "To make providers is a permission apart.",
+			reason: "Creating providers is a separate permission.",
 			do:     create, status: 403, code: "AccessDenied", message: denial + "iam:TagOpenIDConnectProvider on resource: " + providerARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonAccessDenied,
 			want: "OIDC provider for " + issuer + ": the operator is missing the IAM permission iam:TagOpenIDConnectProvider on " + providerARN + "; see config/aws/operator-policy-oidc-provider.json",
 		},
 		"CreateInvalid": {
-			reason: "The issuer is the cluster's, not the object's.",
+			reason: "The issuer is that of the cluster; another spec does not help.",
 			do:     create, status: 400, code: "InvalidInput", message: "Invalid Open ID Connect Provider URL.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
 			want: "OIDC provider for " + issuer + ": AWS IAM rejected CreateOpenIDConnectProvider: InvalidInput: Invalid Open ID Connect Provider URL",
 		},
 		"CreateUnreachable": {
-			reason: "A private issuer is no use to AWS.",
+			reason: "AWS cannot reach a private issuer.",
 			do:     create, status: 400, code: "OpenIdIdpCommunicationError", message: "Please check .well-known/openid-configuration of provider: " + issuer + " is valid.",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
 			want: "OIDC provider for " + issuer + ": IAM cannot fetch the issuer's discovery document or JWKS; both must be publicly reachable: Please check .well-known/openid-configuration of provider: " + issuer + " is valid",
 		},
 		"CreateQuota": {
-			reason: "GetAccountSummary does not tell this quota.",
+			reason: "GetAccountSummary does not contain this quota.",
 			do:     create, status: 409, code: "LimitExceeded", message: "Cannot exceed quota for OpenIdConnectProvidersPerAccount: 100",
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonQuotaExceeded,
 			want: "OIDC provider for " + issuer + ": IAM quota exceeded: OIDC providers in the account (OpenIdConnectProvidersPerAccount: 100); reduce usage or request an increase in AWS Service Quotas",
 		},
 		"AddToNothing": {
-			reason: "The provider was deleted in between.",
+			reason: "The provider was deleted after it was read.",
 			do:     add, status: 404, code: "NoSuchEntity", message: "OpenIDConnect Provider not found for arn " + providerARN,
 			wantKind: fault.Blocked, wantReason: v1alpha1.ReasonOIDCProviderNotFound,
 			want: "OIDC provider " + providerARN + ": AWS IAM rejected AddClientIDToOpenIDConnectProvider: NoSuchEntity: OpenIDConnect Provider not found for arn " + providerARN,

@@ -23,8 +23,8 @@ type Roles struct {
 	documents   documents
 }
 
-// NewRoles returns Roles that call api. They do not show tags whose keys begin with
-// one of the ignored prefixes, so that no comparison finds them.
+// NewRoles returns Roles that call api. They omit tags whose keys begin with one of the
+// ignored prefixes, so that no comparison finds them.
 func NewRoles(api API, ignoredTagPrefixes ...string) *Roles {
 	return &Roles{api: api, quotas: newQuotas(api), ignoredTags: ignoredTagPrefixes}
 }
@@ -38,11 +38,11 @@ func (r *Roles) withoutIgnoredTags(tags map[string]string) map[string]string {
 }
 
 // Observe returns the role of that name with all its policies, or nil if there
-// is none. It costs three calls and one more for each inline policy. What
-// disappears in between counts as absent.
+// is none. It costs three calls and one more for each inline policy. What is deleted
+// between the calls counts as absent.
 //
-// The account's names are unique without regard to case or path, so the role
-// found may be spelled otherwise, lie elsewhere and be anybody's.
+// Role names are unique in the account without regard to case or path, so the role can
+// have a different spelling, another path and any owner.
 func (r *Roles) Observe(ctx context.Context, name string) (*plan.Observed, error) {
 	found, err := r.observe(ctx, name, r.inlinePolicies)
 	if err != nil {
@@ -89,7 +89,8 @@ func (r *Roles) get(ctx context.Context, name string) (*plan.Observed, error) {
 	return found, nil
 }
 
-// observe returns the role, its managed policies and what inline finds.
+// observe returns the role with its managed policies, and the inline policies that inline
+// returns.
 func (r *Roles) observe(ctx context.Context, name string, inline func(context.Context, string) (map[string]plan.InlinePolicy, error)) (*plan.Observed, error) {
 	found, err := r.get(ctx, name)
 	if err != nil || found == nil {
@@ -176,8 +177,7 @@ func (r *Roles) instanceProfiles(ctx context.Context, name string) ([]string, er
 	return names, nil
 }
 
-// explain returns the fault that err is, in words that stay the same while
-// nothing changes.
+// explain classifies the error of a call.
 func (r *Roles) explain(ctx context.Context, c operation, err error) error {
 	return classify(c, err, func(key string) (int32, bool) { return r.quotas.value(ctx, key) })
 }

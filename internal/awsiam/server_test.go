@@ -11,8 +11,8 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fault"
 )
 
-// configureAWS gives the SDK an environment in which nothing of the machine's
-// own is found, and with which calls go to endpoint, once.
+// configureAWS sets an environment in which the SDK finds no configuration of the
+// machine, and sends calls to endpoint, once.
 func configureAWS(t *testing.T, endpoint string) {
 	t.Helper()
 	for name, value := range map[string]string{
@@ -55,10 +55,10 @@ func serve(t *testing.T, h http.HandlerFunc, o ClientOptions) *Clients {
 	return clients(t, o)
 }
 
-// requestID differs from answer to answer, as AWS's do.
+// requestID differs in each answer, as in AWS.
 var requestID int
 
-// rejectWith answers as IAM does when it refuses a call.
+// rejectWith answers as IAM does when it rejects a call.
 func rejectWith(w http.ResponseWriter, status int, code, message string) {
 	requestID++
 	id := fmt.Sprintf("7a62c49f-347e-4fc4-9331-%012d", requestID)
@@ -69,7 +69,7 @@ func rejectWith(w http.ResponseWriter, status int, code, message string) {
 		code, html.EscapeString(message), id)
 }
 
-// reported is what the rest of the operator, and its users, learn of an error.
+// reported is the information about an error that the operator and its users get.
 type reported struct {
 	Kind   fault.Kind
 	Reason string

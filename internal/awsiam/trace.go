@@ -29,7 +29,7 @@ func callTracer(stack *middleware.Stack) error {
 			span.Set(traceSystem, "aws-api")
 			span.Set(traceService, service)
 			span.Set(traceMethod, operation)
-			if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok { // CloudTrail has it, too
+			if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok { // CloudTrail records the same ID
 				span.Set(traceRequestID, id)
 			}
 			if err != nil {

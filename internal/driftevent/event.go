@@ -1,7 +1,7 @@
-// Package driftevent reads what CloudTrail records of calls to IAM, as EventBridge hands it to a
-// queue, and decides whether a record is about a change that another caller has made to a role.
-// It takes records for a hint only: any principal that may send to the queue can forge one, so a record
-// leads to a read of the role and to no more.
+// Package driftevent parses CloudTrail's records of calls to IAM, as EventBridge sends them to a
+// queue, and decides whether a record is about a change that another caller made to a role. A
+// record is only a hint: any principal that may send to the queue can forge one, so it leads to a
+// read of the role and to nothing else.
 package driftevent
 
 import (
@@ -35,17 +35,17 @@ type Caller struct {
 	AccessKeyID string
 }
 
-// Verdict is what a record means for the operator.
-type Verdict string
+// Class is what a record means for the operator.
+type Class string
 
-// The verdicts. All but Suspect need no action.
+// The classes. All but Suspect need no action.
 const (
-	Suspect      Verdict = "Suspect"      // another caller changed a role
-	OwnSession   Verdict = "OwnSession"   // the operator itself made the call
-	OtherAccount Verdict = "OtherAccount" // the role is of another account
-	OtherPath    Verdict = "OtherPath"    // the role is not under the operator's path
-	NoChange     Verdict = "NoChange"     // the call failed, or changes no role
-	Malformed    Verdict = "Malformed"    // it is no record of CloudTrail
+	Suspect      Class = "Suspect"      // another caller changed a role
+	OwnSession   Class = "OwnSession"   // the operator itself made the call
+	OtherAccount Class = "OtherAccount" // the role is of another account
+	OtherPath    Class = "OtherPath"    // the role is not under the operator's path
+	NoChange     Class = "NoChange"     // the call failed, or changes no role
+	Malformed    Class = "Malformed"    // it is not a record of CloudTrail
 )
 
 // Scope is what the operator is responsible for.
@@ -88,8 +88,8 @@ func Actions() []string {
 	return names
 }
 
-// Judge returns what a record means.
-func (s Scope) Judge(r Record) Verdict {
+// Classify returns what a record means.
+func (s Scope) Classify(r Record) Class {
 	switch {
 	case r.Account != s.Account:
 		return OtherAccount
@@ -136,7 +136,7 @@ type envelope struct {
 	} `json:"detail"`
 }
 
-// errMalformed reports what is no record of a call to IAM.
+// errMalformed reports that a message is not a record of a call to IAM.
 var errMalformed = errors.New("not an event of CloudTrail about a call to IAM")
 
 // Parse reads the body of a message. All text of the record is one line of bounded length.

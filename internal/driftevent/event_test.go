@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// attached is an event as AWS documents it, of a person who attached a policy.
+// attached is an event as AWS documents it, about a user who attached a policy.
 const attached = `{
   "version": "0", "id": "b1a2", "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam",
   "account": "123456789012", "time": "2026-03-01T12:00:05Z", "region": "us-east-1", "resources": [],
@@ -54,7 +54,7 @@ func with(t *testing.T, member string, value any) string {
 	return string(raw)
 }
 
-func TestParse(t *testing.T) {
+func TestParse_ReadsRecordsOfCloudTrail(t *testing.T) {
 	got, err := Parse(attached)
 	want := Record{
 		ID: "e1", Account: "123456789012", Role: "prod_shop_checkout_0a1b2c3d", Action: "AttachRolePolicy",
@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestClassify_SuspectsChangesOfOtherCallers(t *testing.T) {
 	scope := Scope{Account: "123456789012", Path: "/podidentity/prod/", Own: func(key string) bool { return key == "ASIAOWN" }}
 	created := func(path any) string {
 		return strings.Replace(with(t, "requestParameters", map[string]any{"roleName": "r", "path": path}), "AttachRolePolicy", "CreateRole", 1)
@@ -74,38 +74,38 @@ func TestJudge(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		body   string
-		want   Verdict
+		want   Class
 	}{
-		"SomebodyElse":     {"A person has changed a role.", attached, Suspect},
-		"Own":              {"The operator did it.", with(t, "userIdentity", map[string]any{"arn": "a", "accessKeyId": "ASIAOWN"}), OwnSession},
+		"OtherPrincipal":   {"Another principal changed a role.", attached, Suspect},
+		"Own":              {"The operator itself made the change.", with(t, "userIdentity", map[string]any{"arn": "a", "accessKeyId": "ASIAOWN"}), OwnSession},
 		"SameRole":         {"Another session of the operator's role is not the operator.", with(t, "userIdentity", map[string]any{"arn": "a", "accessKeyId": "ASIAOTHER"}), Suspect},
-		"NoKey":            {"Without a session it is not the operator.", with(t, "userIdentity", map[string]any{"type": "AWSService", "invokedBy": "sso.amazonaws.com"}), Suspect},
+		"NoKey":            {"A change without a session is not the operator's.", with(t, "userIdentity", map[string]any{"type": "AWSService", "invokedBy": "sso.amazonaws.com"}), Suspect},
 		"OtherAccount":     {"A queue may get events of a whole organization.", with(t, "recipientAccountId", "210987654321"), OtherAccount},
-		"Failed":           {"IAM refused it.", with(t, "errorCode", "AccessDenied"), NoChange},
-		"FailedValidation": {"What IAM refused may be without parameters.", strings.Replace(with(t, "requestParameters", nil), `"readOnly"`, `"errorCode":"ValidationError","readOnly"`, 1), NoChange},
+		"Failed":           {"IAM rejected the call.", with(t, "errorCode", "AccessDenied"), NoChange},
+		"FailedValidation": {"The event of a rejected call may have no parameters.", strings.Replace(with(t, "requestParameters", nil), `"readOnly"`, `"errorCode":"ValidationError","readOnly"`, 1), NoChange},
 		"Read":             {"A read changes nothing.", with(t, "eventName", "GetRole"), NoChange},
-		"User":             {"A user is no role.", with(t, "eventName", "AttachUserPolicy"), NoChange},
-		"Created":          {"A role under the operator's path.", created("/podidentity/prod/"), Suspect},
-		"CreatedElsewhere": {"A role under another path.", created("/other/"), OtherPath},
-		"CreatedAtRoot":    {"No path is the root.", created(nil), OtherPath},
-		"NotJSON":          {"", "Records", Malformed},
-		"Empty":            {"", "", Malformed},
-		"OtherJSON":        {"A test message of SNS, for example.", `{"Type": "Notification"}`, Malformed},
-		"List":             {"", `[]`, Malformed},
-		"Null":             {"", `null`, Malformed},
-		"OtherTypes":       {"Every member may be anything.", with(t, "userIdentity", []int{1}), Malformed},
-		"OtherService":     {"The rule passes IAM's events only.", with(t, "eventSource", "s3.amazonaws.com"), Malformed},
-		"NoTime":           {"", with(t, "eventTime", nil), Malformed},
-		"BadTime":          {"", with(t, "eventTime", "yesterday"), Malformed},
-		"NoParameters":     {"A change that names no role.", with(t, "requestParameters", nil), Malformed},
-		"LongName":         {"No role has such a name.", with(t, "requestParameters", map[string]any{"roleName": strings.Repeat("r", 1<<16)}), Malformed},
+		"User":             {"The change is of a user, not of a role.", with(t, "eventName", "AttachUserPolicy"), NoChange},
+		"Created":          {"A role under the operator's path was created.", created("/podidentity/prod/"), Suspect},
+		"CreatedElsewhere": {"A role under another path was created.", created("/other/"), OtherPath},
+		"CreatedAtRoot":    {"A role without a path is under the root path.", created(nil), OtherPath},
+		"NotJSON":          {"The body is not JSON.", "Records", Malformed},
+		"Empty":            {"The body is empty.", "", Malformed},
+		"OtherJSON":        {"The body is another message, such as a test message of SNS.", `{"Type": "Notification"}`, Malformed},
+		"List":             {"The body is a list.", `[]`, Malformed},
+		"Null":             {"The body is null.", `null`, Malformed},
+		"OtherTypes":       {"A member may have any type.", with(t, "userIdentity", []int{1}), Malformed},
+		"OtherService":     {"The EventBridge rule matches only events of IAM.", with(t, "eventSource", "s3.amazonaws.com"), Malformed},
+		"NoTime":           {"The event has no time.", with(t, "eventTime", nil), Malformed},
+		"BadTime":          {"The time is not a time.", with(t, "eventTime", "yesterday"), Malformed},
+		"NoParameters":     {"The change names no role.", with(t, "requestParameters", nil), Malformed},
+		"LongName":         {"No role can have a name of that length.", with(t, "requestParameters", map[string]any{"roleName": strings.Repeat("r", 1<<16)}), Malformed},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			r, err := Parse(tc.body)
 			got := Malformed
 			if err == nil {
-				got = scope.Judge(r)
+				got = scope.Classify(r)
 			}
 			if got != tc.want {
 				t.Errorf("%s\n%+v is %s, want %s", tc.reason, r, got, tc.want)
@@ -114,8 +114,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The rule in config/aws passes the calls that change roles, and no others.
-func TestRule(t *testing.T) {
+// The rule in config/aws matches the calls that change roles, and no others.
+func TestEventRule_PassesCallsThatChangeRoles(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "aws", "event-rule.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -136,8 +136,8 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// What the caller chooses ends up in events and logs: it must not look like something that it is
-// not.
+// Texts that a caller chooses end up in events and logs: they must not look like something that
+// they are not.
 func TestParse_HostileNames(t *testing.T) {
 	hostile := "arn:aws:sts::1:assumed-role/x/\u202e\n\x1b[31mroot" + strings.Repeat("é", 1000)
 	r, err := Parse(with(t, "userIdentity", map[string]any{"arn": hostile}))
@@ -149,7 +149,7 @@ func TestParse_HostileNames(t *testing.T) {
 	}
 }
 
-// Whatever is in a message, it is read or refused, and what is kept of it is bounded.
+// Whatever a message contains, it is read or rejected, and the result is bounded.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{attached, "", "{}", `{"detail":{}}`, `{"detail":{"eventSource":"iam.amazonaws.com"}}`} {
 		f.Add(seed)

@@ -44,7 +44,7 @@ func TestKind_String(t *testing.T) {
 	}
 }
 
-func TestCauseOf(t *testing.T) {
+func TestCauseOf_ReturnsTheFirstCauseOfTheChain(t *testing.T) {
 	denied := &Error{Kind: Blocked, Reason: "AccessDenied", Cause: "iam:CreateRole", Err: errors.New("no")}
 	for name, tc := range map[string]struct {
 		reason string
@@ -53,9 +53,9 @@ func TestCauseOf(t *testing.T) {
 	}{
 		"Nil":     {"No error has no cause.", nil, ""},
 		"Unknown": {"An unclassified error has no cause.", errors.New("boom"), ""},
-		"Own":     {"A fault of one object has no cause that others share.", Errorf(Blocked, "RoleNotOwned", "no"), ""},
+		"Own":     {"A fault of one object has no shared cause.", Errorf(Blocked, "RoleNotOwned", "no"), ""},
 		"Denied":  {"Context does not hide the cause.", fmt.Errorf("role r: %w", denied), "iam:CreateRole"},
-		"Nested":  {"A fault without a cause does not hide that of the fault that it wraps.", Errorf(Blocked, "GuardrailViolated", "unread: %w", denied), "iam:CreateRole"},
+		"Nested":  {"A fault without a cause does not hide the cause of the fault that it wraps.", Errorf(Blocked, "GuardrailViolated", "unread: %w", denied), "iam:CreateRole"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := CauseOf(tc.err); got != tc.want {

@@ -10,8 +10,8 @@ import (
 // maxExcerpt is the number of characters that a message shows of one text.
 const maxExcerpt = 200
 
-// Excerpt returns a text of a user or of AWS as a message shows it: escaped, and cut
-// if it is long.
+// Excerpt returns a text of a user or of AWS in the form in which messages quote it:
+// escaped, and cut if it is long.
 func Excerpt(text string) string {
 	runes := 0
 	for i := range text {
@@ -67,7 +67,7 @@ func Escape(text string) string {
 	return b.String()
 }
 
-// hidden reports whether a character is not shown as itself: no control, format or
-// bidirectional character and no separator of lines is graphic. The replacement
-// character stands for bytes that are not UTF-8.
+// hidden reports whether a character is not shown as itself, such as control characters,
+// format characters, bidirectional characters and line separators, none of which is
+// graphic. The replacement character stands for bytes that are not UTF-8.
 func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }

@@ -15,8 +15,8 @@ func TestEscape_ShowsEveryCharacter(t *testing.T) {
 		"Terminal":      {"An escape sequence controls the terminal.", "a\x1b[2Jb\x00\x7f\u009b", `a\x1b[2Jb\x00\x7f\u009b`},
 		"Bidirectional": {"An override reverses what follows.", "a\u202eb\u2066c\u200f", `a\u202eb\u2066c\u200f`},
 		"Invisible":     {"A zero-width space and a soft hyphen hide a difference.", "a\u200bb\u00adc\ufeff", `a\u200bb\u00adc\ufeff`},
-		"Separators":    {"Unicode has line breaks of its own.", "a\u2028b\u2029c\u0085", `a\u2028b\u2029c\u0085`},
-		"NotUTF8":       {"A byte that is no character is shown as a byte.", "a\xffb\xc3", `a\xffb\xc3`},
+		"Separators":    {"Unicode has additional line breaks.", "a\u2028b\u2029c\u0085", `a\u2028b\u2029c\u0085`},
+		"NotUTF8":       {"An invalid byte is shown as a byte.", "a\xffb\xc3", `a\xffb\xc3`},
 		"Tags":          {"Tag characters are invisible copies of ASCII.", "a\U000e0041", `a\U000e0041`},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -51,12 +51,12 @@ func TestExcerpt_IsOneShortLine(t *testing.T) {
 func TestBound_CutsLongMessages(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, text, want string }{
 		"Short":   {"A text that fits is not cut.", "12345678", "12345678"},
-		"Long":    {"One that does not ends in an ellipsis.", "123456789", "12345…"},
+		"Long":    {"A text that does not fit ends in an ellipsis.", "123456789", "12345…"},
 		"Escaped": {"The escaped text must fit.", "12345\n", `12345\n`},
-		"Longer":  {"An escape makes it longer.", "12\u202e", `12\u202e`},
-		"Cut":     {"So that it no longer fits.", "123\u202e", `123\u…`},
-		"Rune":    {"No character is cut in two.", "1234ö789", "1234…"},
-		"Bytes":   {"What is no character is cut anywhere.", "\xff\xff\xff", `\xff\…`},
+		"Longer":  {"An escape makes the text longer.", "12\u202e", `12\u202e`},
+		"Cut":     {"The escaped text no longer fits.", "123\u202e", `123\u…`},
+		"Rune":    {"A character is not cut in two.", "1234ö789", "1234…"},
+		"Bytes":   {"Invalid bytes are cut anywhere.", "\xff\xff\xff", `\xff\…`},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			if got := Bound(tc.text, 8); got != tc.want {

@@ -10,8 +10,8 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// Whatever the name of a policy that AWS manages says, its contents pass the baseline only
-// if they allow no reserved action on any of the resources that they name.
+// Whatever its name, an AWS managed policy passes the baseline only if it allows no
+// reserved action on any of the resources that it names.
 func TestBaseline_PoliciesOfAWS(t *testing.T) {
 	documents := awslocal.AWSPolicies()
 	rejected := map[string]bool{}

@@ -7,12 +7,12 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// reservedActions is a row of the baseline: actions that no policy may allow unless
-// a guardrail opens them.
+// reservedActions is a row of the baseline: actions that no policy may allow unless a
+// guardrail allows them.
 type reservedActions struct {
 	title   string   // names the row in docs/guardrails.md
 	actions []string // patterns
-	except  []string // patterns of those of the actions that stay allowed
+	except  []string // patterns of actions that stay allowed
 	phrase  phrase
 	reason  string // explains the row in docs/guardrails.md
 }
@@ -100,8 +100,8 @@ var baseline = []reservedActions{
 // passRole lets the caller hand a role to an AWS service.
 const passRole = "iam:PassRole"
 
-// roleActions give the caller the permissions of the role that they name. To open
-// one of them a guardrail must also open the roles, as resources.
+// roleActions give the caller the permissions of the role that they name. A guardrail that
+// allows one of them must also allow the roles, as resources.
 var roleActions = []string{passRole, "sts:AssumeRole", "sts:AssumeRoot"}
 
 // maxWholeServices is the number of services that an identity may have in whole on
@@ -109,7 +109,7 @@ var roleActions = []string{passRole, "sts:AssumeRole", "sts:AssumeRoot"}
 // AWS services, about 450.
 const maxWholeServices = 10
 
-// What is wrong with the breadth of an action pattern.
+// The violations of action patterns that are too broad.
 var (
 	everyAction  = phrase{"allows every action of AWS", "allow every action of AWS"}
 	everyService = phrase{"matches actions of several services; name each service", "match actions of several services; name each service"}
@@ -155,8 +155,8 @@ func indexBaseline() map[string][]reservedInService {
 	return index
 }
 
-// baselineAction returns what the baseline has against an action pattern; the zero
-// phrase if nothing.
+// baselineAction returns the violation of an action pattern by the baseline; the zero
+// phrase if there is none.
 func baselineAction(action string) phrase {
 	service, _, found := strings.Cut(action, ":")
 	switch {
@@ -173,8 +173,8 @@ func baselineAction(action string) phrase {
 	return phrase{}
 }
 
-// wholeService returns the service of an action pattern that matches its actions by
-// no more than how they end, such as s3:*; empty if it is narrower.
+// wholeService returns the service of an action pattern whose action name begins with a
+// wildcard, such as s3:*; empty if the pattern is narrower.
 func wholeService(action string) string {
 	service, name, _ := strings.Cut(action, ":")
 	if name == "" || !isPattern(name[:1]) {
@@ -183,8 +183,8 @@ func wholeService(action string) string {
 	return lower(service)
 }
 
-// allResources reports whether a resource pattern matches the resources of a service
-// by no more than how they end.
+// allResources reports whether the resource part of a resource pattern begins with a
+// wildcard.
 func allResources(resource string) bool {
 	const segments = 6 // arn:partition:service:region:account:resource
 	parts := strings.SplitN(resource, ":", segments)

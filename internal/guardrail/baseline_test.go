@@ -32,14 +32,14 @@ func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 		want   string // after the prefix; empty if everything is allowed
 	}{
 		"Empty":                {"An identity without permissions does no harm.", `{}`, ""},
-		"OneBucket":            {"The most common request.", allow(`["s3:GetObject"]`, bucket), ""},
-		"WholeService":         {"One application owns a few services.", allow(`["s3:*", "dynamodb:*"]`, all), ""},
+		"OneBucket":            {"A read of one bucket is the most common request.", allow(`["s3:GetObject"]`, bucket), ""},
+		"WholeService":         {"An application may use all actions of a few services.", allow(`["s3:*", "dynamodb:*"]`, all), ""},
 		"Everything":           {"Everything includes IAM.", allow(all, all), at + "* allows every action of AWS"},
-		"EverythingOnOne":      {"Even on one bucket: the resource limits no action that has none.", allow(all, bucket), at + "* allows every action of AWS"},
+		"EverythingOnOne":      {"IAM actions that have no resource are allowed even with one bucket.", allow(all, bucket), at + "* allows every action of AWS"},
 		"EveryService":         {"A pattern over services includes IAM.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*:Get*","Resource":"*"}}`), "spec.policies.inline[p].document: Statement[0]: *:Get* matches actions of several services; name each service"},
-		"ServicePart":          {"Or any part of a service's name.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ia?:GetUser","s*:Get*"],"Resource":"*"}}`), "spec.policies.inline[p].document: Statement[0]: ia?:GetUser and s*:Get* match actions of several services; name each service"},
+		"ServicePart":          {"A pattern over a part of a service prefix may include IAM.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ia?:GetUser","s*:Get*"],"Resource":"*"}}`), "spec.policies.inline[p].document: Statement[0]: ia?:GetUser and s*:Get* match actions of several services; name each service"},
 		"ServiceVariable":      {"A policy variable counts as *.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"${aws:PrincipalTag/x}:GetUser","Resource":"*"}}`), "spec.policies.inline[p].document: Statement[0]: ${aws:PrincipalTag/x}:GetUser matches actions of several services; name each service"},
-		"NoService":            {"Without a colon it may match across services.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam*","Resource":"*"}}`), "spec.policies.inline[p].document: Statement[0]: iam* matches actions of several services; name each service"},
+		"NoService":            {"A pattern without a colon may match across services.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam*","Resource":"*"}}`), "spec.policies.inline[p].document: Statement[0]: iam* matches actions of several services; name each service"},
 		"IAM":                  {"IAM grants any permission.", allow(`["iam:*"]`, bucket), at + "iam:* administers IAM"},
 		"IAMCase":              {"Actions are case-insensitive.", allow(`["IAM:CreateUser"]`, bucket), at + "IAM:CreateUser administers IAM"},
 		"IAMPart":              {"A pattern may match a write.", allow(`["iam:?ttach*"]`, bucket), at + "iam:?ttach* administers IAM"},
@@ -49,40 +49,40 @@ func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 		"ServiceLinked":        {"AWS defines the permissions of these roles.", allow(`["iam:CreateServiceLinkedRole"]`, all), ""},
 		"ServiceLinkedDelete":  {"Other users of the service need the role.", allow(`["iam:DeleteServiceLinkedRole"]`, all), at + "iam:DeleteServiceLinkedRole administers IAM"},
 		"PassOne":              {"A named role may be an administrator.", allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task"]`), at + "iam:PassRole grants the permissions of other roles"},
-		"PassAll":              {"Any role.", allow(`["iam:PassRole"]`, all), at + "iam:PassRole grants the permissions of other roles"},
-		"PassPart":             {"By a pattern, which may match a write too.", allow(`["iam:Pa??Role"]`, all), at + "iam:Pa??Role administers IAM"},
+		"PassAll":              {"Any role includes administrators.", allow(`["iam:PassRole"]`, all), at + "iam:PassRole grants the permissions of other roles"},
+		"PassPart":             {"A pattern may match iam:PassRole and writes.", allow(`["iam:Pa??Role"]`, all), at + "iam:Pa??Role administers IAM"},
 		"AssumeOne":            {"A named role may trust the whole account.", allow(`["sts:AssumeRole"]`, `["arn:aws:iam::210987654321:role/reader"]`), at + "sts:AssumeRole grants the permissions of other roles"},
-		"AssumeRoot":           {"The root user of another account.", allow(`["sts:AssumeRoot"]`, all), at + "sts:AssumeRoot grants the permissions of other roles"},
-		"AssumePattern":        {"By any pattern.", allow(`["sts:*"]`, `["arn:aws:iam::*"]`), at + "sts:* grants the permissions of other roles"},
-		"CallerIdentity":       {"Every caller may do that.", allow(`["sts:GetCallerIdentity", "sts:TagSession"]`, all), ""},
-		"IdentityCenter":       {"It decides who may do what.", allow(`["sso:*", "SSO-Directory:CreateUser", "identitystore:CreateGroupMembership"]`, all), at + "sso:*, SSO-Directory:CreateUser and identitystore:CreateGroupMembership administer IAM Identity Center"},
+		"AssumeRoot":           {"The root user of another account has all permissions there.", allow(`["sts:AssumeRoot"]`, all), at + "sts:AssumeRoot grants the permissions of other roles"},
+		"AssumePattern":        {"A pattern may match sts:AssumeRole.", allow(`["sts:*"]`, `["arn:aws:iam::*"]`), at + "sts:* grants the permissions of other roles"},
+		"CallerIdentity":       {"Every caller is allowed to do that.", allow(`["sts:GetCallerIdentity", "sts:TagSession"]`, all), ""},
+		"IdentityCenter":       {"IAM Identity Center controls the permissions of users.", allow(`["sso:*", "SSO-Directory:CreateUser", "identitystore:CreateGroupMembership"]`, all), at + "sso:*, SSO-Directory:CreateUser and identitystore:CreateGroupMembership administer IAM Identity Center"},
 		"IdentityCenterRead":   {"Reads do no harm.", allow(`["sso:Describe*", "sso-directory:ListUsers", "identitystore:IsMemberInGroups"]`, all), ""},
 		"Organizations":        {"The organization belongs to no team.", allow(`["organizations:*"]`, all), at + "organizations:* administers AWS Organizations"},
 		"OrganizationsRead":    {"Reads do no harm.", allow(`["organizations:DescribeAccount"]`, all), ""},
-		"Account":              {"The account's contacts lead to its root user.", allow(`["account:PutContactInformation"]`, all), at + "account:PutContactInformation administers the AWS account"},
-		"RolesAnywhere":        {"Roles for machines outside AWS.", allow(`["rolesanywhere:CreateTrustAnchor"]`, all), at + "rolesanywhere:CreateTrustAnchor administers IAM Roles Anywhere"},
-		"ResourceShares":       {"Other accounts get resources.", allow(`["ram:*"]`, all), at + "ram:* shares resources with other accounts"},
-		"ControlTower":         {"All accounts.", allow(`["controltower:EnableControl"]`, all), at + "controltower:EnableControl administers AWS Control Tower"},
-		"ClusterAdministrator": {"An access entry is an administrator of the cluster.", allow(`["eks:CreateAccessEntry", "eks:AssociateAccessPolicy"]`, all), at + "eks:CreateAccessEntry and eks:AssociateAccessPolicy grant access to EKS clusters"},
-		"ClusterWhole":         {"The whole service includes that.", allow(`["eks:*"]`, all), at + "eks:* grants access to EKS clusters"},
-		"ClusterCreatePattern": {"And so does a part of it.", allow(`["eks:Create*"]`, all), at + "eks:Create* grants access to EKS clusters"},
+		"Account":              {"The account's contacts can recover its root user.", allow(`["account:PutContactInformation"]`, all), at + "account:PutContactInformation administers the AWS account"},
+		"RolesAnywhere":        {"IAM Roles Anywhere gives roles to machines outside AWS.", allow(`["rolesanywhere:CreateTrustAnchor"]`, all), at + "rolesanywhere:CreateTrustAnchor administers IAM Roles Anywhere"},
+		"ResourceShares":       {"A resource share gives other accounts access.", allow(`["ram:*"]`, all), at + "ram:* shares resources with other accounts"},
+		"ControlTower":         {"AWS Control Tower administers all accounts.", allow(`["controltower:EnableControl"]`, all), at + "controltower:EnableControl administers AWS Control Tower"},
+		"ClusterAdministrator": {"An access entry can make a principal cluster administrator.", allow(`["eks:CreateAccessEntry", "eks:AssociateAccessPolicy"]`, all), at + "eks:CreateAccessEntry and eks:AssociateAccessPolicy grant access to EKS clusters"},
+		"ClusterWhole":         {"The whole service includes access entries.", allow(`["eks:*"]`, all), at + "eks:* grants access to EKS clusters"},
+		"ClusterCreatePattern": {"A part of the service includes access entries.", allow(`["eks:Create*"]`, all), at + "eks:Create* grants access to EKS clusters"},
 		"ClusterAssociation":   {"An association gives pods a role.", allow(`["eks:createpodidentityassociation"]`, all), at + "eks:createpodidentityassociation grants access to EKS clusters"},
 		"ClusterRead":          {"Reads do no harm.", allow(`["eks:Describe*", "eks:ListAccessEntries", "eks:UpdateNodegroupConfig"]`, all), ""},
-		"TenWhole":             {"An application may own as many services.", allow(services(10), all), ""},
-		"ElevenWhole":          {"More amount to everything.", allow(services(11), all), "spec.policies: allows 11 whole services on all resources (a0, a1 and 9 more); the baseline allows 10"},
-		"ElevenOnTheirOwn":     {"A service's own ARNs are all resources too.", allow(services(11), `["arn:aws:s3:::*"]`), "spec.policies: allows 11 whole services on all resources (a0, a1 and 9 more); the baseline allows 10"},
+		"TenWhole":             {"The baseline allows ten whole services.", allow(services(10), all), ""},
+		"ElevenWhole":          {"More than ten whole services are nearly everything.", allow(services(11), all), "spec.policies: allows 11 whole services on all resources (a0, a1 and 9 more); the baseline allows 10"},
+		"ElevenOnTheirOwn":     {"All ARNs of a service are all of its resources.", allow(services(11), `["arn:aws:s3:::*"]`), "spec.policies: allows 11 whole services on all resources (a0, a1 and 9 more); the baseline allows 10"},
 		"ElevenOnNamed":        {"Named resources are not everything.", allow(services(11), bucket), ""},
-		"ElevenPolicies":       {"They count over all policies.", `{policies: {inline: [` + strings.Join(elevenPolicies(), ", ") + `]}}`, "spec.policies: allows 11 whole services on all resources (a0, a1 and 9 more); the baseline allows 10"},
+		"ElevenPolicies":       {"Whole services are counted over all policies.", `{policies: {inline: [` + strings.Join(elevenPolicies(), ", ") + `]}}`, "spec.policies: allows 11 whole services on all resources (a0, a1 and 9 more); the baseline allows 10"},
 		"NotAction":            {"Everything except a list is nearly everything.", `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["s3:*"], resources: ` + bucket + `}]}]}}`, at + "notActions allows more than permitted; list the required actions instead"},
-		"NotResource":          {"The same holds for resources.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, at + "notResources covers more than permitted; list the required resources instead"},
+		"NotResource":          {"All resources except a list are nearly all.", `{policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, at + "notResources covers more than permitted; list the required resources instead"},
 		"Deny":                 {"A denial does no harm.", `{policies: {inline: [{name: p, statements: [{effect: Deny, notActions: ["s3:*"], notResources: ` + bucket + `}]}]}}`, ""},
-		"Document":             {"A document is read as statements are, and shown as written.", document(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"},{"Effect":"Allow","Action":"IAM:CreateUser","Resource":"*"}]}`), "spec.policies.inline[p].document: Statement[1]: IAM:CreateUser administers IAM"},
-		"DocumentNot":          {"With its own names of elements.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"s3:*","NotResource":"arn:aws:s3:::shop"}}`), "spec.policies.inline[p].document: Statement[0]: NotAction allows more than permitted; list the required actions instead; Statement[0]: NotResource covers more than permitted; list the required resources instead"},
-		"Invalid":              {"plan.Desired rejects what is no policy.", document(`{`), ""},
+		"Document":             {"A document is evaluated like statements, and quoted as written.", document(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"},{"Effect":"Allow","Action":"IAM:CreateUser","Resource":"*"}]}`), "spec.policies.inline[p].document: Statement[1]: IAM:CreateUser administers IAM"},
+		"DocumentNot":          {"NotAction and NotResource of a document have their own names.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"s3:*","NotResource":"arn:aws:s3:::shop"}}`), "spec.policies.inline[p].document: Statement[0]: NotAction allows more than permitted; list the required actions instead; Statement[0]: NotResource covers more than permitted; list the required resources instead"},
+		"Invalid":              {"plan.Desired rejects a document that is not a policy.", document(`{`), ""},
 		"Many":                 {"Many violations of one kind are one sentence.", allow(`["iam:CreateGroup", "iam:DeleteGroup", "iam:CreateUser", "iam:DeleteUser"]`, all), at + "iam:CreateGroup, iam:DeleteGroup and 2 more administer IAM"},
 		"LargestAllowed":       {"IAM does not count white space.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::` + strings.Repeat("a", 10240-98) + `"}}` + strings.Repeat(" ", 9999)), ""},
 		"Control":              {"Control characters are shown, not sent.", document(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:\u202e\nx","Resource":"*"}}`), `spec.policies.inline[p].document: Statement[0]: iam:\u202e\nx administers IAM`},
-		"Trust":                {"A namespace decides whom it trusts.", `{trust: {scope: Namespace}, role: {name: any, tags: {any: x}}}`, ""},
+		"Trust":                {"The baseline does not limit which ServiceAccounts are trusted.", `{trust: {scope: Namespace}, role: {name: any, tags: {any: x}}}`, ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			result := Set(nil).Evaluate(identity(t, tc.spec), Facts{Older: 1000})
@@ -94,8 +94,8 @@ func TestBaseline_RejectsPrivilegeEscalation(t *testing.T) {
 	}
 }
 
-// Inline policies that no role can hold are not evaluated, which would take long, and no
-// guardrail can allow them. What else is rejected comes first.
+// Inline policies that no role can have are not evaluated, which would take long, and no
+// guardrail can allow them. All other violations come first.
 func TestEvaluate_InlinePoliciesTooLarge(t *testing.T) {
 	inline := `inline: [{name: small, document: "{}"}, {name: p, statements: [{effect: Allow, actions: ["iam:*"], resources: ["arn:` + strings.Repeat("a", 10240) + `"]}]}]`
 	const want = "spec.policies.inline: inline policies total 10255 characters without white space; the limit is 10240 (RolePolicySizeQuota): p has 10253, small has 2; move some to a managed policy"
@@ -148,8 +148,8 @@ func elevenPolicies() []string {
 func TestBaseline_AppliesToContentsOfManagedPolicies(t *testing.T) {
 	const policyARN = "spec.policies.managed[0]: arn:aws:iam::123456789012:policy/shop"
 	for name, tc := range map[string]struct{ reason, contents, want string }{
-		"Harmless":   {"What an inline policy may allow.", `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`, ""},
-		"Everything": {"A policy of the account may be an administrator's.", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, policyARN + ": Statement[0]: * allows every action of AWS"},
+		"Harmless":   {"The policy contains what an inline policy may allow.", `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`, ""},
+		"Everything": {"The policy of the account allows everything.", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, policyARN + ": Statement[0]: * allows every action of AWS"},
 		"Condition":  {"A condition may always hold.", `{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, policyARN + ": Statement[1]: iam:PutRolePolicy administers IAM"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -158,8 +158,8 @@ func TestBaseline_AppliesToContentsOfManagedPolicies(t *testing.T) {
 	}
 }
 
-// Every row of the baseline rejects each of its patterns and a whole service, and
-// allows what it excepts.
+// Every row of the baseline rejects each of its patterns and a whole service, and allows
+// its exceptions.
 func TestBaseline_EveryRowRejectsItsPatterns(t *testing.T) {
 	for _, row := range baseline {
 		for _, action := range row.actions {
@@ -181,7 +181,7 @@ func TestBaseline_EveryRowRejectsItsPatterns(t *testing.T) {
 	}
 }
 
-// No row has an exception that another row needs.
+// The exceptions of a row are not reserved by another row.
 func TestBaseline_ExceptionsAreReads(t *testing.T) {
 	reads := []string{"Get*", "List*", "Describe*", "Search*", "Simulate*", "Generate*", "IsMember*", "BatchGet*", "CreateServiceLinkedRole"}
 	for _, row := range baseline {

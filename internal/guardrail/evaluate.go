@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// evaluation holds a request against one guardrail, over the baseline.
+// evaluation is the evaluation of a request against one guardrail and the baseline.
 type evaluation struct {
 	request   request
 	guardrail *v1alpha1.PodIdentityGuardrailSpec
@@ -20,13 +20,13 @@ type evaluation struct {
 	actions   limit
 	resources limit
 
-	// wholeServices are those that the request has in whole on all resources, without
-	// those that the guardrail opens.
+	// wholeServices are the services that the request has in whole on all resources,
+	// except those that the guardrail allows.
 	wholeServices map[string]bool
 	violations
 }
 
-// evaluate returns what a guardrail, over the baseline, rejects of a request.
+// evaluate evaluates a request against a guardrail and the baseline.
 func evaluate(r request, g *v1alpha1.PodIdentityGuardrailSpec, facts Facts) *evaluation {
 	e := &evaluation{
 		request: r, guardrail: g, contents: facts.Managed, wholeServices: map[string]bool{},
@@ -69,7 +69,7 @@ func managedLimit(g *v1alpha1.PodIdentityGuardrailSpec) limit {
 	return newLimit("managed policy", "managed policies", policy.ExactCase, g.ManagedPolicies.Allowed, nil, g.ManagedPolicies.Denied)
 }
 
-// trustedPolicies are those whose contents a guardrail leaves to their owners.
+// trustedPolicies returns the policies whose contents a guardrail does not evaluate.
 func trustedPolicies(g *v1alpha1.PodIdentityGuardrailSpec) *policy.Allowlist {
 	return policy.NewAllowlist(policy.ExactCase, g.ManagedPolicies.Trusted...)
 }
@@ -98,7 +98,7 @@ func (e *evaluation) statement(s allowStatement) {
 		return
 	}
 	for _, a := range passed {
-		if service := wholeService(a); service != "" && !e.actions.opens(a) {
+		if service := wholeService(a); service != "" && !e.actions.allows(a) {
 			e.wholeServices[service] = true
 		}
 	}
@@ -144,8 +144,8 @@ var eachRoleAction = func() []*policy.Denylist {
 	return lists
 }()
 
-// statementResources evaluates the resources of a statement. Actions are the role
-// actions that it allows, each of which was opened as an action.
+// statementResources evaluates the resources of a statement. actions are the role actions
+// that the statement has and that a guardrail allows as actions.
 func (e *evaluation) statementResources(s allowStatement, actions []string) {
 	limit := e.resources
 	if len(actions) > 0 {
@@ -155,8 +155,8 @@ func (e *evaluation) statementResources(s allowStatement, actions []string) {
 				return phrase{}
 			}
 			return phrase{
-				one:  "is open to " + names + "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that",
-				many: "are open to " + names + "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that",
+				one:  "cannot be used with " + names + "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that",
+				many: "cannot be used with " + names + "; only resources.allowed or resources.additional of a PodIdentityGuardrail can allow that",
 			}
 		}
 	}
@@ -165,7 +165,7 @@ func (e *evaluation) statementResources(s allowStatement, actions []string) {
 			e.add(s.field, r, p)
 		}
 	}
-	if s.notResources != "" && (limit.violation(everything) != (phrase{}) || !limit.opens(everything)) {
+	if s.notResources != "" && (limit.violation(everything) != (phrase{}) || !limit.allows(everything)) {
 		e.addf(fault.Terminal, s.field, "%s covers more than permitted; list the required resources instead", s.notResources)
 	}
 }
@@ -244,8 +244,8 @@ func (e *evaluation) boundary() {
 	e.addf(fault.Terminal, "permissions boundary of the role", "is %s; required is %s", current, required)
 }
 
-// unreadable returns the managed policies whose contents are not known and that any of
-// the guardrails must see, and why the first is not.
+// unreadable returns the managed policies whose contents are not known although one of the
+// guardrails needs them, and the error for the first of them.
 func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, contents map[string]Contents) (arns []string, why error) {
 	for _, m := range r.managed {
 		if !slices.ContainsFunc(guardrails, func(g *v1alpha1.PodIdentityGuardrailSpec) bool { return reads(g, m.text) }) {
@@ -266,8 +266,8 @@ func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, cont
 	return arns, why
 }
 
-// reads reports whether a guardrail must see the contents of a managed policy: its
-// ARN is allowed, and the policy is not trusted.
+// reads reports whether a guardrail needs the contents of a managed policy: its ARN is
+// allowed, and the policy is not trusted.
 func reads(g *v1alpha1.PodIdentityGuardrailSpec, arn string) bool {
 	return managedLimit(g).violation(arn) == (phrase{}) && !trustedPolicies(g).Covers(arn)
 }

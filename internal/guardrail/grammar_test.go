@@ -19,7 +19,7 @@ import (
 // every form that IAM accepts.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 
-// verbs are how the names of IAM's writes begin.
+// verbs are the beginnings of the names of IAM's write actions.
 var verbs = []string{"Create", "Delete", "Put", "Attach", "Detach", "Update", "Add", "Remove", "Set", "Tag", "Untag", "Enable", "Upload", "Reset"}
 
 // reservedAction draws an action that the baseline reserves, in any case.
@@ -165,8 +165,8 @@ func baselineHolds(t *rapid.T) (allowed bool) {
 	return true
 }
 
-// canBeTyped reports whether typed statements can say what p says: they have no empty
-// lists, and always the same version.
+// canBeTyped reports whether typed statements can express p: they have no empty lists,
+// and always the same version.
 func canBeTyped(p policy.Policy) bool {
 	return p.Version == policy.Version2012 && !slices.ContainsFunc(p.Statements, func(s policy.Statement) bool {
 		return len(s.Actions)+len(s.NotActions) == 0 || len(s.Resources)+len(s.NotResources) == 0
@@ -191,7 +191,7 @@ func asStatements(p policy.Policy) *v1alpha1.PodIdentity {
 	return pi
 }
 
-// Documents of the whole grammar do not get past the baseline.
+// No document of the whole grammar evades the baseline.
 func TestBaseline_HoldsForTheWholeGrammar(t *testing.T) {
 	allowed := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -204,7 +204,7 @@ func TestBaseline_HoldsForTheWholeGrammar(t *testing.T) {
 	}
 }
 
-// FuzzBaseline looks for a document of the whole grammar that gets past the baseline.
+// FuzzBaseline looks for a document of the whole grammar that evades the baseline.
 func FuzzBaseline(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { baselineHolds(t) }))
 }

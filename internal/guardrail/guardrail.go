@@ -19,6 +19,7 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // Set holds the guardrails of one namespace, sorted by name. An empty set leaves
@@ -26,7 +27,7 @@ import (
 type Set []v1alpha1.PodIdentityGuardrail
 
 // Match returns those of all guardrails that select a namespace with these labels.
-// A guardrail with an invalid selector is an error: to skip it would allow what it
+// A guardrail with an invalid selector is an error: skipping it would allow what it
 // rejects.
 func Match(all []v1alpha1.PodIdentityGuardrail, namespaceLabels map[string]string) (Set, error) {
 	var matching Set
@@ -51,7 +52,7 @@ func labelSelector(s v1alpha1.NamespaceSelector) *metav1.LabelSelector {
 	}
 	for _, r := range s.MatchExpressions {
 		out.MatchExpressions = append(out.MatchExpressions, metav1.LabelSelectorRequirement{
-			Key: r.Key, Operator: metav1.LabelSelectorOperator(r.Operator), Values: toStrings(r.Values),
+			Key: r.Key, Operator: metav1.LabelSelectorOperator(r.Operator), Values: policy.Strings(r.Values),
 		})
 	}
 	return out
@@ -139,15 +140,16 @@ type Result struct {
 	// Err states what is rejected, and why; nil if nothing is. It is terminal, unless
 	// there are only too many identities.
 	Err error
-	// Unread states why the contents of a managed policy are not known, nil if all
-	// are. The identity must not get the policy then; what its role has is not
-	// revoked, for the operator may lack a permission of its own.
+	// Unread is the error because of which the contents of a managed policy are not
+	// known, nil if all are. The identity then must not get the policy. If its role
+	// already has the policy, it is not revoked: the operator itself may lack a
+	// permission.
 	Unread error
-	// UnreadPolicies are the ARNs of all such policies.
+	// UnreadPolicies are the ARNs of all policies whose contents are not known.
 	UnreadPolicies []string
 }
 
-// Evaluate holds the spec of an identity against all guardrails of its namespace. It
+// Evaluate evaluates the spec of an identity against all guardrails of its namespace. It
 // ignores what is invalid in the spec: plan.Desired rejects that. It rejects inline
 // policies that no role can hold, instead of evaluating them.
 func (set Set) Evaluate(pi *v1alpha1.PodIdentity, facts Facts) Result {
@@ -159,7 +161,7 @@ func (set Set) Evaluate(pi *v1alpha1.PodIdentity, facts Facts) Result {
 	return result
 }
 
-// EvaluateRole holds a role as it is in AWS against all guardrails of its identity's
+// EvaluateRole evaluates a role as it is in AWS against all guardrails of its identity's
 // namespace.
 func (set Set) EvaluateRole(role plan.Role, namespace string, facts Facts) Result {
 	return set.evaluate(requestOfRole(role, namespace), facts)
@@ -199,7 +201,7 @@ func appendError(list []error, err error) []error {
 	return list
 }
 
-// join returns one error of the gravest kind.
+// join returns one error. Its kind is terminal if one of the rejections is.
 func join(rejections []error) error {
 	if len(rejections) < 2 {
 		return errors.Join(rejections...)

@@ -76,61 +76,61 @@ func TestEvaluate_EachLimit(t *testing.T) {
 		contents string // of the managed policy; a harmless one if empty
 		want     string // after the prefix; empty if everything is allowed
 	}{
-		"ManagedAllowed":    {"A pattern covers it.", `{managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/sho*"]}}`, managed, "", ""},
-		"ManagedNotAllowed": {"No pattern covers it.", `{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*", "arn:aws:iam::123456789012:policy/Shop"]}}`, managed, "", policyARN + " is not covered by the allowed managed policies: arn:aws:iam::aws:policy/*, arn:aws:iam::123456789012:policy/Shop"},
+		"ManagedAllowed":    {"A pattern covers the ARN.", `{managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/sho*"]}}`, managed, "", ""},
+		"ManagedNotAllowed": {"No pattern covers the ARN.", `{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*", "arn:aws:iam::123456789012:policy/Shop"]}}`, managed, "", policyARN + " is not covered by the allowed managed policies: arn:aws:iam::aws:policy/*, arn:aws:iam::123456789012:policy/Shop"},
 		"ManagedNone":       {"An empty list allows none.", `{managedPolicies: {allowed: []}}`, managed, "", policyARN + " is not covered by the allowed managed policies: (none)"},
-		"ManagedDenied":     {"A denial overrides, in any case.", `{managedPolicies: {allowed: ["*"], denied: ["*:policy/SHO*"]}}`, managed, "", policyARN + " overlaps with the denied managed policy pattern *:policy/SHO*"},
-		"ManagedContents":   {"Its ARN is allowed, and its contents are not.", `{managedPolicies: {allowed: ["*"]}}`, managed, admin, policyARN + ": Statement[0]: * allows every action of AWS"},
+		"ManagedDenied":     {"A denied pattern overrides an allowed one, without regard to case.", `{managedPolicies: {allowed: ["*"], denied: ["*:policy/SHO*"]}}`, managed, "", policyARN + " overlaps with the denied managed policy pattern *:policy/SHO*"},
+		"ManagedContents":   {"The ARN is allowed, but the contents are not.", `{managedPolicies: {allowed: ["*"]}}`, managed, admin, policyARN + ": Statement[0]: * allows every action of AWS"},
 		"ManagedTrusted":    {"The platform team vouches for its contents.", `{managedPolicies: {trusted: ["*:policy/shop"]}}`, managed, admin, ""},
-		"ManagedNotTrusted": {"Case-sensitively: another policy may differ in case only.", `{managedPolicies: {trusted: ["*:policy/Shop"]}}`, managed, admin, policyARN + ": Statement[0]: * allows every action of AWS"},
-		"TrustedNotAllowed": {"Trust is about contents; the ARN must be allowed too.", `{managedPolicies: {allowed: [], trusted: ["*"]}}`, managed, "", policyARN + " is not covered by the allowed managed policies: (none)"},
-		"TrustedDenied":     {"A denied one stays denied.", `{managedPolicies: {trusted: ["*"], denied: ["*:policy/shop"]}}`, managed, "", policyARN + " overlaps with the denied managed policy pattern *:policy/shop"},
-		"ContentsActions":   {"The limits of actions hold for contents.", `{actions: {allowed: ["s3:*"]}}`, managed, queue, policyARN + ": Statement[0]: sqs:SendMessage is not covered by the allowed actions: s3:*"},
-		"ContentsResources": {"And those of resources.", `{resources: {denied: ["arn:aws:sqs:*:*:shop*"]}}`, managed, queue, policyARN + ": Statement[0]: arn:aws:sqs:*:*:shop overlaps with the denied resource pattern arn:aws:sqs:*:*:shop*"},
-		"InlineForbidden":   {"Managed policies only.", `{inlinePolicies: Forbidden}`, allow(`["s3:GetObject"]`, bucket), "", "spec.policies.inline: inline policies are forbidden; use managed policies"},
-		"InlineAbsent":      {"None is requested.", `{inlinePolicies: Forbidden}`, managed, "", ""},
-		"InlineAllowed":     {"That is the default.", `{inlinePolicies: Allowed}`, allow(`["s3:GetObject"]`, bucket), "", ""},
+		"ManagedNotTrusted": {"Trusted patterns are case-sensitive: another policy may differ only in case.", `{managedPolicies: {trusted: ["*:policy/Shop"]}}`, managed, admin, policyARN + ": Statement[0]: * allows every action of AWS"},
+		"TrustedNotAllowed": {"Trusted patterns are about contents; the ARN must also be allowed.", `{managedPolicies: {allowed: [], trusted: ["*"]}}`, managed, "", policyARN + " is not covered by the allowed managed policies: (none)"},
+		"TrustedDenied":     {"A denied policy stays denied.", `{managedPolicies: {trusted: ["*"], denied: ["*:policy/shop"]}}`, managed, "", policyARN + " overlaps with the denied managed policy pattern *:policy/shop"},
+		"ContentsActions":   {"The limits on actions also apply to contents.", `{actions: {allowed: ["s3:*"]}}`, managed, queue, policyARN + ": Statement[0]: sqs:SendMessage is not covered by the allowed actions: s3:*"},
+		"ContentsResources": {"The limits on resources also apply to contents.", `{resources: {denied: ["arn:aws:sqs:*:*:shop*"]}}`, managed, queue, policyARN + ": Statement[0]: arn:aws:sqs:*:*:shop overlaps with the denied resource pattern arn:aws:sqs:*:*:shop*"},
+		"InlineForbidden":   {"Only managed policies are allowed.", `{inlinePolicies: Forbidden}`, allow(`["s3:GetObject"]`, bucket), "", "spec.policies.inline: inline policies are forbidden; use managed policies"},
+		"InlineAbsent":      {"The identity has no inline policy.", `{inlinePolicies: Forbidden}`, managed, "", ""},
+		"InlineAllowed":     {"Allowed is the default.", `{inlinePolicies: Allowed}`, allow(`["s3:GetObject"]`, bucket), "", ""},
 
-		"Uncovered":          {"A guardrail about something else leaves the baseline in force.", `{maxIdentities: 9}`, allow(`["iam:*"]`, bucket), "", at + "iam:* administers IAM"},
-		"ActionAllowed":      {"Case-insensitively.", `{actions: {allowed: ["S3:Get*"]}}`, allow(`["s3:GetObject*"]`, bucket), "", ""},
+		"Uncovered":          {"A guardrail on something else leaves the baseline in force.", `{maxIdentities: 9}`, allow(`["iam:*"]`, bucket), "", at + "iam:* administers IAM"},
+		"ActionAllowed":      {"Actions are compared without regard to case.", `{actions: {allowed: ["S3:Get*"]}}`, allow(`["s3:GetObject*"]`, bucket), "", ""},
 		"ActionNotAllowed":   {"A wider pattern is not covered.", `{actions: {allowed: ["s3:Get*"]}}`, allow(`["s3:*"]`, bucket), "", at + "s3:* is not covered by the allowed actions: s3:Get*"},
-		"ActionDenied":       {"An overlap is enough.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:*Object"]`, bucket), "", at + "s3:*Object overlaps with the denied action pattern s3:Delete*"},
-		"ActionOpened":       {"For a team that administers IAM.", `{actions: {allowed: ["iam:*"]}}`, allow(`["iam:CreateUser"]`, bucket), "", ""},
-		"ActionMany":         {"One sentence for several actions.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:DeleteObject", "s3:DeleteBucket"]`, bucket), "", at + "s3:DeleteObject and s3:DeleteBucket overlap with the denied action pattern s3:Delete*"},
-		"ActionAdditional":   {"In addition to the baseline.", `{actions: {additional: ["iam:*InstanceProfile"]}}`, allow(`["s3:*", "iam:CreateInstanceProfile"]`, all), "", ""},
-		"AdditionalNotMore":  {"Everything else stays with the baseline.", `{actions: {additional: ["iam:*InstanceProfile"]}}`, allow(`["iam:CreateUser"]`, all), "", at + "iam:CreateUser administers IAM"},
-		"AdditionalAllowed":  {"In addition to allowed.", `{actions: {allowed: ["s3:*"], additional: ["sqs:*"]}}`, allow(`["s3:GetObject", "sqs:SendMessage", "sns:Publish"]`, bucket), "", at + "sns:Publish is not covered by the allowed actions: s3:*, sqs:*"},
-		"AdditionalDenied":   {"A denial overrides.", `{actions: {additional: ["iam:*"], denied: ["iam:*User*"]}}`, allow(`["iam:CreateUser"]`, bucket), "", at + "iam:CreateUser overlaps with the denied action pattern iam:*User*"},
-		"NotActions":         {"Only everything covers everything except a list.", `{actions: {allowed: ["s3:*"]}}`, notActions, "", at + "notActions allows more than permitted; list the required actions instead"},
-		"NotActionsAll":      {"Which it does.", `{actions: {allowed: ["*"]}}`, notActions, "", ""},
-		"NotActionsPassRole": {"It includes iam:PassRole, whose roles must be opened too.", `{actions: {allowed: ["*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["s3:*"], resources: ["*"]}]}]}}`, "", at + "* is open to iam:PassRole, sts:AssumeRole, sts:AssumeRoot" + onlyResources},
-		"WholeServices":      {"A guardrail that lists them allows them.", `{actions: {allowed: ["a*:*"]}}`, allow(services(11), all), "", ""},
-		"WholeAdditional":    {"Those that it lists do not count.", `{actions: {additional: ["a10:*"]}}`, allow(services(11), all), "", ""},
+		"ActionDenied":       {"An overlap is enough to be denied.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:*Object"]`, bucket), "", at + "s3:*Object overlaps with the denied action pattern s3:Delete*"},
+		"ActionOpened":       {"A guardrail can allow a team to administer IAM.", `{actions: {allowed: ["iam:*"]}}`, allow(`["iam:CreateUser"]`, bucket), "", ""},
+		"ActionMany":         {"Several actions are one sentence.", `{actions: {denied: ["s3:Delete*"]}}`, allow(`["s3:DeleteObject", "s3:DeleteBucket"]`, bucket), "", at + "s3:DeleteObject and s3:DeleteBucket overlap with the denied action pattern s3:Delete*"},
+		"ActionAdditional":   {"Additional actions extend the baseline.", `{actions: {additional: ["iam:*InstanceProfile"]}}`, allow(`["s3:*", "iam:CreateInstanceProfile"]`, all), "", ""},
+		"AdditionalNotMore":  {"The baseline still applies to all other actions.", `{actions: {additional: ["iam:*InstanceProfile"]}}`, allow(`["iam:CreateUser"]`, all), "", at + "iam:CreateUser administers IAM"},
+		"AdditionalAllowed":  {"Additional actions extend the allowed ones.", `{actions: {allowed: ["s3:*"], additional: ["sqs:*"]}}`, allow(`["s3:GetObject", "sqs:SendMessage", "sns:Publish"]`, bucket), "", at + "sns:Publish is not covered by the allowed actions: s3:*, sqs:*"},
+		"AdditionalDenied":   {"Denied actions override additional ones.", `{actions: {additional: ["iam:*"], denied: ["iam:*User*"]}}`, allow(`["iam:CreateUser"]`, bucket), "", at + "iam:CreateUser overlaps with the denied action pattern iam:*User*"},
+		"NotActions":         {"Only * covers everything except a list.", `{actions: {allowed: ["s3:*"]}}`, notActions, "", at + "notActions allows more than permitted; list the required actions instead"},
+		"NotActionsAll":      {"The pattern * covers everything except a list.", `{actions: {allowed: ["*"]}}`, notActions, "", ""},
+		"NotActionsPassRole": {"notActions includes iam:PassRole, whose roles must also be allowed.", `{actions: {allowed: ["*"]}}`, `{policies: {inline: [{name: p, statements: [{effect: Allow, notActions: ["s3:*"], resources: ["*"]}]}]}}`, "", at + "* cannot be used with iam:PassRole, sts:AssumeRole, sts:AssumeRoot" + onlyResources},
+		"WholeServices":      {"The allowed actions override the limit on whole services.", `{actions: {allowed: ["a*:*"]}}`, allow(services(11), all), "", ""},
+		"WholeAdditional":    {"Additional services do not count as whole services.", `{actions: {additional: ["a10:*"]}}`, allow(services(11), all), "", ""},
 
-		"PassRole":            {"To open the action opens no role.", `{actions: {additional: ["iam:PassRole"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task"]`), "", at + "arn:aws:iam::123456789012:role/task is open to iam:PassRole" + onlyResources},
-		"PassRoleOpened":      {"Action and role are open.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-*"]}}`, allow(`["iam:PassRole", "s3:GetObject"]`, `["arn:aws:iam::123456789012:role/task-1", "arn:aws:s3:::shop/*"]`), "", ""},
-		"PassRoleOther":       {"Other roles stay closed.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-*"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-1", "arn:aws:iam::123456789012:role/*-1"]`), "", at + "arn:aws:iam::123456789012:role/*-1 is open to iam:PassRole" + onlyResources},
-		"PassRoleVariable":    {"A policy variable counts as *.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-?"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-${aws:PrincipalTag/x}"]`), "", at + "arn:aws:iam::123456789012:role/task-${aws:PrincipalTag/x} is open to iam:PassRole" + onlyResources},
-		"PassRoleNoRole":      {"A bucket is no role.", `{actions: {additional: ["iam:PassRole"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:s3:::*"]`), "", ""},
-		"ResourceAllowed":     {"A pattern covers it.", `{resources: {allowed: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), "", ""},
-		"ResourceAdditional":  {"In addition to allowed.", `{resources: {allowed: [], additional: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), "", ""},
-		"ResourceCase":        {"Case-sensitively: the objects differ.", `{resources: {allowed: ["arn:aws:s3:::shop/A*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/a*"]`), "", at + "arn:aws:s3:::shop/a* is not covered by the allowed resources: arn:aws:s3:::shop/A*"},
-		"ResourceNotAllowed":  {"No pattern covers it.", `{resources: {allowed: [a, b, c, d, e, f, g]}}`, allow(`["s3:*"]`, bucket), "", at + "arn:aws:s3:::shop/* is not covered by the allowed resources: a, b, c, d, e and 2 more"},
-		"ResourceDenied":      {"An overlap is enough, in any case.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::SECRE*"]`), "", at + "arn:aws:s3:::SECRE* overlaps with the denied resource pattern arn:aws:s3:::secret-*"},
+		"PassRole":            {"Allowing iam:PassRole alone allows no role.", `{actions: {additional: ["iam:PassRole"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task"]`), "", at + "arn:aws:iam::123456789012:role/task cannot be used with iam:PassRole" + onlyResources},
+		"PassRoleOpened":      {"The action and the role are allowed.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-*"]}}`, allow(`["iam:PassRole", "s3:GetObject"]`, `["arn:aws:iam::123456789012:role/task-1", "arn:aws:s3:::shop/*"]`), "", ""},
+		"PassRoleOther":       {"Other roles are still rejected.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-*"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-1", "arn:aws:iam::123456789012:role/*-1"]`), "", at + "arn:aws:iam::123456789012:role/*-1 cannot be used with iam:PassRole" + onlyResources},
+		"PassRoleVariable":    {"A policy variable counts as *.", `{actions: {additional: ["iam:PassRole"]}, resources: {additional: ["arn:aws:iam::123456789012:role/task-?"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:iam::123456789012:role/task-${aws:PrincipalTag/x}"]`), "", at + "arn:aws:iam::123456789012:role/task-${aws:PrincipalTag/x} cannot be used with iam:PassRole" + onlyResources},
+		"PassRoleNoRole":      {"iam:PassRole on a bucket passes no role.", `{actions: {additional: ["iam:PassRole"]}}`, allow(`["iam:PassRole"]`, `["arn:aws:s3:::*"]`), "", ""},
+		"ResourceAllowed":     {"A pattern covers the resource.", `{resources: {allowed: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), "", ""},
+		"ResourceAdditional":  {"Additional resources extend the allowed ones.", `{resources: {allowed: [], additional: ["arn:aws:s3:::shop*"]}}`, allow(`["s3:*"]`, bucket), "", ""},
+		"ResourceCase":        {"Allowed resources are case-sensitive, as ARNs are.", `{resources: {allowed: ["arn:aws:s3:::shop/A*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/a*"]`), "", at + "arn:aws:s3:::shop/a* is not covered by the allowed resources: arn:aws:s3:::shop/A*"},
+		"ResourceNotAllowed":  {"No pattern covers the resource.", `{resources: {allowed: [a, b, c, d, e, f, g]}}`, allow(`["s3:*"]`, bucket), "", at + "arn:aws:s3:::shop/* is not covered by the allowed resources: a, b, c, d, e and 2 more"},
+		"ResourceDenied":      {"An overlap is enough to be denied, without regard to case.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::SECRE*"]`), "", at + "arn:aws:s3:::SECRE* overlaps with the denied resource pattern arn:aws:s3:::secret-*"},
 		"ResourceVariable":    {"A policy variable counts as *.", `{resources: {denied: ["arn:aws:s3:::secret-*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::${aws:PrincipalTag/team}-x"]`), "", at + "arn:aws:s3:::${aws:PrincipalTag/team}-x overlaps with the denied resource pattern arn:aws:s3:::secret-*"},
-		"ResourceOwnVariable": {"A guardrail can allow a variable itself.", `{resources: {allowed: ["arn:aws:s3:::shop/${aws:PrincipalTag/team}/*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/${aws:PrincipalTag/team}/x"]`), "", ""},
-		"NotResources":        {"Only everything covers everything except a list.", `{resources: {allowed: ["arn:*"]}}`, notResources, "", at + "notResources covers more than permitted; list the required resources instead"},
-		"NotResourcesAll":     {"Which it does.", `{resources: {allowed: ["*"]}}`, notResources, "", ""},
+		"ResourceOwnVariable": {"A guardrail can allow a policy variable itself.", `{resources: {allowed: ["arn:aws:s3:::shop/${aws:PrincipalTag/team}/*"]}}`, allow(`["s3:*"]`, `["arn:aws:s3:::shop/${aws:PrincipalTag/team}/x"]`), "", ""},
+		"NotResources":        {"Only * covers everything except a list.", `{resources: {allowed: ["arn:*"]}}`, notResources, "", at + "notResources covers more than permitted; list the required resources instead"},
+		"NotResourcesAll":     {"The pattern * covers everything except a list.", `{resources: {allowed: ["*"]}}`, notResources, "", ""},
 
-		"Tags":            {"A key is covered, case-insensitively.", `{tagKeys: {allowed: ["Team", "cost-*"]}}`, `{role: {tags: {team: shop, cost-center: x, owner: me}}}`, "", "spec.role.tags: owner is not covered by the allowed tag keys: Team, cost-*"},
-		"RoleName":        {"A name that the spec sets.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: admin}}`, "", "spec.role.name: admin is not covered by the allowed role names: shop-*; omit it to use a generated name"},
-		"RoleNameAllowed": {"A name that it may set.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: Shop-x}}`, "", ""},
+		"Tags":            {"Tag keys are compared without regard to case.", `{tagKeys: {allowed: ["Team", "cost-*"]}}`, `{role: {tags: {team: shop, cost-center: x, owner: me}}}`, "", "spec.role.tags: owner is not covered by the allowed tag keys: Team, cost-*"},
+		"RoleName":        {"No pattern covers the name in the spec.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: admin}}`, "", "spec.role.name: admin is not covered by the allowed role names: shop-*; omit it to use a generated name"},
+		"RoleNameAllowed": {"A pattern covers the name in the spec.", `{roleNames: {allowed: ["shop-*"]}}`, `{role: {name: Shop-x}}`, "", ""},
 		"RoleGenerated":   {"A generated name is always allowed.", `{roleNames: {allowed: []}}`, `{}`, "", ""},
-		"Accounts":        {"All that get the identity.", `{serviceAccounts: {allowed: ["check*"], denied: [default]}}`, `{additionalServiceAccounts: [default, checker, web]}`, "", "spec.additionalServiceAccounts: default overlaps with the denied ServiceAccount pattern default; spec.additionalServiceAccounts: web is not covered by the allowed ServiceAccounts: check*"},
-		"Account":         {"The first one too.", `{serviceAccounts: {denied: [web]}}`, `{serviceAccount: {name: web}}`, "", "spec.serviceAccount.name: web overlaps with the denied ServiceAccount pattern web"},
-		"TrustForbidden":  {"Each must be listed.", `{namespaceTrust: Forbidden}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
-		"TrustAllowed":    {"That is the default.", `{namespaceTrust: Allowed}`, `{trust: {scope: Namespace}}`, "", ""},
-		"TrustTooWide":    {"The namespace has other ServiceAccounts.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace would trust ServiceAccounts that are not allowed; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"Accounts":        {"Additional ServiceAccounts are evaluated.", `{serviceAccounts: {allowed: ["check*"], denied: [default]}}`, `{additionalServiceAccounts: [default, checker, web]}`, "", "spec.additionalServiceAccounts: default overlaps with the denied ServiceAccount pattern default; spec.additionalServiceAccounts: web is not covered by the allowed ServiceAccounts: check*"},
+		"Account":         {"The first ServiceAccount is evaluated.", `{serviceAccounts: {denied: [web]}}`, `{serviceAccount: {name: web}}`, "", "spec.serviceAccount.name: web overlaps with the denied ServiceAccount pattern web"},
+		"TrustForbidden":  {"Each ServiceAccount must be listed.", `{namespaceTrust: Forbidden}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"TrustAllowed":    {"Allowed is the default.", `{namespaceTrust: Allowed}`, `{trust: {scope: Namespace}}`, "", ""},
+		"TrustTooWide":    {"The namespace also has ServiceAccounts that are not allowed.", `{serviceAccounts: {denied: [default]}}`, `{trust: {scope: Namespace}}`, "", "spec.trust.scope: Namespace would trust ServiceAccounts that are not allowed; list the ServiceAccounts in spec.additionalServiceAccounts"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			set := Set{newGuardrail(t, "g", tc.limits)}
@@ -172,15 +172,15 @@ func TestEvaluateRole_IgnoresTheSpec(t *testing.T) {
 		want   string
 	}{
 		"Allowed":   {"Nothing is limited.", `{}`, role, ""},
-		"Inline":    {"An action that it has.", `{actions: {allowed: ["sqs:*"]}}`, role, "managed policy of the role: arn:aws:iam::123456789012:policy/shop: Statement[0]: s3:PutObject is not covered by the allowed actions: sqs:*; inline policy p of the role: Statement[0]: s3:getobject is not covered by the allowed actions: sqs:*"},
-		"Forbidden": {"A policy that it has.", `{inlinePolicies: Forbidden}`, role, "inline policies of the role: inline policies are forbidden; use managed policies"},
+		"Inline":    {"The role has an action that is not allowed.", `{actions: {allowed: ["sqs:*"]}}`, role, "managed policy of the role: arn:aws:iam::123456789012:policy/shop: Statement[0]: s3:PutObject is not covered by the allowed actions: sqs:*; inline policy p of the role: Statement[0]: s3:getobject is not covered by the allowed actions: sqs:*"},
+		"Forbidden": {"The role has an inline policy.", `{inlinePolicies: Forbidden}`, role, "inline policies of the role: inline policies are forbidden; use managed policies"},
 		"Odd":       {"A policy that the operator cannot read may grant anything.", `{}`, odd, "inline policy p of the role: its contents cannot be read"},
-		"Managed":   {"A managed policy that it has.", `{managedPolicies: {allowed: []}}`, role, "managed policy of the role: arn:aws:iam::123456789012:policy/shop is not covered by the allowed managed policies: (none)"},
-		"Boundary":  {"A boundary that it lacks.", `{permissionsBoundary: "arn:aws:iam::123456789012:policy/narrow"}`, role, "permissions boundary of the role: is arn:aws:iam::123456789012:policy/wide; required is arn:aws:iam::123456789012:policy/narrow"},
-		"Tags":      {"A tag that it has; the operator's own are not the spec's.", `{tagKeys: {allowed: []}}`, role, "tags of the role: team is not covered by the allowed tag keys: (none)"},
-		"Accounts":  {"A ServiceAccount that it trusts.", `{serviceAccounts: {allowed: [web]}}`, role, "trust policy of the role: checkout is not covered by the allowed ServiceAccounts: web"},
-		"Namespace": {"A namespace that it trusts.", `{namespaceTrust: Forbidden}`, wholeNamespace, "trust policy of the role: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
-		"Revoked":   {"A role without trust and permissions violates nothing but the boundary.", `{actions: {allowed: []}, serviceAccounts: {allowed: []}, namespaceTrust: Forbidden}`, role.Revoked(), ""},
+		"Managed":   {"The role has a managed policy that is not allowed.", `{managedPolicies: {allowed: []}}`, role, "managed policy of the role: arn:aws:iam::123456789012:policy/shop is not covered by the allowed managed policies: (none)"},
+		"Boundary":  {"The role does not have the required boundary.", `{permissionsBoundary: "arn:aws:iam::123456789012:policy/narrow"}`, role, "permissions boundary of the role: is arn:aws:iam::123456789012:policy/wide; required is arn:aws:iam::123456789012:policy/narrow"},
+		"Tags":      {"The role has a tag that is not allowed; the operator's own tags do not count.", `{tagKeys: {allowed: []}}`, role, "tags of the role: team is not covered by the allowed tag keys: (none)"},
+		"Accounts":  {"The role trusts a ServiceAccount that is not allowed.", `{serviceAccounts: {allowed: [web]}}`, role, "trust policy of the role: checkout is not covered by the allowed ServiceAccounts: web"},
+		"Namespace": {"The role trusts the whole namespace.", `{namespaceTrust: Forbidden}`, wholeNamespace, "trust policy of the role: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"Revoked":   {"A role without trust and permissions can only violate the boundary.", `{actions: {allowed: []}, serviceAccounts: {allowed: []}, namespaceTrust: Forbidden}`, role.Revoked(), ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			want := tc.want
@@ -193,9 +193,9 @@ func TestEvaluateRole_IgnoresTheSpec(t *testing.T) {
 	}
 }
 
-// Contents that the operator failed to read are rejected with the reason, after
-// everything that is wrong without them. They revoke nothing: the operator may lack a
-// permission of its own.
+// If the operator failed to read contents, the identity is rejected with the reason,
+// after all other violations. Nothing is revoked: the operator itself may lack a
+// permission.
 func TestEvaluate_UnreadableContentsRevokeNothing(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:policy/shop"
 	denied := fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "the operator is missing the IAM permission iam:GetPolicy")
@@ -211,10 +211,10 @@ func TestEvaluate_UnreadableContentsRevokeNothing(t *testing.T) {
 		wantReason string
 	}{
 		"Denied":    {"The message names the missing permission.", set, facts, managed, "spec.policies.managed[0]: the operator is missing the IAM permission iam:GetPolicy", fault.Blocked, v1alpha1.ReasonAccessDenied},
-		"Baseline":  {"The baseline needs them too.", nil, facts, managed, "spec.policies.managed[0]: the operator is missing the IAM permission iam:GetPolicy", fault.Blocked, v1alpha1.ReasonAccessDenied},
-		"NotRead":   {"To forget to read them allows nothing.", set, Facts{}, managed, "spec.policies.managed[0]: the contents of " + arn + " are not known yet", fault.Transient, v1alpha1.ReasonProgressingWithRetry},
-		"NoPolicy":  {"Contents that are no policy may grant anything.", set, known(`{"statement": []}`), managed, "spec.policies.managed[0]: its contents cannot be read: policy document: statement: unknown element; allowed (case-sensitive): Id, Statement, Version", fault.Blocked, v1alpha1.ReasonGuardrailViolated},
-		"WrongSpec": {"What an edit must change comes first.", Set{newGuardrail(t, "g", `{inlinePolicies: Forbidden}`)}, facts, `{policies: {managed: ["` + arn + `"], inline: [{name: p, document: "{}"}]}}`, "rejected by PodIdentityGuardrail g: spec.policies.inline: inline policies are forbidden; use managed policies", fault.Terminal, v1alpha1.ReasonGuardrailViolated},
+		"Baseline":  {"The baseline also needs the contents.", nil, facts, managed, "spec.policies.managed[0]: the operator is missing the IAM permission iam:GetPolicy", fault.Blocked, v1alpha1.ReasonAccessDenied},
+		"NotRead":   {"Contents that were not read allow nothing.", set, Facts{}, managed, "spec.policies.managed[0]: the contents of " + arn + " are not known yet", fault.Transient, v1alpha1.ReasonProgressingWithRetry},
+		"NoPolicy":  {"Contents that are not a policy may grant anything.", set, known(`{"statement": []}`), managed, "spec.policies.managed[0]: its contents cannot be read: policy document: statement: unknown element; allowed (case-sensitive): Id, Statement, Version", fault.Blocked, v1alpha1.ReasonGuardrailViolated},
+		"WrongSpec": {"A violation that an edit can remove is reported first.", Set{newGuardrail(t, "g", `{inlinePolicies: Forbidden}`)}, facts, `{policies: {managed: ["` + arn + `"], inline: [{name: p, document: "{}"}]}}`, "rejected by PodIdentityGuardrail g: spec.policies.inline: inline policies are forbidden; use managed policies", fault.Terminal, v1alpha1.ReasonGuardrailViolated},
 		"Trusted":   {"The contents of a trusted policy need not be read.", Set{newGuardrail(t, "g", `{managedPolicies: {trusted: ["*"]}}`)}, facts, managed, "", 0, ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -244,9 +244,9 @@ func TestReads_OmitsTrustedAndRejectedPolicies(t *testing.T) {
 		want   []string
 	}{
 		"Baseline": {"The baseline evaluates all contents.", nil, arns},
-		"Trusted":  {"Trusted contents are not read.", []string{`{managedPolicies: {trusted: ["arn:aws:iam::aws:policy/*"]}}`}, arns[1:]},
-		"Rejected": {"An ARN that is rejected needs no contents.", []string{`{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*"]}}`}, arns[:1]},
-		"Several":  {"One guardrail that evaluates them is enough.", []string{`{managedPolicies: {trusted: ["*"]}}`, `{managedPolicies: {trusted: ["*b"]}}`}, arns[:1]},
+		"Trusted":  {"The contents of a trusted policy are not read.", []string{`{managedPolicies: {trusted: ["arn:aws:iam::aws:policy/*"]}}`}, arns[1:]},
+		"Rejected": {"The contents of a rejected policy are not needed.", []string{`{managedPolicies: {allowed: ["arn:aws:iam::aws:policy/*"]}}`}, arns[:1]},
+		"Several":  {"One guardrail that evaluates the contents is enough.", []string{`{managedPolicies: {trusted: ["*"]}}`, `{managedPolicies: {trusted: ["*b"]}}`}, arns[:1]},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var set Set
@@ -318,12 +318,12 @@ func TestBoundary_GuardrailsMustAgree(t *testing.T) {
 		want       Boundary
 		wantErr    string
 	}{
-		"None":       {"Nothing requires one.", "", []string{`{}`}, Boundary{}, ""},
-		"Configured": {"The operator does.", one, []string{`{}`}, Boundary{one, operator}, ""},
-		"Guardrail":  {"A guardrail does.", "", []string{`{}`, `{permissionsBoundary: "` + one + `"}`}, Boundary{one, "PodIdentityGuardrail b"}, ""},
-		"Same":       {"All require the same.", one, []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + one + `"}`}, Boundary{one, operator}, ""},
-		"Operator":   {"A role has one boundary.", one, []string{`{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: the operator's --permissions-boundary requires " + one + ", PodIdentityGuardrail a requires " + other + "; the platform team must remove one of them"},
-		"Guardrails": {"Two guardrails conflict too.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: PodIdentityGuardrail a requires " + one + ", PodIdentityGuardrail b requires " + other + "; the platform team must remove one of them"},
+		"None":       {"No boundary is required.", "", []string{`{}`}, Boundary{}, ""},
+		"Configured": {"The operator requires a boundary.", one, []string{`{}`}, Boundary{one, operator}, ""},
+		"Guardrail":  {"A guardrail requires a boundary.", "", []string{`{}`, `{permissionsBoundary: "` + one + `"}`}, Boundary{one, "PodIdentityGuardrail b"}, ""},
+		"Same":       {"All require the same boundary.", one, []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + one + `"}`}, Boundary{one, operator}, ""},
+		"Operator":   {"The operator and a guardrail require different boundaries.", one, []string{`{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: the operator's --permissions-boundary requires " + one + ", PodIdentityGuardrail a requires " + other + "; the platform team must remove one of them"},
+		"Guardrails": {"Two guardrails require different boundaries.", "", []string{`{permissionsBoundary: "` + one + `"}`, `{permissionsBoundary: "` + other + `"}`}, Boundary{}, "conflicting permissions boundaries: PodIdentityGuardrail a requires " + one + ", PodIdentityGuardrail b requires " + other + "; the platform team must remove one of them"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			var set Set
@@ -347,13 +347,13 @@ func TestMatch_SelectsByLabels(t *testing.T) {
 		want     bool
 	}{
 		"All":               {"There is no requirement.", `{}`, true},
-		"Name":              {"A label holds the namespace's name.", `{matchLabels: {kubernetes.io/metadata.name: shop}}`, true},
-		"Other":             {"Another namespace.", `{matchLabels: {kubernetes.io/metadata.name: bank}}`, false},
+		"Name":              {"A label contains the name of the namespace.", `{matchLabels: {kubernetes.io/metadata.name: shop}}`, true},
+		"Other":             {"The label names another namespace.", `{matchLabels: {kubernetes.io/metadata.name: bank}}`, false},
 		"Both":              {"All requirements must hold.", `{matchLabels: {tier: gold}, matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [shop]}]}`, false},
-		"In":                {"One of several values.", `{matchExpressions: [{key: tier, operator: In, values: [silver, gold]}]}`, true},
-		"Exists":            {"Any value.", `{matchExpressions: [{key: tier, operator: Exists}]}`, true},
-		"DoesNotExist":      {"It exists.", `{matchExpressions: [{key: tier, operator: DoesNotExist}]}`, false},
-		"DoesNotExistAtAll": {"It does not exist.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
+		"In":                {"The label has one of the values.", `{matchExpressions: [{key: tier, operator: In, values: [silver, gold]}]}`, true},
+		"Exists":            {"The label exists.", `{matchExpressions: [{key: tier, operator: Exists}]}`, true},
+		"DoesNotExist":      {"The label exists.", `{matchExpressions: [{key: tier, operator: DoesNotExist}]}`, false},
+		"DoesNotExistAtAll": {"The label does not exist.", `{matchExpressions: [{key: team, operator: DoesNotExist}]}`, true},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			set, err := Match([]v1alpha1.PodIdentityGuardrail{
@@ -374,7 +374,7 @@ func TestMatch_SelectsByLabels(t *testing.T) {
 		`PodIdentityGuardrail g: spec.namespaceSelector: values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty; all PodIdentities are rejected until it is fixed`, fault.Blocked)
 }
 
-// However much is wrong, the message stays within what a reader can use.
+// However many violations there are, the message stays readable.
 func TestEvaluate_MessageIsBounded(t *testing.T) {
 	var statements []string
 	for range 50 {

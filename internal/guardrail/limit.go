@@ -10,13 +10,13 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// everything is the pattern that matches all.
+// everything is the pattern that matches every string.
 const everything = "*"
 
-// limit is one limit of a guardrail, with the baseline for what the guardrail leaves
-// open.
+// limit is one limit of a guardrail, with the baseline for what the guardrail does not
+// cover.
 type limit struct {
-	noun, plural string // of what is limited, for messages
+	noun, plural string // name what is limited, for messages
 
 	// covered are the allowed patterns, and those that are allowed in addition to
 	// them or to the baseline.
@@ -24,11 +24,11 @@ type limit struct {
 	// overlapping are the denied patterns. They are compared without regard to case.
 	overlapping *policy.Denylist
 	denied      []v1alpha1.Pattern
-	// uncovered says what is wrong with a text that is not covered; the zero phrase
-	// leaves the decision to the baseline.
+	// uncovered is the violation of a text that is not covered; the zero phrase leaves
+	// the decision to the baseline.
 	uncovered phrase
-	// baseline returns what is wrong with a text that the guardrail neither allows
-	// nor denies; the zero phrase if nothing. Nil rejects nothing.
+	// baseline returns the violation of a text that the guardrail neither allows nor
+	// denies; the zero phrase if there is none. Nil rejects nothing.
 	baseline func(text string) phrase
 }
 
@@ -49,8 +49,8 @@ func newLimit(noun, plural string, letters policy.Case, allowed, additional, den
 	return l
 }
 
-// violation returns what is wrong with text, the zero phrase if nothing. Text may be
-// a pattern.
+// violation returns the violation of text, which may be a pattern; the zero phrase if there
+// is none.
 func (l limit) violation(text string) phrase {
 	if i, found := l.overlapping.Overlapping(text); found {
 		pattern := fault.Excerpt(string(l.denied[i]))
@@ -60,7 +60,7 @@ func (l limit) violation(text string) phrase {
 		}
 	}
 	switch {
-	case l.opens(text):
+	case l.allows(text):
 		return phrase{}
 	case l.uncovered != (phrase{}):
 		return l.uncovered
@@ -71,9 +71,9 @@ func (l limit) violation(text string) phrase {
 	}
 }
 
-// opens reports whether the guardrail itself allows text, so that the baseline has
-// no say.
-func (l limit) opens(text string) bool { return l.covered.Covers(text) }
+// allows reports whether the guardrail itself allows text, so that the baseline does not
+// apply.
+func (l limit) allows(text string) bool { return l.covered.Covers(text) }
 
 // list names patterns for a message, and not too many of them.
 func list(patterns []v1alpha1.Pattern) string {

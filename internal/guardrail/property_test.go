@@ -23,7 +23,7 @@ var reserved = []string{
 	"eks:CreateAccessEntry", "eks:AssociateAccessPolicy", "eks:UpdateAccessEntry", "eks:CreatePodIdentityAssociation",
 }
 
-// resourcesOf are resources that requests are about.
+// resourcesOf are resources of requests.
 var resourcesOf = []string{
 	"arn:aws:iam::123456789012:role/app-1", "arn:aws:iam::123456789012:user/u", "arn:aws:iam::123456789012:root",
 	"arn:aws:s3:::shop/a", "arn:aws:s3:::secret-1", "",
@@ -86,8 +86,8 @@ var policies = rapid.Custom(func(t *rapid.T) policy.Policy {
 
 const drawnARN = "arn:aws:iam::123456789012:policy/drawn"
 
-// asks returns an identity that asks for a policy: as statements, as a document, or
-// as a managed policy.
+// asks returns an identity that requests a policy: as statements, as a document, or as a
+// managed policy.
 func asks(t *rapid.T, p policy.Policy) (*v1alpha1.PodIdentity, Facts) {
 	pi := &v1alpha1.PodIdentity{ObjectMeta: metav1.ObjectMeta{Name: "checkout"}}
 	in := v1alpha1.InlinePolicy{Name: "p"}
@@ -182,7 +182,7 @@ func TestEvaluate_LimitsHoldForGeneratedPolicies(t *testing.T) {
 	})
 }
 
-// FuzzEvaluate holds documents of any text against the baseline.
+// FuzzEvaluate evaluates the baseline on documents of any text.
 func FuzzEvaluate(f *testing.F) {
 	for _, document := range []string{
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":"*"}]}`,

@@ -22,15 +22,14 @@ type request struct {
 	// role, nil if they do not. Their statements are not read then.
 	tooLarge error
 	// unreadable are the places of inline policies of a role that the operator cannot
-	// read, though IAM has them.
+	// parse.
 	unreadable []string
 
 	managed         []named
 	tagKeys         []named
 	roleNames       []named
 	serviceAccounts []named
-	// trustField is where the trust of a whole namespace is, empty if it is not
-	// trusted.
+	// trustField is the place that trusts the whole namespace, empty if none does.
 	trustField string
 	// boundary is the permissions boundary of a role, nil for a spec: the operator
 	// overrides that of a spec.
@@ -38,11 +37,11 @@ type request struct {
 	retains  bool // leaves the role behind
 }
 
-// named is a string with the place that it is at.
+// named is a string with its place.
 type named struct{ field, text string }
 
-// requestOf returns what the spec of an identity asks for. It reads what it can:
-// what is invalid, plan.Desired rejects.
+// requestOf returns what the spec of an identity asks for. It skips what is invalid:
+// plan.Desired rejects that.
 func requestOf(pi *v1alpha1.PodIdentity) request {
 	r := request{retains: pi.Spec.DeletionPolicy == v1alpha1.DeletionRetain}
 	for i, arn := range pi.Spec.Policies.Managed {
@@ -71,8 +70,7 @@ func requestOf(pi *v1alpha1.PodIdentity) request {
 	return r
 }
 
-// requestOfRole returns what a role has, as it is in AWS, for an identity of that
-// namespace.
+// requestOfRole returns what a role in AWS has, for an identity of that namespace.
 func requestOfRole(role plan.Role, namespace string) request {
 	r := request{boundary: &role.Boundary}
 	for _, arn := range role.Managed {
@@ -149,8 +147,8 @@ func tooLarge(inline []v1alpha1.InlinePolicy) error {
 		total, most, strings.Join(texts, ", "))
 }
 
-// leastSize returns the number of characters that an inline policy has at least when
-// it is sent to IAM, which does not count white space.
+// leastSize returns the minimum number of characters of an inline policy in IAM, which
+// does not count white space.
 func leastSize(in v1alpha1.InlinePolicy) int {
 	n := policy.Size(in.Document)
 	for _, s := range in.Statements {

@@ -16,13 +16,13 @@ type allowStatement struct {
 	field              string
 	actions, resources []string
 	// notActions and notResources name the element that the statement has instead of
-	// actions and resources, so that it covers everything but a list; else empty.
+	// actions and resources, which covers everything except a list; otherwise empty.
 	notActions, notResources string
 }
 
-// inlineStatements returns the statements of inline policies that allow something,
-// without actions that can match none, such as GetObject: plan.Desired rejects them, and
-// says what their author has to correct.
+// inlineStatements returns the statements of inline policies that allow something. It
+// omits actions that cannot match any of AWS's, such as GetObject: plan.Desired rejects
+// them with the correction.
 func inlineStatements(inline []v1alpha1.InlinePolicy) []allowStatement {
 	var out []allowStatement
 	for _, in := range inline {
@@ -31,8 +31,8 @@ func inlineStatements(inline []v1alpha1.InlinePolicy) []allowStatement {
 			if policy.Effect(s.Effect) == policy.Allow {
 				out = append(out, allowStatement{
 					field:   fmt.Sprintf("%s.statements[%d]", field, i),
-					actions: matching(toStrings(s.Actions)), notActions: nameIf("notActions", len(s.NotActions) > 0),
-					resources: toStrings(s.Resources), notResources: nameIf("notResources", len(s.NotResources) > 0),
+					actions: matching(policy.Strings(s.Actions)), notActions: nameIf("notActions", len(s.NotActions) > 0),
+					resources: policy.Strings(s.Resources), notResources: nameIf("notResources", len(s.NotResources) > 0),
 				})
 			}
 		}
@@ -49,7 +49,7 @@ func inlineStatements(inline []v1alpha1.InlinePolicy) []allowStatement {
 	return out
 }
 
-// matching returns those of the actions that may match one of AWS: those with a service,
+// matching returns those of the actions that may match one of AWS's: those with a service,
 // and patterns.
 func matching(actions []string) []string {
 	return slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return !strings.Contains(a, ":") && !isPattern(a) })
@@ -93,19 +93,8 @@ func ReadContents(document string) Contents {
 	return Contents{statements: allowStatements(p, "")}
 }
 
-// Unreadable returns contents that the operator failed to get, and why.
+// Unreadable returns contents that the operator failed to get because of err.
 func Unreadable(err error) Contents { return Contents{err: err} }
 
-// Err returns why the contents are not known, nil if they are.
+// Err returns the error because of which the contents are not known, nil if they are.
 func (c Contents) Err() error { return c.err }
-
-func toStrings[S ~string](in []S) []string {
-	if in == nil {
-		return nil
-	}
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = string(s)
-	}
-	return out
-}

@@ -30,7 +30,7 @@ type groupKey struct {
 type violation struct {
 	groupKey
 
-	texts []string // the first patterns, as written; none if the phrase says it all
+	texts []string // the first patterns, as written; none if the phrase needs no pattern
 	count int      // of all patterns
 	kind  fault.Kind
 }
@@ -60,7 +60,7 @@ func (v *violations) add(field, text string, p phrase) {
 	}
 }
 
-// addf records a violation that is about no single pattern.
+// addf records a violation that does not concern a single pattern.
 func (v *violations) addf(kind fault.Kind, field, format string, args ...any) {
 	v.groups = append(v.groups, violation{groupKey: groupKey{field: field, phrase: phrase{one: fmt.Sprintf(format, args...)}}, kind: kind})
 }
@@ -73,7 +73,7 @@ func (v *violations) err(prefix, hint string) error {
 	}
 	kind := fault.Blocked
 	var texts []string
-	policy := "" // that the last sentence is about
+	policy := "" // the policy of the last sentence
 	for i, group := range v.groups {
 		kind = max(kind, group.kind)
 		if i >= maxGroups {

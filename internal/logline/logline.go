@@ -1,5 +1,5 @@
-// Package logline keeps the lines of the operator's log short, and each on one line.
-// Specs, policies and AWS's messages, which others write, are part of them.
+// Package logline keeps each entry of the operator's log short and on one line: entries
+// quote specs, policies and AWS's messages, which others write.
 package logline
 
 import (

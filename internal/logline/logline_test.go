@@ -24,8 +24,8 @@ func logger(encoder zap.Opts) (logr.Logger, *bytes.Buffer) {
 		zap.StacktraceLevel(zapcore.DPanicLevel), zap.RawZapOpts(uberzap.WrapCore(Bound))), &out
 }
 
-// Whatever others write into what is logged, it is one short line, on which every
-// character shows.
+// Whatever a spec or AWS contributes to a log line, the line is short, and every
+// character is visible.
 func TestWriter_LinesAreShortAndVisible(t *testing.T) {
 	hostile := rapid.OneOf(
 		rapid.String(),
@@ -52,7 +52,7 @@ func TestWriter_LinesAreShortAndVisible(t *testing.T) {
 	})
 }
 
-// The values of a logger, which each of its lines repeats, are bounded too.
+// The values of a logger, which each of its lines repeats, are also bounded.
 func TestWriter_ValuesOfALoggerAreShortAndVisible(t *testing.T) {
 	log, out := logger(zap.JSONEncoder())
 	log.WithValues("role", "\n\u202e"+strings.Repeat("a", 100_000)).Info("Updating IAM role")
@@ -61,7 +61,7 @@ func TestWriter_ValuesOfALoggerAreShortAndVisible(t *testing.T) {
 	}
 }
 
-// What is short is not changed.
+// A short line is not changed.
 func TestWriter_ShortLinesStay(t *testing.T) {
 	log, out := logger(zap.JSONEncoder())
 	log.WithValues("PodIdentity", types.NamespacedName{Namespace: "shop", Name: "web"}).

@@ -36,7 +36,7 @@ const (
 	maxAudience    = 255
 	maxReconciles  = 100
 	minInterval    = time.Second
-	maxGrace       = time.Hour
+	maxDelay       = time.Hour
 	minLease       = 3 * time.Second // shorter, and a slow response of the API server would end the leadership
 	maxLease       = 5 * time.Minute
 )
@@ -92,7 +92,7 @@ func awsFlags() []flagSpec {
 		},
 		{
 			name:    "ignore-tag-prefixes",
-			usage:   "Comma-separated prefixes of tag keys on roles that the operator neither reads nor changes, such as those of an organization's tag policy.",
+			usage:   "Comma-separated prefixes of tag keys. The operator ignores role tags with these prefixes, such as those of an organization's tag policy.",
 			allowed: "prefixes of 1 to 128 characters, separated by commas, without aws: and iam.podidentity.io/, such as org:,costs/",
 			set: func(o *Options, v string) bool {
 				o.IgnoreTagPrefixes = strings.Split(v, ",")
@@ -103,13 +103,13 @@ func awsFlags() []flagSpec {
 		},
 		{
 			name: "orphaned-roles", defaultValue: "Seal",
-			usage:   "What to do with a role whose PodIdentity does not exist and that was not retained, after two drift checks: Seal replaces its trust policy by one that admits no one, Delete deletes it, Report only reports it.",
+			usage:   "What to do with a leaked role, whose PodIdentity no longer exists and that was not retained, after two drift checks have found it: Seal replaces its trust policy with one that admits no one, Delete deletes it, Report only reports it.",
 			allowed: "Seal, Delete or Report",
 			set:     oneOf([]string{"Seal", "Delete", "Report"}, func(o *Options, v string) { o.OrphanedRoles = v }),
 		},
 		{
 			name:    "adopt-from-cluster-id",
-			usage:   "ID of another cluster (the UID of its namespace kube-system) whose roles may be adopted by spec.role.adoptionPolicy: IfTagged, to move identities to this cluster.",
+			usage:   "ID of another cluster (the UID of its namespace kube-system). PodIdentities with spec.role.adoptionPolicy: IfTagged may adopt its roles, to move identities to this cluster.",
 			allowed: "a UID, such as 0f8fad5b-d9cb-469f-a165-70867728950e",
 			set:     matching(clusterID, 36, func(o *Options) *string { return &o.AdoptFromClusterID }),
 		},
@@ -139,7 +139,7 @@ func awsFlags() []flagSpec {
 	}
 }
 
-// workFlags define how the operator reconciles.
+// workFlags define how and how often the operator reconciles.
 func workFlags() []flagSpec {
 	return []flagSpec{
 		{
@@ -152,7 +152,7 @@ func workFlags() []flagSpec {
 		},
 		{
 			name:    "event-queue-url",
-			usage:   "URL of the SQS queue that EventBridge puts CloudTrail's events about IAM into. The operator then reverts an out-of-band change of a role within seconds of its event. Requires config/aws/operator-policy-event-queue.json.",
+			usage:   "URL of the SQS queue to which EventBridge sends CloudTrail's events about IAM. The operator then reverts an out-of-band change of a role within seconds of its event. Requires config/aws/operator-policy-event-queue.json.",
 			allowed: "the URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod",
 			set:     matching(queueURL, 512, func(o *Options) *string { return &o.EventQueueURL }),
 		},
@@ -161,7 +161,7 @@ func workFlags() []flagSpec {
 			usage:   "How long to wait for a newly created role to propagate through IAM before creating its ServiceAccount.",
 			allowed: "a duration of at most 1h, such as 10s; 0 disables the wait",
 			set: duration(func(o *Options) *time.Duration { return &o.IAMPropagationDelay }, func(d time.Duration) bool {
-				return d >= 0 && d <= maxGrace
+				return d >= 0 && d <= maxDelay
 			}),
 		},
 		{
@@ -210,7 +210,7 @@ func processFlags() []flagSpec {
 		},
 		{
 			name: "leader-election-lease-duration", defaultValue: "15s",
-			usage:   "How long standby replicas wait before taking over from an unresponsive leader. A leader that cannot renew for two thirds of this steps down; on graceful shutdown the lease is released immediately.",
+			usage:   "How long standby replicas wait before taking over from an unresponsive leader. A leader that cannot renew its lease for two thirds of this time steps down; on graceful shutdown the lease is released immediately.",
 			allowed: "a duration from 3s to 5m, such as 15s",
 			set: duration(func(o *Options) *time.Duration { return &o.LeaseDuration }, func(d time.Duration) bool {
 				return d >= minLease && d <= maxLease
@@ -236,7 +236,7 @@ func processFlags() []flagSpec {
 		},
 		{
 			name:    "otlp-endpoint",
-			usage:   "URL of an OpenTelemetry collector that takes traces as OTLP over gRPC: reconciles, their phases and calls to AWS. Without it nothing is traced. Variables such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_TRACES_SAMPLER set the rest.",
+			usage:   "URL of an OpenTelemetry collector that accepts OTLP over gRPC. The operator sends traces of reconciliations, their phases and AWS calls to it; without it, nothing is traced. Environment variables such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_TRACES_SAMPLER configure the rest.",
 			allowed: "an http or https URL with a host and a port, such as http://otel-collector.monitoring:4317",
 			set: func(o *Options, v string) bool {
 				o.OTLPEndpoint = v

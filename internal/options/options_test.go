@@ -44,7 +44,7 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 		want   func(*Options)
 	}{
 		"Defaults": {
-			reason: "Only the cluster's name has no default.",
+			reason: "Only the name of the cluster has no default.",
 			args:   []string{"--cluster-name=prod"},
 			want:   func(*Options) {},
 		},
@@ -72,32 +72,32 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 			},
 		},
 		"Environment": {
-			reason: "A flag falls back on its environment variable.",
+			reason: "The environment variable of a flag is used if the flag is not set.",
 			env:    map[string]string{"PODIDENTITY_CLUSTER_NAME": "prod", "PODIDENTITY_METRICS_BIND_ADDRESS": "0", "PODIDENTITY_LEADER_ELECT": "false"},
 			want:   func(o *Options) { o.MetricsBindAddress, o.LeaderElect = "0", false },
 		},
 		"EventQueue": {
-			reason: "With a queue the drift check is the safety net only.",
+			reason: "With an event queue, the default interval is an hour.",
 			args:   []string{"--cluster-name=prod", "--event-queue-url=https://sqs.eu-west-1.amazonaws.com/123456789012/q"},
 			want: func(o *Options) {
 				o.EventQueueURL, o.DriftCheckInterval = "https://sqs.eu-west-1.amazonaws.com/123456789012/q", time.Hour
 			},
 		},
 		"EventQueueAndInterval": {
-			reason: "An interval that is given is used.",
+			reason: "An interval that is set is used.",
 			args:   []string{"--cluster-name=prod", "--drift-check-interval=5m", "--event-queue-url=https://sqs.eu-west-1.amazonaws.com/123456789012/q"},
 			want: func(o *Options) {
 				o.EventQueueURL, o.DriftCheckInterval = "https://sqs.eu-west-1.amazonaws.com/123456789012/q", 5*time.Minute
 			},
 		},
 		"FlagBeforeEnvironment": {
-			reason: "Who gives a flag means it.",
+			reason: "A flag has precedence over its environment variable.",
 			args:   []string{"--cluster-name=prod", "--leader-elect"},
 			env:    map[string]string{"PODIDENTITY_CLUSTER_NAME": "test", "PODIDENTITY_LEADER_ELECT": "false"},
 			want:   func(*Options) {},
 		},
 		"EmptyEnvironment": {
-			reason: "A variable that is set to nothing is not set.",
+			reason: "An empty variable counts as not set.",
 			args:   []string{"--cluster-name=prod"},
 			env:    map[string]string{"PODIDENTITY_AUDIENCE": ""},
 			want:   func(*Options) {},
@@ -108,22 +108,22 @@ func TestParse_FlagsAndEnvironment(t *testing.T) {
 			want:   func(*Options) {},
 		},
 		"OneDash": {
-			reason: "Package flag has always taken one dash.",
+			reason: "One dash is accepted, as package flag accepted it.",
 			args:   []string{"-cluster-name", "prod"},
 			want:   func(*Options) {},
 		},
 		"LastOneCounts": {
-			reason: "What is appended to a command overrides it.",
+			reason: "A flag appended to the command overrides the one before.",
 			args:   []string{"--cluster-name=test", "--cluster-name=prod"},
 			want:   func(*Options) {},
 		},
 		"Version": {
-			reason: "Who asks for the version need not configure anything.",
+			reason: "The version needs no other option.",
 			args:   []string{"--version", "--drift-check-interval=x"},
 			want:   func(o *Options) { *o = Options{Version: true} },
 		},
 		"NotTheVersion": {
-			reason: "A variable of that name may be there for other ends.",
+			reason: "A variable with that name may have another purpose.",
 			args:   []string{"--cluster-name=prod", "--version=false"},
 			env:    map[string]string{"PODIDENTITY_VERSION": "true"},
 			want:   func(*Options) {},
@@ -151,7 +151,7 @@ func TestParse_RejectsInvalidValues(t *testing.T) {
 		issuer = `an https URL of at most 255 characters without user, query and fragment, such as https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF`
 		arn    = `the ARN of an IAM policy, such as arn:aws:iam::123456789012:policy/podidentity-boundary`
 	)
-	refused := func(name, value, allowed string) string {
+	rejected := func(name, value, allowed string) string {
 		return fmt.Sprintf("invalid value %q for --%s: must be %s", value, name, allowed)
 	}
 	long := strings.Repeat("a", 600)
@@ -162,58 +162,58 @@ func TestParse_RejectsInvalidValues(t *testing.T) {
 		env    map[string]string
 		want   []string
 	}{
-		"NoClusterName":     {reason: "It has no default.", args: []string{"--cluster-name="}, want: []string{"--cluster-name is required: " + name}},
-		"UpperCase":         {reason: "IAM does not tell cases apart.", args: []string{"--cluster-name=Prod"}, want: []string{refused("cluster-name", "Prod", name)}},
-		"Underscore":        {reason: "It divides the parts of a role's name.", args: []string{"--cluster-name=a_b"}, want: []string{refused("cluster-name", "a_b", name)}},
-		"LongName":          {reason: "It would leave no room in a role's name.", args: []string{"--cluster-name=" + long[:41]}, want: []string{refused("cluster-name", long[:41], name)}},
-		"DashAtEnd":         {reason: "It would not be readable in a name.", args: []string{"--cluster-name=a-"}, want: []string{refused("cluster-name", "a-", name)}},
-		"PathOpen":          {reason: "IAM wants a slash at both ends.", args: []string{"--role-path=/a"}, want: []string{refused("role-path", "/a", path)}},
-		"PathRoot":          {reason: "The operator's own role is outside of its path.", args: []string{"--role-path=/"}, want: []string{refused("role-path", "/", path)}},
-		"PathWildcard":      {reason: "It ends up in the operator's policy.", args: []string{"--role-path=/*/"}, want: []string{refused("role-path", "/*/", path)}},
-		"PathLong":          {reason: "IAM takes no more.", args: []string{"--role-path=/" + long + "/"}, want: []string{refused("role-path", "/"+long+"/", path)}},
-		"BoundaryName":      {reason: "A name is not an ARN.", args: []string{"--permissions-boundary=b"}, want: []string{refused("permissions-boundary", "b", arn)}},
-		"BoundaryRole":      {reason: "A role is not a policy.", args: []string{"--permissions-boundary=arn:aws:iam::123456789012:role/b"}, want: []string{refused("permissions-boundary", "arn:aws:iam::123456789012:role/b", arn)}},
-		"IgnoreOwnTags":     {reason: "Without ownership tags the operator does not know its roles.", args: []string{"--ignore-tag-prefixes=iam."}, want: []string{refused("ignore-tag-prefixes", "iam.", "prefixes of 1 to 128 characters, separated by commas, without aws: and iam.podidentity.io/, such as org:,costs/")}},
-		"Provider":          {reason: "There are two policies.", args: []string{"--oidc-provider=create"}, want: []string{refused("oidc-provider", "create", "Require or Create")}},
-		"IssuerHTTP":        {reason: "IAM wants https.", args: []string{"--oidc-issuer=http://a"}, want: []string{refused("oidc-issuer", "http://a", issuer)}},
-		"IssuerHost":        {reason: "A host is not a URL.", args: []string{"--oidc-issuer=a.example.com"}, want: []string{refused("oidc-issuer", "a.example.com", issuer)}},
-		"IssuerNoHost":      {reason: "A URL needs a host.", args: []string{"--oidc-issuer=https:///a"}, want: []string{refused("oidc-issuer", "https:///a", issuer)}},
-		"IssuerQuery":       {reason: "IAM takes no query.", args: []string{"--oidc-issuer=https://a?"}, want: []string{refused("oidc-issuer", "https://a?", issuer)}},
-		"IssuerFragment":    {reason: "Nor a fragment.", args: []string{"--oidc-issuer=https://a#b"}, want: []string{refused("oidc-issuer", "https://a#b", issuer)}},
-		"IssuerUser":        {reason: "Nor a user.", args: []string{"--oidc-issuer=https://u@a"}, want: []string{refused("oidc-issuer", "https://u@a", issuer)}},
-		"IssuerLong":        {reason: "Nor more than this.", args: []string{"--oidc-issuer=https://a/" + long}, want: []string{refused("oidc-issuer", "https://a/"+long, issuer)}},
-		"Audience":          {reason: "Blanks are a mistake.", args: []string{"--audience=a b"}, want: []string{refused("audience", "a b", "1 to 255 characters without whitespace, such as sts.amazonaws.com")}},
-		"EmptyAudience":     {reason: "An audience is needed.", args: []string{"--audience="}, want: []string{refused("audience", "", "1 to 255 characters without whitespace, such as sts.amazonaws.com")}},
-		"IntervalShort":     {reason: "AWS would throttle the account.", args: []string{"--drift-check-interval=999ms"}, want: []string{refused("drift-check-interval", "999ms", "a duration of at least 1s, such as 10m")}},
-		"IntervalUnit":      {reason: "Ten of what?", args: []string{"--drift-check-interval=10"}, want: []string{refused("drift-check-interval", "10", "a duration of at least 1s, such as 10m")}},
-		"Grace":             {reason: "Time does not run backwards.", args: []string{"--iam-propagation-delay=-1s"}, want: []string{refused("iam-propagation-delay", "-1s", "a duration of at most 1h, such as 10s; 0 disables the wait")}},
-		"ReconcilesNone":    {reason: "There must be a worker.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{refused("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
-		"ReconcilesWord":    {reason: "A word is no number.", args: []string{"--max-concurrent-reconciles=many"}, want: []string{refused("max-concurrent-reconciles", "many", "a number from 1 to 100")}},
-		"Boolean":           {reason: "Yes is not true.", args: []string{"--leader-elect=yes"}, want: []string{refused("leader-elect", "yes", "true or false")}},
-		"Namespace":         {reason: "Kubernetes takes no such name.", args: []string{"--leader-election-namespace=A"}, want: []string{refused("leader-election-namespace", "A", "the name of a namespace")}},
-		"LeaseShort":        {reason: "One slow answer of the API server would cost the lead.", args: []string{"--leader-election-lease-duration=2s"}, want: []string{refused("leader-election-lease-duration", "2s", "a duration from 3s to 5m, such as 15s")}},
-		"LeaseLong":         {reason: "No replica would be active for that long.", args: []string{"--leader-election-lease-duration=6m"}, want: []string{refused("leader-election-lease-duration", "6m", "a duration from 3s to 5m, such as 15s")}},
-		"Address":           {reason: "A port alone is no address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{refused("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0")}},
-		"CollectorPath":     {reason: "The address for HTTP has a path, which gRPC does not have.", args: []string{"--otlp-endpoint=http://otel:4318/v1/traces"}, want: []string{refused("otlp-endpoint", "http://otel:4318/v1/traces", collectors)}},
-		"CollectorUser":     {reason: "A password on the command line is in the process list.", args: []string{"--otlp-endpoint=http://u:p@otel:4317"}, want: []string{refused("otlp-endpoint", "http://u:p@otel:4317", collectors)}},
-		"CollectorNoScheme": {reason: "The scheme says whether to use TLS.", args: []string{"--otlp-endpoint=otel:4317"}, want: []string{refused("otlp-endpoint", "otel:4317", collectors)}},
-		"Port":              {reason: "There are no more ports.", args: []string{"--metrics-bind-address=:65536"}, want: []string{refused("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0")}},
-		"Format":            {reason: "There are two.", args: []string{"--log-format=xml"}, want: []string{refused("log-format", "xml", "json or text")}},
-		"Level":             {reason: "There are three.", args: []string{"--log-level=warn"}, want: []string{refused("log-level", "warn", "debug, info or error")}},
-		"UnknownFlag":       {reason: "It may be a slip.", args: []string{"--cluster=x"}, want: []string{"unknown flag --cluster=x; see --help"}},
-		"Argument":          {reason: "It may be the value of a flag that takes none.", args: []string{"--leader-elect", "false"}, want: []string{`unexpected argument "false"; see --help`}},
-		"NoValue":           {reason: "The value was forgotten.", args: []string{"--audience"}, want: []string{"flag --audience requires a value: 1 to 255 characters without whitespace, such as sts.amazonaws.com"}},
-		"NotEvenAFlag":      {reason: "It has no name.", args: []string{"--=x", "--log-level=x"}, want: []string{"unknown flag --=x; see --help", refused("log-level", "x", "debug, info or error")}},
-		"WrongInEnviroment": {reason: "The message says where the value comes from.", env: map[string]string{"PODIDENTITY_LOG_LEVEL": "x"}, want: []string{`invalid value "x" for --log-level (from PODIDENTITY_LOG_LEVEL): must be debug, info or error`}},
+		"NoClusterName":     {reason: "The cluster name has no default.", args: []string{"--cluster-name="}, want: []string{"--cluster-name is required: " + name}},
+		"UpperCase":         {reason: "IAM compares names without regard to case.", args: []string{"--cluster-name=Prod"}, want: []string{rejected("cluster-name", "Prod", name)}},
+		"Underscore":        {reason: "An underscore separates the parts of a role name.", args: []string{"--cluster-name=a_b"}, want: []string{rejected("cluster-name", "a_b", name)}},
+		"LongName":          {reason: "A longer name would leave no room in a role name.", args: []string{"--cluster-name=" + long[:41]}, want: []string{rejected("cluster-name", long[:41], name)}},
+		"DashAtEnd":         {reason: "A dash at the end would not be visible in a role name.", args: []string{"--cluster-name=a-"}, want: []string{rejected("cluster-name", "a-", name)}},
+		"PathOpen":          {reason: "An IAM path has a slash at both ends.", args: []string{"--role-path=/a"}, want: []string{rejected("role-path", "/a", path)}},
+		"PathRoot":          {reason: "The operator's own role must be outside its path.", args: []string{"--role-path=/"}, want: []string{rejected("role-path", "/", path)}},
+		"PathWildcard":      {reason: "The path becomes part of the operator's policy.", args: []string{"--role-path=/*/"}, want: []string{rejected("role-path", "/*/", path)}},
+		"PathLong":          {reason: "IAM accepts no longer path.", args: []string{"--role-path=/" + long + "/"}, want: []string{rejected("role-path", "/"+long+"/", path)}},
+		"BoundaryName":      {reason: "A name is not an ARN.", args: []string{"--permissions-boundary=b"}, want: []string{rejected("permissions-boundary", "b", arn)}},
+		"BoundaryRole":      {reason: "A role is not a policy.", args: []string{"--permissions-boundary=arn:aws:iam::123456789012:role/b"}, want: []string{rejected("permissions-boundary", "arn:aws:iam::123456789012:role/b", arn)}},
+		"IgnoreOwnTags":     {reason: "Without its ownership tags the operator does not know its roles.", args: []string{"--ignore-tag-prefixes=iam."}, want: []string{rejected("ignore-tag-prefixes", "iam.", "prefixes of 1 to 128 characters, separated by commas, without aws: and iam.podidentity.io/, such as org:,costs/")}},
+		"Provider":          {reason: "The values are Require and Create.", args: []string{"--oidc-provider=create"}, want: []string{rejected("oidc-provider", "create", "Require or Create")}},
+		"IssuerHTTP":        {reason: "IAM requires https.", args: []string{"--oidc-issuer=http://a"}, want: []string{rejected("oidc-issuer", "http://a", issuer)}},
+		"IssuerHost":        {reason: "A host is not a URL.", args: []string{"--oidc-issuer=a.example.com"}, want: []string{rejected("oidc-issuer", "a.example.com", issuer)}},
+		"IssuerNoHost":      {reason: "A URL needs a host.", args: []string{"--oidc-issuer=https:///a"}, want: []string{rejected("oidc-issuer", "https:///a", issuer)}},
+		"IssuerQuery":       {reason: "IAM accepts no query.", args: []string{"--oidc-issuer=https://a?"}, want: []string{rejected("oidc-issuer", "https://a?", issuer)}},
+		"IssuerFragment":    {reason: "IAM accepts no fragment.", args: []string{"--oidc-issuer=https://a#b"}, want: []string{rejected("oidc-issuer", "https://a#b", issuer)}},
+		"IssuerUser":        {reason: "IAM accepts no user.", args: []string{"--oidc-issuer=https://u@a"}, want: []string{rejected("oidc-issuer", "https://u@a", issuer)}},
+		"IssuerLong":        {reason: "IAM accepts no longer URL.", args: []string{"--oidc-issuer=https://a/" + long}, want: []string{rejected("oidc-issuer", "https://a/"+long, issuer)}},
+		"Audience":          {reason: "An audience with spaces is a mistake.", args: []string{"--audience=a b"}, want: []string{rejected("audience", "a b", "1 to 255 characters without whitespace, such as sts.amazonaws.com")}},
+		"EmptyAudience":     {reason: "The audience must not be empty.", args: []string{"--audience="}, want: []string{rejected("audience", "", "1 to 255 characters without whitespace, such as sts.amazonaws.com")}},
+		"IntervalShort":     {reason: "More frequent checks would be throttled by AWS.", args: []string{"--drift-check-interval=999ms"}, want: []string{rejected("drift-check-interval", "999ms", "a duration of at least 1s, such as 10m")}},
+		"IntervalUnit":      {reason: "A duration needs a unit.", args: []string{"--drift-check-interval=10"}, want: []string{rejected("drift-check-interval", "10", "a duration of at least 1s, such as 10m")}},
+		"Grace":             {reason: "A delay must not be negative.", args: []string{"--iam-propagation-delay=-1s"}, want: []string{rejected("iam-propagation-delay", "-1s", "a duration of at most 1h, such as 10s; 0 disables the wait")}},
+		"ReconcilesNone":    {reason: "At least one worker is needed.", args: []string{"--max-concurrent-reconciles=0"}, want: []string{rejected("max-concurrent-reconciles", "0", "a number from 1 to 100")}},
+		"ReconcilesWord":    {reason: "The value must be a number.", args: []string{"--max-concurrent-reconciles=many"}, want: []string{rejected("max-concurrent-reconciles", "many", "a number from 1 to 100")}},
+		"Boolean":           {reason: "The value must be true or false.", args: []string{"--leader-elect=yes"}, want: []string{rejected("leader-elect", "yes", "true or false")}},
+		"Namespace":         {reason: "Kubernetes allows no such namespace.", args: []string{"--leader-election-namespace=A"}, want: []string{rejected("leader-election-namespace", "A", "the name of a namespace")}},
+		"LeaseShort":        {reason: "One slow answer of the API server would end the leadership.", args: []string{"--leader-election-lease-duration=2s"}, want: []string{rejected("leader-election-lease-duration", "2s", "a duration from 3s to 5m, such as 15s")}},
+		"LeaseLong":         {reason: "Without a leader, no replica would be active for that long.", args: []string{"--leader-election-lease-duration=6m"}, want: []string{rejected("leader-election-lease-duration", "6m", "a duration from 3s to 5m, such as 15s")}},
+		"Address":           {reason: "A port alone is not an address.", args: []string{"--health-probe-bind-address=8081"}, want: []string{rejected("health-probe-bind-address", "8081", "[host]:port, such as :8081, or 0")}},
+		"CollectorPath":     {reason: "The URL of OTLP over HTTP has a path, which that of gRPC does not have.", args: []string{"--otlp-endpoint=http://otel:4318/v1/traces"}, want: []string{rejected("otlp-endpoint", "http://otel:4318/v1/traces", collectors)}},
+		"CollectorUser":     {reason: "A password on the command line is visible in the process list.", args: []string{"--otlp-endpoint=http://u:p@otel:4317"}, want: []string{rejected("otlp-endpoint", "http://u:p@otel:4317", collectors)}},
+		"CollectorNoScheme": {reason: "The scheme determines whether TLS is used.", args: []string{"--otlp-endpoint=otel:4317"}, want: []string{rejected("otlp-endpoint", "otel:4317", collectors)}},
+		"Port":              {reason: "65535 is the highest port.", args: []string{"--metrics-bind-address=:65536"}, want: []string{rejected("metrics-bind-address", ":65536", "[host]:port, such as :8443, or 0")}},
+		"Format":            {reason: "The values are json and text.", args: []string{"--log-format=xml"}, want: []string{rejected("log-format", "xml", "json or text")}},
+		"Level":             {reason: "The values are debug, info and error.", args: []string{"--log-level=warn"}, want: []string{rejected("log-level", "warn", "debug, info or error")}},
+		"UnknownFlag":       {reason: "The flag may be misspelled.", args: []string{"--cluster=x"}, want: []string{"unknown flag --cluster=x; see --help"}},
+		"Argument":          {reason: "The argument may be the value of a boolean flag.", args: []string{"--leader-elect", "false"}, want: []string{`unexpected argument "false"; see --help`}},
+		"NoValue":           {reason: "The value of the flag is missing.", args: []string{"--audience"}, want: []string{"flag --audience requires a value: 1 to 255 characters without whitespace, such as sts.amazonaws.com"}},
+		"NotEvenAFlag":      {reason: "The name of the flag is missing.", args: []string{"--=x", "--log-level=x"}, want: []string{"unknown flag --=x; see --help", rejected("log-level", "x", "debug, info or error")}},
+		"WrongInEnviroment": {reason: "The message names the environment variable.", env: map[string]string{"PODIDENTITY_LOG_LEVEL": "x"}, want: []string{`invalid value "x" for --log-level (from PODIDENTITY_LOG_LEVEL): must be debug, info or error`}},
 		"Several": {
-			reason: "All mistakes are reported together, in the order of the help.",
+			reason: "All errors are reported together, in the order of the help.",
 			args:   []string{"--nonsense", "--log-level=x", "--audience", "a b", "--cluster-name=A", "word"},
 			want: []string{
 				"unknown flag --nonsense; see --help",
 				`unexpected argument "word"; see --help`,
-				refused("cluster-name", "A", name),
-				refused("audience", "a b", "1 to 255 characters without whitespace, such as sts.amazonaws.com"),
-				refused("log-level", "x", "debug, info or error"),
+				rejected("cluster-name", "A", name),
+				rejected("audience", "a b", "1 to 255 characters without whitespace, such as sts.amazonaws.com"),
+				rejected("log-level", "x", "debug, info or error"),
 			},
 		},
 	}
@@ -246,7 +246,7 @@ func TestHelp_ListsFlagsAndVariables(t *testing.T) {
 	}
 }
 
-// What the help gives as an example has to work.
+// The examples in the help are valid values.
 func TestHelp_ExamplesAreValid(t *testing.T) {
 	for _, s := range flags() {
 		_, example, ok := strings.Cut(s.allowed, "such as ")

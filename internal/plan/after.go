@@ -41,7 +41,7 @@ func after(role Role, change Change) Role {
 		}
 	case DetachPolicy:
 		role.Managed = slices.DeleteFunc(role.Managed, func(arn string) bool { return arn == c.ARN })
-	case RemoveFromInstanceProfile: // it is no part of the role
+	case RemoveFromInstanceProfile: // it is not part of the role
 	case DeleteRole:
 		role = Role{}
 	}

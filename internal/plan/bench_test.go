@@ -52,8 +52,8 @@ func withDocument(text string) *v1alpha1.PodIdentity {
 	})
 }
 
-// BenchmarkDiff_Split plans the creation of a role whose policies are split into as
-// many as there may be, half of them denying what the others allow.
+// BenchmarkDiff_Split plans the creation of a role with the maximum number of policies,
+// half of which deny what the others allow.
 func BenchmarkDiff_Split(b *testing.B) {
 	pi := identity(func(s *v1alpha1.PodIdentitySpec) {
 		for i := range 20 {

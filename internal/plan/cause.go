@@ -2,16 +2,16 @@ package plan
 
 import "strings"
 
-// The causes of faults that several identities share: what a user has to grant or to
-// create before a call succeeds.
+// The causes of faults that several identities share: what a user must grant or create
+// before a call succeeds.
 
-// Permission returns the cause of an AccessDenied of a change, empty if the answer to
-// one role says nothing about another role. It contains what conditions of IAM policies
-// can tell apart: an operator may be allowed to attach some policies only.
+// Permission returns the cause of an AccessDenied of a change, empty if a denial for one
+// role says nothing about another role. It contains what conditions of IAM policies can
+// distinguish: an operator may be allowed to attach only some policies.
 func Permission(c Change) string {
 	switch c := c.(type) {
 	case RemoveFromInstanceProfile:
-		return "" // each instance profile has a permission of its own
+		return "" // the permission depends on the instance profile
 	case CreateRole:
 		return permission(c.Action(), c.Role.Boundary)
 	case PutBoundary:
@@ -37,7 +37,7 @@ func MissingPolicy(arn string) string { return "managed policy " + arn }
 // exist.
 func MissingBoundary(arn string) string { return "permissions boundary " + arn }
 
-// MissingCredentials is the cause of faults of an operator that AWS does not know.
+// MissingCredentials is the cause of faults of an operator without valid credentials.
 const MissingCredentials = "credentials"
 
 // Causes returns the causes for which a change can be blocked, the permission first.

@@ -103,7 +103,7 @@ func TrustOf(pi *v1alpha1.PodIdentity, cluster Cluster) policy.Document {
 	})
 }
 
-// OwnServiceAccount returns the ServiceAccount of spec.serviceAccount as it is desired.
+// OwnServiceAccount returns the desired ServiceAccount of spec.serviceAccount.
 func OwnServiceAccount(pi *v1alpha1.PodIdentity, cluster Cluster) ServiceAccount {
 	return serviceAccount(pi, cluster, NameOf(pi, cluster.Name))
 }

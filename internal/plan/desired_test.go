@@ -24,7 +24,7 @@ func identity(edit func(*v1alpha1.PodIdentitySpec)) *v1alpha1.PodIdentity {
 	return pi
 }
 
-// The empty spec: what every identity has.
+// The desired state of an empty spec, which every identity has at least.
 func emptyState() State {
 	return State{
 		Role: Role{
@@ -50,9 +50,9 @@ func TestDesired_FromTheSpec(t *testing.T) {
 		cluster func(*Cluster)
 		want    func(*State)
 	}{
-		"Empty": {reason: "A role without rights for the ServiceAccount of the object's name."},
+		"Empty": {reason: "An empty spec gives a role without permissions, for the ServiceAccount with the name of the object."},
 		"ServiceAccount": {
-			reason: "Another name is trusted and annotated; a ServiceAccount of another owner gets no more than it must.",
+			reason: "A named ServiceAccount is trusted and annotated; one in mode Annotate gets only the required annotations.",
 			spec: func(s *v1alpha1.PodIdentitySpec) {
 				s.ServiceAccount = v1alpha1.ServiceAccountSpec{Name: "web", Mode: v1alpha1.ServiceAccountAnnotate, TokenExpirationSeconds: 3600}
 			},
@@ -64,7 +64,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			},
 		},
 		"Additional": {
-			reason: "Each is trusted by its exact name, once.",
+			reason: "Each ServiceAccount is trusted by its exact name, once.",
 			spec: func(s *v1alpha1.PodIdentitySpec) {
 				s.AdditionalServiceAccounts = []v1alpha1.ServiceAccountName{"b", "a", "checkout"}
 			},
@@ -75,7 +75,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			},
 		},
 		"Namespace": {
-			reason: "StringLike on the whole namespace, StringEquals on the audience.",
+			reason: "StringLike matches the whole namespace, StringEquals the audience.",
 			spec:   func(s *v1alpha1.PodIdentitySpec) { s.Trust.Scope = v1alpha1.TrustNamespace },
 			want: func(s *State) {
 				s.Role.Trust = policy.Document(strings.Replace(string(s.Role.Trust), `,"oidc.example.com/id/0A1B:sub":"system:serviceaccount:shop:checkout"}`,
@@ -83,7 +83,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			},
 		},
 		"Role": {
-			reason: "Name, description, session, boundary and tags; no tag of the user's is over the owner's.",
+			reason: "Name, description, session duration, boundary and tags are set; no user tag overwrites a tag of the operator.",
 			spec: func(s *v1alpha1.PodIdentitySpec) {
 				s.Role = v1alpha1.RoleSpec{
 					Name: "Mine", Description: "d", MaxSessionDurationSeconds: 7200, PermissionsBoundary: "arn:aws:iam::aws:policy/B",
@@ -97,13 +97,13 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			},
 		},
 		"ForcedBoundary": {
-			reason:  "The boundary that the operator forces wins.",
+			reason:  "The boundary that the operator requires has precedence.",
 			spec:    func(s *v1alpha1.PodIdentitySpec) { s.Role.PermissionsBoundary = "arn:aws:iam::aws:policy/B" },
 			cluster: func(c *Cluster) { c.Boundary = "arn:aws:iam::aws:policy/Forced" },
 			want:    func(s *State) { s.Role.Boundary = "arn:aws:iam::aws:policy/Forced" },
 		},
 		"Managed": {
-			reason: "The order in which policies are declared does not matter.",
+			reason: "The order of the policies in the spec does not matter.",
 			spec: func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/B", "arn:aws:iam::aws:policy/A"}
 			},
@@ -112,7 +112,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			},
 		},
 		"Inline": {
-			reason: "Statements and a document that say the same are the same.",
+			reason: "Equivalent statements and documents give the same policy.",
 			spec: func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Inline = []v1alpha1.InlinePolicy{
 					{Name: "typed", Statements: []v1alpha1.Statement{{
@@ -128,7 +128,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 			},
 		},
 		"OtherPartitionAndPort": {
-			reason:  "Nothing is taken for granted of partition, issuer or audience.",
+			reason:  "Nothing is assumed about partition, issuer and audience.",
 			cluster: func(c *Cluster) { c.Partition, c.Issuer, c.Audience = "aws-cn", "https://10.0.0.1:6443/x", "aud" },
 			want: func(s *State) {
 				s.Role.Trust = policy.Document(strings.NewReplacer("arn:aws:", "arn:aws-cn:", "oidc.example.com/id/0A1B", "10.0.0.1:6443/x", "sts.amazonaws.com", "aud").Replace(string(s.Role.Trust)))
@@ -153,7 +153,7 @@ func TestDesired_FromTheSpec(t *testing.T) {
 				t.Errorf("Desired(...): -want, +got:\n%s", diff)
 			}
 			if _, err := policy.Parse([]byte(got.Role.Trust)); err != nil || got.Role.Trust.Policy().CheckTrust() != nil {
-				t.Errorf("The trust policy is none: %v", err)
+				t.Errorf("the trust policy is invalid: %v", err)
 			}
 		})
 	}
@@ -178,14 +178,14 @@ func TestDesired_RejectsInvalidSpecs(t *testing.T) {
 		spec   func(*v1alpha1.PodIdentitySpec)
 		want   []string
 	}{
-		"Neither":  {"A policy says something.", inline(v1alpha1.InlinePolicy{}), []string{"spec.policies.inline[p].statements: exactly one of statements and document must be set"}},
-		"Both":     {"And says it once.", inline(v1alpha1.InlinePolicy{Document: "{}", Statements: []v1alpha1.Statement{statement}}), []string{"spec.policies.inline[p].statements: exactly one"}},
-		"JSON":     {"The document is JSON.", inline(v1alpha1.InlinePolicy{Document: `{"Version":`}), []string{"spec.policies.inline[p].document: policy document: "}},
-		"Grammar":  {"The document is a policy.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*"}}`}), []string{"spec.policies.inline[p].document: policy document: Statement[0]"}},
-		"Index":    {"The index and the spelling are those of the document.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":["a:b","GetObject"],"Resource":"*"}]}`}), []string{`document: policy document: Statement[1].Action[1]: must be * or service:Name such as s3:GetObject, not "GetObject"`}},
+		"Neither":  {"A policy must have statements or a document.", inline(v1alpha1.InlinePolicy{}), []string{"spec.policies.inline[p].statements: exactly one of statements and document must be set"}},
+		"Both":     {"A policy has either statements or a document.", inline(v1alpha1.InlinePolicy{Document: "{}", Statements: []v1alpha1.Statement{statement}}), []string{"spec.policies.inline[p].statements: exactly one"}},
+		"JSON":     {"A document must be JSON.", inline(v1alpha1.InlinePolicy{Document: `{"Version":`}), []string{"spec.policies.inline[p].document: policy document: "}},
+		"Grammar":  {"A document must be a policy.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*"}}`}), []string{"spec.policies.inline[p].document: policy document: Statement[0]"}},
+		"Index":    {"The message has the index and the spelling of the document.", inline(v1alpha1.InlinePolicy{Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":["a:b","GetObject"],"Resource":"*"}]}`}), []string{`document: policy document: Statement[1].Action[1]: must be * or service:Name such as s3:GetObject, not "GetObject"`}},
 		"Size":     {"The size is checked before the text is parsed.", inline(v1alpha1.InlinePolicy{Document: strings.Repeat("x ", 10241)}), []string{"document: has 10241 characters without white space; the limit for all inline policies of a role is 10240"}},
-		"Twice":    {"Two lists of values for one key would be an or.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: duplicate operator and key (stringEquals, AWS:A), already in conditions[0]"}},
-		"Operator": {"IAM knows no such operator.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{{Effect: "Allow", Actions: statement.Actions, Resources: statement.Resources, Conditions: []v1alpha1.Condition{{Operator: "Equals", Key: "a:b", Values: []v1alpha1.ConditionValue{"1"}}}}}}), []string{"spec.policies.inline[p].statements[0].conditions[0].operator: unknown condition operator"}},
+		"Twice":    {"Two conditions on one key with one operator would be alternatives.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{twice}}), []string{"spec.policies.inline[p].statements[0].conditions[1]: duplicate operator and key (stringEquals, AWS:A), already in conditions[0]"}},
+		"Operator": {"IAM has no such operator.", inline(v1alpha1.InlinePolicy{Statements: []v1alpha1.Statement{{Effect: "Allow", Actions: statement.Actions, Resources: statement.Resources, Conditions: []v1alpha1.Condition{{Operator: "Equals", Key: "a:b", Values: []v1alpha1.ConditionValue{"1"}}}}}}), []string{"spec.policies.inline[p].statements[0].conditions[0].operator: unknown condition operator"}},
 		"Several": {
 			"All faults are reported together.",
 			func(s *v1alpha1.PodIdentitySpec) {
@@ -267,7 +267,7 @@ func TestDesired_SourceIsTheTextOfTheSpec(t *testing.T) {
 }
 
 // FuzzDesired reads any document: Desired never panics, its errors are terminal, and the
-// text that it writes means the same as the document that it compares.
+// text that it writes means the same as the canonical document.
 func FuzzDesired(f *testing.F) {
 	f.Add(`{"Version":"2012-10-17","Statement":[]}`)
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)

@@ -32,9 +32,9 @@ func TestDiff_LeastChanges(t *testing.T) {
 		desired  Role
 		want     []Change
 	}{
-		"InSync": {"A role as desired needs no call.", new(role()), role(), nil},
+		"InSync": {"A role that is in sync needs no call.", new(role()), role(), nil},
 		"Absent": {
-			"One call makes the role, one each grants a policy.", nil, role(),
+			"One call creates the role, then one call grants each policy.", nil, role(),
 			[]Change{CreateRole{Role: bare}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"Trust": {
@@ -42,7 +42,7 @@ func TestDiff_LeastChanges(t *testing.T) {
 			[]Change{UpdateTrust{Trust: trusting("a")}},
 		},
 		"Settings": {
-			"One call sets both, and says which differed.", new(role(func(r *Role) { r.Description, r.MaxSessionDuration = "x", 7200 })), role(),
+			"One call sets both, and states which one differed.", new(role(func(r *Role) { r.Description, r.MaxSessionDuration = "x", 7200 })), role(),
 			[]Change{UpdateRole{MaxSessionDuration: 3600, ChangedFields: "description+sessionDuration"}},
 		},
 		"Boundary": {
@@ -50,35 +50,35 @@ func TestDiff_LeastChanges(t *testing.T) {
 			[]Change{PutBoundary{ARN: admin}},
 		},
 		"BoundaryGone": {
-			"One that is not declared is taken away.", new(role(func(r *Role) { r.Boundary = admin })), role(),
+			"A boundary that is not declared is removed.", new(role(func(r *Role) { r.Boundary = admin })), role(),
 			[]Change{DeleteBoundary{}},
 		},
 		"Tags": {
-			"Only what differs is sent.", new(role(func(r *Role) { r.Tags = map[string]string{"owner": "0", "stray": "x"} })), role(),
+			"Only differences are sent.", new(role(func(r *Role) { r.Tags = map[string]string{"owner": "0", "stray": "x"} })), role(),
 			[]Change{UntagRole{Keys: []string{"stray"}}, TagRole{Tags: map[string]string{"owner": "1"}}},
 		},
 		"Swap": {
-			"Rights are taken before they are given.",
+			"Permissions are removed before others are granted.",
 			new(role(func(r *Role) {
 				r.Managed, r.Inline = []string{admin}, map[string]InlinePolicy{"old": {Document: queue}}
 			})), role(),
 			[]Change{DeleteRolePolicy{Name: "old"}, DetachPolicy{ARN: admin}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, AttachPolicy{ARN: readOnly}},
 		},
 		"BoundaryReplaced": {
-			"What both boundaries allow must not be old and new at the same time.",
+			"What both boundaries allow must not be granted by an old and a new policy at the same time.",
 			new(role(func(r *Role) { r.Boundary = admin })), role(func(r *Role) { r.Boundary, r.Managed = readOnly, nil }),
 			[]Change{DetachPolicy{ARN: readOnly}, PutBoundary{ARN: readOnly}},
 		},
 		"TrustWidened": {
-			"More subjects come when all else is done.", new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), []string{admin, readOnly} }),
+			"Additional subjects are trusted after all other changes.", new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), []string{admin, readOnly} }),
 			[]Change{UpdateTrust{Trust: trusting("a", "b")}, AttachPolicy{ARN: admin}},
 		},
 		"TrustNarrowed": {
-			"Fewer subjects go before anything is given.", new(role(func(r *Role) { r.Trust = trusting("a", "b") })), role(func(r *Role) { r.Managed = []string{admin, readOnly} }),
+			"Subjects that are no longer trusted are removed before anything is granted.", new(role(func(r *Role) { r.Trust = trusting("a", "b") })), role(func(r *Role) { r.Managed = []string{admin, readOnly} }),
 			[]Change{UpdateTrust{Trust: trusting("a")}, AttachPolicy{ARN: admin}},
 		},
 		"TrustReplacedWithPolicy": {
-			"Only one of two changes that give and take may be one call.",
+			"Of several changes that both remove and grant, only one may be a single call.",
 			new(role(func(r *Role) {
 				r.Trust, r.Inline = trusting("a", "b"), map[string]InlinePolicy{"queue": {Document: allowing("s3:*", "*")}}
 			})),
@@ -86,7 +86,7 @@ func TestDiff_LeastChanges(t *testing.T) {
 			[]Change{UpdateTrust{Trust: trusting("b")}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}, UpdateTrust{Trust: trusting("b", "c")}},
 		},
 		"DenialsFirst": {
-			"Two new policies that deny what the other allows begin with their denials.",
+			"If two new policies deny what the other allows, the statements that deny come first.",
 			nil, role(func(r *Role) {
 				r.Managed, r.Inline = nil, map[string]InlinePolicy{"a": {Document: allowAndDeny("s3:*", "sqs:*")}, "b": {Document: allowAndDeny("sqs:*", "s3:*")}}
 			}),
@@ -99,7 +99,7 @@ func TestDiff_LeastChanges(t *testing.T) {
 			},
 		},
 		"DenialLifted": {
-			"When the denial is removed, nothing may still allow what it denied.",
+			"When a Deny is removed, no policy may still allow what it denied.",
 			new(role(func(r *Role) {
 				r.Inline = map[string]InlinePolicy{"a": {Document: allowAndDeny("sqs:*", "s3:PutObject")}, "b": {Document: allowing("s3:PutObject", "*")}}
 			})),
@@ -109,7 +109,7 @@ func TestDiff_LeastChanges(t *testing.T) {
 			[]Change{DeleteRolePolicy{Name: "b"}, PutRolePolicy{Name: "a", Policy: InlinePolicy{Document: allowing("s3:GetObject", "*")}}, PutRolePolicy{Name: "b", Policy: InlinePolicy{Document: queue}}},
 		},
 		"VersionsApart": {
-			"A variable in the one version is a plain text in the other: nothing is common to both.",
+			"A policy variable in one version is plain text in the other: they have nothing in common.",
 			new(role(func(r *Role) {
 				r.Boundary, r.Inline = admin, map[string]InlinePolicy{"queue": {Document: toUsers(policy.Version2012)}}
 			})),
@@ -119,17 +119,17 @@ func TestDiff_LeastChanges(t *testing.T) {
 			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: denyAll}}, PutBoundary{ARN: readOnly}, PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: toUsers(policy.Version2008)}}},
 		},
 		"Unreadable": {
-			"A policy that is unreadable may allow and deny anything: it is replaced in one call.",
+			"An unreadable policy may allow and deny anything: it is replaced in one call.",
 			new(role(func(r *Role) { r.Inline = map[string]InlinePolicy{"queue": {Document: "{}x"}} })), role(),
 			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue}}},
 		},
 		"Sources": {
-			"What is sent is what was declared; what is compared is not.",
+			"The declared document is sent; its canonical form is compared.",
 			new(role(func(r *Role) { r.Inline = nil })), role(func(r *Role) { r.Inline["queue"] = InlinePolicy{Document: queue, Source: "as declared"} }),
 			[]Change{PutRolePolicy{Name: "queue", Policy: InlinePolicy{Document: queue, Source: "as declared"}}},
 		},
 		"TrustedMoreMayLess": {
-			"Who is trusted anew never has the old rights.",
+			"A newly trusted principal never has the old permissions.",
 			new(role()), role(func(r *Role) { r.Trust, r.Managed = trusting("a", "b"), nil }),
 			[]Change{DetachPolicy{ARN: readOnly}, UpdateTrust{Trust: trusting("a", "b")}},
 		},
@@ -163,7 +163,7 @@ func toUsers(version string) policy.Document {
 	}}.Document()
 }
 
-// A role that is as desired needs nothing.
+// A role that is in sync needs no changes.
 func TestDiff_IdenticalRolesNeedNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		role := rolesOf.Draw(t, "role")
@@ -173,8 +173,8 @@ func TestDiff_IdenticalRolesNeedNothing(t *testing.T) {
 	})
 }
 
-// The changes lead from one role to the other, and no interruption on the way
-// leaves a role that grants what neither of the two does.
+// The changes lead from one role to the other, and after an interruption the role grants
+// nothing that neither of the two grants.
 func TestDiff_InterruptionGrantsNothingNew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var from *Role
@@ -204,8 +204,8 @@ func TestDiff_InterruptionGrantsNothingNew(t *testing.T) {
 	})
 }
 
-// From nothing a plan costs one call for the role and one for each policy, unless
-// two policies deny what the other allows.
+// Creating a role costs one call for the role and one for each policy, unless two
+// policies deny what the other allows.
 func TestDiff_CreateCostsOneCallPerPolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		to := rolesOf.Draw(t, "role")
@@ -333,7 +333,7 @@ func TestRoleSnapshot_FindsRolesInSync(t *testing.T) {
 	}
 }
 
-// Every change names its action, and the part that metrics and events name.
+// Every change names its action, and the component for metrics and events.
 func TestChanges_NameActionAndComponent(t *testing.T) {
 	changes := []Change{
 		CreateRole{Role: Role{Name: "r"}},

@@ -8,14 +8,14 @@ import (
 )
 
 // Hold returns the role that may exist while some of the desired managed policies cannot
-// be attached. Applied is the role that the operator applied last.
+// be attached. applied is the role that the operator applied last.
 //
 // Policies that the desired role no longer has may be those that the missing ones
 // replace, so they stay until all can be exchanged, and a running workload keeps its
 // permissions. While they stay, nothing that limits them becomes wider: the trust policy,
-// the boundary and the Deny statements stay too, unless the new ones are narrower. What
-// the role grants is granted by the applied or the desired role. Inline policies change
-// immediately, apart from old ones with a Deny statement.
+// the boundary and the Deny statements also stay, unless the new ones are narrower. The
+// role grants nothing that neither the applied nor the desired role grants. Inline
+// policies change immediately, except old ones with a Deny statement.
 func Hold(applied, desired Role, unattachable []string) Role {
 	held := desired.Clone()
 	missing := func(arn string) bool {
@@ -44,9 +44,9 @@ func Hold(applied, desired Role, unattachable []string) Role {
 	return held
 }
 
-// Restored returns the observed role without what has changed since the operator applied
-// it. It adds no managed policy, because the contents of one may have changed, and no
-// inline policy that is not accepted.
+// Restored returns the role as the operator applied it, without managed policies that the
+// observed role lacks, because their contents may have changed, and without missing or
+// changed inline policies that are not accepted.
 func Restored(observed, applied Role, accepted func(name string, in InlinePolicy) bool) Role {
 	restored := applied.Clone()
 	restored.Managed = slices.DeleteFunc(restored.Managed, func(arn string) bool { return !slices.Contains(observed.Managed, arn) })

@@ -8,7 +8,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-func TestHold(t *testing.T) {
+func TestHold_KeepsWhatMissingPoliciesReplace(t *testing.T) {
 	allow := func(action string) InlinePolicy {
 		return InlinePolicy{Document: policy.Document(`{"Statement":[{"Action":["` + action + `"],"Effect":"Allow","Resource":["*"]}],"Version":"2012-10-17"}`)}
 	}
@@ -50,7 +50,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-func TestRestored(t *testing.T) {
+func TestRestored_RevertsOutOfBandChanges(t *testing.T) {
 	applied := Role{Trust: "t", Managed: []string{"a", "lost"}, Inline: map[string]InlinePolicy{"kept": {Document: "1"}, "changed": {Document: "2"}, "forbidden": {Document: "3"}}}
 	observed := Role{Trust: "x", Managed: []string{"a", "foreign"}, Inline: map[string]InlinePolicy{"kept": {Document: "1"}, "changed": {Document: "x"}, "forbidden": {Document: "x"}, "foreign": {Document: "x"}}}
 	got := Restored(observed, applied, func(name string, _ InlinePolicy) bool { return name == "changed" })

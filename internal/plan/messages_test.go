@@ -52,25 +52,25 @@ func TestDesired_MessagesNameTheField(t *testing.T) {
 			`spec.policies.inline[p].statements[1].conditions[0].values[1]: must be true or false, not "yes"; ` +
 				`statements[1].resources[1]: must have an account ID of 12 digits, or *, or nothing, after the fourth colon, not "arn:aws:sqs:eu-west-1:<ACCOUNT_ID>:q"`,
 		},
-		"ReservedTag": {"The owner's tags are the operator's.", "aws", tags(TagUID), "spec.role.tags[iam.podidentity.io/uid]" + reserved},
-		"AWSTag":      {"So are AWS's own AWS's, in any case.", "aws", tags("AWS:x"), "spec.role.tags[AWS:x]" + reserved},
-		"TagCase":     {"IAM knows one of two such keys.", "aws", tags("team", "Team"), "spec.role.tags[team]: duplicate of Team (IAM tag keys are case-insensitive); remove one of them"},
+		"ReservedTag": {"Tags of the operator cannot be set.", "aws", tags(TagUID), "spec.role.tags[iam.podidentity.io/uid]" + reserved},
+		"AWSTag":      {"Tags of AWS cannot be set, in any case.", "aws", tags("AWS:x"), "spec.role.tags[AWS:x]" + reserved},
+		"TagCase":     {"IAM compares tag keys without regard to case.", "aws", tags("team", "Team"), "spec.role.tags[team]: duplicate of Team (IAM tag keys are case-insensitive); remove one of them"},
 		"Partition": {
-			"An ARN says which partition it is of, and where the account is.", "aws-us-gov",
+			"An ARN contains its partition and its account.", "aws-us-gov",
 			func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws-us-gov:iam::aws:policy/A", "arn:aws:iam::aws:policy/A"}
 			},
 			"spec.policies.managed[1]: arn:aws:iam::aws:policy/A is in partition aws, but the cluster's AWS account is in partition aws-us-gov",
 		},
 		"OtherAccount": {
-			"IAM attaches policies of the role's own account only.", "aws",
+			"IAM attaches only policies of the role's own account.", "aws",
 			func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::210987654321:policy/A", "arn:aws:iam::123456789012:policy/A"}
 			},
 			"spec.policies.managed[0]: arn:aws:iam::210987654321:policy/A belongs to account 210987654321, but IAM attaches only policies of the role's own account 123456789012 or of AWS; create the policy in account 123456789012",
 		},
 		"ServiceLinked": {
-			"IAM attaches it to service-linked roles only.", "aws",
+			"IAM attaches this policy only to service-linked roles.", "aws",
 			func(s *v1alpha1.PodIdentitySpec) {
 				s.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/aws-service-role/A"}
 			},

@@ -9,18 +9,18 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// The world of the planner's properties is small enough to be looked at whole:
+// The model of the planner's properties is small enough to be enumerated:
 // a few subjects, actions and resources, and policies and boundaries over them.
 var (
-	worldSubjects  = []string{"a", "b", "c"}
-	worldActions   = []string{"s3:GetObject", "s3:PutObject", "sqs:SendMessage"}
-	worldResources = []string{"arn:aws:s3:::one", "arn:aws:s3:::two"}
-	worldManaged   = map[string]policy.Document{
+	modelSubjects  = []string{"a", "b", "c"}
+	modelActions   = []string{"s3:GetObject", "s3:PutObject", "sqs:SendMessage"}
+	modelResources = []string{"arn:aws:s3:::one", "arn:aws:s3:::two"}
+	modelManaged   = map[string]policy.Document{
 		"arn:aws:iam::aws:policy/Get": allowing("s3:GetObject", "*"),
 		"arn:aws:iam::aws:policy/S3":  allowing("s3:*", "*"),
 		"arn:aws:iam::aws:policy/SQS": allowing("sqs:*", "*"),
 	}
-	worldBoundaries = map[string]policy.Document{
+	modelBoundaries = map[string]policy.Document{
 		"":                                allowing("*", "*"),
 		"arn:aws:iam::1:policy/bound-s3":  allowing("s3:*", "*"),
 		"arn:aws:iam::1:policy/bound-one": allowing("*", "arn:aws:s3:::one"),
@@ -53,7 +53,7 @@ var trusts = rapid.Custom(func(t *rapid.T) policy.Document {
 			{Effect: policy.Allow, Principals: []policy.Principal{{Type: policy.Federated, ID: propertySpec.ProviderARN}}, Actions: []string{"sts:AssumeRoleWithWebIdentity"}},
 		}}.Document()
 	default:
-		return trusting(rapid.SliceOfNDistinct(rapid.SampledFrom(worldSubjects), 1, 3, rapid.ID[string]).Draw(t, "subjects")...)
+		return trusting(rapid.SliceOfNDistinct(rapid.SampledFrom(modelSubjects), 1, 3, rapid.ID[string]).Draw(t, "subjects")...)
 	}
 })
 
@@ -63,8 +63,8 @@ var documents = rapid.Custom(func(t *rapid.T) policy.Document {
 	for range rapid.IntRange(1, 3).Draw(t, "statements") {
 		p.Statements = append(p.Statements, policy.Statement{
 			Effect:    rapid.SampledFrom([]policy.Effect{policy.Allow, policy.Allow, policy.Deny}).Draw(t, "effect"),
-			Actions:   []string{rapid.SampledFrom(append([]string{"s3:*", "*"}, worldActions...)).Draw(t, "action")},
-			Resources: []string{rapid.SampledFrom(append([]string{"*"}, worldResources...)).Draw(t, "resource")},
+			Actions:   []string{rapid.SampledFrom(append([]string{"s3:*", "*"}, modelActions...)).Draw(t, "action")},
+			Resources: []string{rapid.SampledFrom(append([]string{"*"}, modelResources...)).Draw(t, "resource")},
 		})
 	}
 	return p.Document()
@@ -77,15 +77,15 @@ var rolesOf = rapid.Custom(func(t *rapid.T) Role {
 		Path:               "/p/",
 		Description:        rapid.SampledFrom([]string{"", "x"}).Draw(t, "description"),
 		MaxSessionDuration: rapid.SampledFrom([]int32{3600, 7200}).Draw(t, "session"),
-		Boundary:           rapid.SampledFrom(slices.Sorted(maps.Keys(worldBoundaries))).Draw(t, "boundary"),
+		Boundary:           rapid.SampledFrom(slices.Sorted(maps.Keys(modelBoundaries))).Draw(t, "boundary"),
 		Trust:              trusts.Draw(t, "trust"),
 		Tags:               rapid.MapOfN(rapid.SampledFrom([]string{"k", "l"}), rapid.SampledFrom([]string{"1", "2"}), 0, 2).Draw(t, "tags"),
-		Managed:            slices.Sorted(slices.Values(rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(worldManaged))), 0, 2, rapid.ID[string]).Draw(t, "managed"))),
+		Managed:            slices.Sorted(slices.Values(rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(modelManaged))), 0, 2, rapid.ID[string]).Draw(t, "managed"))),
 		Inline:             rapid.MapOfN(rapid.SampledFrom([]string{"p", "q", "r"}), rapid.Map(documents, func(d policy.Document) InlinePolicy { return InlinePolicy{Document: d} }), 0, 3).Draw(t, "inline"),
 	}
 })
 
-// applyTo makes a change to a model of AWS; nil is no role.
+// applyTo makes a change to a model of AWS; nil means that the role does not exist.
 func applyTo(role *Role, change Change) *Role {
 	var next Role
 	if role != nil {
@@ -97,7 +97,7 @@ func applyTo(role *Role, change Change) *Role {
 		next.Inline = map[string]InlinePolicy{}
 	case DeleteRole:
 		return nil
-	case RemoveFromInstanceProfile: // grants nothing to anybody here
+	case RemoveFromInstanceProfile: // grants nothing in this model
 	case UpdateTrust:
 		next.Trust = c.Trust
 	case UpdateRole:
@@ -127,7 +127,7 @@ func applyTo(role *Role, change Change) *Role {
 // grant is what a role allows a caller.
 type grant struct{ subject, action, resource string }
 
-// grantsOf returns all that a role grants in the small world; nil grants nothing.
+// grantsOf returns all that a role grants in the small model; nil grants nothing.
 func grantsOf(role *Role) map[grant]bool {
 	all := map[grant]bool{}
 	if role == nil {
@@ -135,12 +135,12 @@ func grantsOf(role *Role) map[grant]bool {
 	}
 	policies := []policy.Policy{}
 	for _, arn := range role.Managed {
-		policies = append(policies, worldManaged[arn].Policy())
+		policies = append(policies, modelManaged[arn].Policy())
 	}
 	for _, p := range role.Inline {
 		policies = append(policies, p.Document.Policy())
 	}
-	for _, subject := range worldSubjects {
+	for _, subject := range modelSubjects {
 		assume := policy.Request{
 			Principals: []policy.Principal{{Type: policy.Federated, ID: propertySpec.ProviderARN}},
 			Action:     "sts:AssumeRoleWithWebIdentity",
@@ -149,10 +149,10 @@ func grantsOf(role *Role) map[grant]bool {
 		if policy.Evaluate(assume, role.Trust.Policy()) != policy.Allowed {
 			continue
 		}
-		for _, action := range worldActions {
-			for _, resource := range worldResources {
+		for _, action := range modelActions {
+			for _, resource := range modelResources {
 				request := policy.Request{Action: action, Resource: resource}
-				if policy.Evaluate(request, policies...) == policy.Allowed && policy.Evaluate(request, worldBoundaries[role.Boundary].Policy()) == policy.Allowed {
+				if policy.Evaluate(request, policies...) == policy.Allowed && policy.Evaluate(request, modelBoundaries[role.Boundary].Policy()) == policy.Allowed {
 					all[grant{subject, action, resource}] = true
 				}
 			}

@@ -22,8 +22,8 @@ func TestRoleName_FitsIAM(t *testing.T) {
 		parts  [3]string
 		want   string
 	}{
-		"Short": {"All parts can be read.", [3]string{"prod", "shop", "checkout"}, "prod_shop_checkout_1286e5f6"},
-		"Long":  {"What does not fit is cut, and the hash still tells it apart.", [3]string{"prod", "shop", strings.Repeat("a", 200)}, "prod_shop_" + strings.Repeat("a", 45) + "_"},
+		"Short": {"All parts are readable.", [3]string{"prod", "shop", "checkout"}, "prod_shop_checkout_1286e5f6"},
+		"Long":  {"A long name is cut, and its hash keeps it unique.", [3]string{"prod", "shop", strings.Repeat("a", 200)}, "prod_shop_" + strings.Repeat("a", 45) + "_"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestRoleName_ShiftedPartsDiffer(t *testing.T) {
 	}
 }
 
-// Names never change: a role that is there is found by its name.
+// Names never change: an existing role is found by its name.
 func TestRoleName_NeverChanges(t *testing.T) {
 	long := RoleName("prod", strings.Repeat("n", 63), strings.Repeat("a", 253))
 	// The digits are those of sha256sum over prod/nnn…/aaa….

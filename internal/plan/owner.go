@@ -14,8 +14,8 @@ const (
 	TagNamespace = TagPrefix + "namespace"
 	TagName      = TagPrefix + "name"
 	TagUID       = TagPrefix + "uid"
-	// TagClusterID is the UID of the namespace kube-system. Two clusters with one name
-	// differ in it.
+	// TagClusterID is the UID of the namespace kube-system. It distinguishes two clusters
+	// of the same name.
 	TagClusterID = TagPrefix + "cluster-id"
 	// TagRetainedAt is set on a role when its object is deleted and the role is
 	// retained. Its value is the time, in UTC.
@@ -102,7 +102,7 @@ func (o *Observed) OwnerDescription() string {
 	case len(tags) > 0 && hasPrefix(tags, TagPrefix):
 		return "an unknown owner (incomplete " + TagPrefix + " tags)"
 	default:
-		return "another owner (no " + TagPrefix + " tags)"
+		return "an unknown owner (no " + TagPrefix + " tags)"
 	}
 }
 

@@ -20,13 +20,13 @@ func TestOwnership_FollowsTheTags(t *testing.T) {
 		whose  string
 	}{
 		"Ours":         {"All five tags name the object.", tags(func(map[string]string) {}), Owned, "PodIdentity shop/checkout of cluster prod (uid uid-1)"},
-		"EarlierUID":   {"An object of the same name had it.", tags(func(m map[string]string) { m[TagUID] = "uid-0" }), Adoptable, "(uid uid-0)"},
-		"NoUID":        {"An administrator named the object for adoption.", tags(func(m map[string]string) { delete(m, TagUID) }), Adoptable, "PodIdentity shop/checkout"},
-		"NotManaged":   {"Its tags name the object, but no operator created it.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Adoptable, "PodIdentity shop/checkout"},
+		"EarlierUID":   {"An earlier object with the same name owned the role.", tags(func(m map[string]string) { m[TagUID] = "uid-0" }), Adoptable, "(uid uid-0)"},
+		"NoUID":        {"An administrator tagged the role for adoption.", tags(func(m map[string]string) { delete(m, TagUID) }), Adoptable, "PodIdentity shop/checkout"},
+		"NotManaged":   {"The tags name the object, but the operator did not create the role.", tags(func(m map[string]string) { delete(m, TagManagedBy) }), Adoptable, "PodIdentity shop/checkout"},
 		"OtherCluster": {"The same name in another cluster is another owner.", tags(func(m map[string]string) { m[TagCluster] = "test" }), NotOwned, "of cluster test"},
-		"OtherName":    {"Another object of the cluster.", tags(func(m map[string]string) { m[TagName] = "cart" }), NotOwned, "PodIdentity shop/cart"},
-		"Incomplete":   {"The operator's tags, without an owner.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner (incomplete"},
-		"Bare":         {"A role without tags of ours.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "another owner (no iam.podidentity.io/ tags)"},
+		"OtherName":    {"Another object of the cluster owns the role.", tags(func(m map[string]string) { m[TagName] = "cart" }), NotOwned, "PodIdentity shop/cart"},
+		"Incomplete":   {"The tags of the operator name no owner.", &Observed{Role: Role{Tags: map[string]string{TagManagedBy: ManagedBy}}}, NotOwned, "an unknown owner (incomplete"},
+		"Bare":         {"The role has no tags of the operator.", &Observed{Role: Role{Tags: map[string]string{"team": "shop"}}}, NotOwned, "an unknown owner (no iam.podidentity.io/ tags)"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

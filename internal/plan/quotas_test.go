@@ -21,24 +21,24 @@ func TestQuotas_RejectedBeforeTheFirstCall(t *testing.T) {
 		want   string
 	}{
 		"Room": {
-			reason: "What just fits is fine.",
+			reason: "An identity that just fits is accepted.",
 			quotas: plan.DefaultQuotas,
 			role:   plan.Role{Managed: make([]string, 10), Trust: text(2048), Inline: map[string]plan.InlinePolicy{"a": {Document: text(10000)}, "b": {Document: text(240)}}},
 		},
 		"Managed": {
-			reason: "The eleventh policy would be refused when ten are attached.",
+			reason: "IAM would reject the eleventh policy after ten are attached.",
 			quotas: plan.DefaultQuotas,
 			role:   plan.Role{Managed: make([]string, 11)},
 			want:   "spec.policies.managed has 11 policies but the quota is 10 (AttachedPoliciesPerRoleQuota); remove some or request a quota increase in AWS Service Quotas",
 		},
 		"Inline": {
-			reason: "The quota is on all inline policies together.",
+			reason: "The quota applies to all inline policies together.",
 			quotas: plan.DefaultQuotas,
 			role:   plan.Role{Inline: map[string]plan.InlinePolicy{"a": {Document: text(10000)}, "b": {Document: text(241)}}},
 			want:   "inline policies total 10241 characters without white space; the limit is 10240 (RolePolicySizeQuota): a has 10000, b has 241; move some to a managed policy",
 		},
 		"Sources": {
-			reason: "What counts is the text that is sent.",
+			reason: "The size of the text that is sent counts.",
 			quotas: plan.DefaultQuotas,
 			role:   plan.Role{Inline: map[string]plan.InlinePolicy{"a": {Document: text(10241), Source: "{}"}}},
 		},
@@ -49,12 +49,12 @@ func TestQuotas_RejectedBeforeTheFirstCall(t *testing.T) {
 			want:   "trust policy is 2049 characters; the limit is 2048 (AssumeRolePolicySizeQuota); reduce spec.additionalServiceAccounts or request a quota increase in AWS Service Quotas",
 		},
 		"Raised": {
-			reason: "An account's own quota counts.",
+			reason: "The account's own quota counts.",
 			quotas: plan.Quotas{AttachedPoliciesPerRole: 20, AssumeRolePolicySize: 4096, RolePolicySize: 10240},
 			role:   plan.Role{Managed: make([]string, 20), Trust: text(4096)},
 		},
 		"Unknown": {
-			reason: "What is not known refuses nothing: AWS will say.",
+			reason: "An unknown quota rejects nothing; AWS will check it.",
 			role:   plan.Role{Managed: make([]string, 25), Trust: text(9000)},
 		},
 		"Several": {

@@ -9,10 +9,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// reconcileSequence draws a life of a role: edits, out-of-band changes, revocation,
-// deletion, and reconciliations that end at any change. After each change the role
-// grants nothing that neither the role before the reconciliation nor the desired one
-// grants, and one that is not interrupted reaches the desired state.
+// reconcileSequence draws the history of a role: edits, out-of-band changes, revocation,
+// deletion, and reconciliations that end at any change. After each change the role grants
+// nothing that neither the role before the reconciliation nor the desired one grants, and
+// a reconciliation that is not interrupted reaches the desired role.
 func reconcileSequence(t *rapid.T) {
 	var role *Role
 	desired := rolesOf.Draw(t, "desired")
@@ -108,6 +108,6 @@ func TestReconcileSequence_InterruptionsGrantNothingNew(t *testing.T) {
 	rapid.Check(t, reconcileSequence)
 }
 
-// FuzzReconcileSequence looks for a life of a role in which an interruption grants too
+// FuzzReconcileSequence looks for a history of a role in which an interruption grants too
 // much, or the desired state is not reached.
 func FuzzReconcileSequence(f *testing.F) { f.Fuzz(rapid.MakeFuzz(reconcileSequence)) }

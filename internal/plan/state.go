@@ -104,8 +104,8 @@ func (r Role) Clone() Role {
 	return r
 }
 
-// Revoked returns r with a trust policy that denies everyone and without
-// permissions, so that existing sessions lose their access too.
+// Revoked returns r with a trust policy that denies everyone and without permissions, so
+// that existing sessions also lose their access.
 func (r Role) Revoked() Role {
 	r = r.Clone()
 	r.Trust, r.Managed, r.Inline = policy.DenyAllTrust(), nil, nil
@@ -120,8 +120,8 @@ type Observed struct {
 	ARN       string
 	ID        string // AROA…
 	CreatedAt time.Time
-	// LastUsedAt is when the role's credentials last signed a request, zero if IAM knows
-	// of none: its records go back 400 days, and are up to four hours old.
+	// LastUsedAt is the time at which the role's credentials last signed a request, zero if
+	// IAM has no record of one: its records go back 400 days, and are up to four hours old.
 	LastUsedAt time.Time
 	// InstanceProfiles that contain the role, sorted. They are read only before the
 	// role is deleted.
@@ -135,7 +135,7 @@ var ErrDeleteConflict = errors.New("role still has attached policies or instance
 // read to find its owner.
 var ErrRoleExists = errors.New("role already exists")
 
-// Applied is the result of applying changes to a role, also if one of them failed.
+// Applied is the result of applying changes to a role, even if one of them failed.
 type Applied struct {
 	// Completed are the changes that succeeded, in order.
 	Completed []Change

@@ -12,27 +12,27 @@ import (
 // versionOfStatements is the policy version of typed statements.
 const versionOfStatements = policy.Version2012
 
-// PolicyOf returns the policy that typed statements declare.
+// PolicyOf returns the policy that typed statements define.
 func PolicyOf(statements []v1alpha1.Statement) policy.Policy {
 	p := policy.Policy{Version: versionOfStatements}
 	for _, s := range statements {
 		p.Statements = append(p.Statements, policy.Statement{
 			SID:          s.SID,
 			Effect:       policy.Effect(s.Effect),
-			Actions:      toStrings(s.Actions),
-			NotActions:   toStrings(s.NotActions),
-			Resources:    toStrings(s.Resources),
-			NotResources: toStrings(s.NotResources),
+			Actions:      policy.Strings(s.Actions),
+			NotActions:   policy.Strings(s.NotActions),
+			Resources:    policy.Strings(s.Resources),
+			NotResources: policy.Strings(s.NotResources),
 			Conditions:   conditionsOf(s.Conditions),
 		})
 	}
 	return p
 }
 
-func conditionsOf(declared []v1alpha1.Condition) []policy.Condition {
+func conditionsOf(typed []v1alpha1.Condition) []policy.Condition {
 	var out []policy.Condition
-	for _, c := range declared {
-		out = append(out, policy.Condition{Operator: c.Operator, Key: c.Key, Values: toStrings(c.Values)})
+	for _, c := range typed {
+		out = append(out, policy.Condition{Operator: c.Operator, Key: c.Key, Values: policy.Strings(c.Values)})
 	}
 	return out
 }
@@ -53,16 +53,4 @@ func checkDuplicateConditions(statements []v1alpha1.Statement) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// toStrings returns values of a string type as strings, nil if there are none.
-func toStrings[S ~string](values []S) []string {
-	if len(values) == 0 {
-		return nil
-	}
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = string(v)
-	}
-	return out
 }

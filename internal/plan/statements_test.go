@@ -25,17 +25,17 @@ func TestDesired_StatementPaths(t *testing.T) {
 		fault  v1alpha1.Statement
 		want   string // after spec.policies.inline[p].statements[1]
 	}{
-		"Sid":         {"A field.", with(func(s *v1alpha1.Statement) { s.SID = "a b" }), ".sid: must contain only letters"},
-		"Effect":      {"A field.", with(func(s *v1alpha1.Statement) { s.Effect = "allow" }), ".effect: must be Allow or Deny"},
-		"Action":      {"An item of a list.", with(func(s *v1alpha1.Statement) { s.Actions = []v1alpha1.Action{"s3:*", "Get"} }), ".actions[1]: must be * or service:Name"},
-		"NotAction":   {"The negated list.", with(func(s *v1alpha1.Statement) { s.Actions, s.NotActions = nil, []v1alpha1.Action{"Get"} }), ".notActions[0]: must be"},
-		"Resource":    {"An item of a list.", with(func(s *v1alpha1.Statement) { s.Resources = []v1alpha1.Resource{"*", "*", "shop"} }), ".resources[2]: must be * or an ARN"},
-		"NotResource": {"The negated list.", with(func(s *v1alpha1.Statement) { s.Resources, s.NotResources = nil, []v1alpha1.Resource{"shop"} }), ".notResources[0]: must be"},
-		"Elements":    {"The statement as a whole.", with(func(s *v1alpha1.Statement) { s.Actions = nil }), ": must have actions or notActions"},
-		"Operator":    {"Of one of several conditions.", when(v1alpha1.Condition{Operator: "Null", Key: subject, Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Equals", Key: subject}), ".conditions[1].operator: unknown condition operator"},
-		"Key":         {"Of a condition.", when(v1alpha1.Condition{Operator: "Null"}), ".conditions[0].key: must be a condition key"},
-		"Value":       {"A key with dots and colons.", when(v1alpha1.Condition{Operator: "Bool", Key: "aws:x", Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Bool", Key: subject, Values: []v1alpha1.ConditionValue{"true", "yes"}}), `.conditions[1].values[1]: must be true or false, not "yes"`},
-		"ValueOfWord": {"A key that is a word.", when(v1alpha1.Condition{Operator: "NumericEquals", Key: "word", Values: []v1alpha1.ConditionValue{"x"}}), ".conditions[0].values[0]: must be a number"},
+		"Sid":         {"The path names a field.", with(func(s *v1alpha1.Statement) { s.SID = "a b" }), ".sid: must contain only letters"},
+		"Effect":      {"The path names a field.", with(func(s *v1alpha1.Statement) { s.Effect = "allow" }), ".effect: must be Allow or Deny"},
+		"Action":      {"The path names an item of a list.", with(func(s *v1alpha1.Statement) { s.Actions = []v1alpha1.Action{"s3:*", "Get"} }), ".actions[1]: must be * or service:Name"},
+		"NotAction":   {"The path names the negated list.", with(func(s *v1alpha1.Statement) { s.Actions, s.NotActions = nil, []v1alpha1.Action{"Get"} }), ".notActions[0]: must be"},
+		"Resource":    {"The path names an item of a list.", with(func(s *v1alpha1.Statement) { s.Resources = []v1alpha1.Resource{"*", "*", "shop"} }), ".resources[2]: must be * or an ARN"},
+		"NotResource": {"The path names the negated list.", with(func(s *v1alpha1.Statement) { s.Resources, s.NotResources = nil, []v1alpha1.Resource{"shop"} }), ".notResources[0]: must be"},
+		"Elements":    {"The path names the statement.", with(func(s *v1alpha1.Statement) { s.Actions = nil }), ": must have actions or notActions"},
+		"Operator":    {"The path names the operator of one of several conditions.", when(v1alpha1.Condition{Operator: "Null", Key: subject, Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Equals", Key: subject}), ".conditions[1].operator: unknown condition operator"},
+		"Key":         {"The path names the key of a condition.", when(v1alpha1.Condition{Operator: "Null"}), ".conditions[0].key: must be a condition key"},
+		"Value":       {"The path quotes a key with dots and colons.", when(v1alpha1.Condition{Operator: "Bool", Key: "aws:x", Values: []v1alpha1.ConditionValue{"true"}}, v1alpha1.Condition{Operator: "Bool", Key: subject, Values: []v1alpha1.ConditionValue{"true", "yes"}}), `.conditions[1].values[1]: must be true or false, not "yes"`},
+		"ValueOfWord": {"The path does not quote a key that is a word.", when(v1alpha1.Condition{Operator: "NumericEquals", Key: "word", Values: []v1alpha1.ConditionValue{"x"}}), ".conditions[0].values[0]: must be a number"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			_, err := Desired(identity(func(s *v1alpha1.PodIdentitySpec) {

@@ -30,8 +30,8 @@ func intersectTrust(a, b policy.Document) policy.Document {
 	return document
 }
 
-// commonValues returns the values of condition that the condition with the same
-// operator and key in others has too.
+// commonValues returns the values of condition that the condition with the same operator
+// and key in others also has.
 func commonValues(condition policy.Condition, others []policy.Condition) []string {
 	i := slices.IndexFunc(others, func(o policy.Condition) bool {
 		return o.Operator == condition.Operator && o.Key == condition.Key

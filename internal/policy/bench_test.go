@@ -37,7 +37,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkLists holds the worst patterns against lists of worst patterns.
+// BenchmarkLists compares the worst patterns with lists of worst patterns.
 func BenchmarkLists(b *testing.B) {
 	for name, text := range policytest.Worst("") {
 		b.Run(name, func(b *testing.B) {

@@ -13,7 +13,7 @@ type Place struct {
 }
 
 // CheckDocument reads an identity policy and checks it for an account in that place. It
-// returns all faults as Errors. A statement that cannot be read is not checked.
+// returns all problems as Errors. A statement that cannot be read is not checked.
 func CheckDocument(raw []byte, place Place) (Policy, error) {
 	p, err := decode(raw)
 	found, _ := errors.AsType[Errors](err)
@@ -44,10 +44,10 @@ func (p Policy) CheckStatements(place Place) error {
 	return c.faults.err()
 }
 
-// CheckIdentity returns Errors for all that AWS would reject in p as an identity policy,
-// nil if there is nothing. It knows the grammar, but no names of services, actions and
-// condition keys. Where AWS documents no rule it accepts, because a user cannot get
-// around its errors.
+// CheckIdentity returns Errors for everything that AWS would reject in p as an identity
+// policy, nil if there is nothing. It knows the grammar, but no names of services, actions
+// and condition keys. Where AWS documents no rule it accepts the policy, because users
+// could not work around a wrong rejection.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 //
 // AWS documents Id for resource policies only, but IAM accepts it in identity policies.
@@ -57,15 +57,15 @@ func (p Policy) CheckIdentity() error {
 	return c.faults.err()
 }
 
-// CheckTrust returns Errors for all that AWS would reject in p as a role's trust policy,
-// nil if there is nothing.
+// CheckTrust returns Errors for everything that AWS would reject in p as a role's trust
+// policy, nil if there is nothing.
 func (p Policy) CheckTrust() error {
 	c := checker{names: elements}
 	c.check(p, c.trust)
 	return c.faults.err()
 }
 
-// checker collects the faults of a policy.
+// checker collects the problems of a policy.
 type checker struct {
 	names      naming
 	place      Place

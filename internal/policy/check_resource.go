@@ -54,8 +54,8 @@ func partitionProblem(partition string, place Place) string {
 }
 
 // segmentProblem returns the rule that the region, the account or the resource of an ARN
-// violates. A wildcard may stand in any segment, also where IAM refuses a region: AWS's
-// own examples have arn:aws:iam:*:…
+// violates. A wildcard may be in any segment, even where IAM rejects a region: AWS's own
+// examples have arn:aws:iam:*:…
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags_users.html).
 func segmentProblem(service, region, account, resource string) string {
 	switch {

@@ -60,7 +60,7 @@ func statement(n node, path string) (Statement, error) {
 			return err
 		}
 	}
-	who := func(to *[]Principal) func(node, string) error {
+	principalList := func(to *[]Principal) func(node, string) error {
 		return func(n node, path string) (err error) {
 			*to, err = principals(n, path)
 			return err
@@ -76,8 +76,8 @@ func statement(n node, path string) (Statement, error) {
 			s.Effect = Effect(effect)
 			return err
 		},
-		"Principal":    who(&s.Principals),
-		"NotPrincipal": who(&s.NotPrincipals),
+		"Principal":    principalList(&s.Principals),
+		"NotPrincipal": principalList(&s.NotPrincipals),
 		"Action":       list(&s.Actions),
 		"NotAction":    list(&s.NotActions),
 		"Resource":     list(&s.Resources),
@@ -113,9 +113,8 @@ func principals(n node, path string) ([]Principal, error) {
 	return list, err
 }
 
-// conditions reads a Condition element. Operators and keys that differ in case
-// only are the same to IAM, so two of them are one written twice, and which
-// values should count is anybody's guess.
+// conditions reads a Condition element. Operators and keys that differ only in case are
+// the same to IAM, so it rejects such duplicates: it is unclear which values count.
 func conditions(n node, path string) ([]Condition, error) {
 	if n.kind != kindObject {
 		return nil, errorAt(path, "must be an object of operators, not %v", n.kind)
@@ -187,7 +186,7 @@ func texts(n node, path string) ([]string, error) {
 	return list(n, path, "a string or an array of strings", kindString)
 }
 
-// scalars reads condition values, which may be bools and numbers too.
+// scalars reads condition values, which may also be bools and numbers.
 func scalars(n node, path string) ([]string, error) {
 	return list(n, path, "a string, bool or number, or an array of them", kindString, kindScalar)
 }

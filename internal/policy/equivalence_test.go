@@ -9,31 +9,31 @@ import (
 	"pgregory.net/rapid"
 )
 
-// awspolicyequivalence is what Terraform compares policies with: ten years of
-// AWS rewriting documents went into it. Where it and Document disagree, one of
-// them is wrong; these are the places where it is.
+// Terraform compares policies with awspolicyequivalence, which reflects ten years of
+// experience with documents that AWS rewrote. Where it and Document disagree, one of them
+// is wrong; in these cases it is the oracle.
 func TestEquivalence_KnownDifferencesToTheOracle(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		a, b   string
 		ours   bool // what == of the Documents says; the oracle says the opposite
 	}{
-		"CaseOfAction":    {"IAM is blind to it.", inStatement(`"Action":"S3:Get"`), inStatement(`"Action":"s3:get"`), true},
-		"CaseOfKey":       {"Here too.", inStatement(`"Condition":{"Bool":{"aws:A":"true"}}`), inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), true},
-		"CaseOfOperator":  {"IAM takes one spelling only, which is the one we write.", inStatement(`"Condition":{"bool":{"aws:a":"true"}}`), inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), true},
-		"EmptyCondition":  {"It tests nothing.", inStatement(`"Condition":{}`), inStatement(``), true},
-		"EmptyOperator":   {"Nor does this.", inStatement(`"Condition":{"Bool":{}}`), inStatement(``), true},
-		"Everybody":       {"Two ways to say everybody.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{"AWS":"*"}`), true},
+		"CaseOfAction":    {"Actions are case-insensitive.", inStatement(`"Action":"S3:Get"`), inStatement(`"Action":"s3:get"`), true},
+		"CaseOfKey":       {"Keys are case-insensitive.", inStatement(`"Condition":{"Bool":{"aws:A":"true"}}`), inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), true},
+		"CaseOfOperator":  {"IAM accepts one spelling of an operator, which is the one that the operator writes.", inStatement(`"Condition":{"bool":{"aws:a":"true"}}`), inStatement(`"Condition":{"Bool":{"aws:a":"true"}}`), true},
+		"EmptyCondition":  {"An empty condition tests nothing.", inStatement(`"Condition":{}`), inStatement(``), true},
+		"EmptyOperator":   {"An operator without keys tests nothing.", inStatement(`"Condition":{"Bool":{}}`), inStatement(``), true},
+		"Anyone":          {"Both forms mean every principal.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{"AWS":"*"}`), true},
 		"MissingVersion":  {"The default is 2008-10-17.", `{"Statement":[{}]}`, `{"Version":"2008-10-17","Statement":[{}]}`, true},
-		"RepeatedAction":  {"A set is a set.", inStatement(`"Action":["a:b","a:b"]`), inStatement(`"Action":"a:b"`), true},
-		"RepeatedPair":    {"In principals too.", inStatement(`"Principal":{"AWS":["x","x"]}`), inStatement(`"Principal":{"AWS":"x"}`), true},
-		"RepeatedAccount": {"An account and its root are one.", inStatement(`"Principal":{"AWS":["123456789012","arn:aws:iam::123456789012:root"]}`), inStatement(`"Principal":{"AWS":"123456789012"}`), true},
-		"RepeatedWhole":   {"A statement said twice is said once.", `{"Statement":[{},{}]}`, `{"Statement":[{}]}`, true},
+		"RepeatedAction":  {"A repeated action counts once.", inStatement(`"Action":["a:b","a:b"]`), inStatement(`"Action":"a:b"`), true},
+		"RepeatedPair":    {"A repeated principal counts once.", inStatement(`"Principal":{"AWS":["x","x"]}`), inStatement(`"Principal":{"AWS":"x"}`), true},
+		"RepeatedAccount": {"An account ID and its root ARN mean the same.", inStatement(`"Principal":{"AWS":["123456789012","arn:aws:iam::123456789012:root"]}`), inStatement(`"Principal":{"AWS":"123456789012"}`), true},
+		"RepeatedWhole":   {"A repeated statement counts once.", `{"Statement":[{},{}]}`, `{"Statement":[{}]}`, true},
 		"EmptyAction":     {"An element without values matches nothing.", inStatement(`"Action":[]`), inStatement(``), false},
-		"EmptyResource":   {"The same.", inStatement(`"Resource":[]`), inStatement(``), false},
+		"EmptyResource":   {"An element without values matches nothing.", inStatement(`"Resource":[]`), inStatement(``), false},
 		"EmptyPrincipal":  {"An element without principals is not the same as no element.", inStatement(`"Principal":{}`), inStatement(``), false},
-		"EverybodyNobody": {"Every principal is not the same as no principal.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{}`), false},
-		"Number":          {"Text is kept as it is.", inStatement(`"Condition":{"NumericEquals":{"aws:a":1.50}}`), inStatement(`"Condition":{"NumericEquals":{"aws:a":1.5}}`), false},
+		"AnyoneNoOne":     {"Every principal is not the same as no principal.", inStatement(`"Principal":"*"`), inStatement(`"Principal":{}`), false},
+		"Number":          {"The text of a number is kept.", inStatement(`"Condition":{"NumericEquals":{"aws:a":1.50}}`), inStatement(`"Condition":{"NumericEquals":{"aws:a":1.5}}`), false},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -47,8 +47,8 @@ func TestEquivalence_KnownDifferencesToTheOracle(t *testing.T) {
 	}
 }
 
-// spelling draws a JSON text of p out of all that say the same, as far as the
-// oracle knows. p is canonical and has nothing of the list above.
+// spelling draws one of the JSON texts that mean the same as p, as far as the oracle
+// knows. p is canonical and contains none of the differences above.
 func spelling(t *rapid.T, p Policy) string {
 	statements := []any{}
 	for _, s := range shuffled(t, p.Statements) {
@@ -121,7 +121,7 @@ func shuffled[T any](t *rapid.T, list []T) []T {
 	return append([]T{}, rapid.Permutation(list).Draw(t, "order")...)
 }
 
-// withoutDifferences takes out of p what is on the list of known differences.
+// withoutDifferences removes the known differences from p.
 func withoutDifferences(p Policy) Policy {
 	p = p.Document().Policy()
 	for i := range p.Statements {
@@ -141,8 +141,8 @@ func withoutDifferences(p Policy) Policy {
 	return p.Document().Policy()
 }
 
-// equivalence draws two policies, the same or nearly so, writes each in one of
-// its spellings, and asks both judges.
+// equivalence draws two policies, the same or nearly the same, writes each in one of its
+// spellings, and compares the results of Document and of the oracle.
 func equivalence(t *rapid.T) {
 	trusts := rapid.Bool().Draw(t, "trusts")
 	a := withoutDifferences(genPolicy(trusts).Draw(t, "a"))

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Error is a fault in a policy document: where it is, and what is allowed there. Its
+// Error is a problem in a policy document: where it is, and what is allowed there. Its
 // message depends on the document only, so that it can be part of a condition.
 type Error struct {
 	Path string // the JSON path, such as Statement[0].Effect; empty for the whole document
@@ -22,16 +22,15 @@ func (e *Error) text() string {
 	return e.Path + ": " + e.Msg
 }
 
-// Errors are all faults of one policy, in the order of its text.
+// Errors are all problems of one policy, in the order of its text.
 type Errors []*Error
 
-// maxListed is the number of faults that a message lists.
+// maxListed is the number of problems that a message lists.
 const maxListed = 10
 
 func (e Errors) Error() string { return "policy document: " + e.List() }
 
-// List returns the faults without the words that introduce them, for a policy that is
-// not a document.
+// List returns the problems without an introduction, for a policy that is not a document.
 func (e Errors) List() string {
 	var texts []string
 	for _, one := range e[:min(len(e), maxListed)] {
@@ -44,7 +43,7 @@ func (e Errors) List() string {
 	return list
 }
 
-// Unwrap returns the faults as errors.
+// Unwrap returns the problems as errors.
 func (e Errors) Unwrap() []error {
 	all := make([]error, len(e))
 	for i, one := range e {
@@ -61,7 +60,7 @@ func (e Errors) err() error {
 	return e
 }
 
-// faultsOf returns the faults that were joined into err, in their order.
+// faultsOf returns the problems that were joined into err, in their order.
 func faultsOf(err error) Errors {
 	if err == nil {
 		return nil

@@ -43,7 +43,7 @@ func TestExplain_NamesTheDecidingStatements(t *testing.T) {
 			}},
 		},
 		"ConditionWithoutValue": {
-			"A key that the request does not have has no value.",
+			"The key is not in the request, so it has no value.",
 			Statement{
 				Effect: Deny, Actions: []string{"*"}, Resources: []string{"*"},
 				Conditions: []Condition{{"StringEquals", "aws:PrincipalTag/team", []string{"shop"}}, {"Bool", "aws:SecureTransport", []string{"false"}}},
@@ -63,7 +63,7 @@ func TestExplain_NamesTheDecidingStatements(t *testing.T) {
 	}
 }
 
-// The statements that Explain shows as applying are those that decide.
+// The statements that Explain reports as applying are those that determine the decision.
 func TestExplain_AgreesWithEvaluate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")

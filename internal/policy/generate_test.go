@@ -4,8 +4,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The generators draw from few values, so that patterns, requests and policies
-// meet often, and without what no document can say: two conditions of one
+// The generators draw from few values, so that patterns, requests and policies often
+// overlap, and without contents that no document can express: two conditions with one
 // operator and key.
 
 var (
@@ -37,7 +37,7 @@ var (
 	genCaller = rapid.SampledFrom([][]Principal{session, session[1:2], {{Federated, testProvider}}, {{Service, "ec2.amazonaws.com"}}, {{AWS, "222222222222"}}})
 )
 
-// genPolicy draws a policy; trusts tells whether its statements have principals.
+// genPolicy draws a policy; trusts reports whether its statements have principals.
 func genPolicy(trusts bool) *rapid.Generator[Policy] {
 	return rapid.Custom(func(t *rapid.T) Policy {
 		return Policy{
@@ -66,7 +66,7 @@ func genStatement(trusts bool) *rapid.Generator[Statement] {
 	})
 }
 
-// isOrNot draws an element or its negation; seldom both, none or an empty one.
+// isOrNot draws an element or its negation; rarely both, none or an empty one.
 func isOrNot[T any](t *rapid.T, label string, of *rapid.Generator[T]) (is, not []T) {
 	list := func() []T { return rapid.SliceOfN(of, 1, 3).Draw(t, label) }
 	switch rapid.IntRange(0, 20).Draw(t, label+" element") {
@@ -89,7 +89,7 @@ var genCondition = rapid.Custom(func(t *rapid.T) Condition {
 
 func sameCondition(c Condition) string { return CanonicalOperator(c.Operator) + foldKey(c.Key) }
 
-// genRequest draws a request, of a caller with faces if it is for trusts.
+// genRequest draws a request, with identifiers of the caller if it is for trust policies.
 func genRequest(trusts bool) *rapid.Generator[Request] {
 	return rapid.Custom(func(t *rapid.T) Request {
 		r := Request{

@@ -50,7 +50,7 @@ func (k kind) String() string {
 // duplicate name in one object (two parsers may use different ones), text that is not
 // UTF-8, and replacement characters, which hide different bytes.
 func readJSON(raw []byte) (node, error) {
-	text, err := plain(raw)
+	text, err := decodePercent(raw)
 	if err != nil {
 		return node{}, err
 	}
@@ -74,14 +74,14 @@ func readJSON(raw []byte) (node, error) {
 // reader reads the values of a text that is valid JSON.
 type reader struct {
 	dec    *json.Decoder
-	faults Errors // after which reading goes on
+	faults Errors // problems that do not stop the reader
 }
 
-// plain decodes percent-encoded documents, as IAM's read calls return them, once. A
-// document that starts with a brace is not encoded. RFC 3986 does not encode a space as
+// decodePercent decodes percent-encoded documents, as IAM's read calls return them, once.
+// A document that starts with a brace is not encoded. RFC 3986 does not encode a space as
 // '+', hence PathUnescape.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html
-func plain(raw []byte) ([]byte, error) {
+func decodePercent(raw []byte) ([]byte, error) {
 	if len(raw) > 3*maxBytes {
 		return nil, errorAt("", "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
 	}

@@ -18,7 +18,7 @@ func TestEvaluate_EveryOperatorWithoutValue(t *testing.T) {
 	for _, op := range operators {
 		present, ok := values[op.family]
 		if !ok {
-			continue // the values of other operators are no text
+			continue // the values of other operators are not texts
 		}
 		for _, quantifier := range []string{"", forAnyValue, forAllValues} {
 			for _, suffix := range []string{"", ifExists} {
@@ -72,7 +72,7 @@ func expectInAllPolicies(t *testing.T, c Condition, context map[string][]string,
 	}
 }
 
-// Null asks whether a key is there, and takes no variables.
+// Null tests whether a key exists, and does not replace variables.
 func TestEvaluate_NullWithVariable(t *testing.T) {
 	for _, there := range []bool{true, false} {
 		context := map[string][]string{}

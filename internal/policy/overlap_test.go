@@ -14,25 +14,25 @@ func TestOverlaps_HaveAStringInCommon(t *testing.T) {
 		a, b   string
 		want   bool
 	}{
-		"Same":         {"A text meets itself.", "a", "a", true},
-		"Different":    {"And no other.", "a", "b", false},
-		"Prefixes":     {"The design's example.", "arn:aws:s3:::secre*", "arn:aws:s3:::secret-*", true},
-		"BothEnds":     {"A start and an end can be of one name.", "secret-*", "*-archive", true},
-		"Apart":        {"Two starts that differ cannot.", "secret-*", "shared-*", false},
-		"Ends":         {"Nor two ends.", "*-a", "*-b", false},
-		"Middle":       {"What is between must fit.", "a*bb*c", "a?c", false},
-		"MiddleFits":   {"It does.", "a*bb*c", "a?b*", true},
-		"Question":     {"One character is not none.", "a?", "a", false},
-		"Stars":        {"A star can be nothing.", "a*", "*a", true},
-		"Empty":        {"Nothing meets nothing.", "", "", true},
-		"EmptyStar":    {"A star is nothing too.", "", "**", true},
-		"EmptyMark":    {"A question mark is not.", "", "?", false},
-		"Case":         {"Case counts.", "A*", "a*", false},
-		"AcrossColon":  {"Wildcards pass colons, to be safe.", "arn:aws:*:x", "arn:aws:s3:eu:1:x", true},
-		"Variable":     {"The caller who sets the tag chooses.", "arn:aws:s3:::${aws:PrincipalTag/b}", "arn:aws:s3:::secret", true},
-		"VariableEdge": {"But not what is around it.", "arn:aws:s3:::x${aws:PrincipalTag/b}", "arn:aws:s3:::secret", false},
-		"LiteralStar":  {"An escaped star is one character.", "a${*}", "ab", false},
-		"Unicode":      {"Characters, not bytes.", "?", "é", true},
+		"Same":         {"A text overlaps with itself.", "a", "a", true},
+		"Different":    {"Different texts do not overlap.", "a", "b", false},
+		"Prefixes":     {"A shorter prefix overlaps with a longer one.", "arn:aws:s3:::secre*", "arn:aws:s3:::secret-*", true},
+		"BothEnds":     {"A prefix and a suffix can match the same text.", "secret-*", "*-archive", true},
+		"Apart":        {"Different prefixes do not overlap.", "secret-*", "shared-*", false},
+		"Ends":         {"Different suffixes do not overlap.", "*-a", "*-b", false},
+		"Middle":       {"The texts in the middle do not fit.", "a*bb*c", "a?c", false},
+		"MiddleFits":   {"The texts in the middle fit.", "a*bb*c", "a?b*", true},
+		"Question":     {"A ? matches exactly one character.", "a?", "a", false},
+		"Stars":        {"A * can be empty.", "a*", "*a", true},
+		"Empty":        {"Two empty texts overlap.", "", "", true},
+		"EmptyStar":    {"A * can be empty.", "", "**", true},
+		"EmptyMark":    {"A ? cannot be empty.", "", "?", false},
+		"Case":         {"The comparison is case-sensitive.", "A*", "a*", false},
+		"AcrossColon":  {"Wildcards match colons, to be safe.", "arn:aws:*:x", "arn:aws:s3:eu:1:x", true},
+		"Variable":     {"A variable can have any value.", "arn:aws:s3:::${aws:PrincipalTag/b}", "arn:aws:s3:::secret", true},
+		"VariableEdge": {"The text around a variable must match.", "arn:aws:s3:::x${aws:PrincipalTag/b}", "arn:aws:s3:::secret", false},
+		"LiteralStar":  {"${*} is one character.", "a${*}", "ab", false},
+		"Unicode":      {"A ? matches a character, not a byte.", "?", "é", true},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -46,10 +46,10 @@ func TestOverlaps_HaveAStringInCommon(t *testing.T) {
 	}
 }
 
-// overlaps holds one pattern against another as denied ones.
+// overlaps compares one pattern with another as a denied one.
 func overlaps(letters Case, a, b string) bool { return NewDenylist(letters, a).Overlaps(b) }
 
-// coveredBy holds one pattern against another as an allowed one.
+// coveredBy compares one pattern with another as an allowed one.
 func coveredBy(letters Case, wide, narrow string) bool {
 	return NewAllowlist(letters, wide).Covers(narrow)
 }
@@ -108,28 +108,28 @@ func TestCovers_EveryStringOfTheOther(t *testing.T) {
 		wide, narrow string
 		want         bool
 	}{
-		"Everything":    {"A star covers all.", "*", "a*b?${aws:x}", true},
+		"Everything":    {"A * covers everything.", "*", "a*b?${aws:x}", true},
 		"Itself":        {"A pattern covers itself.", "a*b?c", "a*b?c", true},
 		"Prefix":        {"A shorter prefix is wider.", "s3:*", "s3:Get*", true},
-		"NotWider":      {"A longer one is not.", "s3:Get*", "s3:*", false},
-		"Mark":          {"A character is covered by ?.", "a?", "ab", true},
-		"MarkByStar":    {"And ? by a star.", "a*", "a?", true},
-		"StarByMark":    {"Not the other way.", "a?", "a*", false},
-		"Order":         {"*? is ?*.", "*?", "?*", true},
-		"OrderBack":     {"And back.", "?*", "*?", true},
-		"Stars":         {"Two stars are one.", "*", "**", true},
-		"StarThenText":  {"Something is in at least one.", "*?", "*a", true},
-		"AtLeastTwo":    {"At least two is at least one.", "?*", "*??", true},
-		"AtLeastOne":    {"Not the other way.", "*??", "?*", false},
-		"Overlapping":   {"To overlap is not to cover.", "a*", "*a", false},
+		"NotWider":      {"A longer prefix is narrower.", "s3:Get*", "s3:*", false},
+		"Mark":          {"A ? covers a character.", "a?", "ab", true},
+		"MarkByStar":    {"A * covers a ?.", "a*", "a?", true},
+		"StarByMark":    {"A ? does not cover a *.", "a?", "a*", false},
+		"Order":         {"*? and ?* are the same.", "*?", "?*", true},
+		"OrderBack":     {"?* and *? are the same.", "?*", "*?", true},
+		"Stars":         {"Two * are one.", "*", "**", true},
+		"StarThenText":  {"At least one character covers one at the end.", "*?", "*a", true},
+		"AtLeastTwo":    {"At least one character covers at least two.", "?*", "*??", true},
+		"AtLeastOne":    {"At least two characters do not cover at least one.", "*??", "?*", false},
+		"Overlapping":   {"Patterns that overlap do not cover each other.", "a*", "*a", false},
 		"Variable":      {"A variable covers itself.", "x${aws:A}", "x${AWS:a}", true},
-		"OtherVariable": {"And no other.", "${aws:a}", "${aws:b}", false},
-		"Default":       {"A default is part of it.", "${aws:a, 'x'}", "${aws:a}", false},
-		"VariableMark":  {"It need not be one character.", "?", "${aws:a}", false},
-		"LiteralStar":   {"An escaped star is a character.", "a${*}", "a*", false},
-		"LiteralByMark": {"Which ? covers.", "a?", "a${*}", true},
-		"Case":          {"Case counts.", "A*", "a", false},
-		"Empty":         {"Nothing covers nothing only.", "", "a", false},
+		"OtherVariable": {"A variable does not cover another one.", "${aws:a}", "${aws:b}", false},
+		"Default":       {"A default is part of the variable.", "${aws:a, 'x'}", "${aws:a}", false},
+		"VariableMark":  {"A variable need not be one character.", "?", "${aws:a}", false},
+		"LiteralStar":   {"${*} is one character, not a wildcard.", "a${*}", "a*", false},
+		"LiteralByMark": {"A ? covers ${*}.", "a?", "a${*}", true},
+		"Case":          {"The comparison is case-sensitive.", "A*", "a", false},
+		"Empty":         {"An empty pattern covers only itself.", "", "a", false},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -158,7 +158,8 @@ func words(alphabet string, length int) []string {
 	return all
 }
 
-// globMatches is the textbook definition, to judge the clever ones by.
+// globMatches is the textbook definition, with which the efficient implementations are
+// compared.
 func globMatches(pattern, s string) bool {
 	switch {
 	case pattern == "":
@@ -170,10 +171,10 @@ func globMatches(pattern, s string) bool {
 	}
 }
 
-// FuzzOverlap compares Overlaps, Covers and the matcher with brute force over
-// all short strings. Two patterns that overlap have a string in common no
-// longer than both together, and one that does not cover another misses a
-// string of a letter that is in neither ("c").
+// FuzzOverlap compares Overlaps, Covers and the matcher with brute force over all short
+// strings. Two patterns that overlap have a common string that is no longer than both
+// together, and a pattern that does not cover another one misses a string with a letter
+// that is in neither ("c").
 func FuzzOverlap(f *testing.F) {
 	for _, seed := range [][2]string{{"a*b", "?b*"}, {"*?", "*a"}, {"*?", "?*"}, {"a", "a*"}, {"**", ""}, {"a?b", "*"}, {"ab*", "*ba"}} {
 		f.Add(seed[0], seed[1])
@@ -198,8 +199,8 @@ func FuzzOverlap(f *testing.F) {
 	})
 }
 
-// coversPairwise and overlapPairwise are the definitions, token by token, to judge the
-// sets by.
+// coversPairwise and overlapPairwise are the definitions, token by token, with which the
+// sets are compared.
 func coversPairwise(wide, narrow []token) bool {
 	at := make([]bool, len(wide)+1)
 	at[0] = true
@@ -264,7 +265,8 @@ func meet(t, o token) bool {
 	}
 }
 
-// A set says what its patterns say one by one, also across its words of 64 positions.
+// A set gives the same result as its patterns one by one, also across its words of 64
+// positions.
 func TestPatternSet_MatchesAsItsPatterns(t *testing.T) {
 	covered, overlapping := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -276,7 +278,7 @@ func TestPatternSet_MatchesAsItsPatterns(t *testing.T) {
 	}
 }
 
-// FuzzPatternSet looks for patterns of which a set says something else than they do.
+// FuzzPatternSet looks for patterns for which a set gives another result.
 func FuzzPatternSet(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { patternSetAgrees(t) }))
 }

@@ -30,7 +30,7 @@ type patternSet struct {
 	ascii     [utf8.RuneSelf]int
 	others    map[rune]int
 	variables map[string]int
-	// prefix are the literals that all patterns begin with: most ARNs begin alike.
+	// prefix are the literals that all patterns begin with: most ARNs share a prefix.
 	// initial has the positions that are reached before anything is read, inside those
 	// after the prefix.
 	prefix          []token
@@ -126,8 +126,8 @@ func (s *patternSet) measure(patterns [][]token) {
 	}
 }
 
-// spanToFill returns the span of a literal or variable, and makes one if there is
-// none; zero for a wildcard.
+// spanToFill returns the span of a literal or variable, which it creates if necessary;
+// zero for a wildcard.
 func (s *patternSet) spanToFill(t token) int {
 	switch {
 	case t.kind == literal && t.char >= 0 && t.char < utf8.RuneSelf:
@@ -210,8 +210,8 @@ func (s *patternSet) covering(narrow []token) (int, bool) {
 	return s.first(&at)
 }
 
-// step says where a token of another pattern leads: from the positions named and
-// moves to the next ones. At those of stays it stays.
+// step defines where a token of another pattern leads: from the positions in named and
+// moves to the next ones, and from those in stays to the same ones.
 type step struct {
 	named        *span
 	moves, stays bitset
@@ -279,7 +279,7 @@ func (s *patternSet) meet(o token) step {
 	}
 }
 
-// first returns the first pattern whose end is reached.
+// first returns the first pattern whose end was reached.
 func (s *patternSet) first(at *reached) (int, bool) {
 	for i := at.low; i <= at.high; i++ {
 		if word := at.words[i] & s.end[i]; word != 0 {
@@ -317,9 +317,9 @@ type reached struct {
 	low, high int
 }
 
-// follow replaces the positions by those that a step leads to, and reports whether
-// there are any. From a star it leads to the next position too: a star matches
-// nothing. No star follows another, see normalize.
+// follow replaces the positions with those that a step leads to, and reports whether
+// there are any. From a star a step also leads to the next position, because a star
+// matches the empty string. No star follows another, see normalize.
 func (r *reached) follow(s step, stars bitset) bool {
 	words := r.words
 	moves, stays, stars := s.moves[:len(words)], s.stays[:len(words)], stars[:len(words)]

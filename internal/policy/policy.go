@@ -56,6 +56,18 @@ const (
 	CanonicalUser = "CanonicalUser"
 )
 
+// Strings returns values of a string type as strings, nil if there are none.
+func Strings[S ~string](values []S) []string {
+	if len(values) == 0 {
+		return nil
+	}
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
+
 // Condition is one test of a Condition element: an operator with its optional prefix
 // ForAllValues: or ForAnyValue: and suffix IfExists, a context key, and the values.
 type Condition struct {

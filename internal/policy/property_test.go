@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is written is a document that reads back as itself, in any characters.
+// A written document can be parsed, and gives the same policy, whatever its characters.
 func TestDocument_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := genPolicy(rapid.Bool().Draw(t, "trusts")).Draw(t, "policy")
@@ -31,7 +31,7 @@ func TestDocument_RoundTrip(t *testing.T) {
 	})
 }
 
-// Canonical form means the same: it grants and denies what the policy did.
+// The canonical form means the same: it grants and denies what the policy does.
 func TestDocument_GrantsWhatThePolicyGrants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trusts := rapid.Bool().Draw(t, "trusts")
@@ -46,8 +46,8 @@ func TestDocument_GrantsWhatThePolicyGrants(t *testing.T) {
 	})
 }
 
-// One change in meaning is one change in the text: if two policies decide a
-// request differently, their Documents differ.
+// A change in meaning is a change in the text: if two policies give different decisions
+// on a request, their Documents differ.
 func TestDocument_DiffersIfTheMeaningDiffers(t *testing.T) {
 	differ := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -69,7 +69,7 @@ func TestDocument_DiffersIfTheMeaningDiffers(t *testing.T) {
 	}
 }
 
-// Within is sound: what narrow allows, wide does too.
+// IsSubset is sound: what narrow allows, wide also allows.
 func TestIsSubset_AgreesWithEvaluate(t *testing.T) {
 	within, allowed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -119,8 +119,8 @@ func TestIsSubset_IsAnOrder(t *testing.T) {
 	}
 }
 
-// sound reports whether p is one of which Within says anything: the statements
-// have one of each element, and operators that exist.
+// sound reports whether IsSubset can give a result for p: the statements have one of each
+// element, and operators that exist.
 func sound(p Policy) bool {
 	return every(p.Statements, func(s Statement) bool {
 		return (s.Actions == nil) != (s.NotActions == nil) &&
@@ -129,7 +129,7 @@ func sound(p Policy) bool {
 	})
 }
 
-// FuzzParse feeds any text. What the parser accepts is canonical, is JSON, and survives
+// FuzzParse parses any text. Accepted documents are canonical, are JSON, and survive
 // every operation on documents.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{

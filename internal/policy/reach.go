@@ -49,12 +49,12 @@ func newExtent(texts []string) extent {
 func (r *Reach) MayDeny(other *Reach) bool {
 	return slices.ContainsFunc(r.denies, func(d reach) bool {
 		return slices.ContainsFunc(other.allows, func(a reach) bool {
-			return d.actions.meets(a.actions) && d.resources.meets(a.resources)
+			return d.actions.overlaps(a.actions) && d.resources.overlaps(a.resources)
 		})
 	})
 }
 
-func (e extent) meets(other extent) bool {
+func (e extent) overlaps(other extent) bool {
 	return slices.ContainsFunc(other.list, func(p []token) bool {
 		_, found := e.set.overlapping(p)
 		return found

@@ -56,6 +56,7 @@ type scope struct {
 
 // scopes returns the statements of one effect.
 func (p Policy) scopes(effect Effect) []scope {
+	const actionVariables = false // an action contains no policy variables
 	variables := p.Version == Version2012
 	var list []scope
 	for _, s := range p.Statements {
@@ -64,7 +65,7 @@ func (p Policy) scopes(effect Effect) []scope {
 		}
 		list = append(list, scope{
 			Statement:  s,
-			actions:    newElement(foldAll(s.Actions), foldAll(s.NotActions), glob, false),
+			actions:    newElement(foldAll(s.Actions), foldAll(s.NotActions), glob, actionVariables),
 			resources:  newElement(s.Resources, s.NotResources, resourceARN, variables),
 			conditions: newConditions(s.Conditions, variables),
 		})

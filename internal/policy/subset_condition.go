@@ -56,7 +56,8 @@ func allIn(values, all []string) bool {
 	})
 }
 
-// asLike returns StringLike for StringEquals: a value that equals a text is like it too.
+// asLike returns StringLike for StringEquals: a value that equals a text also matches it
+// as a pattern.
 func (o operator) asLike() operator {
 	if o.base == "StringEquals" {
 		o.base = "StringLike"

@@ -20,7 +20,7 @@ func newElement(is, not []string, s syntax, variables bool) element {
 // anything in any.
 type patterns struct {
 	text      string // the same for equal lists
-	variables bool   // variables are no plain text
+	variables bool   // ${…} is a variable, not plain text
 	list      []pattern
 	set       func() *patternSet
 	any       func() anyValue
@@ -34,7 +34,7 @@ type anyValue struct {
 	set  *patternSet
 }
 
-// everything is the pattern that matches all.
+// everything is the pattern that matches every string.
 var everything = pattern{{kind: many}}
 
 func newPatterns(texts []string, s syntax, variables bool) *patterns {
@@ -60,8 +60,8 @@ func newPatterns(texts []string, s syntax, variables bool) *patterns {
 	return p
 }
 
-// equal reports whether p and other are equal, so that each covers the other. False
-// says nothing.
+// equal reports whether p and other are equal, so that each covers the other. False is no
+// proof of the opposite.
 func (p *patterns) equal(other *patterns) bool {
 	return p.text == other.text && p.variables == other.variables
 }

@@ -32,37 +32,37 @@ func TestTrust_Document(t *testing.T) {
 		want   Document
 	}{
 		"One": {
-			reason: "The exact subject and the audience, on one operator.",
+			reason: "Subject and audience must match exactly, in one operator.",
 			spec:   spec(),
 			want:   head + `,"` + testIssuer + `:sub":"system:serviceaccount:shop:cart"}}}]}`,
 		},
 		"Several": {
-			reason: "More ServiceAccounts are alternatives, whatever their order.",
+			reason: "Several ServiceAccounts are alternatives, whatever their order.",
 			spec:   spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "a.b-c"} }),
 			want:   head + `,"` + testIssuer + `:sub":["system:serviceaccount:shop:a.b-c","system:serviceaccount:shop:cart"]}}}]}`,
 		},
 		"Namespace": {
-			reason: "The audience stays exact; only the subject is a pattern, inside the namespace.",
+			reason: "The audience must match exactly; only the subject is a pattern, within the namespace.",
 			spec:   spec(func(t *TrustSpec) { t.WholeNamespace = true }),
 			want:   head + `},"StringLike":{"` + testIssuer + `:sub":"system:serviceaccount:shop:*"}}}]}`,
 		},
 		"NamespaceOnly": {
-			reason: "For the whole namespace no names are needed, and bad ones are not read.",
+			reason: "For the whole namespace, names are ignored, even invalid ones.",
 			spec:   spec(func(t *TrustSpec) { t.WholeNamespace, t.ServiceAccounts = true, []string{"*"} }),
 			want:   head + `},"StringLike":{"` + testIssuer + `:sub":"system:serviceaccount:shop:*"}}}]}`,
 		},
 		"NoServiceAccount":  {"A trust policy that names no ServiceAccount admits none.", spec(func(t *TrustSpec) { t.ServiceAccounts = nil }), DenyAllTrust()},
-		"WildName":          {"A pattern is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "*"} }), DenyAllTrust()},
+		"WildName":          {"A pattern is not a name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"cart", "*"} }), DenyAllTrust()},
 		"NameWithColon":     {"A name cannot reach into another namespace.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"a:b"} }), DenyAllTrust()},
-		"EmptyName":         {"No name is no name.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{""} }), DenyAllTrust()},
-		"WildNamespace":     {"A namespace with a star would be all of them.", spec(func(t *TrustSpec) { t.Namespace, t.WholeNamespace = "*", true }), DenyAllTrust()},
-		"EmptyNamespace":    {"No namespace.", spec(func(t *TrustSpec) { t.Namespace = "" }), DenyAllTrust()},
-		"EmptyAudience":     {"Tokens for others must not do.", spec(func(t *TrustSpec) { t.Audience = "" }), DenyAllTrust()},
-		"VariableAudience":  {"A variable is not an audience.", spec(func(t *TrustSpec) { t.Audience = "${aws:a}" }), DenyAllTrust()},
-		"EmptyIssuer":       {"No issuer.", spec(func(t *TrustSpec) { t.Issuer = "" }), DenyAllTrust()},
-		"EmptyProviderARN":  {"No provider.", spec(func(t *TrustSpec) { t.ProviderARN = "" }), DenyAllTrust()},
-		"UppercaseIsOK":     {"Whether Kubernetes allows a name is not asked here.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"A"} }), head + `,"` + testIssuer + `:sub":"system:serviceaccount:shop:A"}}}]}`},
-		"NamespaceWithADot": {"A namespace is a label.", spec(func(t *TrustSpec) { t.Namespace = "a.b" }), DenyAllTrust()},
+		"EmptyName":         {"A name must not be empty.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{""} }), DenyAllTrust()},
+		"WildNamespace":     {"A wildcard in the namespace would include other namespaces.", spec(func(t *TrustSpec) { t.Namespace, t.WholeNamespace = "*", true }), DenyAllTrust()},
+		"EmptyNamespace":    {"The namespace must not be empty.", spec(func(t *TrustSpec) { t.Namespace = "" }), DenyAllTrust()},
+		"EmptyAudience":     {"The audience must not be empty.", spec(func(t *TrustSpec) { t.Audience = "" }), DenyAllTrust()},
+		"VariableAudience":  {"The audience must not contain a variable.", spec(func(t *TrustSpec) { t.Audience = "${aws:a}" }), DenyAllTrust()},
+		"EmptyIssuer":       {"The issuer must not be empty.", spec(func(t *TrustSpec) { t.Issuer = "" }), DenyAllTrust()},
+		"EmptyProviderARN":  {"The ARN of the provider must not be empty.", spec(func(t *TrustSpec) { t.ProviderARN = "" }), DenyAllTrust()},
+		"UppercaseIsOK":     {"Whether Kubernetes allows the name is not checked here.", spec(func(t *TrustSpec) { t.ServiceAccounts = []string{"A"} }), head + `,"` + testIssuer + `:sub":"system:serviceaccount:shop:A"}}}]}`},
+		"NamespaceWithADot": {"A namespace contains no dot.", spec(func(t *TrustSpec) { t.Namespace = "a.b" }), DenyAllTrust()},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -98,18 +98,18 @@ func TestTrust_AdmitsOnlyNamedServiceAccounts(t *testing.T) {
 		request Request
 		want    Decision
 	}{
-		"Named":          {"The workload itself.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), Allowed},
-		"Neighbour":      {"Not the next ServiceAccount.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:carts"), ImplicitDeny},
-		"OtherNamespace": {"Not the same name elsewhere.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:cart"), ImplicitDeny},
+		"Named":          {"The ServiceAccount itself is trusted.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), Allowed},
+		"OtherAccount":   {"Another ServiceAccount of the namespace is not trusted.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:carts"), ImplicitDeny},
+		"OtherNamespace": {"The same name in another namespace is not trusted.", exact, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:cart"), ImplicitDeny},
 		"Audience":       {"A token for another audience is rejected.", exact, webIdentity(testIssuer, "vault", "system:serviceaccount:shop:cart"), ImplicitDeny},
-		"Issuer":         {"Not from another cluster.", exact, webIdentity(strings.ToLower(testIssuer), "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
-		"NoSubject":      {"Not without a subject.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRoleWithWebIdentity", Context: map[string][]string{testIssuer + ":aud": {"sts.amazonaws.com"}}}, ImplicitDeny},
-		"OtherProvider":  {"Not through another provider.", exact, Request{Principals: []Principal{{Federated, testProvider + "x"}}, Action: "sts:AssumeRoleWithWebIdentity", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
-		"OtherAction":    {"Not by another call.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRole", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
-		"Whole":          {"Anybody in the namespace.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:any"), Allowed},
+		"Issuer":         {"A token of another cluster is rejected.", exact, webIdentity(strings.ToLower(testIssuer), "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
+		"NoSubject":      {"A token without a subject is rejected.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRoleWithWebIdentity", Context: map[string][]string{testIssuer + ":aud": {"sts.amazonaws.com"}}}, ImplicitDeny},
+		"OtherProvider":  {"A token of another provider is rejected.", exact, Request{Principals: []Principal{{Federated, testProvider + "x"}}, Action: "sts:AssumeRoleWithWebIdentity", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
+		"OtherAction":    {"Another action is rejected.", exact, Request{Principals: []Principal{{Federated, testProvider}}, Action: "sts:AssumeRole", Context: webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart").Context}, ImplicitDeny},
+		"Whole":          {"Every ServiceAccount of the namespace is trusted.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:any"), Allowed},
 		"WholeOther":     {"A namespace with the same prefix is not trusted.", whole, webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop2:any"), ImplicitDeny},
 		"DenyAll":        {"A trust policy that denies everyone admits no principal.", DenyAllTrust().Policy(), webIdentity(testIssuer, "sts.amazonaws.com", "system:serviceaccount:shop:cart"), ImplicitDeny},
-		"NobodyAtAll":    {"Not the account's root either.", DenyAllTrust().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
+		"NoOneAtAll":     {"A trust policy that denies everyone does not admit the root user.", DenyAllTrust().Policy(), Request{Principals: []Principal{{AWS, "123456789012"}}, Action: "sts:AssumeRole"}, ExplicitDeny},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestTrust_AdmitsOnlyNamedServiceAccounts(t *testing.T) {
 	}
 }
 
-// The design's figure for how many ServiceAccounts one role can have.
+// The documented number of ServiceAccounts for one role.
 func TestTrust_SizeLimitsServiceAccounts(t *testing.T) {
 	d := Trust(spec(func(t *TrustSpec) {
 		t.Issuer = "oidc.eks.eu-west-1.amazonaws.com/id/" + strings.Repeat("A", 32)
@@ -138,21 +138,21 @@ func TestIssuerHostPath_RejectsInvalidURLs(t *testing.T) {
 		want   string
 		err    string
 	}{
-		"EKS":      {"The ID's case stays.", "https://oidc.eks.eu-west-1.amazonaws.com/id/0A1B", "oidc.eks.eu-west-1.amazonaws.com/id/0A1B", ""},
-		"Slash":    {"AWS keeps it in the ARN.", "https://example.auth0.com/", "example.auth0.com/", ""},
-		"Port":     {"Ports stay.", "https://issuer.local:8443/x", "issuer.local:8443/x", ""},
-		"Letters":  {"A prefix is cut, not a set of letters.", "https://s3.example.com", "s3.example.com", ""},
-		"Bucket":   {"kops puts issuers into buckets.", "https://s3.eu-west-1.amazonaws.com/bucket", "s3.eu-west-1.amazonaws.com/bucket", ""},
-		"HTTP":     {"IAM takes https only.", "http://x", "", `OIDC issuer "http://x": must be a URL that begins with https://`},
-		"Bare":     {"A host is no URL.", "x.com", "", `OIDC issuer "x.com": must be a URL that begins with https://`},
-		"Empty":    {"Nothing is no URL.", "", "", `OIDC issuer "": must be a URL that begins with https://`},
-		"NoHost":   {"Nor is a scheme.", "https://", "", `OIDC issuer "https://": must be a URL that begins with https://`},
-		"PortOnly": {"Nor a port.", "https://:8443", "", `OIDC issuer "https://:8443": must be a URL that begins with https://`},
-		"Garbage":  {"Nor this.", "https://a b", "", `OIDC issuer "https://a b": must be a URL that begins with https://`},
-		"Query":    {"IAM refuses a query.", "https://x?a=b", "", `OIDC issuer "https://x?a=b": must not have a user, a query or a fragment`},
-		"Fragment": {"And a fragment, even an empty one.", "https://x#", "", `OIDC issuer "https://x#": must not have a user, a query or a fragment`},
-		"User":     {"A password would be in the ARN.", "https://a:b@x", "", `OIDC issuer "https://a:b@x": must not have a user, a query or a fragment`},
-		"Long":     {"255 characters.", "https://" + strings.Repeat("x", 248), "", `OIDC issuer "https://` + strings.Repeat("x", 248) + `": must not be longer than 255 characters`},
+		"EKS":      {"The case of the ID is kept.", "https://oidc.eks.eu-west-1.amazonaws.com/id/0A1B", "oidc.eks.eu-west-1.amazonaws.com/id/0A1B", ""},
+		"Slash":    {"AWS keeps a slash at the end in the ARN.", "https://example.auth0.com/", "example.auth0.com/", ""},
+		"Port":     {"The port is kept.", "https://issuer.local:8443/x", "issuer.local:8443/x", ""},
+		"Letters":  {"Only the scheme is removed, not its letters.", "https://s3.example.com", "s3.example.com", ""},
+		"Bucket":   {"kops publishes issuers in buckets.", "https://s3.eu-west-1.amazonaws.com/bucket", "s3.eu-west-1.amazonaws.com/bucket", ""},
+		"HTTP":     {"IAM accepts only https.", "http://x", "", `OIDC issuer "http://x": must be a URL that begins with https://`},
+		"Bare":     {"A host is not a URL.", "x.com", "", `OIDC issuer "x.com": must be a URL that begins with https://`},
+		"Empty":    {"An empty text is not a URL.", "", "", `OIDC issuer "": must be a URL that begins with https://`},
+		"NoHost":   {"A scheme is not a URL.", "https://", "", `OIDC issuer "https://": must be a URL that begins with https://`},
+		"PortOnly": {"A port is not a host.", "https://:8443", "", `OIDC issuer "https://:8443": must be a URL that begins with https://`},
+		"Garbage":  {"The text is not a URL.", "https://a b", "", `OIDC issuer "https://a b": must be a URL that begins with https://`},
+		"Query":    {"IAM rejects a query.", "https://x?a=b", "", `OIDC issuer "https://x?a=b": must not have a user, a query or a fragment`},
+		"Fragment": {"IAM rejects a fragment, even an empty one.", "https://x#", "", `OIDC issuer "https://x#": must not have a user, a query or a fragment`},
+		"User":     {"A password would become part of the ARN.", "https://a:b@x", "", `OIDC issuer "https://a:b@x": must not have a user, a query or a fragment`},
+		"Long":     {"IAM accepts 255 characters.", "https://" + strings.Repeat("x", 248), "", `OIDC issuer "https://` + strings.Repeat("x", 248) + `": must not be longer than 255 characters`},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

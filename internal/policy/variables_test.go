@@ -17,31 +17,31 @@ func TestEvaluate_VariablesPage(t *testing.T) {
 		context   map[string][]string
 		want      bool
 	}{
-		"Resource":             {"The resource of the caller.", Statement{Resources: []string{bucket + "/${aws:username}/*"}}, bucket + "/ann/x", tagged, true},
-		"ResourceOther":        {"Not that of another caller.", Statement{Resources: []string{bucket + "/${aws:username}/*"}}, bucket + "/bob/x", tagged, false},
+		"Resource":             {"A variable has the caller's value.", Statement{Resources: []string{bucket + "/${aws:username}/*"}}, bucket + "/ann/x", tagged, true},
+		"ResourceOther":        {"A variable has no other caller's value.", Statement{Resources: []string{bucket + "/${aws:username}/*"}}, bucket + "/bob/x", tagged, false},
 		"ResourceNone":         {"A role has no user name.", Statement{Resources: []string{bucket + "/${aws:username}/*"}}, bucket + "/ann/x", nil, false},
-		"Condition":            {"A prefix of the caller.", home, bucket, map[string][]string{"aws:username": {"ann"}, "s3:prefix": {"ann/x"}}, true},
-		"ConditionOther":       {"Not that of another caller.", home, bucket, map[string][]string{"aws:username": {"ann"}, "s3:prefix": {"bob/x"}}, false},
-		"Tag":                  {"A tag as a variable.", Statement{Resources: []string{bucket + "-${aws:PrincipalTag/team}"}}, bucket + "-yellow", tagged, true},
+		"Condition":            {"A variable in a condition has the caller's value.", home, bucket, map[string][]string{"aws:username": {"ann"}, "s3:prefix": {"ann/x"}}, true},
+		"ConditionOther":       {"A variable in a condition has no other caller's value.", home, bucket, map[string][]string{"aws:username": {"ann"}, "s3:prefix": {"bob/x"}}, false},
+		"Tag":                  {"A tag can be a variable.", Statement{Resources: []string{bucket + "-${aws:PrincipalTag/team}"}}, bucket + "-yellow", tagged, true},
 		"TagDefaultUnused":     {"The value of a tag precedes the default.", team, bucket + "-yellow", tagged, true},
 		"TagDefaultNotBoth":    {"A caller with a tag does not get the default.", team, bucket + "-company-wide", tagged, false},
 		"TagDefault":           {"A caller without a tag gets the default.", team, bucket + "-company-wide", nil, true},
 		"TagDefaultOther":      {"A caller without a tag gets only the default.", team, bucket + "-yellow", nil, false},
 		"Asterisk":             {"${*} is an asterisk.", Statement{Resources: []string{bucket + "/a${*}"}}, bucket + "/a*", nil, true},
-		"AsteriskNoWildcard":   {"${*} is no wildcard.", Statement{Resources: []string{bucket + "/a${*}"}}, bucket + "/ab", nil, false},
+		"AsteriskNoWildcard":   {"${*} is not a wildcard.", Statement{Resources: []string{bucket + "/a${*}"}}, bucket + "/ab", nil, false},
 		"QuestionMark":         {"${?} is a question mark.", Statement{Resources: []string{bucket + "/a${?}"}}, bucket + "/a?", nil, true},
-		"QuestionMarkNoWild":   {"${?} is no wildcard.", Statement{Resources: []string{bucket + "/a${?}"}}, bucket + "/ab", nil, false},
+		"QuestionMarkNoWild":   {"${?} is not a wildcard.", Statement{Resources: []string{bucket + "/a${?}"}}, bucket + "/ab", nil, false},
 		"Dollar":               {"${$} is a dollar sign.", Statement{Resources: []string{bucket + "/a${$}"}}, bucket + "/a$", nil, true},
-		"DollarInCondition":    {"The three stand in conditions too.", Statement{Resources: []string{"*"}, Conditions: condition("StringLike", "s3:prefix", "${*}${?}${$}*")}, bucket, map[string][]string{"s3:prefix": {"*?$x"}}, true},
-		"AnyValueNoValue":      {"ForAnyValue: no value is equal to none.", Statement{Resources: []string{"*"}, Conditions: condition("ForAnyValue:StringEquals", "aws:TagKeys", "${aws:PrincipalTag/t}")}, bucket, map[string][]string{"aws:TagKeys": {"a", "b"}}, false},
-		"AnyValueNotNoValue":   {"ForAnyValue: each value differs from none.", Statement{Resources: []string{"*"}, Conditions: condition("ForAnyValue:StringNotEquals", "aws:TagKeys", "${aws:PrincipalTag/t}")}, bucket, map[string][]string{"aws:TagKeys": {"a", "b"}}, true},
-		"AllValuesNoValue":     {"ForAllValues: no value is equal to none.", Statement{Resources: []string{"*"}, Conditions: condition("ForAllValues:StringLike", "aws:TagKeys", "${aws:PrincipalTag/t}*")}, bucket, map[string][]string{"aws:TagKeys": {"a"}}, false},
-		"AllValuesNotNoValue":  {"ForAllValues: each value differs from none.", Statement{Resources: []string{"*"}, Conditions: condition("ForAllValues:StringNotLike", "aws:TagKeys", "${aws:PrincipalTag/t}*")}, bucket, map[string][]string{"aws:TagKeys": {"a"}}, true},
-		"BothMissing":          {"A missing key is not equal to a missing value.", Statement{Resources: []string{"*"}, Conditions: condition("StringEquals", "s3:ExistingObjectTag/t", "${aws:PrincipalTag/t}")}, bucket, nil, false},
-		"BothMissingNegated":   {"Two missing values differ.", Statement{Resources: []string{"*"}, Conditions: condition("StringNotEquals", "s3:ExistingObjectTag/t", "${aws:PrincipalTag/t}")}, bucket, nil, true},
+		"DollarInCondition":    {"The three special variables work in conditions.", Statement{Resources: []string{"*"}, Conditions: condition("StringLike", "s3:prefix", "${*}${?}${$}*")}, bucket, map[string][]string{"s3:prefix": {"*?$x"}}, true},
+		"AnyValueNoValue":      {"With ForAnyValue, no value equals a missing variable.", Statement{Resources: []string{"*"}, Conditions: condition("ForAnyValue:StringEquals", "aws:TagKeys", "${aws:PrincipalTag/t}")}, bucket, map[string][]string{"aws:TagKeys": {"a", "b"}}, false},
+		"AnyValueNotNoValue":   {"With ForAnyValue, each value differs from a missing variable.", Statement{Resources: []string{"*"}, Conditions: condition("ForAnyValue:StringNotEquals", "aws:TagKeys", "${aws:PrincipalTag/t}")}, bucket, map[string][]string{"aws:TagKeys": {"a", "b"}}, true},
+		"AllValuesNoValue":     {"With ForAllValues, no value equals a missing variable.", Statement{Resources: []string{"*"}, Conditions: condition("ForAllValues:StringLike", "aws:TagKeys", "${aws:PrincipalTag/t}*")}, bucket, map[string][]string{"aws:TagKeys": {"a"}}, false},
+		"AllValuesNotNoValue":  {"With ForAllValues, each value differs from a missing variable.", Statement{Resources: []string{"*"}, Conditions: condition("ForAllValues:StringNotLike", "aws:TagKeys", "${aws:PrincipalTag/t}*")}, bucket, map[string][]string{"aws:TagKeys": {"a"}}, true},
+		"BothMissing":          {"A missing key does not equal a missing variable.", Statement{Resources: []string{"*"}, Conditions: condition("StringEquals", "s3:ExistingObjectTag/t", "${aws:PrincipalTag/t}")}, bucket, nil, false},
+		"BothMissingNegated":   {"A missing key differs from a missing variable.", Statement{Resources: []string{"*"}, Conditions: condition("StringNotEquals", "s3:ExistingObjectTag/t", "${aws:PrincipalTag/t}")}, bucket, nil, true},
 		"ActionTakesNone":      {"An action has no variables.", Statement{Actions: []string{"s3:${aws:username}"}, Resources: []string{"*"}}, bucket, map[string][]string{"aws:username": {"GetObject"}}, false},
 		"NumericTakesNone":     {"Numbers have no variables.", Statement{Resources: []string{"*"}, Conditions: condition("NumericNotEquals", "s3:max-keys", "${aws:PrincipalTag/n}")}, bucket, map[string][]string{"s3:max-keys": {"10"}}, true},
-		"DefaultWithoutSpace":  {"A default begins with a space.", Statement{Resources: []string{bucket + "-${aws:PrincipalTag/team,'company-wide'}"}}, bucket + "-company-wide", nil, false},
+		"DefaultWithoutSpace":  {"A default is preceded by a space.", Statement{Resources: []string{bucket + "-${aws:PrincipalTag/team,'company-wide'}"}}, bucket + "-company-wide", nil, false},
 		"DefaultWithoutQuotes": {"A default has quotes.", Statement{Resources: []string{bucket + "-${aws:PrincipalTag/team, company-wide}"}}, bucket + "-company-wide", nil, false},
 	}
 	for name, tc := range cases {
@@ -59,8 +59,8 @@ func TestEvaluate_VariablesPage(t *testing.T) {
 	}
 }
 
-// A variable without a value does not make a Deny void, in a trust policy and in NotResource
-// as little as in an identity policy.
+// A variable without a value does not make a Deny ineffective, neither in an identity
+// policy nor in a trust policy nor with NotResource.
 func TestEvaluate_DenyWithoutValue(t *testing.T) {
 	const tag = "${aws:PrincipalTag/Team}"
 	differs := condition("StringNotEquals", "s3:ExistingObjectTag/Team", tag)

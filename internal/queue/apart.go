@@ -7,15 +7,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// paceOfApart is the time between two probes of all namespaces that probe for
-// themselves.
+// paceOfApart is the time between two probes of the namespaces that probe on their own,
+// counted over all of them.
 const paceOfApart = time.Second
 
-// A tenant can have a call denied for ever, for instance by a tag that a service control
-// policy denies, and so share a cause with objects that wait for a permission of the
-// operator. Nothing distinguishes them until the call succeeds for any object: until then
-// n namespaces share the two calls a minute. A namespace whose next attempt after that
-// fails waits for something of its own: it gets a cause of its own, and delays no other.
+// A tenant can cause a call to be denied forever, for instance with a tag that a service
+// control policy denies. Its objects then share a cause with objects that wait for a
+// permission of the operator. Nothing distinguishes the two until the call succeeds for
+// any object; until then n namespaces share two probes per minute. If the next attempt of
+// a namespace fails after that, the namespace waits for something else: it gets its own
+// cause and delays no other namespace.
 
 func apartKey(cause, namespace string) string { return cause + " in namespace " + namespace }
 
@@ -34,9 +35,9 @@ func newCause(key string, shared bool, now time.Time) *cause {
 	return &cause{key: key, shared: shared, turns: list.New(), byName: map[string]*turn{}, window: 1, startedAt: now}
 }
 
-// setApart moves the namespace of a member whose attempt failed to a cause of its own if
-// the call succeeded for another object after the namespace had been denied, and before
-// this attempt. The caller holds the lock.
+// setApart moves the namespace of a member whose attempt failed to its own cause, if the
+// call succeeded for another object after it was denied in the namespace and before this
+// attempt. The caller holds the lock.
 func (b *Blocked) setApart(m *member, now time.Time) {
 	c, t := m.cause, m.namespace
 	if c.apart || m.successes <= t.successes {
@@ -63,9 +64,9 @@ func (b *Blocked) setApart(m *member, now time.Time) {
 	own.schedule(b.delay(own), now, b.spread)
 }
 
-// Succeed records that a call which cause would have prevented succeeded for an object.
-// If the object waited for the cause, it does no longer, and others are released. Then
-// each namespace probes soon.
+// Succeed records that a call which the cause would have prevented succeeded for an
+// object. If the object waited for the cause, it no longer does, and others are released.
+// Then each namespace probes soon.
 func (b *Blocked) Succeed(request reconcile.Request, key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,13 +78,13 @@ func (b *Blocked) Succeed(request reconcile.Request, key string) {
 		if m := b.members[request]; m != nil && m.cause == c {
 			b.succeed(m)
 		}
-		c.news = c.turns.Len()
+		c.hastened = c.turns.Len()
 		c.hasten(b.now())
 		b.notify()
 	}
 }
 
-// hasten makes the next probe soon.
+// hasten schedules the next probe soon.
 func (c *cause) hasten(now time.Time) {
 	at := c.probedAt.Add(hurryInterval)
 	if at.Before(now) {

@@ -12,10 +12,10 @@ import (
 // Blocked decides when blocked objects are reconciled again. Objects that wait for the
 // same cause, such as an IAM permission, share the attempts: one of them probes, the
 // others rest until a probe succeeds. Then more and more of them are released, as long
-// as they succeed. Their namespaces take turns, except those that are denied what
-// succeeds for others: these probe for themselves. An object with a cause of its own is
-// retried with a delay that doubles. It only decides: a runner queues what Due returns.
-// It is safe for concurrent use.
+// as they succeed. Their namespaces take turns. A namespace in which a call is denied
+// that succeeds for others probes on its own. An object whose cause no other object has
+// is retried with a delay that doubles. Blocked only decides: a runner queues what Due
+// returns. It is safe for concurrent use.
 type Blocked struct {
 	now    func() time.Time
 	spread func(time.Duration) time.Duration
@@ -26,7 +26,7 @@ type Blocked struct {
 	namespaces map[string]int // causes with members in a namespace
 	apart      int            // causes of a single namespace
 	reasons    map[string]int // members by reason
-	released   []Release      // that the next Due returns
+	released   []Release      // returned by the next Due
 	changed    chan struct{}
 }
 
@@ -36,15 +36,15 @@ type Block struct {
 	Cause string
 	// Reason is the reason of the object's condition.
 	Reason string
-	// Token identifies what users have asked for: another token restarts the delays.
+	// Token identifies the spec and the requests of users: another token restarts the delays.
 	Token string
 }
 
 // Release is an object to reconcile.
 type Release struct {
 	Request reconcile.Request
-	// Shared reports that others wait for the same cause, or may do so: the attempt is
-	// made for all of them.
+	// Shared reports that other objects may wait for the same cause: the attempt is made
+	// on behalf of all of them.
 	Shared bool
 }
 
@@ -54,7 +54,7 @@ type member struct {
 	block     Block
 	cause     *cause
 	trying    bool          // it was released
-	successes int           // of the cause when it was released
+	successes int           // successes of the cause when it was released
 	element   *list.Element // in one of the lists of its namespace
 	namespace *turn
 }
@@ -72,8 +72,8 @@ type cause struct {
 	probeAt   time.Time // the next probe
 	window    int       // how many members the next success releases
 	apart     bool      // it is the cause of a single namespace
-	successes int       // calls of others that the cause would have prevented
-	news      int       // how many probes follow each other quickly after a success
+	successes int       // successful calls that the cause would have prevented
+	hastened  int       // the number of probes that still follow quickly after a success
 }
 
 // turn holds the members of one namespace that wait for a cause, the one that has waited
@@ -82,10 +82,10 @@ type turn struct {
 	name            string
 	element         *list.Element
 	resting, trying *list.List // of *member
-	successes       int        // of the cause when it was denied
+	successes       int        // successes of the cause when the namespace was denied
 }
 
-// The delays before the attempts of an object with a cause of its own.
+// The delays before the attempts of an object whose cause no other object has.
 const (
 	ownFirst = 2 * time.Second
 	ownMost  = 30 * time.Minute
@@ -94,9 +94,9 @@ const (
 )
 
 // sharedDelays are the delays before the probes of a shared cause: five seconds at most in
-// the first half minute, when a user is most likely to be at work on the cause, and then two
-// probes a minute. In the first two minutes they make twelve calls at most together with the
-// two that found the cause, so that the operator takes little of the account's rate.
+// the first half minute, when a user is most likely working on the cause, and then two
+// probes per minute. Together with the two calls that were denied first, this is at most
+// twelve calls in the first two minutes, a small part of the account's rate.
 var sharedDelays = []time.Duration{
 	2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second,
 	5 * time.Second, 5 * time.Second, 29 * time.Second, 30 * time.Second,
@@ -106,14 +106,14 @@ const (
 	// restartInterval is the time after which the delays of a shared cause can restart:
 	// many edits must not make more probes than one.
 	restartInterval = 2 * time.Minute
-	// hurryInterval is the least time between two probes when another object's call
-	// succeeds.
+	// hurryInterval is the minimum time between two probes after another object's call
+	// succeeded.
 	hurryInterval = 2 * time.Second
 	mostReleased  = 1 << 16
 )
 
-// NewBlocked returns a Blocked without objects. Spread returns a delay that is a little
-// longer, so that the attempts of objects that were blocked together do not coincide.
+// NewBlocked returns a Blocked without objects. spread returns a slightly longer delay, so
+// that the attempts of objects that were blocked together do not coincide.
 func NewBlocked(now func() time.Time, spread func(time.Duration) time.Duration) *Blocked {
 	return &Blocked{
 		now: now, spread: spread, members: map[reconcile.Request]*member{}, causes: map[string]*cause{},
@@ -212,7 +212,7 @@ func (b *Blocked) remove(request reconcile.Request) {
 func (b *Blocked) delay(c *cause) time.Duration {
 	delay := sharedDelays[min(c.attempts, len(sharedDelays)-1)]
 	switch {
-	case c.news > 0:
+	case c.hastened > 0:
 		return hurryInterval
 	case c.apart:
 		delay = max(delay, time.Duration(b.apart)*paceOfApart)
@@ -237,8 +237,8 @@ func (c *cause) schedule(delay time.Duration, now time.Time, spread func(time.Du
 	}
 }
 
-// succeed removes a member whose cause no longer holds, and releases others: twice as
-// many at each success. The caller holds the lock.
+// succeed removes a member whose attempt succeeded, and releases others that wait for the
+// same cause: twice as many at each success. The caller holds the lock.
 func (b *Blocked) succeed(m *member) {
 	c := m.cause
 	b.remove(m.request)
@@ -252,8 +252,8 @@ func (b *Blocked) succeed(m *member) {
 	}
 }
 
-// Resolve records that an object is no longer blocked, which is news for those that
-// wait for the same cause.
+// Resolve records that an object is no longer blocked, and releases objects that wait for
+// the same cause.
 func (b *Blocked) Resolve(request reconcile.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -263,8 +263,8 @@ func (b *Blocked) Resolve(request reconcile.Request) {
 	}
 }
 
-// Forget removes an object that was deleted, or that failed for another reason, which
-// says nothing about its cause. Another object probes in its place.
+// Forget removes an object that was deleted, or that failed for another reason, which is
+// no evidence about its cause. Another object probes in its place.
 func (b *Blocked) Forget(request reconcile.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -280,8 +280,8 @@ func (b *Blocked) Forget(request reconcile.Request) {
 	b.notify()
 }
 
-// next returns the member that rests longest of the namespace whose turn it is, nil if
-// none rests. The caller holds the lock.
+// next returns the member that has rested longest in the namespace whose turn it is, nil
+// if none rests. The caller holds the lock.
 func (c *cause) next() *member {
 	for e := c.turns.Front(); e != nil; e = e.Next() {
 		t, ok := e.Value.(*turn)
@@ -295,7 +295,7 @@ func (c *cause) next() *member {
 	return nil
 }
 
-// oldest returns the member that was released first of the namespace whose turn it is.
+// oldest returns the member that was released first in the namespace whose turn it is.
 // The caller holds the lock.
 func (c *cause) oldest() *member {
 	e := c.turns.Front()
@@ -308,7 +308,7 @@ func (c *cause) oldest() *member {
 	return m
 }
 
-// release has the next Due return a member. The caller holds the lock.
+// release adds a member to what the next Due returns. The caller holds the lock.
 func (b *Blocked) release(m *member) {
 	if m.trying {
 		m.namespace.trying.MoveToBack(m.element)
@@ -321,8 +321,8 @@ func (b *Blocked) release(m *member) {
 }
 
 // Due returns the objects to reconcile now, and the time until the next ones; zero if
-// there are none. A probe that has not ended until the next one is due does not hold it
-// up.
+// there are none. A probe that is still running when the next one is due does not delay
+// it.
 func (b *Blocked) Due() (due []Release, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -353,13 +353,13 @@ func (b *Blocked) probe(c *cause, now time.Time) {
 		b.release(m)
 	}
 	c.attempts++
-	c.news = max(0, c.news-1)
+	c.hastened = max(0, c.hastened-1)
 	c.probedAt, c.probeAt = now, time.Time{}
 	c.schedule(b.delay(c), now, b.spread)
 }
 
-// Changed returns a channel that receives when Due may return something sooner than it
-// said.
+// Changed returns a channel that receives a value when Due may return objects earlier than
+// its last result stated.
 func (b *Blocked) Changed() <-chan struct{} { return b.changed }
 
 // notify signals Changed.

@@ -26,7 +26,7 @@ func newBlockedWithClock() *blockedWithClock {
 	return p
 }
 
-// run advances the clock, and has try attempt what is due meanwhile.
+// run advances the clock, and calls try for what is due meanwhile.
 func (p *blockedWithClock) run(d time.Duration, try func(Release)) {
 	for end := p.now.Add(d); ; {
 		due, wait := p.Due()
@@ -102,7 +102,7 @@ func TestBlocked_DelayOfAnOwnCauseDoubles(t *testing.T) {
 	}
 }
 
-// A namespace with many causes is retried at a constant pace, and delays no other.
+// A namespace with many causes is retried at a constant rate, and delays no other.
 func TestBlocked_PaceOfANamespace(t *testing.T) {
 	p := newBlockedWithClock()
 	block := func(r reconcile.Request) Block {
@@ -136,9 +136,9 @@ func TestBlocked_PaceOfANamespace(t *testing.T) {
 	}
 }
 
-// As soon as one probe succeeds, all others are released, more at each success, so that
-// one success that says nothing about the others costs few calls.
-func TestBlocked_NewsReleasesAll(t *testing.T) {
+// As soon as one probe succeeds, all others are released, more at each success, so that a
+// success that says nothing about the others costs few calls.
+func TestBlocked_SuccessReleasesAll(t *testing.T) {
 	p := newBlockedWithClock()
 	for i := range 500 {
 		p.Add(request("shop", fmt.Sprint(i)), denied)
@@ -200,7 +200,7 @@ func TestBlocked_AnotherProbesForADeletedObject(t *testing.T) {
 	}
 }
 
-// A probe that does not come back does not keep the others from probing.
+// A probe that does not return does not prevent others from probing.
 func TestBlocked_AProbeThatHangs(t *testing.T) {
 	p := newBlockedWithClock()
 	for _, name := range []string{"a", "b"} {
@@ -213,12 +213,12 @@ func TestBlocked_AProbeThatHangs(t *testing.T) {
 	}
 }
 
-// Whatever happens, no object is lost: what is blocked is due within the longest delay,
+// Whatever happens, no object is lost: a blocked object is due within the longest delay,
 // and once all causes have ended, all objects are reconciled and none is blocked.
 func TestBlocked_LosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newBlockedWithClock()
-		w := &blockedWorld{t: t, blockedWithClock: p, waits: map[reconcile.Request]string{}, held: map[string]bool{"": true, "A": true, "B": true}}
+		w := &blockedModel{t: t, blockedWithClock: p, waits: map[reconcile.Request]string{}, held: map[string]bool{"": true, "A": true, "B": true}}
 		t.Repeat(map[string]func(*rapid.T){
 			"block": func(t *rapid.T) {
 				w.attempt(w.anyRequest(t), rapid.SampledFrom([]string{"", "A", "B"}).Draw(t, "cause"))
@@ -246,8 +246,8 @@ func TestBlocked_LosesNothing(t *testing.T) {
 	})
 }
 
-// blockedWorld is a model of objects and what they wait for.
-type blockedWorld struct {
+// blockedModel is a model of objects and what they wait for.
+type blockedModel struct {
 	*blockedWithClock
 	t     *rapid.T
 	waits map[reconcile.Request]string // cause of each blocked object
@@ -255,12 +255,12 @@ type blockedWorld struct {
 	n     int
 }
 
-func (w *blockedWorld) anyRequest(t *rapid.T) reconcile.Request {
+func (w *blockedModel) anyRequest(t *rapid.T) reconcile.Request {
 	return request(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "namespace"), rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "name"))
 }
 
-// attempt reconciles an object that cause blocks if it holds.
-func (w *blockedWorld) attempt(r reconcile.Request, cause string) {
+// attempt reconciles an object, which the cause blocks if it holds.
+func (w *blockedModel) attempt(r reconcile.Request, cause string) {
 	if w.held[cause] {
 		w.waits[r] = cause
 		w.Add(r, Block{Cause: cause, Reason: "R" + cause, Token: fmt.Sprint(w.n / 5)})
@@ -271,9 +271,9 @@ func (w *blockedWorld) attempt(r reconcile.Request, cause string) {
 	w.Resolve(r)
 }
 
-// react attempts what was released; every third attempt fails with a transient error,
-// and is repeated immediately, as the work queue does.
-func (w *blockedWorld) react(r Release) {
+// react attempts what was released; every third attempt fails with a transient error, and
+// is repeated immediately, as in the work queue.
+func (w *blockedModel) react(r Release) {
 	cause, ok := w.waits[r.Request]
 	if !ok {
 		return // it was deleted
@@ -284,7 +284,7 @@ func (w *blockedWorld) react(r Release) {
 	w.attempt(r.Request, cause)
 }
 
-func (w *blockedWorld) check() {
+func (w *blockedModel) check() {
 	for r, cause := range w.waits {
 		block, _, ok := w.State(r)
 		if !ok || block.Cause != cause {
@@ -334,8 +334,8 @@ func seconds(ns ...int) []time.Duration {
 	return durations
 }
 
-// A tenant that changes its object or the annotation without an end gets no more retries than one
-// each two seconds, and none of the probes that others wait for.
+// A tenant that keeps changing its object or the annotation gets no more than one retry
+// in two seconds, and none of the probes that others wait for.
 func TestBlocked_FlappingBuysNothing(t *testing.T) {
 	t.Run("own cause", func(t *testing.T) {
 		p := newBlockedWithClock()

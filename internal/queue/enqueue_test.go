@@ -7,7 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// However long AWS was unreachable, an object is retried within seconds of the end.
+// However long AWS was unreachable, an object is retried within seconds after the end of
+// the outage.
 func TestRetryLimiter_StaysFrequent(t *testing.T) {
 	limiter, request := RetryLimiter(), reconcile.Request{}
 	if first := limiter.When(request); first > time.Second {

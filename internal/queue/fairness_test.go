@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// deniedAlways are objects in namespaces whose calls are denied whatever the operator
-// may do, for instance by a service control policy that denies one of their tags. They
-// share the cause with objects that wait for a permission of the operator.
+// deniedAlways are objects in namespaces whose calls are denied whatever permissions the
+// operator has, for example by a service control policy that denies one of their tags.
+// They share the cause with objects that wait for a permission of the operator.
 type deniedAlways struct {
 	*blockedWithClock
 	granted time.Time // when the permission is granted to all others
@@ -58,7 +58,7 @@ func (w *deniedAlways) grantAt(random *rand.Rand, d time.Duration, others int) (
 }
 
 // Namespaces that are denied always delay no other once the same call has succeeded for
-// another object: it is known that they wait for something of their own.
+// another object: then they are known to wait for something else.
 func TestBlocked_DeniedAlwaysDelaysNoOther(t *testing.T) {
 	for _, hostile := range []int{1, 10} {
 		t.Run(fmt.Sprint(hostile), func(t *testing.T) {
@@ -77,8 +77,9 @@ func TestBlocked_DeniedAlwaysDelaysNoOther(t *testing.T) {
 	}
 }
 
-// As long as the call has not succeeded for any object, nothing tells who waits for a
-// permission: namespaces take turns, two calls a minute. The first success is news to all.
+// While the call has not succeeded for any object, it is not known which objects wait for
+// a permission: namespaces take turns, with two calls a minute. The first success hastens
+// all.
 func TestBlocked_DeniedAlwaysTakesTurns(t *testing.T) {
 	for _, hostile := range []int{1, 10} {
 		t.Run(fmt.Sprint(hostile), func(t *testing.T) {
@@ -96,7 +97,7 @@ func TestBlocked_DeniedAlwaysTakesTurns(t *testing.T) {
 
 // When the call succeeds for an object that did not wait, all namespaces get an attempt
 // within seconds.
-func TestBlocked_NewsReachesEachNamespace(t *testing.T) {
+func TestBlocked_SuccessReachesEachNamespace(t *testing.T) {
 	for turn := range 15 { // of any namespace
 		w := newDeniedAlways(10, 5)
 		w.run(10*time.Minute+time.Duration(turn)*30*time.Second, w.attempt)
@@ -109,7 +110,7 @@ func TestBlocked_NewsReachesEachNamespace(t *testing.T) {
 	}
 }
 
-// A tenant that deletes its object and creates it anew does not get the turns of others.
+// A tenant that deletes and recreates its object does not get the turns of others.
 func TestBlocked_CreatedAnewWaitsForItsTurn(t *testing.T) {
 	w := newDeniedAlways(1, 1)
 	w.run(10*time.Minute, w.attempt)
@@ -124,8 +125,8 @@ func TestBlocked_CreatedAnewWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// Namespaces that are known to wait for something of their own make no more than one
-// call a second together, and are retried.
+// Namespaces that are known to wait for something else make no more than one call a
+// second together, and are retried.
 func TestBlocked_ManyNamespacesThatAreDeniedAlways(t *testing.T) {
 	w := newDeniedAlways(300, 0)
 	w.Succeed(request("calm", "b"), createRole)

@@ -18,8 +18,8 @@ type InFlight struct {
 	reconciles map[reconcile.Request]func(ratelimit.Priority)
 }
 
-// Start returns the context of a reconcile with that priority, the AWS calls of which
-// count for the namespace of the request, and a function to call at its end.
+// Start returns the context of a reconcile with that priority, whose AWS calls belong to
+// the namespace of the request, and a function to call at its end.
 func (f *InFlight) Start(ctx context.Context, request reconcile.Request, p ratelimit.Priority) (context.Context, func()) {
 	ctx = ratelimit.WithNamespace(ratelimit.WithPriority(ctx, p), request.Namespace)
 	f.mu.Lock()

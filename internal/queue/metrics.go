@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// queueMetrics are those that controller-runtime's own queue reports, under the same
+// queueMetrics are the metrics that controller-runtime's own queue reports, under the same
 // names. The lock of the queue protects them.
 type queueMetrics struct {
 	name             string

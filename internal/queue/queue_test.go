@@ -28,7 +28,7 @@ func open(t *testing.T, workers int) *Queue {
 	return q
 }
 
-// next returns what a free worker gets now, "" if nothing.
+// next returns the item that a free worker gets now, "" if there is none.
 func next(q *Queue) string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -38,7 +38,7 @@ func next(q *Queue) string {
 	return ""
 }
 
-// order returns the order in which one worker processes what is queued.
+// order returns the order in which one worker processes the queue.
 func order(q *Queue) []string {
 	var got []string
 	for name := next(q); name != ""; name = next(q) {
@@ -212,9 +212,9 @@ func TestQueue_ShutDownEndsTheWait(t *testing.T) {
 	})
 }
 
-// Whatever is added in whatever order, everything is processed once for each time that
-// it was due, never twice at the same time; no namespace exceeds its workers; and an
-// item of a namespace with few items does not wait for all items of a large one.
+// Whatever is added in whatever order, every item is processed once for each time that it
+// was due, never twice at the same time; no namespace exceeds its workers; and an item of
+// a namespace with few items does not wait for all items of a large one.
 func TestQueue_Properties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		workerCount := rapid.IntRange(1, 12).Draw(rt, "workers")
@@ -280,8 +280,8 @@ func TestQueue_Properties(t *testing.T) {
 	})
 }
 
-// However much more urgent work comes in, each priority and each namespace is served
-// within a bounded number of turns.
+// However many items of a higher priority arrive, each priority and each namespace is
+// served within a bounded number of turns.
 func TestQueue_NothingStarves(t *testing.T) {
 	q := open(t, 1)
 	Add(q, ratelimit.Check, request("quiet", "app"))

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// recovery is how long a halved rate takes to be whole again, so that one
-	// throttled call costs seconds and not hours.
+	// recovery is the time in which a halved rate recovers, so that one throttled call
+	// has an effect for seconds and not for hours.
 	recovery = 30 * time.Second
-	// minHalvingInterval is how long the rate is not halved again: the calls that were on their
-	// way when AWS said stop say nothing about the halved rate.
+	// minHalvingInterval is the time during which the rate is not halved again: calls
+	// that were in flight when AWS throttled say nothing about the halved rate.
 	minHalvingInterval = time.Second
-	// floor is the least share of the rate that is left: with less, nothing would
-	// ever find out that AWS has recovered.
+	// floor is the share of the rate that always remains: with less, no call would find
+	// out that AWS has recovered.
 	floor = 1.0 / 32
-	// reservedShare is the share of a full bucket that flows with few calls may use
-	// alone, so that they do not wait for the next token of a busy flow.
+	// reservedShare is the share of a full bucket that only flows with few calls may
+	// use, so that they do not wait behind a busy flow for the next token.
 	reservedShare = 0.5
 	// fewCalls is the number of calls up to which a flow counts as one with few calls: the
 	// creation of an identity, or an edit.
@@ -30,19 +30,19 @@ const (
 	forgetShare = 0.2
 )
 
-// The shares of the priorities in their order: of ten calls, at least two are for
-// creations and two for repairs, if they wait, whatever else is more urgent.
+// The shares of the priorities in their order: of ten calls, at least two go to creations
+// and two to repairs, if any are waiting, even if more urgent calls wait.
 var shares = []float64{0.25, 0.1, 0.2, 0.2, 0.05}
 
 // bucket is a token bucket. A flow is what one namespace does at one priority: flows with
 // few recent calls go first, then the more urgent ones, and namespaces take turns.
 type bucket struct {
-	maxRate  float64 // tokens a second when all is well
-	size     float64 // most tokens
-	reserved float64 // tokens that are left to flows with few calls
+	maxRate  float64 // tokens per second unless AWS throttles
+	size     float64 // the maximum number of tokens
+	reserved float64 // tokens that only flows with few calls may use
 
 	mu        sync.Mutex
-	rate      float64 // tokens a second now
+	rate      float64 // current tokens per second
 	tokens    float64
 	updatedAt time.Time // of tokens and rate
 	slowedAt  time.Time
@@ -76,8 +76,8 @@ func (b *bucket) acquire(ctx context.Context) error {
 	return b.cancel(ctx, w)
 }
 
-// cancel takes a waiter that has given up out of the queue. One that got its token
-// in the same moment hands it back.
+// cancel removes a waiter that has given up from the queue. If it got a token at the same
+// time, it returns the token.
 func (b *bucket) cancel(ctx context.Context, w *waiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,8 +94,8 @@ func (b *bucket) remove(w *waiter) {
 	b.waiters = slices.DeleteFunc(b.waiters, func(o *waiter) bool { return o == w })
 }
 
-// serve gives tokens to waiters while there are any, and sees to it that it is
-// called again when there is one more. The caller holds the lock.
+// serve gives tokens to waiters while there are tokens, and schedules its next call for
+// when there is another one. The caller holds the lock.
 func (b *bucket) serve() {
 	b.refill()
 	for len(b.waiters) > 0 {
@@ -131,7 +131,7 @@ func (b *bucket) flows() ([]fair.Flow, map[fair.Flow]*waiter) {
 }
 
 // rank puts flows with few recent calls before the others. Checks of a namespace, for which
-// no user waits, do not profit from it. The operator's own checks do: they find out, in few
+// no user waits, are the exception. The operator's own checks are not: they find out, in few
 // calls, what has to be repaired in all namespaces.
 func (b *bucket) rank(f fair.Flow) int {
 	own := f.Namespace == ""
@@ -141,7 +141,7 @@ func (b *bucket) rank(f fair.Flow) int {
 	return 1
 }
 
-// needs returns how many tokens there must be for a call of that flow.
+// needs returns the number of tokens that the bucket must hold for a call of that flow.
 func (b *bucket) needs(f fair.Flow) float64 {
 	if b.rank(f) == 0 || b.turns.Owed(f.Class) {
 		return 1
@@ -160,7 +160,7 @@ func (b *bucket) serveAfter(d time.Duration) {
 	})
 }
 
-// refill adds what has accrued, and lets a lowered rate recover.
+// refill adds the tokens that have accrued, and lets a lowered rate recover.
 func (b *bucket) refill() {
 	now := time.Now()
 	passed := now.Sub(b.updatedAt).Seconds()

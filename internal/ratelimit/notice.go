@@ -8,21 +8,21 @@ import (
 
 // Wait describes what a call waits for.
 type Wait struct {
-	Rate    float64 // calls a second that the limiter allows now
-	Waiting int     // calls that wait, this one included
+	Rate    float64 // calls per second that the limiter allows now
+	Waiting int     // number of waiting calls, this one included
 }
 
 type noticeKey struct{}
 
-// notice is given at most once, if a call still waits at that time.
+// notice is a function to call at most once, if a call still waits at that time.
 type notice struct {
 	at   time.Time
 	give func(Wait)
 	once sync.Once
 }
 
-// WithNotice returns a context of which the first call that waits at that time, or later,
-// calls give. It then waits on.
+// WithNotice returns a context whose first AWS call that still waits at that time, or
+// later, calls give and then continues to wait.
 func WithNotice(ctx context.Context, at time.Time, give func(Wait)) context.Context {
 	return context.WithValue(ctx, noticeKey{}, &notice{at: at, give: give})
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A call that waits gives the notice once, at its time, and waits on.
-func TestWithNotice(t *testing.T) {
+// A waiting call gives the notice once, at its time, and continues to wait.
+func TestWithNotice_IsGivenOnce(t *testing.T) {
 	cases := map[string]struct {
 		calls int // that come first
 		after time.Duration

@@ -1,10 +1,11 @@
-// Package ratelimit shares an account's allowance of AWS calls among all who call.
+// Package ratelimit limits the rate of AWS calls, and shares it among all callers in the
+// operator.
 //
 // IAM throttles an account as a whole and publishes no numbers
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html), so the
-// calls of one program reduce what others may call. A Limiter bounds reads and
-// writes apart, serves urgent calls first and namespaces in turn, and slows down when
-// AWS throttles.
+// calls of one program leave less to the others. A Limiter limits reads and writes
+// separately, serves urgent calls first and namespaces in turn, and slows down when AWS
+// throttles.
 package ratelimit
 
 import (
@@ -16,21 +17,21 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fair"
 )
 
-// Priority says how urgent a call is; a lower one goes first.
+// Priority defines how urgent a call is; lower values go first.
 type Priority int
 
 // The priorities, the most urgent first.
 const (
-	// Edit is what a user waits for: a changed spec, a deletion. It is the zero
-	// value, so what does not say is not held up.
+	// Edit is a change that a user waits for: a changed spec, a deletion. It is the
+	// zero value, so a call without a priority is not delayed.
 	Edit Priority = iota
-	// Request is a check that a user requested, of one identity or of all.
+	// Request is a reconciliation that a user requested.
 	Request
-	// Create makes a new identity.
+	// Create is the creation of an identity.
 	Create
 	// Repair reverts an out-of-band change in AWS.
 	Repair
-	// Check looks whether there is anything to repair.
+	// Check finds out whether there is anything to repair.
 	Check
 )
 
@@ -55,7 +56,7 @@ type (
 	namespaceKey struct{}
 )
 
-// WithNamespace returns a context whose calls count for that namespace.
+// WithNamespace returns a context whose calls belong to that namespace.
 func WithNamespace(ctx context.Context, namespace string) context.Context {
 	return context.WithValue(ctx, namespaceKey{}, namespace)
 }
@@ -67,14 +68,14 @@ func flowOf(ctx context.Context) fair.Flow {
 	return fair.Flow{Class: int(PriorityOf(ctx)), Namespace: namespace}
 }
 
-// WithPriority returns a context whose calls are that urgent.
+// WithPriority returns a context whose calls have that priority.
 func WithPriority(ctx context.Context, p Priority) context.Context {
 	shared := &atomic.Int64{}
 	shared.Store(int64(p))
 	return context.WithValue(ctx, priorityKey{}, shared)
 }
 
-// PriorityOf returns how urgent the calls of ctx are; Edit if it does not say.
+// PriorityOf returns the priority of the calls of ctx; Edit if it has none.
 func PriorityOf(ctx context.Context) Priority {
 	if shared, ok := ctx.Value(priorityKey{}).(*atomic.Int64); ok {
 		return Priority(shared.Load())
@@ -82,8 +83,8 @@ func PriorityOf(ctx context.Context) Priority {
 	return Edit
 }
 
-// Raise makes the calls of a context from WithPriority, and of those derived from
-// it, at least that urgent: also the calls that wait already.
+// Raise gives the calls of a context from WithPriority, and of contexts derived from it,
+// at least that priority, including calls that are already waiting.
 func Raise(ctx context.Context, p Priority) {
 	shared, ok := ctx.Value(priorityKey{}).(*atomic.Int64)
 	if !ok {
@@ -93,7 +94,7 @@ func Raise(ctx context.Context, p Priority) {
 	}
 }
 
-// Class tells calls apart that do not share an allowance.
+// Class is a kind of call with its own rate.
 type Class int
 
 // The classes of calls.
@@ -105,26 +106,26 @@ const (
 // Limiter is safe for concurrent use.
 type Limiter struct{ buckets [2]*bucket }
 
-// New returns a Budget of that many calls a second, each with a burst of one
-// second's worth, half of which is left to namespaces that make few calls. A rate of zero or less means no
-// bound.
+// New returns a Limiter that allows that many reads and writes per second, each with a
+// burst of one second, half of which is reserved for namespaces that make few calls. A
+// rate of zero or less is unlimited.
 func New(reads, writes float64) *Limiter {
 	return &Limiter{buckets: [2]*bucket{Read: newBucket(reads), Write: newBucket(writes)}}
 }
 
-// Acquire waits until the budget has a call to spare for ctx's priority, and
-// returns how long that took. It fails only when ctx ends.
-func (b *Limiter) Acquire(ctx context.Context, class Class) (time.Duration, error) {
+// Acquire waits until the limiter allows a call of ctx's priority and namespace, and
+// returns how long it waited. It fails only when ctx ends.
+func (l *Limiter) Acquire(ctx context.Context, class Class) (time.Duration, error) {
 	began := time.Now()
-	err := b.buckets[class].acquire(ctx)
+	err := l.buckets[class].acquire(ctx)
 	return time.Since(began), err
 }
 
-// Throttled tells the budget that AWS found a call to be one too many: the rate is
-// halved, and recovers within a minute.
-func (b *Limiter) Throttled(class Class) { b.buckets[class].throttled() }
+// Throttled records that AWS throttled a call: the rate is halved, and recovers within a
+// minute.
+func (l *Limiter) Throttled(class Class) { l.buckets[class].throttled() }
 
 // Rate returns the calls per second that the limiter allows now; +Inf if unlimited.
-func (b *Limiter) Rate(class Class) float64 { return b.buckets[class].current() }
+func (l *Limiter) Rate(class Class) float64 { return l.buckets[class].current() }
 
 func unlimited(rate float64) bool { return rate <= 0 || math.IsInf(rate, 1) }

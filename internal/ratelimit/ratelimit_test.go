@@ -15,8 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/fair"
 )
 
-// drain uses up the burst with calls of many namespaces, so that what follows has to
-// wait.
+// drain uses up the burst with calls of many namespaces, so that later calls must wait.
 func drain(t *testing.T, b *Limiter, class Class, burst int) {
 	t.Helper()
 	for i := range burst {
@@ -54,7 +53,8 @@ func TestAcquire_ZeroIsUnlimited(t *testing.T) {
 	})
 }
 
-// Of those who wait the most urgent goes first, and of these who came first.
+// The waiting call with the highest priority is served first; of several, the one that
+// came first.
 func TestAcquire_HighestPriorityFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
@@ -84,17 +84,17 @@ func TestAcquire_HighestPriorityFirst(t *testing.T) {
 	})
 }
 
-// A busy namespace leaves half of the burst to flows with few calls, which do not wait
-// for it then.
+// A busy namespace leaves half of the burst to flows with few calls, which then do not
+// wait.
 func TestAcquire_FlowsWithFewCallsHaveTokensOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(10, 5)
-		crowd, stop := context.WithCancel(WithPriority(t.Context(), Create))
+		load, stop := context.WithCancel(WithPriority(t.Context(), Create))
 		served := 0
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
-				if _, err := b.Acquire(crowd, Read); err == nil {
+				if _, err := b.Acquire(load, Read); err == nil {
 					served++
 				}
 			})
@@ -162,8 +162,8 @@ func TestAcquire_TheOperatorsOwnChecksDoNotWaitForOtherNamespaces(t *testing.T) 
 	}
 }
 
-// What has become more urgent while it waited is served as if it had always been;
-// nothing becomes less urgent.
+// A waiting call whose priority is raised is served as if it had always had that priority;
+// no priority is lowered.
 func TestRaise_CountsAsIfItHadAlwaysBeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
@@ -200,7 +200,7 @@ func TestRaise_CountsAsIfItHadAlwaysBeen(t *testing.T) {
 	})
 }
 
-// A caller that gives up takes no token.
+// A canceled call takes no token.
 func TestAcquire_CanceledTakesNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(1, 1)
@@ -246,8 +246,8 @@ func TestThrottled_HalvesTheRateThatThenRecovers(t *testing.T) {
 	})
 }
 
-// However calls come, no second lets through more than the burst and the rate,
-// and all come through in the end.
+// However calls arrive, no second exceeds the burst and the rate, and all calls are
+// served in the end.
 func TestAcquire_NeverExceedsBurstAndRate(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := rapid.IntRange(1, 20).Draw(rt, "rate")
@@ -280,8 +280,8 @@ func TestPriorityOf_Context(t *testing.T) {
 	}
 }
 
-// Creations and repairs of a quiet namespace pass at the rate of the limiter while
-// others edit without end, and a creation that is itself one of many gets its share.
+// Creations and repairs of a quiet namespace are served at the rate of the limiter while
+// others keep editing, and a creation among many gets its share.
 func TestAcquire_NothingStarves(t *testing.T) {
 	cases := map[string]struct {
 		namespace string

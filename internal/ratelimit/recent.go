@@ -8,7 +8,7 @@ import (
 
 // recentCalls counts the calls of each flow, and forgets them at a constant rate.
 type recentCalls struct {
-	forget float64 // calls a second
+	forget float64 // calls per second
 	calls  map[fair.Flow]callCount
 }
 
@@ -27,7 +27,7 @@ func (r *recentCalls) of(f fair.Flow, now time.Time) float64 {
 	return max(0, c.calls-now.Sub(c.at).Seconds()*r.forget)
 }
 
-// mostFlows is the number of flows from which those without recent calls are dropped.
+// mostFlows is the number of flows above which flows without recent calls are dropped.
 const mostFlows = 1000
 
 // add counts a call.
@@ -42,6 +42,6 @@ func (r *recentCalls) add(f fair.Flow, now time.Time) {
 	r.calls[f] = callCount{calls: min(r.of(f, now)+1, mostRecent), at: now}
 }
 
-// mostRecent bounds the calls that are remembered, so that a flow which pauses for a
-// while counts as one with few calls again.
+// mostRecent limits the calls that are remembered, so that a flow which pauses for a
+// while counts as a flow with few calls again.
 const mostRecent = 4 * fewCalls

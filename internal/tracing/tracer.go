@@ -15,7 +15,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Options say where spans are sent, and by whom.
+// Options define where spans are sent, and what identifies their sender.
 type Options struct {
 	// Endpoint is the URL of a collector that speaks OTLP over gRPC; empty records
 	// nothing.
@@ -43,7 +43,7 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the OTLP endpoint: %w", err)
 	}
-	// What the environment says comes last, and wins.
+	// The environment comes last and overrides the rest.
 	described, err := resource.New(ctx, resource.WithAttributes(
 		attribute.String("service.name", "podidentity-operator"),
 		attribute.String("service.version", o.Version),
@@ -64,7 +64,7 @@ func (t *Tracer) Begin(ctx context.Context, name string) (context.Context, Span)
 		return ctx, Span{}
 	}
 	ctx, span := t.provider.Tracer(scope).Start(ctx, name)
-	if !span.IsRecording() { // the sampler has left the trace out
+	if !span.IsRecording() { // the sampler dropped the trace
 		return ctx, Span{}
 	}
 	return ctx, Span{span}

@@ -69,7 +69,7 @@ func TestTracer_SpansArriveAsATree(t *testing.T) {
 }
 
 // Without an endpoint, and in a trace that is not sampled, nothing is recorded and
-// nothing allocated: this runs in every reconcile of every installation.
+// nothing is allocated: this code runs in every reconciliation of every installation.
 func TestTracer_OffCostsNoAllocation(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
 	unsampled := open(t, tracing.Options{Endpoint: receiver.Start(t).URL})
@@ -91,8 +91,8 @@ func TestTracer_OffCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// A collector that does not answer, or that does not exist, delays neither the work nor
-// the end for longer than it is allowed; and it is reported once, not with every batch.
+// A collector that does not answer or does not exist delays neither the work nor the end
+// of the process by more than the limit; and it is reported once, not with every batch.
 func TestTracer_DeadCollectorDelaysNothing(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10") // milliseconds
 	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "16")
@@ -127,7 +127,7 @@ func TestTracer_DeadCollectorDelaysNothing(t *testing.T) {
 	}
 }
 
-// A collector that comes back is used again, and that is reported.
+// A collector that is available again is used again, and that is reported.
 func TestTracer_CollectorReturns(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "100")

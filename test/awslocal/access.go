@@ -20,7 +20,7 @@ type use struct {
 }
 
 // usage is what IAM records of the use of one role: requests that were signed with
-// its credentials, whether they were allowed or not. To assume a role is no use of it.
+// its credentials, whether they were allowed or not. Assuming a role does not count as a use.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GenerateServiceLastAccessedDetails.html
 type usage struct {
 	services map[string]use            // by service
@@ -39,8 +39,8 @@ type Access struct {
 	Untracked bool `json:"untracked,omitzero"`
 }
 
-// Record adds uses of roles to IAM's records. It returns the first that makes no
-// sense, or whose role does not exist, and then records none.
+// Record adds uses of roles to IAM's records. It returns an error for the first use that
+// is invalid, or whose role does not exist, and then records none.
 func (s *Server) Record(all ...Access) error {
 	st := s.view(0)
 	for _, a := range all {
@@ -76,8 +76,8 @@ func (c *call) recordCaller(region string) {
 	c.srv.recordUse(c.caller.session.role.id, c.service, c.action, use{c.now, region}, !onData(c.service, c.action))
 }
 
-// onData reports whether an action is one on data, such as the messages of SQS, of which IAM
-// records only that the service was used.
+// onData reports whether an action is one on data, such as the messages of SQS. Of these,
+// IAM records only that the service was used.
 func onData(service, action string) bool {
 	return service == "sqs" && strings.Contains(action, "Message")
 }

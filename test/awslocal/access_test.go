@@ -18,7 +18,7 @@ import (
 // A role is used when its credentials sign a request, allowed or not; to assume it is
 // no use of it. GetRole and GetAccountAuthorizationDetails show that, ListRoles does
 // not.
-func TestRoleLastUsed(t *testing.T) {
+func TestRoleLastUsed_CountsSignedRequests(t *testing.T) {
 	clock := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 	e := newEndpoint(t, awslocal.Options{Clock: func() time.Time { return clock }})
 	ctx := t.Context()
@@ -57,7 +57,7 @@ func TestRoleLastUsed(t *testing.T) {
 
 // A report lists the services that the policies allow, those that were not used
 // without a time, and the tracked actions.
-func TestServiceLastAccessed(t *testing.T) {
+func TestServiceLastAccessed_ListsAllowedServices(t *testing.T) {
 	now := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 	e := newEndpoint(t, awslocal.Options{Clock: func() time.Time { return now }})
 	ctx := t.Context()
@@ -119,8 +119,8 @@ func TestServiceLastAccessed(t *testing.T) {
 	}
 }
 
-// Uses are reported over HTTP, too, all or none.
-func TestControlAccess(t *testing.T) {
+// Uses can be reported over HTTP: all of a request or none.
+func TestControlAccess_RecordsAllOrNone(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	e.createRole(t, "r")
 	for body, want := range map[string]int{

@@ -20,7 +20,7 @@ func parseARN(s string) (arn, bool) {
 	return arn{parts[1], parts[2], parts[3], parts[4], parts[5]}, true
 }
 
-// iamARN makes the ARN of an IAM resource; path begins and ends with a slash.
+// iamARN returns the ARN of an IAM resource; path begins and ends with a slash.
 func (s *Server) iamARN(kind, path, name string) string {
 	return "arn:" + s.options.Partition + ":iam::" + s.options.Account + ":" + kind + path + name
 }

@@ -17,7 +17,7 @@ type association struct {
 	disableSessionTags                          bool
 	tags                                        model.Struct
 	created, modified                           time.Time
-	token                                       string // of the request that made it
+	token                                       string // of the request that created it
 }
 
 func createPodIdentityAssociation(c *call) (model.Struct, error) {
@@ -69,7 +69,7 @@ func describePodIdentityAssociation(c *call) (model.Struct, error) {
 	return model.Struct{"association": a.detail()}, nil
 }
 
-// listPodIdentityAssociations shows no roles: these take a Describe each.
+// listPodIdentityAssociations returns no roles: they need a Describe each.
 func listPodIdentityAssociations(c *call) (model.Struct, error) {
 	in := c.in
 	cl, err := c.cluster(in.Str("clusterName"))
@@ -131,7 +131,7 @@ func (c *call) association() (*association, error) {
 	return a, nil
 }
 
-// configure takes over what a request may set, if the role can be used.
+// configure sets the fields that a request may set, if the role can be used.
 func (c *call) configure(a *association) error {
 	in := c.in
 	if in.Has("roleArn") {
@@ -162,7 +162,7 @@ func (c *call) configure(a *association) error {
 	return nil
 }
 
-// checkPodRole refuses a role of another account, one that does not exist, and
+// checkPodRole rejects a role of another account, one that does not exist, and
 // one that EKS may not assume.
 func (c *call) checkPodRole(a *association) error {
 	parsed, ok := parseARN(a.roleARN)

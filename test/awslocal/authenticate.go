@@ -16,12 +16,12 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// Signatures are those of AWS Signature Version 4, in the Authorization header
-// or, presigned, in the query. The endpoint signs what came in once more, by the
-// SDK's own signer, and compares.
+// Signatures are those of AWS Signature Version 4, in the Authorization header or,
+// presigned, in the query. The endpoint signs each request again with the SDK's own
+// signer, and compares the signatures.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 
-// signature is what a request says of its signature; the zero value says nothing.
+// signature is the signature of a request; the zero value is none.
 type signature struct {
 	given                                        string // as hex
 	accessKey, date, region, service, terminator string // of the credential's scope
@@ -36,7 +36,7 @@ const (
 	maxSkew   = 5 * time.Minute
 )
 
-// signatureOf reads what a request says of its signature, as far as it makes sense.
+// signatureOf reads the signature of a request, as far as it is well formed.
 func signatureOf(r *http.Request) signature {
 	query := r.URL.Query()
 	if header := r.Header.Get("Authorization"); header != "" {
@@ -145,7 +145,7 @@ func unknownToken() error {
 	return model.Errorf("InvalidClientTokenId", "The security token included in the request is invalid.")
 }
 
-// checkSession refuses the credentials of a session that is over, and of one
+// checkSession rejects the credentials of a session that is over, and of one
 // whose role was deleted, also if there is another role of that name.
 func (c *call) checkSession() error {
 	ses := c.caller.session
@@ -159,7 +159,7 @@ func (c *call) checkSession() error {
 	return nil
 }
 
-// dateText is when the request says that it was signed.
+// dateText is the time of the signature according to the request.
 func (s signature) dateText(r *http.Request) string {
 	if s.presigned {
 		return r.URL.Query().Get("X-Amz-Date")
@@ -167,9 +167,8 @@ func (s signature) dateText(r *http.Request) string {
 	return r.Header.Get("X-Amz-Date")
 }
 
-// wrongScope tells what is wrong with the scope of a credential that is used for
-// a service. (AWS also names the region that its endpoint has; this endpoint is
-// in all of them.)
+// wrongScope describes what is wrong with the scope of a credential for a service. (AWS
+// also names the region of its endpoint; this endpoint is in all regions.)
 func (s signature) wrongScope(service, date string) string {
 	wrong := ""
 	if s.service != service {
@@ -185,8 +184,8 @@ func (s signature) wrongScope(service, date string) string {
 	return wrong
 }
 
-// secret returns the secret key that belongs to the access key: of a session only
-// if its token is there, too.
+// secret returns the secret key of the access key: that of a session only if its
+// token is part of the request.
 func (c *call) secret(given signature, r *http.Request) (string, bool) {
 	if ses := c.caller.session; ses != nil {
 		token := r.Header.Get("X-Amz-Security-Token")
@@ -199,7 +198,7 @@ func (c *call) secret(given signature, r *http.Request) (string, bool) {
 	return secret, ok
 }
 
-// checkAge refuses what was not signed now, give or take.
+// checkAge rejects a signature that is too old or too new.
 func (c *call) checkAge(given signature, r *http.Request, at time.Time) error {
 	valid := maxSkew
 	if given.presigned {
@@ -249,7 +248,7 @@ func (s signature) resign(req request, credentials aws.Credentials, at time.Time
 	return signatureOf(copied).given, nil
 }
 
-// presignedAgain is again for a signature in the query.
+// presignedAgain is resign for a signature in the query.
 func (s signature) presignedAgain(signer *v4.Signer, r *http.Request, credentials aws.Credentials, hash string, at time.Time) (string, error) {
 	query := r.URL.Query()
 	for _, own := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {

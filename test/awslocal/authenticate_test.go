@@ -28,10 +28,10 @@ func strict(t *testing.T, o awslocal.Options) *endpoint {
 	return newEndpoint(t, o)
 }
 
-func TestSignedCalls(t *testing.T) {
+func TestAuthenticate_SignedCalls(t *testing.T) {
 	e := strict(t, awslocal.Options{})
 	if _, err := e.iam.ListRoles(t.Context(), &iam.ListRolesInput{PathPrefix: aws.String("/ä b/")}); err == nil || !strings.Contains(err.Error(), "ValidationError") {
-		t.Errorf("IAM, with a path that AWS refuses: %v", err)
+		t.Errorf("IAM, with a path that AWS rejects: %v", err)
 	}
 	if _, err := e.iam.ListRoles(t.Context(), &iam.ListRolesInput{}); err != nil {
 		t.Errorf("IAM: %v", err)
@@ -49,7 +49,7 @@ func TestSignedCalls(t *testing.T) {
 	}
 }
 
-func TestUnknownCallers(t *testing.T) {
+func TestAuthenticate_RejectsUnknownCallers(t *testing.T) {
 	e := strict(t, awslocal.Options{})
 	cases := map[string]struct {
 		reason             string
@@ -71,7 +71,7 @@ func TestUnknownCallers(t *testing.T) {
 }
 
 // Credentials of a session count only whole, and until they expire.
-func TestSessionCredentials(t *testing.T) {
+func TestAuthenticate_SessionCredentialsExpire(t *testing.T) {
 	now := time.Now()
 	e := strict(t, awslocal.Options{Clock: func() time.Time { return now }})
 	e.createRole(t, "r", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
@@ -132,7 +132,7 @@ func sendSigned(t *testing.T, e *endpoint, at time.Time, change func(*http.Reque
 
 // Nothing that is signed can be changed on the way, and no signature is good for
 // ever.
-func TestChangedRequests(t *testing.T) {
+func TestAuthenticate_RejectsChangedRequests(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	e := strict(t, awslocal.Options{Clock: func() time.Time { return now }})
 	none := func(*http.Request) {}
@@ -147,14 +147,14 @@ func TestChangedRequests(t *testing.T) {
 		change func(*http.Request)
 		want   string
 	}{
-		"AsSigned": {"What was signed is taken.", now, none, "200 OK"},
-		"Late":     {"Five minutes are not too late.", now.Add(-5 * time.Minute), none, "200 OK"},
+		"AsSigned": {"The request is accepted as it was signed.", now, none, "200 OK"},
+		"Late":     {"A signature that is less than five minutes old is valid.", now.Add(-5 * time.Minute), none, "200 OK"},
 		"TooLate": {
-			"More are.", now.Add(-301 * time.Second), none,
+			"A signature that is older than five minutes has expired.", now.Add(-301 * time.Second), none,
 			"403 Forbidden|SignatureDoesNotMatch|Signature expired: 20260102T025904Z is now earlier than 20260102T025905Z (20260102T030405Z - 5 min.)",
 		},
 		"TooEarly": {
-			"So is a clock that is ahead.", now.Add(301 * time.Second), none,
+			"A signature with a time more than five minutes ahead is rejected.", now.Add(301 * time.Second), none,
 			"403 Forbidden|SignatureDoesNotMatch|Signature not yet current: 20260102T030906Z is still later than 20260102T030905Z (20260102T030405Z + 5 min.)",
 		},
 		"Body": {
@@ -165,25 +165,25 @@ func TestChangedRequests(t *testing.T) {
 			},
 			"403 Forbidden|SignatureDoesNotMatch|The request signature we calculated",
 		},
-		"Query":   {"So is the query.", now, func(r *http.Request) { r.URL.RawQuery = "x=2" }, "403 Forbidden|SignatureDoesNotMatch"},
-		"Path":    {"So is the path.", now, func(r *http.Request) { r.URL.Path = "/other" }, "403 Forbidden|SignatureDoesNotMatch"},
-		"Header":  {"So is a header.", now, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=x") }, "403 Forbidden|SignatureDoesNotMatch"},
-		"Region":  {"The region is part of the key.", now, replace("us-east-1", "eu-west-1"), "403 Forbidden|SignatureDoesNotMatch"},
-		"Service": {"So is the service.", now, replace("/iam/", "/ec2/"), "403 Forbidden|SignatureDoesNotMatch|Credential should be scoped to correct service: 'iam'"},
+		"Query":   {"The query is signed.", now, func(r *http.Request) { r.URL.RawQuery = "x=2" }, "403 Forbidden|SignatureDoesNotMatch"},
+		"Path":    {"The path is signed.", now, func(r *http.Request) { r.URL.Path = "/other" }, "403 Forbidden|SignatureDoesNotMatch"},
+		"Header":  {"A header is signed.", now, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=x") }, "403 Forbidden|SignatureDoesNotMatch"},
+		"Region":  {"The region is part of the signing key.", now, replace("us-east-1", "eu-west-1"), "403 Forbidden|SignatureDoesNotMatch"},
+		"Service": {"The service is part of the signing key.", now, replace("/iam/", "/ec2/"), "403 Forbidden|SignatureDoesNotMatch|Credential should be scoped to correct service: 'iam'"},
 		"Date": {
-			"The date of the scope is the request's.", now, replace("20260102/", "20260103/"),
+			"The date of the scope must be that of the request.", now, replace("20260102/", "20260103/"),
 			"403 Forbidden|SignatureDoesNotMatch|Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260103' != '20260102', from '20260102T030405Z'. ",
 		},
 		"Unsigned": {
-			"A request without a signature.", now, func(r *http.Request) { r.Header.Del("Authorization") },
+			"The request has no signature.", now, func(r *http.Request) { r.Header.Del("Authorization") },
 			"403 Forbidden|MissingAuthenticationToken|Request is missing Authentication Token",
 		},
 		"Form": {
-			"A header that lacks its signature.", now, replace("Signature=", "Signatur="),
+			"The header has no signature.", now, replace("Signature=", "Signatur="),
 			"400 Bad Request|IncompleteSignature|Authorization header requires 'Signature' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=",
 		},
 		"Bearer": {
-			"A header that is no signature.", now,
+			"The header is not a signature.", now,
 			func(r *http.Request) {
 				r.Header.Set("Authorization", "Bearer x")
 				r.Header.Del("X-Amz-Date")
@@ -192,23 +192,23 @@ func TestChangedRequests(t *testing.T) {
 				"Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ",
 		},
 		"Scope": {
-			"A scope that does not end as it must.", now, replace("aws4_request", "aws3_request"),
+			"The scope does not end with aws4_request.", now, replace("aws4_request", "aws3_request"),
 			"403 Forbidden|SignatureDoesNotMatch|Credential should be scoped with a valid terminator: 'aws4_request', not 'aws3_request'. ",
 		},
 		"ShortScope": {
-			"A scope that lacks a part.", now, replace("/us-east-1", ""),
+			"The scope lacks a part.", now, replace("/us-east-1", ""),
 			"400 Bad Request|IncompleteSignature|Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'AKIDLOCAL/20260102/iam/aws4_request'",
 		},
 		"Clock": {
-			"A date that is none.", now, func(r *http.Request) { r.Header.Set("X-Amz-Date", "today") },
+			"The date cannot be parsed.", now, func(r *http.Request) { r.Header.Set("X-Amz-Date", "today") },
 			"400 Bad Request|IncompleteSignature|Date must be in ISO-8601 'basic format'. Got 'today'. See http://en.wikipedia.org/wiki/ISO_8601",
 		},
 		"Headers": {
-			"A header that is no longer signed.", now, replace("content-type;", ""),
+			"A header is no longer listed as signed.", now, replace("content-type;", ""),
 			"403 Forbidden|SignatureDoesNotMatch",
 		},
 		"Declared": {
-			"A hash that is not the body's.", now, func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD") },
+			"The hash is not that of the body.", now, func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD") },
 			"403 Forbidden|SignatureDoesNotMatch",
 		},
 	}
@@ -224,8 +224,8 @@ func TestChangedRequests(t *testing.T) {
 	}
 }
 
-// A presigned URL is a signature, too; EKS's tokens are such.
-func TestPresigned(t *testing.T) {
+// A presigned URL is also a signature; the tokens of EKS clusters are presigned URLs.
+func TestAuthenticate_AcceptsPresignedURLs(t *testing.T) {
 	e := strict(t, awslocal.Options{})
 	presigned, err := sts.NewPresignClient(e.sts).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	if err != nil {

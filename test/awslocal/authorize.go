@@ -7,15 +7,15 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// Who may call: the policies of the calling role, its permissions boundary and the
-// policies of its session must all allow what a call needs, and none deny it.
+// The authorization of calls: the policies of the calling role, its permissions boundary
+// and the policies of its session must all allow what a call needs, and none may deny it.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
-// unauthenticated are the actions that need no permission: STS tells everybody who they are,
-// and the trust policy decides about the others.
+// unauthenticated are the actions that need no permission: STS answers GetCallerIdentity
+// for every caller, and the trust policy controls the others.
 var unauthenticated = []string{"GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity"}
 
-// authorize refuses a call that the caller's policies do not allow.
+// authorize rejects a call that the caller's policies do not allow.
 func (c *call) authorize() error {
 	if !c.srv.options.Authorize || c.caller.session == nil || slices.Contains(unauthenticated, c.action) {
 		return nil
@@ -34,7 +34,7 @@ type layer struct {
 	policies      []policy.Policy
 }
 
-// allowed refuses a call for one permission that it needs.
+// allowed rejects a call for one permission that it needs.
 func (c *call) allowed(n requiredPermission) error {
 	r := c.st.roleOf(c.caller.session)
 	if r == nil { // deleted since the call came in, or not yet to be seen
@@ -47,7 +47,7 @@ func (c *call) allowed(n requiredPermission) error {
 	return nil
 }
 
-// decide evaluates all layers of a session of r, and says why it is not allowed.
+// decide evaluates all layers of a session of r, and states why it is not allowed.
 func (c *call) decide(r *role, n requiredPermission) (policy.Decision, string) {
 	request := policy.Request{Action: n.action, Resource: n.resource.arn, Context: c.contextOf(n)}
 	decision, why := policy.Allowed, ""
@@ -98,7 +98,7 @@ func (c *call) managedDocument(arn string) policy.Policy {
 	return parsed(p.defaultVersion().document)
 }
 
-// parsed returns the policy of a document that was accepted when it came in.
+// parsed returns the policy of a document that was validated when it was stored.
 func parsed(document string) policy.Policy {
 	d, err := policy.Parse([]byte(document))
 	if err != nil {
@@ -107,9 +107,8 @@ func parsed(document string) policy.Policy {
 	return d.Policy()
 }
 
-// mayAssume refuses an action of STS on r, unless a trust policy that names the
-// caller allows it, or one that leaves it to the caller's account and the caller's
-// policies do.
+// mayAssume rejects an action of STS on r, unless its trust policy names the caller, or
+// names the caller's account and the caller's policies allow the action.
 func (c *call) mayAssume(r *role, action string, keys map[string][]string) error {
 	who := c.caller.principals()
 	decision, why := policy.Allowed, ""
@@ -135,7 +134,7 @@ func (c *call) mayAssume(r *role, action string, keys map[string][]string) error
 	return c.notAuthorized(action, r.arn, "")
 }
 
-// notAuthorized is how STS refuses to hand out a role.
+// notAuthorized is the error of STS for a role that the caller may not assume.
 func (c *call) notAuthorized(action, roleARN, why string) error {
 	return model.Errorf("AccessDenied", "User: %s is not authorized to perform: %s on resource: %s%s", c.caller.arn, action, roleARN, why)
 }

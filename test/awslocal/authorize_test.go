@@ -59,9 +59,9 @@ func statement(effect, action, resource, condition string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Action":` + action + `,"Resource":` + resource + condition + `}]}`
 }
 
-// What a call needs, and which conditions it meets, is what AWS's service
-// authorization reference says.
-func TestNeeds(t *testing.T) {
+// The permissions and condition keys of a call are those of AWS's service authorization
+// reference.
+func TestAuthorize_RequiresWhatAWSDocuments(t *testing.T) {
 	create := func(e *endpoint, edit func(*iam.CreateRoleInput)) error {
 		in := &iam.CreateRoleInput{RoleName: aws.String("new"), Path: aws.String("/team/"), AssumeRolePolicyDocument: aws.String(anyTrust)}
 		edit(in)
@@ -78,89 +78,89 @@ func TestNeeds(t *testing.T) {
 		reason string
 		policy string
 		call   func(*endpoint) error
-		want   string // what the refusal ends with; empty if it is allowed
+		want   string // what the rejection ends with; empty if it is allowed
 	}{
 		"Nothing": {
-			"A caller without a policy may do nothing.", "",
+			"A caller without a policy has no permissions.", "",
 			func(e *endpoint) error { return create(e, plain) },
 			"iam:CreateRole on resource: arn:aws:iam::123456789012:role/team/new because no identity-based policy allows the iam:CreateRole action",
 		},
 		"WhoAmI": {
-			"Everybody may ask who they are.", "",
+			"Every caller may call GetCallerIdentity.", "",
 			func(e *endpoint) error {
 				_, err := e.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 				return err
 			}, "",
 		},
-		"Path":      {"The resource of a new role has its path.", allow(`"iam:CreateRole"`, `"arn:aws:iam::*:role/team/*"`, ""), func(e *endpoint) error { return create(e, plain) }, ""},
-		"OtherPath": {"And of no other.", allow(`"iam:CreateRole"`, `"arn:aws:iam::*:role/other/*"`, ""), func(e *endpoint) error { return create(e, plain) }, "because no identity-based policy allows the iam:CreateRole action"},
+		"Path":      {"The ARN of a new role has its path.", allow(`"iam:CreateRole"`, `"arn:aws:iam::*:role/team/*"`, ""), func(e *endpoint) error { return create(e, plain) }, ""},
+		"OtherPath": {"The ARN of a new role has no other path.", allow(`"iam:CreateRole"`, `"arn:aws:iam::*:role/other/*"`, ""), func(e *endpoint) error { return create(e, plain) }, "because no identity-based policy allows the iam:CreateRole action"},
 		"Tags": {
-			"To tag what is made takes iam:TagRole, too.", allow(`"iam:CreateRole"`, `"*"`, ""),
+			"Creating a role with tags also needs iam:TagRole.", allow(`"iam:CreateRole"`, `"*"`, ""),
 			func(e *endpoint) error { return create(e, tagged) },
 			"iam:TagRole on resource: arn:aws:iam::123456789012:role/team/new because no identity-based policy allows the iam:TagRole action",
 		},
-		"RequestTag":      {"The tags of the request.", allow(`"iam:*"`, `"*"`, `{"StringEquals":{"aws:RequestTag/team":"shop"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`), func(e *endpoint) error { return create(e, tagged) }, ""},
-		"OtherRequestTag": {"Another value.", allow(`"iam:*"`, `"*"`, `{"StringEquals":{"aws:RequestTag/team":"pay"}}`), func(e *endpoint) error { return create(e, tagged) }, "because no identity-based policy allows the iam:CreateRole action"},
-		"Boundary":        {"The boundary of the request.", allow(`"iam:CreateRole"`, `"*"`, boundary), func(e *endpoint) error { return create(e, bounded) }, ""},
+		"RequestTag":      {"The request has the tag.", allow(`"iam:*"`, `"*"`, `{"StringEquals":{"aws:RequestTag/team":"shop"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`), func(e *endpoint) error { return create(e, tagged) }, ""},
+		"OtherRequestTag": {"The request has another value of the tag.", allow(`"iam:*"`, `"*"`, `{"StringEquals":{"aws:RequestTag/team":"pay"}}`), func(e *endpoint) error { return create(e, tagged) }, "because no identity-based policy allows the iam:CreateRole action"},
+		"Boundary":        {"The request has the boundary.", allow(`"iam:CreateRole"`, `"*"`, boundary), func(e *endpoint) error { return create(e, bounded) }, ""},
 		"NoBoundary":      {"None.", allow(`"iam:CreateRole"`, `"*"`, boundary), func(e *endpoint) error { return create(e, plain) }, "because no identity-based policy allows the iam:CreateRole action"},
 		"RoleBoundary": {
-			"Rights are granted to a role that has the boundary.", allow(`"iam:PutRolePolicy"`, `"*"`, boundary),
+			"Permissions may be granted to a role with the boundary.", allow(`"iam:PutRolePolicy"`, `"*"`, boundary),
 			func(e *endpoint) error {
 				_, err := e.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("there"), PolicyName: aws.String("p"), PolicyDocument: aws.String(readS3)})
 				return err
 			}, "",
 		},
 		"ResourceTag": {
-			"The tags of the role, by either name.", allow(`"iam:GetRole"`, `"*"`, `{"StringEquals":{"aws:ResourceTag/team":"shop","iam:ResourceTag/team":"shop"}}`),
+			"The tags of the role have two condition keys.", allow(`"iam:GetRole"`, `"*"`, `{"StringEquals":{"aws:ResourceTag/team":"shop","iam:ResourceTag/team":"shop"}}`),
 			func(e *endpoint) error {
 				_, err := e.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("there")})
 				return err
 			}, "",
 		},
 		"PolicyARN": {
-			"The policy that is attached.", allow(`"iam:AttachRolePolicy"`, `"*"`, `{"ArnLike":{"iam:PolicyARN":"arn:aws:iam::aws:policy/Amazon*"}}`),
+			"The condition is on the attached policy.", allow(`"iam:AttachRolePolicy"`, `"*"`, `{"ArnLike":{"iam:PolicyARN":"arn:aws:iam::aws:policy/Amazon*"}}`),
 			func(e *endpoint) error {
 				_, err := e.iam.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: aws.String("there"), PolicyArn: aws.String("arn:aws:iam::aws:policy/IAMFullAccess")})
 				return err
 			}, "iam:AttachRolePolicy on resource: role there because no identity-based policy allows the iam:AttachRolePolicy action",
 		},
 		"PassRole": {
-			"To put a role into an instance profile is to pass it.", allow(`["iam:AddRoleToInstanceProfile"]`, `"*"`, ""),
+			"Adding a role to an instance profile needs iam:PassRole.", allow(`["iam:AddRoleToInstanceProfile"]`, `"*"`, ""),
 			func(e *endpoint) error {
 				_, err := e.iam.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{RoleName: aws.String("there"), InstanceProfileName: aws.String("profile")})
 				return err
 			}, "iam:PassRole on resource: arn:aws:iam::123456789012:role/there because no identity-based policy allows the iam:PassRole action",
 		},
 		"PassRoleToEC2": {
-			"And to EC2 alone.", allow(`["iam:AddRoleToInstanceProfile","iam:PassRole"]`, `"*"`, `{"StringEqualsIfExists":{"iam:PassedToService":"ec2.amazonaws.com"}}`),
+			"The role may be passed only to EC2.", allow(`["iam:AddRoleToInstanceProfile","iam:PassRole"]`, `"*"`, `{"StringEqualsIfExists":{"iam:PassedToService":"ec2.amazonaws.com"}}`),
 			func(e *endpoint) error {
 				_, err := e.iam.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{RoleName: aws.String("there"), InstanceProfileName: aws.String("profile")})
 				return err
 			}, "",
 		},
 		"Account": {
-			"What is about the account is about *.", allow(`"iam:GetAccountSummary"`, `"*"`, ""),
+			"The resource of an action on the account is *.", allow(`"iam:GetAccountSummary"`, `"*"`, ""),
 			func(e *endpoint) error {
 				_, err := e.iam.GetAccountSummary(t.Context(), &iam.GetAccountSummaryInput{})
 				return err
 			}, "",
 		},
 		"EKS": {
-			"EKS is asked as IAM is.", allow(`"eks:ListClusters"`, `"*"`, ""),
+			"Actions of EKS are evaluated like those of IAM.", allow(`"eks:ListClusters"`, `"*"`, ""),
 			func(e *endpoint) error {
 				_, err := e.eks.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String("prod")})
 				return err
 			}, "eks:DescribeCluster on resource: arn:aws:eks:us-east-1:123456789012:cluster/prod because no identity-based policy allows the eks:DescribeCluster action",
 		},
 		"Principal": {
-			"The caller has conditions, too.", allow(`"iam:ListRoles"`, `"*"`, `{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/caller"},"StringEquals":{"aws:PrincipalAccount":"123456789012"}}`),
+			"Conditions on the caller are evaluated.", allow(`"iam:ListRoles"`, `"*"`, `{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/caller"},"StringEquals":{"aws:PrincipalAccount":"123456789012"}}`),
 			func(e *endpoint) error {
 				_, err := e.iam.ListRoles(t.Context(), &iam.ListRolesInput{})
 				return err
 			}, "",
 		},
 		"Deny": {
-			"An explicit deny overrules.",
+			"An explicit deny overrides.",
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"},{"Effect":"Deny","Action":"iam:CreateRole","Resource":"*"}]}`,
 			func(e *endpoint) error { return create(e, plain) },
 			"with an explicit deny in an identity-based policy",
@@ -174,14 +174,14 @@ func TestNeeds(t *testing.T) {
 			if _, err := e.iam.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("profile")}); err != nil {
 				t.Fatal(err)
 			}
-			expectRefusal(t, tc.call(e.as(t, "caller", tc.policy)), tc.want)
+			expectRejection(t, tc.call(e.as(t, "caller", tc.policy)), tc.want)
 		})
 	}
 }
 
-// expectRefusal checks that err says AccessDenied in these words, or nothing if
+// expectRejection checks that err says AccessDenied in these words, or nothing if
 // there are none.
-func expectRefusal(t *testing.T, err error, want string) {
+func expectRejection(t *testing.T, err error, want string) {
 	t.Helper()
 	denied := err != nil && (failureOf(t, err).Code == "AccessDenied" || failureOf(t, err).Code == "AccessDeniedException")
 	switch {
@@ -193,7 +193,7 @@ func expectRefusal(t *testing.T, err error, want string) {
 }
 
 // The layers of policies must all allow, and any may deny.
-func TestLayers(t *testing.T) {
+func TestAuthorize_AllLayersMustAllow(t *testing.T) {
 	all, none, deny := allow(`"*"`, `"*"`, ""), allow(`"s3:*"`, `"*"`, ""), statement("Deny", `"iam:*"`, `"*"`, "")
 	cases := map[string]struct {
 		identity, boundary, session string
@@ -218,13 +218,13 @@ func TestLayers(t *testing.T) {
 				caller = e.assume(t, "caller", &tc.session)
 			}
 			_, err := caller.iam.ListRoles(t.Context(), &iam.ListRolesInput{})
-			expectRefusal(t, err, tc.want)
+			expectRejection(t, err, tc.want)
 		})
 	}
 }
 
 // A session ends with its role.
-func TestSessionOfDeletedRole(t *testing.T) {
+func TestSession_EndsWithItsRole(t *testing.T) {
 	e := guarded(t)
 	caller := e.as(t, "caller", "")
 	if _, err := e.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("caller")}); err != nil {
@@ -239,7 +239,7 @@ func TestSessionOfDeletedRole(t *testing.T) {
 
 // A trust policy that names a role lets it in; one that names the account leaves
 // it to the policies of the account's roles.
-func TestAssumeRoleAuthorized(t *testing.T) {
+func TestAssumeRole_RequiresTrustAndPermission(t *testing.T) {
 	trusting := func(principal string) func(*iam.CreateRoleInput) {
 		return func(in *iam.CreateRoleInput) {
 			in.AssumeRolePolicyDocument = aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"sts:AssumeRole"}}`)
@@ -249,11 +249,11 @@ func TestAssumeRoleAuthorized(t *testing.T) {
 		reason, trusted, policy string
 		want                    bool
 	}{
-		"Named":         {"A name is enough.", roleARN("caller"), "", true},
-		"Account":       {"An account is not.", account, "", false},
-		"AccountAllows": {"The account's policies decide.", account, allow(`"sts:AssumeRole"`, `"arn:aws:iam::123456789012:role/target"`, ""), true},
-		"NamedDenied":   {"A deny overrules a name.", roleARN("caller"), statement("Deny", `"sts:*"`, `"*"`, ""), false},
-		"NotTrusted":    {"A policy alone opens nothing.", roleARN("other"), allow(`"sts:*"`, `"*"`, ""), false},
+		"Named":         {"A trust policy that names the role admits it.", roleARN("caller"), "", true},
+		"Account":       {"A trust policy that names the account does not admit the role alone.", account, "", false},
+		"AccountAllows": {"If the account is trusted, its policies decide.", account, allow(`"sts:AssumeRole"`, `"arn:aws:iam::123456789012:role/target"`, ""), true},
+		"NamedDenied":   {"An explicit deny overrides a named role.", roleARN("caller"), statement("Deny", `"sts:*"`, `"*"`, ""), false},
+		"NotTrusted":    {"A policy admits no caller that the role does not trust.", roleARN("other"), allow(`"sts:*"`, `"*"`, ""), false},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -280,8 +280,8 @@ func shippedPolicy(t *testing.T) string {
 	return strings.NewReplacer("PARTITION", "aws", "ACCOUNT_ID", account, "CLUSTER", "prod", "ISSUER", "oidc.example.com").Replace(string(raw))
 }
 
-// What the operator must never do is refused, whatever it asks for.
-func TestOperatorMustNever(t *testing.T) {
+// Calls that the operator must never make are denied, whatever their parameters.
+func TestOperatorPolicy_ForbiddenCallsAreDenied(t *testing.T) {
 	const boundary = "arn:aws:iam::" + account + ":policy/podidentity-boundary"
 	owner := []iamtypes.Tag{
 		{Key: aws.String("iam.podidentity.io/managed-by"), Value: aws.String("podidentity-operator")},
@@ -300,7 +300,7 @@ func TestOperatorMustNever(t *testing.T) {
 			return err
 		}
 	}
-	const refused, denied = "because no identity-based policy allows", "with an explicit deny in an identity-based policy"
+	const rejected, denied = "because no identity-based policy allows", "with an explicit deny in an identity-based policy"
 	cases := map[string]struct {
 		call func(*endpoint) error
 		want string // empty if it is what the operator is for
@@ -318,7 +318,7 @@ func TestOperatorMustNever(t *testing.T) {
 				in.Tags = []iamtypes.Tag{owner[0], {Key: aws.String("iam.podidentity.io/cluster"), Value: aws.String("test")}}
 			}), denied,
 		},
-		"create one without tags": {create(func(in *iam.CreateRoleInput) { in.Tags = nil }), refused},
+		"create one without tags": {create(func(in *iam.CreateRoleInput) { in.Tags = nil }), rejected},
 		"grant to its own": {func(e *endpoint) error {
 			_, err := e.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("mine"), PolicyName: aws.String("p"), PolicyDocument: aws.String(readS3)})
 			return err
@@ -330,7 +330,7 @@ func TestOperatorMustNever(t *testing.T) {
 		"touch a role in its path that is not its own": {func(e *endpoint) error {
 			_, err := e.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("intruder")})
 			return err
-		}, refused},
+		}, rejected},
 		"retag a foreign role into its own": {func(e *endpoint) error {
 			_, err := e.iam.TagRole(t.Context(), &iam.TagRoleInput{RoleName: aws.String("foreign"), Tags: owner})
 			return err
@@ -362,15 +362,15 @@ func TestOperatorMustNever(t *testing.T) {
 		"pass a role": {func(e *endpoint) error {
 			_, err := e.iam.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{RoleName: aws.String("mine"), InstanceProfileName: aws.String("profile")})
 			return err
-		}, refused},
+		}, rejected},
 		"create a provider": {func(e *endpoint) error {
 			_, err := e.iam.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{Url: aws.String("https://evil.example.com")})
 			return err
-		}, refused},
+		}, rejected},
 		"create a policy": {func(e *endpoint) error {
 			_, err := e.iam.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("p"), PolicyDocument: aws.String(readS3)})
 			return err
-		}, refused},
+		}, rejected},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

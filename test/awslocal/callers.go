@@ -16,7 +16,7 @@ type caller struct {
 	session     *session // nil if not a session of this endpoint
 }
 
-// session is what AssumeRole and AssumeRoleWithWebIdentity hand out.
+// session is what AssumeRole and AssumeRoleWithWebIdentity create.
 type session struct {
 	accessKey, secretKey, token string
 	role                        *role
@@ -24,13 +24,13 @@ type session struct {
 	arn, userID                 string
 	issued, expires             time.Time
 	policies                    []string // session policies
-	policySize                  int      // of what of them is in the session itself
+	policySize                  int      // of the policies that the session itself contains
 	tags                        []tag
 	transitive                  []string // keys of tags that go on to the next role
 	sourceIdentity              string
 }
 
-// callerOf returns who an access key belongs to: a session of this endpoint,
+// callerOf returns the caller that an access key belongs to: a session of this endpoint,
 // or else the configured caller.
 func (s *Server) callerOf(accessKey string) caller {
 	s.mu.Lock()
@@ -41,7 +41,7 @@ func (s *Server) callerOf(accessKey string) caller {
 	return caller{arn: s.options.CallerARN, userID: userID(s.options.CallerARN)}
 }
 
-// userID makes the unique ID of the configured caller; the same ARN has the same.
+// userID returns the unique ID of the configured caller, the same for the same ARN.
 func userID(callerARN string) string {
 	a, _ := parseARN(callerARN)
 	kind, name, _ := strings.Cut(a.resource, "/")
@@ -70,7 +70,7 @@ func (st *state) roleOf(ses *session) *role {
 	return nil
 }
 
-// principals are the names under which a trust policy may know the caller.
+// principals are the identifiers by which a trust policy may name the caller.
 func (c caller) principals() []policy.Principal {
 	out := []policy.Principal{{Type: policy.AWS, ID: c.arn}}
 	if c.session != nil {
@@ -85,7 +85,7 @@ const (
 	maxTokenSize = 4096
 )
 
-// openSession hands out credentials for a role.
+// openSession issues credentials for a role.
 func (c *call) openSession(ses *session) model.Struct {
 	s := c.srv
 	a, _ := parseARN(ses.role.arn)

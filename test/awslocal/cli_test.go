@@ -12,16 +12,16 @@ import (
 )
 
 // cliStep is one command line of the AWS CLI. $trust and $policy stand for documents,
-// $last for the last word that the step before printed.
+// $last for the last word of the output of the previous step.
 type cliStep struct {
 	line  string
-	want  string // a regular expression for all that it prints
-	fails string // or what it says when it fails
+	want  string // a regular expression for its whole output
+	fails string // or a part of its error message
 }
 
-// The AWS CLI itself works against the endpoint: its waiters, its pages, its
-// decoding of documents, its words for errors.
-func TestCLI(t *testing.T) {
+// The AWS CLI works against the endpoint: its waiters, its paging, its decoding of
+// documents, its messages about errors.
+func TestCLI_Works(t *testing.T) {
 	program, err := exec.LookPath("aws")
 	if err != nil {
 		t.Skip("the AWS CLI is not on the PATH, so that it cannot be run")
@@ -29,6 +29,9 @@ func TestCLI(t *testing.T) {
 	documents := strings.NewReplacer("$trust", ec2Trust, "$policy", readS3)
 	for name, family := range cliFamilies() {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != shortFamily {
+				t.Skip("a command of the AWS CLI takes almost a second; make test runs all of them")
+			}
 			t.Parallel()
 			e := newEndpoint(t, awslocal.Options{})
 			for _, prepare := range family.given {
@@ -49,6 +52,10 @@ func TestCLI(t *testing.T) {
 		})
 	}
 }
+
+// shortFamily is the one that also runs with -short: it has a waiter, a decoded document
+// and an error.
+const shortFamily = "Roles"
 
 // runCLI runs the AWS CLI with nothing but the endpoint and credentials in its
 // configuration, and returns what it prints, in one line, and what it complains of.

@@ -9,7 +9,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// EKS clusters, as state alone: no control plane runs behind them.
+// EKS clusters, as records only: no control plane runs behind them.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 
 type cluster struct {
@@ -23,7 +23,7 @@ type cluster struct {
 // maxClusters is the quota of a region.
 const maxClusters = 100
 
-// noControlPlane stands where AWS has a CA's certificate.
+// noControlPlane is the value in place of a CA certificate.
 const noControlPlane = "no control plane runs here"
 
 func createCluster(c *call) (model.Struct, error) {
@@ -74,7 +74,7 @@ func (c *call) newCluster() *cluster {
 	return cl
 }
 
-// withDefaults returns what a call gives, and of the rest the defaults.
+// withDefaults returns the values of a call, with defaults for the others.
 func withDefaults(given, defaults model.Struct) model.Struct {
 	out := maps.Clone(defaults)
 	maps.Copy(out, given)
@@ -104,7 +104,7 @@ func listClusters(c *call) (model.Struct, error) {
 	return out, nil
 }
 
-// deleteCluster takes the cluster's associations with it.
+// deleteCluster also deletes the cluster's associations.
 func deleteCluster(c *call) (model.Struct, error) {
 	cl, err := c.cluster(c.in.Str("name"))
 	if err != nil {
@@ -132,8 +132,8 @@ func (c *call) cluster(name string) (*cluster, error) {
 	return cl, nil
 }
 
-// clusterDetail is a cluster as AWS shows it. Where its API server is, and with
-// which certificate, is made up.
+// clusterDetail is a cluster as AWS shows it. The address of its API server and the
+// certificate are made up.
 func (c *call) clusterDetail(cl *cluster) model.Struct {
 	o := c.srv.options
 	domain := o.Region + "." + dnsSuffix(o.Partition)
@@ -177,11 +177,11 @@ func dnsSuffix(partition string) string {
 	return "amazonaws.com"
 }
 
-// pageEKS is page for EKS, which has other names for the same.
+// pageEKS is page for EKS, whose parameters have other names.
 func pageEKS[T any](c *call, out model.Struct, items []T, key func(T) string) ([]T, error) {
-	asked := &call{in: model.Struct{"Marker": c.in.Str("nextToken"), "MaxItems": int64(c.in.Int("maxResults", 100))}, pageCap: c.pageCap}
+	paging := &call{in: model.Struct{"Marker": c.in.Str("nextToken"), "MaxItems": int64(c.in.Int("maxResults", 100))}, pageCap: c.pageCap}
 	paged := model.Struct{}
-	items, err := page(asked, paged, items, key)
+	items, err := page(paging, paged, items, key)
 	if err != nil {
 		return nil, model.Errorf("InvalidParameterException", "%s", strings.Replace(asAPIError(err).Message, "Marker", "nextToken", 1))
 	}

@@ -14,7 +14,7 @@ import (
 
 // Of many callers that make the same role, one succeeds; readers meanwhile see
 // whole states only.
-func TestConcurrentCallers(t *testing.T) {
+func TestCreateRole_OneOfManyCallersSucceeds(t *testing.T) {
 	const callers, names = 8, 20
 	e := newEndpoint(t, awslocal.Options{})
 	call := func(action string, parameters url.Values) (int, string) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The condition keys that calls have whatever they are about:
+// The condition keys of all calls:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 
 // contextOf returns the condition keys of a permission that a call needs.
@@ -26,7 +26,7 @@ func (c *call) contextOf(n requiredPermission) map[string][]string {
 	return keys
 }
 
-// requestKeys tell of the call itself.
+// requestKeys describe the call itself.
 func (c *call) requestKeys() map[string][]string {
 	keys := map[string][]string{
 		"aws:CurrentTime":     {c.now.Format(time.RFC3339)},
@@ -50,7 +50,7 @@ func (c *call) requestKeys() map[string][]string {
 	return keys
 }
 
-// callerKeys tell who calls.
+// callerKeys describe the caller.
 func (c *call) callerKeys() map[string][]string {
 	keys := map[string][]string{
 		"aws:PrincipalAccount":      {c.caller.account()},

@@ -13,20 +13,20 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-// Trust policies, too, see who calls and what the role is.
-func TestTrustConditions(t *testing.T) {
+// Conditions of trust policies can use the caller and the role.
+func TestConditions_OfTrustPolicies(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, condition string
 		user, role        bool // whether the user, and the role caller, may assume the role
 	}{
-		"Principal":   {"The role behind the session.", `{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/caller"}}`, false, true},
-		"User":        {"The user.", `{"StringEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:user/awslocal","aws:username":"awslocal"}}`, true, false},
-		"Type":        {"The kind of the caller.", `{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}`, false, true},
-		"Tag":         {"Tags of the calling role.", `{"StringEquals":{"aws:PrincipalTag/Team":"shop"}}`, false, true},
-		"ResourceTag": {"Tags of the role itself.", `{"StringEquals":{"aws:ResourceTag/team":"pay","iam:ResourceTag/team":"pay"}}`, true, true},
-		"Account":     {"The caller's account.", `{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`, false, false},
-		"Session":     {"The name of the session to be.", `{"StringEquals":{"sts:RoleSessionName":"test"}}`, true, true},
-		"ID":          {"Sessions have the ID of their role.", `{"StringLike":{"aws:userid":"AROA*:test"}}`, false, true},
+		"Principal":   {"The principal is the role of the session.", `{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/caller"}}`, false, true},
+		"User":        {"The user is that of the session.", `{"StringEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:user/awslocal","aws:username":"awslocal"}}`, true, false},
+		"Type":        {"The caller is an assumed role.", `{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}`, false, true},
+		"Tag":         {"The calling role has the tag.", `{"StringEquals":{"aws:PrincipalTag/Team":"shop"}}`, false, true},
+		"ResourceTag": {"The role of the request has the tag.", `{"StringEquals":{"aws:ResourceTag/team":"pay","iam:ResourceTag/team":"pay"}}`, true, true},
+		"Account":     {"The account is that of the caller.", `{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`, false, false},
+		"Session":     {"The request has the name of the session.", `{"StringEquals":{"sts:RoleSessionName":"test"}}`, true, true},
+		"ID":          {"The ID of a session begins with that of its role.", `{"StringLike":{"aws:userid":"AROA*:test"}}`, false, true},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
@@ -50,23 +50,23 @@ func TestTrustConditions(t *testing.T) {
 	}
 }
 
-// What every call has.
-func TestGlobalKeys(t *testing.T) {
+// The condition keys of every call.
+func TestConditions_GlobalKeys(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, condition string
 		want              bool
 	}{
-		"Address":      {"Where the call comes from.", `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`, true},
-		"OtherAddress": {"And not from elsewhere.", `{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}`, false},
-		"Agent":        {"What it is made with.", `{"StringLike":{"aws:UserAgent":"aws-sdk-go-v2/*"}}`, true},
-		"Region":       {"IAM is in one region for all.", `{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}`, true},
-		"Directly":     {"No service calls on behalf of a user.", `{"Bool":{"aws:ViaAWSService":"false","aws:PrincipalIsAWSService":"false"}}`, true},
-		"MFA":          {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, false},
-		"NoMFA":        {"Sessions say that there was none.", `{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`, true},
-		"Issued":       {"When the session began.", `{"DateGreaterThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, true},
-		"Old":          {"Sessions can be ended so.", `{"DateLessThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, false},
+		"Address":      {"The call comes from the address.", `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`, true},
+		"OtherAddress": {"The call does not come from another address.", `{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}`, false},
+		"Agent":        {"The call has the user agent.", `{"StringLike":{"aws:UserAgent":"aws-sdk-go-v2/*"}}`, true},
+		"Region":       {"All calls of IAM have one region.", `{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}`, true},
+		"Directly":     {"No service makes the call on behalf of a user.", `{"Bool":{"aws:ViaAWSService":"false","aws:PrincipalIsAWSService":"false"}}`, true},
+		"MFA":          {"A session states that it has no MFA.", `{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, false},
+		"NoMFA":        {"A session states that it has no MFA.", `{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`, true},
+		"Issued":       {"A session states when it began.", `{"DateGreaterThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, true},
+		"Old":          {"A session can be ended by a condition on its age.", `{"DateLessThan":{"aws:TokenIssueTime":"2020-01-01T00:00:00Z"}}`, false},
 		"Transport":    {"The connection of this test is not encrypted.", `{"Bool":{"aws:SecureTransport":"false"}}`, true},
-		"NoTransport":  {"Nor does it say so.", `{"Bool":{"aws:SecureTransport":"true"}}`, false},
+		"NoTransport":  {"The connection of this test is not encrypted.", `{"Bool":{"aws:SecureTransport":"true"}}`, false},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{Region: "eu-central-1", Authorize: true, AccessKeys: map[string]string{"AKIDLOCAL": "secret"}})
@@ -79,7 +79,7 @@ func TestGlobalKeys(t *testing.T) {
 }
 
 // A session's tag overrules the role's of the same key, whatever its case.
-func TestSessionTagsOverrule(t *testing.T) {
+func TestConditions_SessionTagsOverrideRoleTags(t *testing.T) {
 	e := guarded(t)
 	e.createRole(t, "caller", func(in *iam.CreateRoleInput) {
 		in.AssumeRolePolicyDocument = aws.String(anyTrust)
@@ -96,8 +96,8 @@ func TestSessionTagsOverrule(t *testing.T) {
 	}
 }
 
-// A connection that is encrypted says so.
-func TestSecureTransport(t *testing.T) {
+// aws:SecureTransport is true for a connection with TLS.
+func TestConditions_SecureTransport(t *testing.T) {
 	server := awslocal.New(awslocal.Options{Seed: 1})
 	web := httptest.NewTLSServer(server)
 	t.Cleanup(web.Close)

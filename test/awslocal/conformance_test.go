@@ -27,8 +27,8 @@ import (
 // The scenarios run against another endpoint too, or against AWS itself, and each answer is
 // compared with that of this endpoint: make conformance.
 var (
-	conformanceURL     = flag.String("conformance-endpoint", "", "URL of the endpoint that TestConformance compares with; aws is AWS itself, with the credentials of AWS_PROFILE")
-	conformanceAccount = flag.String("conformance-account", "", "the ID of the account in which TestConformance may create IAM resources, under a path of its own; required for aws")
+	conformanceURL     = flag.String("conformance-endpoint", "", "URL of the endpoint that TestConformance_EndpointsGiveTheSameAnswers compares with; aws is AWS itself, with the credentials of AWS_PROFILE")
+	conformanceAccount = flag.String("conformance-account", "", "the ID of the account in which TestConformance_EndpointsGiveTheSameAnswers may create IAM resources, under a path of its own; required for aws")
 )
 
 // target is an account that is not this test's own: names get a prefix, and all that has a path
@@ -41,9 +41,9 @@ type target struct {
 
 func (g target) path() string { return "/awslocal-conformance/" + g.name + "/" }
 
-// TestConformance compares the scenarios' answers here with those of the endpoint of
+// TestConformance_EndpointsGiveTheSameAnswers compares the scenarios' answers here with those of the endpoint of
 // -conformance-endpoint. Without that flag this endpoint is the other one, as a process of its own.
-func TestConformance(t *testing.T) {
+func TestConformance_EndpointsGiveTheSameAnswers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds and starts a program")
 	}
@@ -69,7 +69,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// local says why a scenario can not, or must not, run in another account.
+// local states why a scenario can not, or must not, run in another account.
 func (s scenario) local(action string) string {
 	switch {
 	case s.call != nil:
@@ -259,8 +259,8 @@ func removeRole(ctx context.Context, t *testing.T, e *endpoint, name *string) {
 	must(e.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name}))(t)
 }
 
-// What a target gets is named so that nothing else in its account is touched.
-func TestConformanceNames(t *testing.T) {
+// All names in a target have its prefix, so that nothing else in its account is touched.
+func TestConformance_NamesStayInTheirOwnSpace(t *testing.T) {
 	g := target{partition: "aws-cn", account: "222222222222", name: "x-"}
 	members := map[string]any{
 		"RoleName": "r", "PolicyArn": policyARN("p"), "Url": aws.String("https://issuer"), "PolicyDocument": anyTrust,

@@ -47,7 +47,7 @@ func getAccountAuthorizationDetails(c *call) (model.Struct, error) {
 	return out, nil
 }
 
-// entityKey tells entities of all kinds apart.
+// entityKey is unique among entities of all kinds.
 func entityKey(e any) string {
 	switch e := e.(type) {
 	case *role:
@@ -83,8 +83,8 @@ func (c *call) policyDetail(p *managedPolicy) model.Struct {
 	return out
 }
 
-// getAccountSummary tells counts and quotas. "Per user" and other things that
-// this endpoint does not have count zero.
+// getAccountSummary returns counts and quotas. "Per user" and other things that this
+// endpoint does not have count zero.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
 func getAccountSummary(c *call) (model.Struct, error) {
 	versions := 0

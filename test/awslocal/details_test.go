@@ -15,7 +15,7 @@ import (
 
 // One call shows all attachments of a role, but neither its description nor its session
 // duration.
-func TestAccountAuthorizationDetails(t *testing.T) {
+func TestAccountAuthorizationDetails_ContainAllAttachments(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	ctx := t.Context()
@@ -62,7 +62,7 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 		filter []iamtypes.EntityType
 		want   []string
 	}{
-		"All":   {"The account's policies and those of AWS's that are in use.", nil, []string{"own", "ReadOnlyAccess"}},
+		"All":   {"The policies of the account, and the AWS managed policies that are in use.", nil, []string{"own", "ReadOnlyAccess"}},
 		"Local": {"", []iamtypes.EntityType{"LocalManagedPolicy"}, []string{"own"}},
 		"AWS":   {"", []iamtypes.EntityType{"AWSManagedPolicy"}, []string{"ReadOnlyAccess"}},
 		"User":  {"", []iamtypes.EntityType{"User", "Group"}, nil},
@@ -79,7 +79,7 @@ func TestAccountAuthorizationDetails(t *testing.T) {
 	}
 }
 
-func TestAccountAuthorizationDetailsPages(t *testing.T) {
+func TestAccountAuthorizationDetails_Pages(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	for i := range 5 {
 		e.createRole(t, fmt.Sprintf("r%d", i))
@@ -103,7 +103,7 @@ func TestAccountAuthorizationDetailsPages(t *testing.T) {
 }
 
 // The summary has the keys that AWS's has, and counts what there is.
-func TestAccountSummary(t *testing.T) {
+func TestAccountSummary_HasTheKeysOfAWS(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{Quotas: map[string]int{"RolesQuota": 5000}})
 	ctx := t.Context()
 	e.createRole(t, "r")
@@ -126,8 +126,8 @@ func TestAccountSummary(t *testing.T) {
 	}
 }
 
-// The kinds that can be asked for are a list of words.
-func TestDetailsFilter(t *testing.T) {
+// The filter is a list of kinds.
+func TestAccountAuthorizationDetails_Filter(t *testing.T) {
 	runErrors(t, map[string]errorCase{
 		"Filter": {
 			call: func(ctx context.Context, e *endpoint) error {

@@ -30,12 +30,12 @@ type call struct {
 	caller          caller
 	accessKey       string // that it was signed with
 	now             time.Time
-	pageCap         int // at most that many items in a page; 0 means as asked
+	pageCap         int // maximum number of items on a page; 0 means as requested
 	st              *state
 }
 
-// operation is what an action does. A write gets a state of its own to change,
-// all others get one that they must not.
+// operation is what an action does. A write gets its own copy of the state to change; all
+// others must not change theirs.
 type operation struct {
 	write bool
 	run   func(*call) (model.Struct, error)
@@ -70,7 +70,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	service := req.signature.service
 	form := formOf(r, body)
 	if other := s.otherService(r, service, form); other != "" {
-		refuseOther(w, r, other, req, form)
+		rejectOther(w, r, other, req, form)
 		return
 	}
 	if service == "eks" || service == "" && s.services["eks"].Routes(r.Method, r.URL) {
@@ -88,7 +88,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	s.serveQuery(w, r, form, service, req)
 }
 
-// readBody reads the body of a request, which must come in time: a client that stops in the
+// readBody reads the body of a request within a time limit: a client that stops in the
 // middle of it would keep the connection otherwise.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
@@ -104,7 +104,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 }
 
 // formOf returns the parameters of a call of the awsQuery protocol: those of the
-// URL, and those of a body that says that it is a form.
+// URL, and those of a body that is declared as a form.
 func formOf(r *http.Request, body []byte) url.Values {
 	form := r.URL.Query()
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
@@ -116,14 +116,14 @@ func formOf(r *http.Request, body []byte) url.Values {
 	return form
 }
 
-// redirect sends who asks for no action to AWS's page about IAM, as IAM and STS do.
+// redirect redirects a request without an action to AWS's page about IAM, as IAM and STS do.
 func redirect(w http.ResponseWriter, r *http.Request) {
 	page := url.URL{Scheme: "https", Host: "aws.amazon.com", Path: "/iam", RawQuery: r.URL.RawQuery}
 	w.Header().Set("Location", page.String())
 	w.WriteHeader(http.StatusFound)
 }
 
-// request is what all protocols know of a call.
+// request is the part of a call that all protocols have.
 type request struct {
 	id        string
 	body      []byte
@@ -179,8 +179,8 @@ func (s *Server) query(ctx context.Context, m *model.Service, form url.Values, r
 	})
 }
 
-// answer counts a call, lets the faults in force have their way, decodes,
-// validates and runs it.
+// answer counts a call, applies the faults in force, decodes and validates the input, and
+// runs the call.
 func (s *Server) answer(c *call, op operation, req request, decode func() (model.Struct, error)) (out model.Struct, err error) {
 	s.mu.Lock()
 	s.calls[c.action]++
@@ -226,19 +226,18 @@ func (c *call) run(op operation) (model.Struct, error) {
 	return op.run(c)
 }
 
-// An answer that is longer than one read of a client takes as long as it
-// would from the nearest region, roughly. Without that, some of them lose it:
-// smithy-go up to 1.28 closes the request's body when the answer begins, and if
-// the HTTP transport has not seen the end of that body yet, it gives up the
-// connection with the rest of the answer.
+// An answer that is longer than one read of a client is delayed by roughly the latency of
+// the nearest region. Without the delay, some clients lose it: smithy-go up to 1.28 closes
+// the request's body when the answer begins, and if the HTTP transport has not seen the
+// end of that body yet, it closes the connection and drops the rest of the answer.
 const (
-	firstRead = 3 << 10
-	nearby    = time.Millisecond
+	firstRead  = 3 << 10
+	minLatency = time.Millisecond
 )
 
 func writeAnswer(ctx context.Context, w http.ResponseWriter, contentType string, status int, body []byte) {
 	if len(body) > firstRead {
-		_ = sleep(ctx, nearby) // who has gone will not read it anyway
+		_ = sleep(ctx, minLatency) // a client that has gone does not read the answer anyway
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

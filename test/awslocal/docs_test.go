@@ -11,7 +11,7 @@ import (
 )
 
 // The page for users lists all actions that there are, and no other.
-func TestActionsAreDocumented(t *testing.T) {
+func TestDocs_ListAllActions(t *testing.T) {
 	page, err := os.ReadFile("../../docs/aws-endpoint.md")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ func checkManagedPolicy(document string) error { return malformed(grammar.CheckM
 
 func checkIdentityPolicy(document string) error { return malformed(grammar.CheckInline(document)) }
 
-// checkTrust refuses a trust policy that is malformed, names principals that
+// checkTrust rejects a trust policy that is malformed, names principals that
 // do not exist, or is too long.
 func (c *call) checkTrust(document string) error {
 	if err := malformed(grammar.CheckTrust(document, principals{c})); err != nil {
@@ -32,7 +32,7 @@ func malformed(err error) error {
 // of other accounts it knows nothing, so these pass if they are well formed.
 type principals struct{ *call }
 
-// KnownAWS says whether the account, user, role or session may exist.
+// KnownAWS reports whether the account, user, role or session may exist.
 func (p principals) KnownAWS(id string) bool {
 	if accountID.MatchString(id) || p.st.roleByID(id) != nil {
 		return true

@@ -37,7 +37,7 @@ func associate(namespace, account, role string, edit ...func(*eks.CreatePodIdent
 	}
 }
 
-func TestClusters(t *testing.T) {
+func TestClusters_Lifecycle(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Region: "eu-central-1", Clock: clock.now})
 	made := must(e.eks.CreateCluster(t.Context(), &eks.CreateClusterInput{
@@ -87,7 +87,7 @@ func TestClusters(t *testing.T) {
 	}
 }
 
-func TestPodIdentityAssociations(t *testing.T) {
+func TestPodIdentityAssociations_Lifecycle(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	withCluster(t, e)
@@ -141,7 +141,7 @@ func TestPodIdentityAssociations(t *testing.T) {
 	must(e.eks.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: aws.String("c"), AssociationId: created.AssociationId}))(t)
 }
 
-func TestEKSErrors(t *testing.T) {
+func TestEKS_Errors(t *testing.T) {
 	runErrors(t, map[string]errorCase{
 		"ClusterMissing": {
 			call: func(ctx context.Context, e *endpoint) error {
@@ -178,7 +178,7 @@ func TestEKSErrors(t *testing.T) {
 			want: failure{400, "InvalidParameterException", "Trust policy of the role provided is invalid. Follow the official documentation to resolve the issue."},
 		},
 		"TrustsOtherNamespaces": {
-			reason: "The trust policy may look at the session tags.",
+			reason: "The trust policy can evaluate the session tags.",
 			call:   associate("other", "a", roleARN("pods")),
 			want:   failure{400, "InvalidParameterException", "Trust policy of the role provided is invalid. Follow the official documentation to resolve the issue."},
 		},

@@ -22,7 +22,7 @@ func tagEKS(arn string, tags map[string]string) func(context.Context, *endpoint)
 }
 
 // Tags of clusters and associations go by ARN, and are seen by Describe.
-func TestEKSTags(t *testing.T) {
+func TestEKS_Tags(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	withCluster(t, e)
 	ctx := t.Context()
@@ -60,7 +60,7 @@ func TestEKSTags(t *testing.T) {
 	}
 }
 
-func TestEKSTagErrors(t *testing.T) {
+func TestEKS_TagErrors(t *testing.T) {
 	many := func(n int) map[string]string {
 		tags := map[string]string{}
 		for i := range n {
@@ -78,7 +78,7 @@ func TestEKSTagErrors(t *testing.T) {
 			want: failure{400, "BadRequestException", "Invalid ARN: c"},
 		},
 		"TooMany": {
-			reason: "With those that are there, there would be more than fifty.",
+			reason: "With the existing tags there would be more than fifty.",
 			call: func(ctx context.Context, e *endpoint) error {
 				if err := tagEKS(clusterARN, many(50))(ctx, e); err != nil {
 					return err
@@ -88,13 +88,13 @@ func TestEKSTagErrors(t *testing.T) {
 			want: failure{400, "BadRequestException", "A resource can have at most 50 tags"},
 		},
 		"None": {
-			reason: "No tags are too few.",
+			reason: "An empty map is rejected.",
 			call:   tagEKS(clusterARN, map[string]string{}),
 			want: failure{400, "BadRequestException", "1 validation error detected: Value '{}' at 'tags' failed to satisfy constraint: " +
 				"Member must have length greater than or equal to 1"},
 		},
 		"Keys": {
-			reason: "Faults in the keys and values of a map are named by the constraints of all.",
+			reason: "Violations in the keys and values of a map are listed with all constraints.",
 			call:   tagEKS(clusterARN, map[string]string{"": "v", "k": strings.Repeat("v", 257)}),
 			want: failure{400, "BadRequestException", "2 validation errors detected: " +
 				"Value '{=v, k=" + strings.Repeat("v", 257) + "}' at 'tags' failed to satisfy constraint: " +
@@ -103,7 +103,7 @@ func TestEKSTagErrors(t *testing.T) {
 				"Map value must satisfy constraint: [Member must have length less than or equal to 256]"},
 		},
 		"Key": {
-			reason: "These actions have another name for what the model forbids.",
+			reason: "The models of these actions have another name for the reserved prefix.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.eks.UntagResource(ctx, &eks.UntagResourceInput{ResourceArn: aws.String(clusterARN), TagKeys: []string{strings.Repeat("k", 129)}}))
 			},

@@ -115,7 +115,7 @@ func failureOf(t *testing.T, err error) failure {
 	return f
 }
 
-// errorCase is one call that AWS refuses.
+// errorCase is one call that AWS rejects.
 type errorCase struct {
 	reason string
 	call   func(context.Context, *endpoint) error

@@ -10,36 +10,35 @@ import (
 	"time"
 )
 
-// Faults make the endpoint behave as badly as AWS can. The zero value is an
-// AWS that behaves well.
+// Faults make the endpoint behave as badly as AWS can. The zero value injects no faults.
 type Faults struct {
 	// Latency is how long every call takes, plus a random part of Jitter.
 	Latency Duration `json:"latency,omitzero"`
 	Jitter  Duration `json:"jitter,omitzero"`
 
-	// ReadDelay is how old the state is that IAM's and EKS's reads see, STSDelay
-	// that which AssumeRole and AssumeRoleWithWebIdentity see. Writes always see
-	// the newest: a role that cannot be read yet can already exist.
+	// ReadDelay is the age of the state that IAM's and EKS's reads see, STSDelay the age
+	// of the one that AssumeRole and AssumeRoleWithWebIdentity see. Writes always see the
+	// newest: a role that cannot be read yet can already exist.
 	ReadDelay Duration `json:"readDelay,omitzero"`
 	STSDelay  Duration `json:"stsDelay,omitzero"`
 
-	// SessionDuration bounds how long the sessions of roles last, whatever the
-	// caller asks for; AWS gives none of less than 15 minutes.
+	// SessionDuration bounds the duration of sessions of roles, whatever the caller
+	// requests; AWS issues none of less than 15 minutes.
 	SessionDuration Duration `json:"sessionDuration,omitzero"`
 
-	// PageSize bounds all pages; AWS too may return fewer items than asked for.
+	// PageSize bounds all pages; AWS may also return fewer items than requested.
 	PageSize int `json:"pageSize,omitzero"`
 
 	// Throttles are token buckets; a call must get a token of each that
 	// applies to it.
 	Throttles []Throttle `json:"throttles,omitempty"`
 
-	// Rules inject errors. The first that applies to a call and strikes is used.
+	// Rules inject errors. The first that matches a call and applies to it is used.
 	Rules []Rule `json:"rules,omitempty"`
 }
 
-// Throttle lets a number of calls through per second, and a burst.
-// What exceeds it gets the error Throttling, "Rate exceeded".
+// Throttle allows a number of calls per second, and a burst. Calls beyond that get the
+// error Throttling, "Rate exceeded".
 type Throttle struct {
 	Action string  `json:"action,omitempty"` // a pattern such as Get*; empty means any
 	Rate   float64 `json:"rate"`
@@ -51,18 +50,18 @@ type Rule struct {
 	Action string `json:"action,omitempty"` // a pattern such as *RolePolicy; empty means any
 	// Error is the code of an AWS error, or ConnectionReset or Timeout.
 	Error   string `json:"error"`
-	Message string `json:"message,omitempty"` // default: AWS's words for the code
-	// Probability is that with which the rule strikes; 0 means always.
+	Message string `json:"message,omitempty"` // default: AWS's message for the code
+	// Probability is that with which the rule applies to a matching call; 0 means always.
 	Probability float64 `json:"probability,omitzero"`
-	Skip        int     `json:"skip,omitzero"`  // calls that it leaves alone first
-	Count       int     `json:"count,omitzero"` // strikes until it is used up; 0 means no end
+	Skip        int     `json:"skip,omitzero"`  // matching calls before it applies to one
+	Count       int     `json:"count,omitzero"` // calls that it applies to; 0 means no limit
 	// After lets the call have its effect; only the answer is lost.
 	After bool `json:"after,omitzero"`
 	// Hold is how long Timeout keeps the connection; default until the caller gives up.
 	Hold Duration `json:"hold,omitzero"`
 }
 
-// The errors of a Rule that are no AWS errors.
+// The errors of a Rule that are not AWS errors.
 const (
 	ConnectionReset = "ConnectionReset"
 	Timeout         = "Timeout"
@@ -92,7 +91,7 @@ func ParseFaults(r io.Reader) (Faults, error) {
 	return f, f.check()
 }
 
-// check reports the first setting that makes no sense.
+// check reports the first invalid setting.
 func (f Faults) check() error {
 	if slices.Min([]Duration{f.Latency, f.Jitter, f.ReadDelay, f.STSDelay, f.SessionDuration}) < 0 || f.PageSize < 0 {
 		return errors.New("faults: durations and pageSize must not be negative")
@@ -133,7 +132,7 @@ func (r Rule) check() error {
 	return nil
 }
 
-// applies says whether a pattern is one for the action.
+// applies reports whether a pattern matches the action.
 func applies(pattern, action string) bool {
 	ok, err := path.Match(pattern, action)
 	return pattern == "" || err == nil && ok

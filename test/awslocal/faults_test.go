@@ -23,7 +23,7 @@ func getRole(ctx context.Context, e *endpoint) error {
 
 func rules(r ...awslocal.Rule) awslocal.Faults { return awslocal.Faults{Rules: r} }
 
-func TestRules(t *testing.T) {
+func TestFaults_Rules(t *testing.T) {
 	type outcome struct {
 		Code   string
 		Status int
@@ -35,8 +35,8 @@ func TestRules(t *testing.T) {
 		want   []outcome // of calls one after the other
 	}{
 		"Always":     {"", awslocal.Rule{Error: "Throttling"}, []outcome{throttled, throttled}},
-		"Count":      {"A rule is used up.", awslocal.Rule{Error: "Throttling", Count: 2}, []outcome{throttled, throttled, ok}},
-		"Skip":       {"The first calls are left alone.", awslocal.Rule{Error: "Throttling", Skip: 1, Count: 1}, []outcome{ok, throttled, ok}},
+		"Count":      {"A rule applies to a limited number of calls.", awslocal.Rule{Error: "Throttling", Count: 2}, []outcome{throttled, throttled, ok}},
+		"Skip":       {"A rule skips the first calls.", awslocal.Rule{Error: "Throttling", Skip: 1, Count: 1}, []outcome{ok, throttled, ok}},
 		"Pattern":    {"", awslocal.Rule{Error: "Throttling", Action: "Get*"}, []outcome{throttled}},
 		"Other":      {"A rule for other actions does nothing.", awslocal.Rule{Error: "Throttling", Action: "List*"}, []outcome{ok}},
 		"Service":    {"", awslocal.Rule{Error: "ServiceFailure", Count: 1}, []outcome{{"ServiceFailure", 500}, ok}},
@@ -65,7 +65,7 @@ func TestRules(t *testing.T) {
 }
 
 // The same seed brings the same faults.
-func TestSeed(t *testing.T) {
+func TestFaults_SameSeedGivesSameFaults(t *testing.T) {
 	run := func(seed uint64) (outcomes string) {
 		e := newEndpoint(t, awslocal.Options{Seed: seed, Faults: rules(awslocal.Rule{Error: "Throttling", Probability: 0.5})})
 		for range 40 {
@@ -84,7 +84,7 @@ func TestSeed(t *testing.T) {
 }
 
 // A call whose answer is lost has its effect or has it not, as the rule says.
-func TestLostAnswers(t *testing.T) {
+func TestFaults_LostAnswersHaveTheirEffect(t *testing.T) {
 	for name, tc := range map[string]struct {
 		rule   awslocal.Rule
 		exists bool
@@ -111,7 +111,7 @@ func TestLostAnswers(t *testing.T) {
 }
 
 // A timeout without end lasts until the caller gives up.
-func TestTimeout(t *testing.T) {
+func TestFaults_TimeoutLastsUntilTheCallerGivesUp(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{Faults: rules(awslocal.Rule{Error: awslocal.Timeout})})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -120,7 +120,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-func TestThrottles(t *testing.T) {
+func TestFaults_Throttles(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now, Faults: awslocal.Faults{
 		Throttles: []awslocal.Throttle{{Action: "*Role*", Rate: 2, Burst: 3}},
@@ -147,7 +147,7 @@ func TestThrottles(t *testing.T) {
 }
 
 // Reads and STS see what was, writes see what is.
-func TestVisibility(t *testing.T) {
+func TestFaults_ReadsSeeThePastWritesThePresent(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	ctx := t.Context()
@@ -180,7 +180,7 @@ func TestVisibility(t *testing.T) {
 	step("five seconds after the end", "read false, assume false")
 }
 
-func TestLatency(t *testing.T) {
+func TestFaults_Latency(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{Faults: awslocal.Faults{Latency: awslocal.Duration(30 * time.Millisecond)}})
 	start := time.Now()
 	must(e.iam.ListRoles(t.Context(), &iam.ListRolesInput{}))(t)
@@ -190,7 +190,7 @@ func TestLatency(t *testing.T) {
 }
 
 // The control URLs do what the Go API does.
-func TestControl(t *testing.T) {
+func TestControl_EqualsTheGoAPI(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	do := func(method, path, body string) (int, string) {
 		t.Helper()

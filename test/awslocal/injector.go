@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// injector brings Faults about.
+// injector injects Faults.
 type injector struct {
 	clock  func() time.Time
 	random *random
@@ -48,7 +48,7 @@ func (i *injector) set(f Faults) {
 	}
 }
 
-// before delays a call, and returns the error that takes its place, if any.
+// before delays a call, and returns the error that replaces it, if any.
 func (i *injector) before(c *call) error {
 	f := i.get()
 	wait := time.Duration(f.Latency)
@@ -65,10 +65,10 @@ func (i *injector) before(c *call) error {
 	return i.apply(c, false)
 }
 
-// after returns the error that takes the place of a call's answer, if any.
+// after returns the error that replaces the answer of a call, if any.
 func (i *injector) after(c *call) error { return i.apply(c, true) }
 
-// apply finds the rule that spoils a call before or after its effect.
+// apply finds the rule that replaces a call with an error, before or after its effect.
 func (i *injector) apply(c *call, after bool) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -107,7 +107,7 @@ func (r Rule) fault(c *call) error {
 	return &model.APIError{Code: r.Error, Message: message}
 }
 
-// faultMessage are what AWS says with a code.
+// faultMessage are AWS's messages by error code.
 func faultMessage(code string, c *call) string {
 	switch code {
 	case "ServiceFailure", "InternalFailure":
@@ -157,7 +157,7 @@ func (t Throttle) burst() float64 {
 	return max(t.Rate, 1)
 }
 
-// delay is how old the state is that reads of a service see.
+// delay returns the age of the state that reads of a service see.
 func (i *injector) delay(service string) time.Duration {
 	f := i.get()
 	if service == "sts" {
@@ -166,13 +166,13 @@ func (i *injector) delay(service string) time.Duration {
 	return time.Duration(f.ReadDelay)
 }
 
-// longestDelay says how long old states are needed.
+// longestDelay is the time for which old states are needed.
 func (i *injector) longestDelay() time.Duration {
 	f := i.get()
 	return time.Duration(max(f.ReadDelay, f.STSDelay))
 }
 
-// connectionResetError ends the connection instead of an answer: immediately with a reset,
+// connectionResetError ends the connection without an answer: immediately with a reset,
 // or, with a context, when that is done or hold is over.
 type connectionResetError struct {
 	ctx  context.Context //nolint:containedctx // of the request that waits
@@ -207,7 +207,7 @@ func (e *connectionResetError) on(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-// sleep waits, unless the caller goes first.
+// sleep waits, unless the caller disconnects first.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

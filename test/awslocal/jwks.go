@@ -56,8 +56,8 @@ func (k *keySets) prune() {
 	clear(k.sets)
 }
 
-// of returns the issuer's keys of that ID, or all of them if the ID is empty.
-// Keys that it does not know, and keys that it has known for long, it fetches.
+// of returns the issuer's key with that ID, or all of its keys if the ID is empty. It
+// fetches keys that it does not know, and keys that it fetched long ago.
 func (k *keySets) of(ctx context.Context, issuer, keyID string) ([]any, error) {
 	k.mu.Lock()
 	set, known := k.sets[issuer]

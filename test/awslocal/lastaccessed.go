@@ -17,13 +17,13 @@ import (
 type report struct {
 	arn, granularity string
 	created          time.Time
-	asked            bool // once: then it is ready
+	polled           bool // read once: then it is ready
 	completed        time.Time
 	services         []model.Struct
 }
 
-// generateServiceLastAccessedDetails starts a report about a role. It is made when it
-// is asked for a second time, so that clients have to wait for it, as for AWS's.
+// generateServiceLastAccessedDetails starts a report about a role. It is ready when it is
+// read for the second time, so that clients have to wait for it, as in AWS.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GenerateServiceLastAccessedDetails.html
 func generateServiceLastAccessedDetails(c *call) (model.Struct, error) {
 	arn := c.in.Str("Arn")
@@ -60,9 +60,9 @@ func getServiceLastAccessedDetails(c *call) (model.Struct, error) {
 	id := c.in.Str("JobId")
 	c.srv.mu.Lock()
 	r := c.srv.reports[id]
-	first := r != nil && !r.asked
+	first := r != nil && !r.polled
 	if first {
-		r.asked = true
+		r.polled = true
 	}
 	c.srv.mu.Unlock()
 	if r == nil {
@@ -85,7 +85,7 @@ func getServiceLastAccessedDetails(c *call) (model.Struct, error) {
 	return out, nil
 }
 
-// reported returns the contents of a report, which are made once.
+// reported returns the contents of a report, which are generated once.
 func (c *call) reported(r *report) (services []model.Struct, completed time.Time) {
 	if of := c.roleOfARN(r.arn); of != nil {
 		services = c.servicesLastAccessed(of, r.granularity == "ACTION_LEVEL")

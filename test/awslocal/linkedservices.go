@@ -8,9 +8,10 @@ type linkedService struct {
 	suffix       bool // takes a custom suffix
 }
 
-// linkedServices are AWS's services by the first part of their principals, with the name of the
-// role behind "AWSServiceRoleFor", the attached policy, and a star if AWS lets an account have
-// several roles, with suffixes. AWS has no such list; these were seen in accounts.
+// linkedServices are AWS's services by the first part of their principals, with the name
+// of the role after "AWSServiceRoleFor", the attached policy, and an asterisk if AWS
+// allows several roles with suffixes in an account. AWS publishes no such list; these
+// were seen in accounts.
 var linkedServices = func() map[string]linkedService {
 	services := map[string]linkedService{}
 	for line := range strings.Lines(`

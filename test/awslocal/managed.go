@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// managedJSON are the policies that AWS manages, as AWS had them on the day that README.md
-// names. Command managed writes the file.
+// managedJSON are the AWS managed policies as of the date in README.md. Command managed
+// writes the file.
 //
 //go:embed managed.json.gz
 var managedJSON []byte
 
-// awsPolicies are the policies that AWS manages in a partition. They never change, so that
-// all servers share them.
+// awsPolicies are the AWS managed policies of a partition. They never change, so that all
+// servers share them.
 type awsPolicies struct {
 	byName []*managedPolicy // in order
 	byARN  map[string]*managedPolicy
@@ -31,7 +31,7 @@ var loadedPolicies struct {
 	byPartition map[string]awsPolicies
 }
 
-// AWSPolicies returns the documents of the policies that AWS manages, by ARN.
+// AWSPolicies returns the documents of the AWS managed policies, by ARN.
 func AWSPolicies() map[string]string {
 	documents := map[string]string{}
 	for arn, p := range loadManaged("aws").byARN {
@@ -40,14 +40,15 @@ func AWSPolicies() map[string]string {
 	return documents
 }
 
-// awsPolicies returns the policies that AWS manages, by name.
+// awsPolicies returns the AWS managed policies, by name.
 func (s *Server) awsPolicies() []*managedPolicy { return s.managed.byName }
 
 // awsPolicy returns the AWS-managed policy of an ARN, or nil.
 func (s *Server) awsPolicy(arn string) *managedPolicy { return s.managed.byARN[arn] }
 
-// notCarried says of an ARN of AWS's policies that is not in managed.json.gz that AWS may well
-// have it: only AWS knows them all. Of all other ARNs it says nothing.
+// notCarried returns an addition to the message about a missing AWS managed policy: it
+// may exist in AWS, as managed.json.gz does not contain all of them. It is empty for
+// other ARNs.
 func notCarried(arn string) string {
 	_, name, ofAWS := strings.Cut(arn, ":iam::aws:policy/")
 	if !ofAWS {
@@ -57,7 +58,8 @@ func notCarried(arn string) string {
 		"check the name in AWS, and use one of aws iam list-policies --scope AWS here.)", name)
 }
 
-// versionNotCarried is notCarried for another version of a policy that is carried.
+// versionNotCarried is notCarried for a version of a policy that managed.json.gz contains
+// in another version.
 func (c *call) versionNotCarried(arn string) string {
 	p := c.srv.awsPolicy(arn)
 	if p == nil {
@@ -81,8 +83,8 @@ type managedFile struct {
 	}
 }
 
-// loadManaged returns AWS's policies in a partition. It panics if managed.json.gz makes no
-// sense, which only a faulty build can bring about.
+// loadManaged returns the AWS managed policies of a partition. It panics if
+// managed.json.gz is invalid, which can only happen in a faulty build.
 func loadManaged(partition string) awsPolicies {
 	loadedPolicies.Lock()
 	defer loadedPolicies.Unlock()

@@ -17,7 +17,7 @@ import (
 )
 
 // The policies that AWS manages are there, under AWS's ARNs, in all partitions.
-func TestAWSManagedPolicies(t *testing.T) {
+func TestAWSManagedPolicies_ExistInAllPartitions(t *testing.T) {
 	for _, partition := range []string{"aws", "aws-cn", "aws-us-gov"} {
 		t.Run(partition, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{Partition: partition})

@@ -11,12 +11,13 @@ import (
 	"strings"
 )
 
-// Users who export AWS_ENDPOINT_URL send the calls of all services here. Those of services that
-// this endpoint is not get an error that their SDK can read: in the protocol of the service.
+// Users who export AWS_ENDPOINT_URL send the calls of all services here. Calls of
+// services that this endpoint does not have get an error in the protocol of the service,
+// so that their SDK can read it.
 
-// otherService returns the name of the service that a request is for, if that is none of this
-// endpoint's: by its signature, or else by the header that names an operation. A call of IAM or
-// STS that is signed for another service has a wrong signature.
+// otherService returns the name of the service that a request is for, if this endpoint
+// does not have it: by its signature, or else by the header that names an operation. A
+// call of IAM or STS that is signed for another service has a wrong signature.
 func (s *Server) otherService(r *http.Request, signed string, form url.Values) string {
 	if m := s.byVersion(form.Get("Version")); form.Get("Version") == m.Metadata.APIVersion && signed != "s3" {
 		if _, ok := m.Operations[form.Get("Action")]; ok {
@@ -33,8 +34,8 @@ func (s *Server) otherService(r *http.Request, signed string, form url.Values) s
 	return service
 }
 
-// refuseOther answers a request for another service. The status is one that SDKs do not retry.
-func refuseOther(w http.ResponseWriter, r *http.Request, service string, req request, form url.Values) {
+// rejectOther answers a request for another service. The status is one that SDKs do not retry.
+func rejectOther(w http.ResponseWriter, r *http.Request, service string, req request, form url.Values) {
 	message := fmt.Sprintf("This is awslocal, a local endpoint of %s. It does not have the service %s. "+
 		"Set AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL, or AWS_ENDPOINT_URL_%s for that service.",
 		strings.Join(slices.Sorted(maps.Keys(operations)), ", "), service, strings.ToUpper(strings.ReplaceAll(service, "-", "_")))
@@ -71,7 +72,7 @@ func jsonError(code, message string) []byte {
 	return body
 }
 
-// xmlError prints an error as S3 does, or inside of the elements of another protocol.
+// xmlError writes an error as S3 does, or within the elements of another protocol.
 func xmlError(around, code, message, id string) []byte {
 	var text strings.Builder
 	_ = xml.EscapeText(&text, []byte(message)) // a Builder does not fail
@@ -86,7 +87,7 @@ func xmlError(around, code, message, id string) []byte {
 	}
 }
 
-// cborError prints an error of Smithy's RPC protocol: a map of two texts.
+// cborError writes an error of Smithy's RPC protocol: a map of two texts.
 // https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 func cborError(code, message string) []byte {
 	out := []byte{0xa2}

@@ -14,7 +14,7 @@ import (
 
 // Users who export AWS_ENDPOINT_URL send the calls of all services here. Those that this
 // endpoint does not have say so in the protocol of the caller, so that its SDK can print it.
-func TestOtherServices(t *testing.T) {
+func TestOtherServices_AnswerInTheirProtocol(t *testing.T) {
 	const explains = "This is awslocal, a local endpoint of eks, iam, sqs, sts"
 	type (
 		xmlAnswer struct {
@@ -69,13 +69,13 @@ func TestOtherServices(t *testing.T) {
 			"A bucket may be named Action.", "s3", "GET", "/?Action=ListRoles", nil, "", fromXML, "application/xml", "NotImplemented",
 		},
 		"DynamoDB": {
-			"JSON 1.0.", "dynamodb", "POST", "/",
+			"The service uses the protocol JSON 1.0.", "dynamodb", "POST", "/",
 			http.Header{"X-Amz-Target": {"DynamoDB_20120810.ListTables"}, "Content-Type": {"application/x-amz-json-1.0"}},
 			"{}",
 			fromJSON, "application/x-amz-json-1.0", "UnknownOperationException",
 		},
 		"KMS": {
-			"JSON 1.1.", "kms", "POST", "/",
+			"The service uses the protocol JSON 1.1.", "kms", "POST", "/",
 			http.Header{"X-Amz-Target": {"TrentService.ListKeys"}, "Content-Type": {"application/x-amz-json-1.1"}},
 			"{}",
 			fromJSON, "application/x-amz-json-1.1", "UnknownOperationException",
@@ -87,19 +87,19 @@ func TestOtherServices(t *testing.T) {
 			fromJSON, "application/x-amz-json-1.1", "UnknownOperationException",
 		},
 		"SNS": {
-			"The protocol of IAM.", "sns", "POST", "/",
+			"The service uses the query protocol, as IAM does.", "sns", "POST", "/",
 			http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
 			"Action=ListTopics&Version=2010-03-31",
 			fromXML, "text/xml", "InvalidAction",
 		},
 		"EC2": {
-			"EC2 has errors of its own form.", "ec2", "POST", "/",
+			"Errors of EC2 have their own form.", "ec2", "POST", "/",
 			http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
 			"Action=DescribeVpcs&Version=2016-11-15",
 			fromXML, "text/xml", "InvalidAction",
 		},
 		"CloudWatch": {
-			"Smithy's RPC protocol.", "monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics",
+			"The service uses Smithy's RPC protocol.", "monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics",
 			http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}, "Content-Type": {"application/cbor"}},
 			"\xa0", fromCBOR, "application/cbor", "UnknownOperationException",
 		},
@@ -127,7 +127,7 @@ func TestOtherServices(t *testing.T) {
 }
 
 // A client that stops in the middle of a body gets an answer, and does not keep the connection.
-func TestBodyTimeout(t *testing.T) {
+func TestServer_EndsIncompleteBodies(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{BodyTimeout: 50 * time.Millisecond})
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
 const defaultPage = 100
 
-// page cuts the page that a call asks for by Marker and MaxItems out of all
-// items, and adds IsTruncated and Marker to out. A marker says which item was
-// the last, so that items made or deleted meanwhile move no others.
+// page returns the page that a call requests by Marker and MaxItems, and adds IsTruncated
+// and Marker to out. A marker names the last item, so that items created or deleted
+// meanwhile do not shift the others.
 func page[T any](c *call, out model.Struct, items []T, key func(T) string) ([]T, error) {
 	start, err := startOf(c.in.Str("Marker"), items, key)
 	if err != nil {

@@ -164,7 +164,7 @@ func listPolicyTags(c *call) (model.Struct, error) {
 	return listTags(c, byLength(p.tags))
 }
 
-// checkManaged refuses a document that cannot be a managed policy.
+// checkManaged rejects a document that cannot be a managed policy.
 func (c *call) checkManaged(document string) error {
 	if err := checkManagedPolicy(document); err != nil {
 		return err
@@ -175,9 +175,9 @@ func (c *call) checkManaged(document string) error {
 // policyResource is the last part of the ARN of a managed policy: its path and its name.
 var policyResource = regexp.MustCompile(`^policy/(?:[!-~]+/)?[\w+=,.@-]+$`)
 
-// checkPolicyARN refuses what is not the ARN of a managed policy: "The partition name must
+// checkPolicyARN rejects what is not the ARN of a managed policy: "The partition name must
 // match the partition of the AWS account, the service name must be iam, the region code must be
-// blank, the resource type must be valid, and there must not be any trailing spaces", said AWS
+// blank, the resource type must be valid, and there must not be any trailing spaces", AWS answered
 // in 2024, when IAM began to check all parts.
 func (s *Server) checkPolicyARN(given string) error {
 	a, ok := parseARN(given)
@@ -211,7 +211,7 @@ func (c *call) policy(missing func(string) error) (*managedPolicy, error) {
 	return p, nil
 }
 
-// ownPolicy is policy for calls that change it, which AWS's own never allow.
+// ownPolicy is policy for calls that change it, which AWS managed policies do not allow.
 func (c *call) ownPolicy(missing func(string) error) (*managedPolicy, error) {
 	p, err := c.policy(missing)
 	if err == nil && p.aws {
@@ -234,13 +234,14 @@ func (c *call) editPolicy(missing func(string) error, edit func(*managedPolicy) 
 	return nil
 }
 
-// allPolicies returns the account's policies, then AWS's.
+// allPolicies returns the account's policies, then the AWS managed ones.
 func (c *call) allPolicies() []*managedPolicy {
 	own := slices.SortedFunc(maps.Values(c.st.policies), func(a, b *managedPolicy) int { return strings.Compare(a.name, b.name) })
 	return append(own, c.srv.awsPolicies()...)
 }
 
-// uses are the numbers of roles that have a policy attached, and as their boundary.
+// uses are the numbers of roles that have a policy attached, and that have it as their
+// boundary.
 type uses struct{ attached, bounds int }
 
 func (c *call) uses(arn string) uses { return c.usedPolicies()[arn] }

@@ -15,12 +15,12 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-func TestRolePolicies(t *testing.T) {
+func TestRolePolicies_Lifecycle(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	e.createRole(t, "r")
 	name, own, readOnly := aws.String("r"), e.createPolicy(t, "own"), "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"
-	for _, arn := range []string{readOnly, own, own} { // attaching twice is no error
+	for _, arn := range []string{readOnly, own, own} { // attaching twice is not an error
 		must(e.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: name, PolicyArn: &arn}))(t)
 	}
 	for _, inline := range []string{"z", "a", "z"} {
@@ -54,7 +54,7 @@ func TestRolePolicies(t *testing.T) {
 }
 
 // All documents come back as they were sent, encoded as RFC 3986 says.
-func TestDocumentsAreEncoded(t *testing.T) {
+func TestDocuments_ArePercentEncoded(t *testing.T) {
 	const odd = "{\n\t\"Version\": \"2012-10-17\", \"Statement\": {\"Sid\": \"a1\", \"Effect\": \"Allow\", \"Action\": \"s3:*\"," +
 		" \"Resource\": \"arn:aws:s3:::a b+c~d_e-f.g!*'()%20ü/${aws:username}\"}}"
 	e := newEndpoint(t, awslocal.Options{})
@@ -87,7 +87,7 @@ func TestDocumentsAreEncoded(t *testing.T) {
 	}
 }
 
-func TestPolicyVersions(t *testing.T) {
+func TestPolicyVersions_Lifecycle(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	ctx := t.Context()
@@ -135,7 +135,7 @@ func TestPolicyVersions(t *testing.T) {
 	}
 }
 
-func TestPolicyUse(t *testing.T) {
+func TestPolicies_AttachmentsAreCounted(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	used, limit := e.createPolicy(t, "used"), e.createPolicy(t, "limit")
@@ -170,7 +170,7 @@ func TestPolicyUse(t *testing.T) {
 	}
 }
 
-func TestPolicyCounts(t *testing.T) {
+func TestPolicies_Counts(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	used, limit := e.createPolicy(t, "used"), e.createPolicy(t, "limit")
@@ -187,12 +187,12 @@ func TestPolicyCounts(t *testing.T) {
 	}
 	byUse := must(e.iam.ListEntitiesForPolicy(ctx, &iam.ListEntitiesForPolicyInput{PolicyArn: &limit, PolicyUsageFilter: "PermissionsPolicy"}))(t)
 	if len(byUse.PolicyRoles) != 0 {
-		t.Errorf("a boundary is no permissions policy: %v", byUse.PolicyRoles)
+		t.Errorf("a boundary is not a permissions policy: %v", byUse.PolicyRoles)
 	}
 }
 
 // Tags of policies have keys with case, and are listed short keys first.
-func TestPolicyTags(t *testing.T) {
+func TestPolicies_TagKeysAreCaseSensitive(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	arn := e.createPolicy(t, "p")
@@ -213,7 +213,7 @@ func TestPolicyTags(t *testing.T) {
 	}
 }
 
-func TestPolicyErrors(t *testing.T) {
+func TestPolicies_Errors(t *testing.T) {
 	attach := func(role, arn string) func(context.Context, *endpoint) error {
 		return func(ctx context.Context, e *endpoint) error {
 			return ignore(e.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn}))
@@ -257,13 +257,13 @@ func TestPolicyErrors(t *testing.T) {
 			want: failure{400, "ValidationError", "ARN arn:aws:iam::aws:policy/ReadOnlyAccess  is not valid."},
 		},
 		"AttachNotCarried": {
-			reason: "A policy of AWS that this endpoint does not have is no typo.",
+			reason: "An AWS managed policy that this endpoint does not have is not taken for a misspelled one.",
 			call:   attach("r", "arn:aws:iam::aws:policy/NewServiceFullAccess"),
 			want: failure{404, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/NewServiceFullAccess does not exist or is not attachable. " +
 				"(This is awslocal, which has AWS's policies of an earlier day and not NewServiceFullAccess: check the name in AWS, and use one of aws iam list-policies --scope AWS here.)"},
 		},
 		"GetOldVersion": {
-			reason: "Of AWS's policies the versions that are not carried are no typo either.",
+			reason: "Nor is a version of an AWS managed policy that it does not have.",
 			call:   version("arn:aws:iam::aws:policy/ReadOnlyAccess", "v1"),
 			want: failure{404, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/ReadOnlyAccess version v1 does not exist or is not attachable. " +
 				"(This is awslocal, which does not have all versions of AWS's policies: of this one v182.)"},
@@ -332,7 +332,7 @@ func TestPolicyErrors(t *testing.T) {
 			want: failure{409, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy."},
 		},
 		"DeleteAWS": {
-			reason: "AWS's own policies are not the account's to change.",
+			reason: "The account cannot change AWS managed policies.",
 			call:   remove("arn:aws:iam::aws:policy/ReadOnlyAccess"),
 			want:   failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: iam:DeletePolicy on resource: policy arn:aws:iam::aws:policy/ReadOnlyAccess"},
 		},

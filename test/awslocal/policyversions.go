@@ -91,7 +91,7 @@ func deletePolicyVersion(c *call) (model.Struct, error) {
 	})
 }
 
-// version returns the place of the version that a call names.
+// version returns the index of the version that a call names.
 func (c *call) version(p *managedPolicy) (int, error) {
 	id := c.in.Str("VersionId")
 	i := slices.IndexFunc(p.versions, func(v policyVersion) bool { return v.id == id })

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// How AWS keeps the principals of trust policies: an account by the ARN of its
-// root, a role by its ID, which shows as its ARN for as long as the role is there.
+// How AWS stores the principals of trust policies: an account by the ARN of its root
+// user, a role by its ID, which is shown as its ARN while the role exists.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles
 
-// resolvePrincipals returns a trust policy as it is kept: it says root where it was given the
-// number of an account, and the ARN of a role where it was given its ID.
+// resolvePrincipals returns a trust policy as it is stored: with the ARN of the root user
+// for an account ID, and with the ARN of a role for its ID.
 func (c *call) resolvePrincipals(document string) string {
 	return replacePrincipals(document, func(id string) string {
 		if accountID.MatchString(id) {
@@ -33,11 +33,11 @@ func (st *state) roleByID(id string) *role {
 	return nil
 }
 
-// forget puts the ID of a deleted role where trust policies name it. Another role of
-// its name is not the one that they trust.
-func (st *state) forget(gone *role) {
+// replaceDeleted replaces a deleted role in trust policies with its ID, as AWS does: they do
+// not trust another role of the same name.
+func (st *state) replaceDeleted(gone *role) {
 	for key, r := range maps.Clone(st.roles) {
-		if !strings.Contains(r.trust, gone.name) { // most do not, and this is quicker
+		if !strings.Contains(r.trust, gone.name) { // most do not, and this check is fast
 			continue
 		}
 		trust := replacePrincipals(r.trust, func(id string) string {
@@ -60,8 +60,8 @@ type nesting struct {
 	key           string
 }
 
-// replacePrincipals replaces the AWS principals of a document, and leaves all else
-// of its text as it is.
+// replacePrincipals replaces the AWS principals of a document, and leaves the rest of its
+// text as it is.
 func replacePrincipals(document string, replace func(string) string) string {
 	dec := json.NewDecoder(strings.NewReader(document))
 	var out strings.Builder
@@ -96,7 +96,7 @@ func replacePrincipals(document string, replace func(string) string) string {
 	}
 }
 
-// isPrincipal says whether what comes next is an AWS principal, alone or in a list.
+// isPrincipal reports whether the next token is an AWS principal, alone or in a list.
 func isPrincipal(around []nesting) bool {
 	if !around[len(around)-1].object {
 		around = around[:len(around)-1]

@@ -19,7 +19,7 @@ func (e *endpoint) trustOf(t *testing.T, name string) string {
 
 // AWS shows a trust policy as it was sent, but for accounts, which it shows as
 // their roots.
-func TestShownPrincipals(t *testing.T) {
+func TestPrincipals_AccountsAreShownAsRoots(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, sent, want string }{
 		"Account": {
 			"",
@@ -27,19 +27,19 @@ func TestShownPrincipals(t *testing.T) {
 			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::210987654321:root"},"Action":"sts:AssumeRole"}}`,
 		},
 		"List": {
-			"White space stays.",
+			"White space is kept.",
 			`{"Statement": [ {"Effect":"Allow", "Principal": { "AWS" : [ "210987654321", "arn:aws:iam::210987654321:role/x" ] }, "Action":"sts:AssumeRole"} ] }`,
 			`{"Statement": [ {"Effect":"Allow", "Principal": { "AWS" : [ "arn:aws:iam::210987654321:root", "arn:aws:iam::210987654321:role/x" ] }, "Action":"sts:AssumeRole"} ] }`,
 		},
 		"Condition": {
-			"What is no principal is left alone.",
+			"A text that is not a principal is kept.",
 			`{"Id":"210987654321","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole"],` +
 				`"Condition":{"StringEquals":{"aws:SourceAccount":"210987654321"}}}]}`,
 			`{"Id":"210987654321","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole"],` +
 				`"Condition":{"StringEquals":{"aws:SourceAccount":"210987654321"}}}]}`,
 		},
 		"Others": {
-			"A principal of another kind comes after those of AWS.",
+			"Principals of another type come after those of type AWS.",
 			`{"Statement":{"Effect":"Allow","Principal":{"AWS":["*","210987654321"],"Service":["ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}}`,
 			`{"Statement":{"Effect":"Allow","Principal":{"AWS":["*","arn:aws:iam::210987654321:root"],"Service":["ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}}`,
 		},
@@ -62,8 +62,8 @@ func TestShownPrincipals(t *testing.T) {
 	}
 }
 
-// Who deletes a role ends the trust in it: another one of its name is not trusted.
-func TestDeletedPrincipal(t *testing.T) {
+// The trust in a role ends with its deletion: another role of that name is not trusted.
+func TestPrincipals_DeletedRoleIsNoLongerTrusted(t *testing.T) {
 	e := guarded(t)
 	trusting := func(principal string) *string {
 		return document(`[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"sts:AssumeRole"}]`)

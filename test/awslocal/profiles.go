@@ -159,7 +159,7 @@ func (c *call) editProfile(edit func(*instanceProfile) error) error {
 	return nil
 }
 
-// profiles returns the wanted instance profiles in the order of their names.
+// profiles returns the selected instance profiles in the order of their names.
 func (c *call) profiles(wanted func(*instanceProfile) bool) []*instanceProfile {
 	var out []*instanceProfile
 	for _, p := range sorted(c.st.profiles, func(p *instanceProfile) string { return p.name }) {

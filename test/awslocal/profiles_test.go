@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-func TestInstanceProfiles(t *testing.T) {
+func TestInstanceProfiles_Lifecycle(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	e.createRole(t, "r")
@@ -48,7 +48,7 @@ func TestInstanceProfiles(t *testing.T) {
 	must(e.iam.DeleteInstanceProfile(ctx, &iam.DeleteInstanceProfileInput{InstanceProfileName: name}))(t)
 }
 
-func TestInstanceProfileErrors(t *testing.T) {
+func TestInstanceProfiles_Errors(t *testing.T) {
 	add := func(profile, role string) func(context.Context, *endpoint) error {
 		return func(ctx context.Context, e *endpoint) error {
 			return ignore(e.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &profile, RoleName: &role}))

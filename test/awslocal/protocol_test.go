@@ -37,8 +37,8 @@ func post(t *testing.T, e *endpoint, form string, header http.Header) (http.Head
 	return answered, status, strings.ReplaceAll(raw, id, "ID")
 }
 
-// What no SDK sends, and what AWS has been seen to say to it.
-func TestProtocol(t *testing.T) {
+// Requests that no SDK sends, and AWS's observed answers.
+func TestProtocol_WhatNoSDKSends(t *testing.T) {
 	fail := func(ns, code, message string) string {
 		if message != "" {
 			message = "<Message>" + message + "</Message>"
@@ -60,7 +60,7 @@ func TestProtocol(t *testing.T) {
 		want   string
 	}{
 		"EmptyList": {
-			"A list without elements is there.", "Action=ListRoles&Version=2010-05-08&PathPrefix=/none/", "", 200,
+			"An empty list is part of the answer.", "Action=ListRoles&Version=2010-05-08&PathPrefix=/none/", "", 200,
 			ok(iamNS, "ListRoles", "<ListRolesResult><IsTruncated>false</IsTruncated><Roles/></ListRolesResult>"),
 		},
 		"NoResult": {
@@ -68,48 +68,48 @@ func TestProtocol(t *testing.T) {
 			ok(iamNS, "UntagRole", ""),
 		},
 		"EmptyResult": {
-			"One with an empty output has.", "Action=UpdateRole&Version=2010-05-08&RoleName=r", "", 200,
+			"An action with an empty output has a result element.", "Action=UpdateRole&Version=2010-05-08&RoleName=r", "", 200,
 			ok(iamNS, "UpdateRole", "<UpdateRoleResult/>"),
 		},
 		"Quotes":         {"Quotes are not escaped.", "Action=GetRole&Version=2010-05-08&RoleName=" + url.QueryEscape("x@+="), "", 404, fail(iamNS, "NoSuchEntity", "The role with name x@+= cannot be found.")},
 		"UnknownAction":  {"", "Action=MakeRole&Version=2010-05-08", "", 400, unknown("MakeRole", "2010-05-08")},
 		"EmptyAction":    {"", "Action=&Version=2011-06-15", "", 400, unknown("", "2011-06-15")},
 		"UnknownVersion": {"", "Action=GetRole&Version=2009-01-01", "", 400, unknown("GetRole", "2009-01-01")},
-		"NoVersion":      {"A version that is not there", "Action=GetCallerIdentity", "", 400, unknown("GetCallerIdentity", "NO_VERSION_SPECIFIED")},
-		"EmptyVersion":   {"differs from one that is empty.", "Action=GetCallerIdentity&Version=", "", 400, unknown("GetCallerIdentity", "")},
-		"First":          {"Of two values the first counts.", "Action=GetRole&Action=NoSuchAction&Version=2010-05-08&Version=2000-01-01&RoleName=x&RoleName=r", "", 404, fail(iamNS, "NoSuchEntity", "The role with name x cannot be found.")},
+		"NoVersion":      {"A missing version has its own message.", "Action=GetCallerIdentity", "", 400, unknown("GetCallerIdentity", "NO_VERSION_SPECIFIED")},
+		"EmptyVersion":   {"An empty version has another message.", "Action=GetCallerIdentity&Version=", "", 400, unknown("GetCallerIdentity", "")},
+		"First":          {"The first of two values counts.", "Action=GetRole&Action=NoSuchAction&Version=2010-05-08&Version=2000-01-01&RoleName=x&RoleName=r", "", 404, fail(iamNS, "NoSuchEntity", "The role with name x cannot be found.")},
 		"STSByVersion": {
-			"Without a signature the version tells the service.", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "", 400,
+			"Without a signature the version determines the service.", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "", 400,
 			fail(stsNS, "ValidationError", "3 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null; "+
 				"Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null; Value null at 'webIdentityToken' failed to satisfy constraint: Member must not be null"),
 		},
-		"STSBySignature": {"The credential scope tells the service before the version does.", "Action=GetRole&Version=2010-05-08", "sts", 400, unknown("GetRole", "2010-05-08")},
+		"STSBySignature": {"The credential scope has precedence over the version.", "Action=GetRole&Version=2010-05-08", "sts", 400, unknown("GetRole", "2010-05-08")},
 		"Null":           {"", "Action=GetRole&Version=2010-05-08", "", 400, fail(iamNS, "ValidationError", "1 validation error detected: Value at 'roleName' failed to satisfy constraint: Member must not be null")},
-		"NoNumber":       {"A number that is none has no message", "Action=ListRoles&Version=2010-05-08&MaxItems=many", "", 400, fail(iamNS, "MalformedInput", "")},
+		"NoNumber":       {"The error about an invalid number has no message.", "Action=ListRoles&Version=2010-05-08&MaxItems=many", "", 400, fail(iamNS, "MalformedInput", "")},
 		"Decimal":        {"", assume + "&DurationSeconds=900.0", "", 400, fail(stsNS, "MalformedInput", "")},
 		"Overflow":       {"", assume + "&DurationSeconds=2147483648", "", 400, fail(stsNS, "MalformedInput", "")},
-		"EmptyNumber":    {"unless it is empty.", assume + "&DurationSeconds=", "", 400, fail(stsNS, "MalformedInput", "missing value for decimal type")},
+		"EmptyNumber":    {"The error about an empty number has a message.", assume + "&DurationSeconds=", "", 400, fail(stsNS, "MalformedInput", "missing value for decimal type")},
 		"Negative":       {"", assume + "&DurationSeconds=-1", "", 400, fail(stsNS, "ValidationError", "1 validation error detected: Value '-1' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900")},
 		"NoBoolean":      {"", "Action=ListPolicies&Version=2010-05-08&OnlyAttached=TRUE", "", 400, fail(iamNS, "MalformedInput", "boolean must follow xsd1.1 definition")},
 		"BooleanDigit": {
-			"Digits are booleans, too.", "Action=ListPolicies&Version=2010-05-08&OnlyAttached=1", "", 200,
+			"Digits are also booleans.", "Action=ListPolicies&Version=2010-05-08&OnlyAttached=1", "", 200,
 			ok(iamNS, "ListPolicies", "<ListPoliciesResult><IsTruncated>false</IsTruncated><Policies/></ListPoliciesResult>"),
 		},
 		"Enumeration": {"", "Action=ListPolicies&Version=2010-05-08&Scope=Mine", "", 400, fail(iamNS, "ValidationError", "1 validation error detected: Value at 'scope' failed to satisfy constraint: Member must satisfy enum value set: [All, AWS, Local]")},
 		"Order": {
-			"Faults are named in the order of a hash table's buckets.", "Action=CreateOpenIDConnectProvider&Version=2010-05-08&ClientIDList.member.1=&ThumbprintList.member.1=x&Url=", "", 400,
+			"Violations are listed in the order of a hash table.", "Action=CreateOpenIDConnectProvider&Version=2010-05-08&ClientIDList.member.1=&ThumbprintList.member.1=x&Url=", "", 400,
 			fail(iamNS, "ValidationError", "3 validation errors detected: Value at 'clientIDList' failed to satisfy constraint: Member must satisfy constraint: "+
 				"[Member must have length less than or equal to 255, Member must have length greater than or equal to 1]; Value at 'thumbprintList' failed to satisfy constraint: "+
 				"Member must satisfy constraint: [Member must have length less than or equal to 40, Member must have length greater than or equal to 40]; "+
 				"Value at 'url' failed to satisfy constraint: Member must have length greater than or equal to 1"),
 		},
-		"Characters": {"IAM's own words come first.", "Action=ListRoles&Version=2010-05-08&PathPrefix=&MaxItems=0", "", 400, fail(iamNS, "ValidationError", "The specified value for pathPrefix is invalid. It must begin with the / character and contain only alphanumeric characters and/or / characters.")},
+		"Characters": {"IAM's own checks come before those of the model.", "Action=ListRoles&Version=2010-05-08&PathPrefix=&MaxItems=0", "", 400, fail(iamNS, "ValidationError", "The specified value for pathPrefix is invalid. It must begin with the / character and contain only alphanumeric characters and/or / characters.")},
 		"PolicyPrefix": {
-			"The prefix of a policy's path must end with a slash, which AWS does not say.", "Action=ListPolicies&Version=2010-05-08&PathPrefix=/foo", "", 400,
+			"The prefix of a policy path must end with a slash, which AWS does not document.", "Action=ListPolicies&Version=2010-05-08&PathPrefix=/foo", "", 400,
 			fail(iamNS, "ValidationError", "The specified value for pathPrefix is invalid. It must begin with the / character and contain only alphanumeric characters and/or / characters."),
 		},
 		"UTF16": {
-			"Lengths are those of UTF-16, which the pattern takes only in part.", assume + "&ExternalId=" + url.QueryEscape("😀"), "", 400,
+			"Lengths count UTF-16 units, which the pattern accepts only in part.", assume + "&ExternalId=" + url.QueryEscape("😀"), "", 400,
 			fail(stsNS, "ValidationError", `1 validation error detected: Value '😀' at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@:\/-]*`),
 		},
 	} {
@@ -129,7 +129,7 @@ func TestProtocol(t *testing.T) {
 }
 
 // An answer has an element a line, in AWS's order, which is not the models'.
-func TestLayout(t *testing.T) {
+func TestProtocol_OneElementPerLineInTheOrderOfAWS(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	e.createRole(t, "r")
@@ -180,9 +180,9 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// Who asks for no action is sent to a page of AWS's; so is a form that does not
-// say that it is one.
-func TestNoAction(t *testing.T) {
+// A request without an action is redirected to a page of AWS; so is a form without the
+// content type of a form.
+func TestProtocol_NoActionIsRedirected(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	for name, tc := range map[string]struct {
@@ -212,21 +212,21 @@ func TestNoAction(t *testing.T) {
 }
 
 // EKS, which has a gateway in front of it, names errors in its own way.
-func TestRESTProtocol(t *testing.T) {
+func TestProtocol_ErrorsOfREST(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason                    string
 		method, path, body, scope string
 		status                    int
 		code, want                string
 	}{
-		"NoPath":   {"The gateway wants credentials before it says anything else.", "GET", "/clusters/c/none", "", "eks", 403, "MissingAuthenticationTokenException", `{"message":"Missing Authentication Token"}`},
-		"Cluster":  {"Errors name the cluster.", "GET", "/clusters/none", "", "", 404, "ResourceNotFoundException", `{"clusterName":"none","message":"No cluster found for name: none."}`},
+		"NoPath":   {"The gateway checks the credentials first.", "GET", "/clusters/c/none", "", "eks", 403, "MissingAuthenticationTokenException", `{"message":"Missing Authentication Token"}`},
+		"Cluster":  {"The error names the cluster.", "GET", "/clusters/none", "", "", 404, "ResourceNotFoundException", `{"clusterName":"none","message":"No cluster found for name: none."}`},
 		"NoJSON":   {"", "POST", "/clusters", "{", "", 400, "SerializationException", `{"message":"The body is not a JSON object"}`},
-		"TwoJSON":  {"What follows an object is not ignored.", "POST", "/clusters", "{}{}", "", 400, "SerializationException", `{"message":"The body has more than one JSON object"}`},
-		"Garbage":  {"Whatever it is.", "POST", "/clusters", "{} x", "", 400, "SerializationException", `{"message":"The body has more than one JSON object"}`},
-		"Space":    {"White space may follow.", "DELETE", "/clusters/none", "{}\n ", "", 404, "ResourceNotFoundException", ""},
-		"Number":   {"No error is without a message.", "GET", "/clusters?maxResults=many", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
-		"NoNumber": {"Nor one about an empty value.", "GET", "/clusters?maxResults=", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
+		"TwoJSON":  {"A second object is an error.", "POST", "/clusters", "{}{}", "", 400, "SerializationException", `{"message":"The body has more than one JSON object"}`},
+		"Garbage":  {"Any text after the object is an error.", "POST", "/clusters", "{} x", "", 400, "SerializationException", `{"message":"The body has more than one JSON object"}`},
+		"Space":    {"White space after the object is ignored.", "DELETE", "/clusters/none", "{}\n ", "", 404, "ResourceNotFoundException", ""},
+		"Number":   {"The error about an invalid number has a message.", "GET", "/clusters?maxResults=many", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
+		"NoNumber": {"The error about an empty number has a message.", "GET", "/clusters?maxResults=", "", "", 400, "SerializationException", `{"message":"Expected a value of type integer"}`},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})

@@ -74,8 +74,8 @@ func listOpenIDConnectProviders(c *call) (model.Struct, error) {
 	return model.Struct{"OpenIDConnectProviderList": items}, nil
 }
 
-// deleteOpenIDConnectProvider refuses to delete a provider that is not there:
-// AWS's documentation says that it does not, AWS itself does (seen in 2026).
+// deleteOpenIDConnectProvider rejects a provider that does not exist, as AWS does (seen in
+// 2026), although AWS's documentation states otherwise.
 func deleteOpenIDConnectProvider(c *call) (model.Struct, error) {
 	arn, err := c.providerARN()
 	switch {
@@ -98,7 +98,7 @@ func addClientIDToOpenIDConnectProvider(c *call) (model.Struct, error) {
 	})
 }
 
-// removeClientIDFromOpenIDConnectProvider succeeds also if the ID is not there.
+// removeClientIDFromOpenIDConnectProvider succeeds even if the ID is not in the list.
 func removeClientIDFromOpenIDConnectProvider(c *call) (model.Struct, error) {
 	return nil, c.editProvider(func(p *oidcProvider) error {
 		p.clientIDs = slices.DeleteFunc(p.clientIDs, func(id string) bool { return id == c.in.Str("ClientID") })
@@ -174,9 +174,9 @@ func (c *call) editProvider(edit func(*oidcProvider) error) error {
 	return nil
 }
 
-// issuerHostPath returns the URL of an issuer without its scheme, as it stands
-// in the provider's ARN; a slash at its end is part of it. AWS takes no port
-// numbers; this endpoint does, because issuers on a developer's machine have one.
+// issuerHostPath returns the URL of an issuer without its scheme, as in the provider's
+// ARN; a slash at its end is part of it. AWS accepts no port numbers; this endpoint does,
+// because issuers on a developer's machine have one.
 func issuerHostPath(raw string) (string, error) {
 	const invalid = "Invalid Open ID Connect Provider URL"
 	u, err := url.Parse(raw)
@@ -206,7 +206,7 @@ func checkThumbprints(thumbprints []string) error {
 	return nil
 }
 
-// unique drops repetitions.
+// unique removes repetitions.
 func unique(values []string) []string {
 	var out []string
 	for _, v := range values {

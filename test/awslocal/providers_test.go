@@ -18,7 +18,7 @@ func providerARN(hostPath string) string {
 	return "arn:aws:iam::" + account + ":oidc-provider/" + hostPath
 }
 
-func TestProvider(t *testing.T) {
+func TestOIDCProvider_Lifecycle(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	ctx := t.Context()
@@ -31,7 +31,7 @@ func TestProvider(t *testing.T) {
 	if *arn != providerARN("oidc.eks.eu-west-1.amazonaws.com/id/ABC") {
 		t.Errorf("ARN = %s", *arn)
 	}
-	for _, id := range []string{"second", "second", "third"} { // adding twice is no error
+	for _, id := range []string{"second", "second", "third"} { // adding twice is not an error
 		must(e.iam.AddClientIDToOpenIDConnectProvider(ctx, &iam.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, ClientID: &id}))(t)
 	}
 	for _, id := range []string{"second", "never"} { // nor is removing what is not there
@@ -74,7 +74,7 @@ func TestProvider(t *testing.T) {
 	}
 }
 
-func TestProviderErrors(t *testing.T) {
+func TestOIDCProvider_Errors(t *testing.T) {
 	create := func(url string, edit ...func(*iam.CreateOpenIDConnectProviderInput)) func(context.Context, *endpoint) error {
 		return func(ctx context.Context, e *endpoint) error {
 			in := &iam.CreateOpenIDConnectProviderInput{Url: &url}
@@ -134,7 +134,7 @@ func TestProviderErrors(t *testing.T) {
 			want: failure{404, "NoSuchEntity", "OpenIDConnect Provider not found for arn " + *none},
 		},
 		"Delete": {
-			reason: "AWS's documentation calls the deletion idempotent; AWS itself refuses.",
+			reason: "AWS documents the deletion as idempotent, but rejects it.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: none}))
 			},

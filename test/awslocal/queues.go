@@ -20,7 +20,7 @@ import (
 type queues struct {
 	mu     sync.Mutex
 	byName map[string]*queue
-	// changed is closed, and replaced, when a message comes.
+	// changed is closed and replaced when a message arrives.
 	changed chan struct{}
 }
 
@@ -47,7 +47,7 @@ func (s *queues) reset() {
 	s.byName = map[string]*queue{}
 }
 
-// create makes the queue of a name, if there is none.
+// create creates the queue of a name, if there is none.
 func (s *queues) create(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *queues) create(name string) {
 	}
 }
 
-// send puts a message into a queue, and reports whether there is that queue.
+// send puts a message into a queue, and reports whether the queue exists.
 func (s *queues) send(name string, m *message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,8 +70,9 @@ func (s *queues) send(name string, m *message) bool {
 	return true
 }
 
-// take receives up to that many messages that are visible. If there are none, it returns when
-// the next will be, zero if none will, and what is closed when another comes.
+// take receives at most that many visible messages. If there are none, it returns the
+// time at which the next one becomes visible, zero if there is none, and a channel that
+// is closed when another one arrives.
 func (s *queues) take(name string, most int, now time.Time, hide time.Duration, receipt func() string) (taken []*message, next time.Time, changed <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +96,8 @@ func (s *queues) take(name string, most int, now time.Time, hide time.Duration, 
 	return taken, next, s.changed, true
 }
 
-// remove deletes the message of a receipt, and reports whether there is that queue. Of a receipt
-// that is not the latest, SQS may delete the message or not; here it does.
+// remove deletes the message of a receipt, and reports whether the queue exists. For a
+// receipt that is not the latest, SQS may or may not delete the message; here it does.
 func (s *queues) remove(name, receipt string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +125,7 @@ func (s *Server) QueueLength(name string) int {
 	return 0
 }
 
-// SendToQueue puts a message into a queue, which must exist, as anybody who may send to it.
+// SendToQueue puts a message into a queue, which must exist, as any permitted sender can.
 func (s *Server) SendToQueue(name, body string) bool {
 	return s.queues.send(name, &message{id: s.random.uuid(), body: body, visible: s.now()})
 }
@@ -183,7 +184,7 @@ func md5Of(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// receiveMessage waits for the first message, if it is asked to.
+// receiveMessage waits for the first message, if the call requests it.
 func receiveMessage(c *call) (model.Struct, error) {
 	most, wait := c.in.Int("MaxNumberOfMessages", 1), c.in.Int("WaitTimeSeconds", 0)
 	if most < 1 || most > 10 {

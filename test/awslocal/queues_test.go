@@ -28,7 +28,7 @@ func (e *endpoint) receive(t *testing.T, url string, edit ...func(*sqs.ReceiveMe
 }
 
 // A message is there until it is deleted, and hidden for a while when it was received.
-func TestQueue(t *testing.T) {
+func TestQueue_HidesReceivedMessagesUntilTheirTimeout(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	url := *must(e.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q")}))(t).QueueUrl
@@ -58,7 +58,7 @@ func TestQueue(t *testing.T) {
 }
 
 // A long poll ends when a message comes, and otherwise after its time.
-func TestQueueLongPoll(t *testing.T) {
+func TestQueue_LongPollEndsWithAMessage(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	url := *must(e.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q")}))(t).QueueUrl
 	wait := func(seconds int32) func(*sqs.ReceiveMessageInput) {
@@ -78,7 +78,7 @@ func TestQueueLongPoll(t *testing.T) {
 	}
 }
 
-func TestQueueErrors(t *testing.T) {
+func TestQueue_Errors(t *testing.T) {
 	url := "http://localhost/" + account + "/q"
 	deleting := func(ids ...string) func(context.Context, *endpoint) error {
 		return func(ctx context.Context, e *endpoint) error {
@@ -120,7 +120,7 @@ func TestQueueErrors(t *testing.T) {
 }
 
 // A write of IAM shows in the queue as EventBridge passes on CloudTrail's record of it.
-func TestEvents(t *testing.T) {
+func TestEvents_WritesAreRecorded(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now, Events: awslocal.Events{Queue: "q", Delay: awslocal.Duration(time.Minute)}})
 	url := e.url + "/" + account + "/q"
@@ -171,7 +171,7 @@ func TestEvents(t *testing.T) {
 }
 
 // Records come several times and in another order, as the control API says, until it ends them.
-func TestEventsDisorder(t *testing.T) {
+func TestEvents_CanBeDuplicatedAndReordered(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	set := func(body string, want int) {

@@ -5,7 +5,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// The quotas that GetAccountSummary does not tell:
+// The quotas that GetAccountSummary does not contain:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
 	maxTags        = 50
@@ -41,7 +41,7 @@ var defaultQuotas = map[string]int{
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
 const associationsQuota = "PodIdentityAssociationsPerCluster"
 
-// eksQuotas are quotas that GetAccountSummary, which is IAM's, does not tell.
+// eksQuotas are quotas that GetAccountSummary, which is IAM's, does not contain.
 var eksQuotas = map[string]int{associationsQuota: 5000}
 
 func (s *Server) quota(name string) int {
@@ -51,8 +51,7 @@ func (s *Server) quota(name string) int {
 	return defaultQuotas[name] + eksQuotas[name]
 }
 
-// within refuses a count that is over a quota, under the name that AWS's
-// message gives it.
+// within rejects a count that exceeds a quota; name is the quota's name in AWS's message.
 func (s *Server) within(count int, quota, name string) error {
 	if limit := s.quota(quota); count > limit {
 		return exceeded(name, limit)
@@ -64,13 +63,13 @@ func exceeded(name string, limit int) error {
 	return model.Errorf("LimitExceeded", "Cannot exceed quota for %s: %d", name, limit)
 }
 
-// checkTrustSize refuses a trust policy that is too long without its white space.
+// checkTrustSize rejects a trust policy that is too long without its white space.
 func (s *Server) checkTrustSize(document string) error {
 	return s.within(policy.Size(document), "AssumeRolePolicySizeQuota", "ACLSizePerRole")
 }
 
-// checkInlineSize refuses the inline policies of a role if they are too long
-// together, without white space.
+// checkInlineSize rejects the inline policies of a role if their total length, without
+// white space, is too large.
 func (s *Server) checkInlineSize(r *role) error {
 	size := 0
 	for _, document := range r.inline {

@@ -46,7 +46,7 @@ func repeat(n int, f func(i int) call) call {
 	}
 }
 
-func TestQuotas(t *testing.T) {
+func TestQuotas_AreEnforced(t *testing.T) {
 	role := func(name string, trust *string) call {
 		return func(ctx context.Context, e *endpoint) error {
 			return ignore(e.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: trust}))
@@ -97,7 +97,7 @@ func TestQuotas(t *testing.T) {
 			want: limit("Cannot exceed quota for ACLSizePerRole: 2048"),
 		},
 		"InlineSize": {
-			reason: "The inline policies of a role count together; one that is replaced does not.",
+			reason: "The inline policies of a role count together; a replaced policy does not count.",
 			call: repeat(4, func(i int) call {
 				return inline([]string{"a", "b", "b", "c"}[i], sized([]int{5000, 5000, 5240, 100}[i]))
 			}),
@@ -119,7 +119,7 @@ func TestQuotas(t *testing.T) {
 			want: limit("A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version."),
 		},
 		"Tags": {
-			reason: "A tag that is replaced does not count.",
+			reason: "A replaced tag does not count.",
 			call: repeat(52, func(i int) call {
 				return func(ctx context.Context, e *endpoint) error {
 					return ignore(e.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: aws.String("r"), Tags: []iamtypes.Tag{{Key: aws.String(fmt.Sprint("k", max(i, 1))), Value: aws.String("")}}}))

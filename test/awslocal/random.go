@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// random makes identifiers, keys and dice; the same seed makes the same ones
-// in the same order.
+// random generates identifiers, keys and random numbers; the same seed gives the same
+// ones in the same order.
 type random struct {
 	mu  sync.Mutex
 	src *rand.Rand
@@ -41,7 +41,8 @@ func (r *random) text(letters string, n int) string {
 	return string(out)
 }
 
-// id makes a unique ID as IAM's: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes
+// id generates a unique ID in the form of IAM's:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes
 func (r *random) id(prefix string) string { return prefix + r.text(idLetters, 17) }
 
 func (r *random) chance(p float64) bool {
@@ -60,7 +61,7 @@ func (r *random) uuid() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// extendedID makes what STS sends with each answer, besides the request's ID.
+// extendedID generates the second ID that STS sends with each answer.
 func (s *Server) extendedID() string {
 	text := fmt.Sprintf("1:%s:S:%d:R:%s", s.options.Region, s.now().UnixMilli(), s.random.text(secretLetters[:62], 8))
 	return base64.StdEncoding.EncodeToString([]byte(text))

@@ -9,21 +9,21 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// What calls are about, to the eyes of policies: the resource, and the condition
-// keys beyond those that every call has.
+// What policies see of a call: the resource, and the condition keys beyond those that
+// every call has.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
 
 // resource is what a policy's Resource element is compared with.
 type resource struct {
-	arn   string
-	shown string // in AWS's words about a refusal; empty means as the ARN
-	tags  []tag
+	arn     string
+	display string // the resource in AWS's messages about a denied call; empty means the ARN
+	tags    []tag
 }
 
 func (r resource) name() string {
-	if r.shown != "" {
-		return r.shown
+	if r.display != "" {
+		return r.display
 	}
 	return r.arn
 }
@@ -35,7 +35,7 @@ type requiredPermission struct {
 	keys     map[string][]string
 }
 
-// resourceOf tells what the call is about.
+// resourceOf returns the resource of a call.
 func (c *call) resourceOf() resource {
 	for _, kind := range resourceKinds {
 		if slices.Contains(kind.actions, c.action) {
@@ -45,8 +45,8 @@ func (c *call) resourceOf() resource {
 	return resource{arn: "*"}
 }
 
-// resourceKinds lists the actions on each kind of resource. All others are on none:
-// their policies say "*".
+// resourceKinds lists the actions on each kind of resource. All others have no resource:
+// policies allow them on "*".
 var resourceKinds = []struct {
 	actions []string
 	find    func(*call) resource
@@ -79,7 +79,7 @@ var resourceKinds = []struct {
 		return resource{arn: c.srv.iamARN("role", prefixOf(c.in), "")}
 	}},
 	{[]string{"ListPolicies"}, func(c *call) resource {
-		return resource{arn: c.srv.iamARN("policy", prefixOf(c.in), ""), shown: "policy path " + prefixOf(c.in)}
+		return resource{arn: c.srv.iamARN("policy", prefixOf(c.in), ""), display: "policy path " + prefixOf(c.in)}
 	}},
 	{[]string{"ListInstanceProfiles"}, func(c *call) resource {
 		return resource{arn: c.srv.iamARN("instance-profile", prefixOf(c.in), "")}
@@ -89,14 +89,14 @@ var resourceKinds = []struct {
 	}},
 	{[]string{"CreatePolicy"}, func(c *call) resource {
 		arn := c.srv.iamARN("policy", pathOf(c.in), c.in.Str("PolicyName"))
-		return resource{arn: arn, shown: "policy " + c.in.Str("PolicyName")}
+		return resource{arn: arn, display: "policy " + c.in.Str("PolicyName")}
 	}},
 	{[]string{
 		"GetPolicy", "DeletePolicy", "ListEntitiesForPolicy", "TagPolicy", "UntagPolicy", "ListPolicyTags", "CreatePolicyVersion",
 		"GetPolicyVersion", "ListPolicyVersions", "SetDefaultPolicyVersion", "DeletePolicyVersion",
 	}, func(c *call) resource {
 		arn := c.in.Str("PolicyArn")
-		found := resource{arn: arn, shown: "policy " + arn}
+		found := resource{arn: arn, display: "policy " + arn}
 		if p := c.findPolicy(arn); p != nil {
 			found.tags = p.tags
 		}
@@ -123,7 +123,7 @@ var resourceKinds = []struct {
 		"UntagInstanceProfile", "ListInstanceProfileTags",
 	}, func(c *call) resource {
 		name := c.in.Str("InstanceProfileName")
-		found := resource{arn: c.srv.iamARN("instance-profile", "/", name), shown: "instance profile " + name}
+		found := resource{arn: c.srv.iamARN("instance-profile", "/", name), display: "instance profile " + name}
 		if p := c.st.profiles[strings.ToLower(name)]; p != nil {
 			found.arn, found.tags = p.arn, p.tags
 		}
@@ -161,12 +161,12 @@ func prefixOf(in model.Struct) string {
 	return "/"
 }
 
-// roleResource is the role of that name; one that does not exist lies at the root.
+// roleResource is the role with that name; one that does not exist has the root path.
 func (c *call) roleResource(name string) resource {
 	if r := c.st.roles[strings.ToLower(name)]; r != nil {
-		return resource{arn: r.arn, shown: "role " + r.name, tags: r.tags}
+		return resource{arn: r.arn, display: "role " + r.name, tags: r.tags}
 	}
-	return resource{arn: c.srv.iamARN("role", "/", name), shown: "role " + name}
+	return resource{arn: c.srv.iamARN("role", "/", name), display: "role " + name}
 }
 
 // requiredPermissions lists the permissions that the call needs, in the order in which AWS asks
@@ -191,7 +191,7 @@ func (c *call) requiredPermissions() []requiredPermission {
 	return needs
 }
 
-// passRole is the permission to hand a role to a service.
+// passRole is the permission to pass a role to a service.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func (c *call) passRole(r resource, service string) requiredPermission {
 	return requiredPermission{
@@ -200,7 +200,7 @@ func (c *call) passRole(r resource, service string) requiredPermission {
 	}
 }
 
-// taggingOf names what it takes to give tags to what a call makes.
+// taggingOf lists the permission to tag what a call creates.
 var taggingOf = map[string]string{
 	"CreateRole":                   "iam:TagRole",
 	"CreatePolicy":                 "iam:TagPolicy",
@@ -210,7 +210,7 @@ var taggingOf = map[string]string{
 	"CreateCluster":                "eks:TagResource",
 }
 
-// ownKeys are the condition keys that the action has of its own.
+// ownKeys are the condition keys that only this action has.
 func (c *call) ownKeys() map[string][]string {
 	keys := map[string][]string{}
 	for _, t := range c.requestTags() {
@@ -231,7 +231,7 @@ func (c *call) ownKeys() map[string][]string {
 	return keys
 }
 
-// requestTags are the tags that a call brings, in IAM's form or in EKS's.
+// requestTags are the tags in a call, in IAM's form or in EKS's.
 func (c *call) requestTags() []tag {
 	tags := tagsOf(c.in.Struct("tags"))
 	for _, t := range c.in.Structs("Tags") {
@@ -240,8 +240,8 @@ func (c *call) requestTags() []tag {
 	return tags
 }
 
-// boundaryKey is the boundary that iam:PermissionsBoundary is about: that of the
-// request if the action sets one, and of the role if it changes its rights.
+// boundaryKey is the value of iam:PermissionsBoundary: the boundary in the request if the
+// action sets one, and that of the role if the action changes its permissions.
 func (c *call) boundaryKey() string {
 	switch c.action {
 	case "CreateRole", "PutRolePermissionsBoundary":

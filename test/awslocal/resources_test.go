@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
-// What a call that is refused was about, in AWS's words.
+// The resources that AWS names in messages about denied calls, and the actions on them.
 var aboutResources = map[string][]string{
 	"role r": {
 		"GetRole", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy", "DeleteRole", "TagRole", "UntagRole", "ListRoleTags",
@@ -52,7 +52,7 @@ var aboutResources = map[string][]string{
 }
 
 // A caller without a policy gets an error that names the resource, for each action.
-func TestAboutResources(t *testing.T) {
+func TestAuthorize_DenialsNameTheResource(t *testing.T) {
 	e := guarded(t)
 	absent := e.as(t, "absent", "")
 	for _, service := range []string{"iam", "eks"} {
@@ -68,7 +68,7 @@ func TestAboutResources(t *testing.T) {
 					t.Fatalf("it is about %q, want one entry in the table", about)
 				}
 				need := service + ":" + operation
-				expectRefusal(t, invoke(t, absent, operation, nil),
+				expectRejection(t, invoke(t, absent, operation, nil),
 					need+" on resource: "+about[0]+" because no identity-based policy allows the "+need+" action")
 			})
 		}
@@ -76,7 +76,7 @@ func TestAboutResources(t *testing.T) {
 }
 
 // The condition keys of roles of services, and of EKS's tags.
-func TestOtherKeys(t *testing.T) {
+func TestConditions_OfServiceRolesAndEKSTags(t *testing.T) {
 	cluster := func(tags map[string]string) func(*endpoint) error {
 		return func(e *endpoint) error {
 			return ignore(e.eks.CreateCluster(t.Context(), &eks.CreateClusterInput{
@@ -103,37 +103,37 @@ func TestOtherKeys(t *testing.T) {
 		want   string
 	}{
 		"Service": {
-			"The service that a role is for.", allow(`"iam:CreateServiceLinkedRole"`, `"*"`, `{"StringLike":{"iam:AWSServiceName":"eks*.amazonaws.com"}}`),
+			"The condition is on the service of the role.", allow(`"iam:CreateServiceLinkedRole"`, `"*"`, `{"StringLike":{"iam:AWSServiceName":"eks*.amazonaws.com"}}`),
 			linked("eks-nodegroup.amazonaws.com"), "",
 		},
 		"OtherService": {
-			"And no other.", allow(`"iam:CreateServiceLinkedRole"`, `"*"`, `{"StringLike":{"iam:AWSServiceName":"eks*.amazonaws.com"}}`),
+			"The condition is on another service.", allow(`"iam:CreateServiceLinkedRole"`, `"*"`, `{"StringLike":{"iam:AWSServiceName":"eks*.amazonaws.com"}}`),
 			linked("spot.amazonaws.com"), "because no identity-based policy allows the iam:CreateServiceLinkedRole action",
 		},
 		"Tagging": {
-			"To make a cluster with tags is to tag it.", allow(`["eks:CreateCluster","iam:PassRole"]`, `"*"`, ""),
+			"Creating a cluster with tags also needs eks:TagResource.", allow(`["eks:CreateCluster","iam:PassRole"]`, `"*"`, ""),
 			cluster(map[string]string{"team": "shop"}), "because no identity-based policy allows the eks:TagResource action",
 		},
 		"RequestTag": {
-			"The tags of the request.", allow(`["eks:*","iam:PassRole"]`, `"*"`, `{"StringEqualsIfExists":{"aws:RequestTag/team":"shop"}}`),
+			"The request has the tag.", allow(`["eks:*","iam:PassRole"]`, `"*"`, `{"StringEqualsIfExists":{"aws:RequestTag/team":"shop"}}`),
 			cluster(map[string]string{"team": "shop"}), "",
 		},
 		"OtherRequestTag": {
-			"Another value.", allow(`["eks:*","iam:PassRole"]`, `"*"`, `{"StringEqualsIfExists":{"aws:RequestTag/team":"shop"}}`),
+			"The request has another value of the tag.", allow(`["eks:*","iam:PassRole"]`, `"*"`, `{"StringEqualsIfExists":{"aws:RequestTag/team":"shop"}}`),
 			cluster(map[string]string{"team": "pay"}), "because no identity-based policy allows the eks:CreateCluster action",
 		},
 		"ResourceTag": {
-			"The tags of the cluster.", allow(`"eks:*"`, `"*"`, `{"StringEquals":{"aws:ResourceTag/team":"shop"}}`), untag("team"), "",
+			"The cluster has the tag.", allow(`"eks:*"`, `"*"`, `{"StringEquals":{"aws:ResourceTag/team":"shop"}}`), untag("team"), "",
 		},
 		"TagKeys": {
-			"The keys of tags that are taken away.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}}`), untag("team"), "",
+			"The request removes tags with these keys.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}}`), untag("team"), "",
 		},
 		"OtherTagKeys": {
-			"Other keys.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}}`),
+			"The request removes tags with other keys.", allow(`"eks:*"`, `"*"`, `{"ForAnyValue:StringEquals":{"aws:TagKeys":"team"}}`),
 			untag("other"), "because no identity-based policy allows the eks:UntagResource action",
 		},
 		"NotIAM": {
-			"EKS does not have IAM's name for a resource's tags.", allow(`"eks:*"`, `"*"`, `{"StringEquals":{"iam:ResourceTag/team":"shop"}}`),
+			"EKS has no service-specific condition key for the tags of a resource.", allow(`"eks:*"`, `"*"`, `{"StringEquals":{"iam:ResourceTag/team":"shop"}}`),
 			untag("team"), "because no identity-based policy allows the eks:UntagResource action",
 		},
 	}
@@ -144,17 +144,17 @@ func TestOtherKeys(t *testing.T) {
 				Name: aws.String("c"), RoleArn: aws.String(roleARN("cluster")), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{},
 				Tags: map[string]string{"team": "shop"},
 			}))(t)
-			expectRefusal(t, tc.call(e.as(t, "caller", tc.policy)), tc.want)
+			expectRejection(t, tc.call(e.as(t, "caller", tc.policy)), tc.want)
 		})
 	}
 }
 
 // A role that a cluster is made with is passed to it.
-func TestPassToCluster(t *testing.T) {
+func TestAuthorize_RoleIsPassedToItsCluster(t *testing.T) {
 	e := guarded(t)
 	caller := e.as(t, "caller", allow(`"eks:*"`, `"*"`, ""))
 	err := invoke(t, caller, "CreateCluster", nil)
 	if err == nil || !strings.Contains(err.Error(), "iam:PassRole on resource: "+roleARN("r")) {
-		t.Errorf("%v, want a refusal for iam:PassRole", err)
+		t.Errorf("%v, want a rejection for iam:PassRole", err)
 	}
 }

@@ -47,8 +47,8 @@ func (s *Server) rest(ctx context.Context, m *model.Service, action string, plac
 	return out, err
 }
 
-// restError gives an error the name that it has in the action's protocol, and
-// tells the cluster that it is about.
+// restError gives an error the code that it has in the action's protocol, and adds the
+// name of its cluster.
 func (c *call) restError(m *model.Service, e *model.APIError) *model.APIError {
 	named := *e
 	switch code, ok := restCodes[e.Code]; {
@@ -63,7 +63,7 @@ func (c *call) restError(m *model.Service, e *model.APIError) *model.APIError {
 	return &named
 }
 
-// clusterName is the cluster that a call is about, which EKS's errors tell.
+// clusterName is the cluster of a call, which EKS's errors contain.
 func (c *call) clusterName() string {
 	if c.in.Has("clusterName") {
 		return c.in.Str("clusterName")
@@ -71,14 +71,13 @@ func (c *call) clusterName() string {
 	return c.in.Str("name")
 }
 
-// noOperation is what the API gateway in front of EKS says to paths that it does
-// not know: it looks for the credentials first, and does not get any further.
+// noOperation is the answer of the API gateway in front of EKS to unknown paths: it
+// checks the credentials first, and stops there.
 func noOperation() error {
 	return model.Errorf("MissingAuthenticationTokenException", "Missing Authentication Token")
 }
 
-// restCodes are the names that errors common to AWS's services have in REST
-// protocols.
+// restCodes are the codes that errors common to AWS's services have in REST protocols.
 var restCodes = map[string]string{
 	"AccessDenied":               "AccessDeniedException",
 	"ExpiredToken":               "ExpiredTokenException",

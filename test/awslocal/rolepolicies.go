@@ -66,8 +66,8 @@ func listAttachedRolePolicies(c *call) (model.Struct, error) {
 	return out, nil
 }
 
-// pathOfPolicy is the path in the ARN of a policy, which need not be one that this endpoint
-// carries.
+// pathOfPolicy is the path in the ARN of a policy, which need not be one that this
+// endpoint has.
 func pathOfPolicy(arn string) string {
 	_, path, _ := strings.Cut(arn, ":policy/")
 	return "/" + path[:strings.LastIndex(path, "/")+1]
@@ -134,7 +134,7 @@ func noRolePolicy(name string) error {
 	return model.Errorf("NoSuchEntity", "The role policy with name %s cannot be found.", name)
 }
 
-// serviceRolePolicies refuses a policy that is there for the roles of AWS's services alone.
+// serviceRolePolicies rejects a policy that exists only for service-linked roles.
 func serviceRolePolicies() error {
 	return model.Errorf("PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.")
 }

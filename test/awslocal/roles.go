@@ -144,7 +144,7 @@ func deleteRole(c *call) (model.Struct, error) {
 		return nil, model.Errorf("DeleteConflict", "Cannot delete entity, must delete policies first.")
 	}
 	delete(c.st.roles, key)
-	c.st.forget(r)
+	c.st.replaceDeleted(r)
 	return nil, nil
 }
 
@@ -217,8 +217,8 @@ func (c *call) editRole(edit func(*role) error) error {
 	})
 }
 
-// editAnyRole is editRole for what the account may change also of roles of AWS's
-// services: their tags and descriptions.
+// editAnyRole is editRole for what the account may also change on service-linked roles:
+// their tags and descriptions.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
 func (c *call) editAnyRole(edit func(*role) error) error {
 	r, err := c.role()
@@ -255,7 +255,7 @@ func (c *call) boundary(arn string) (string, error) {
 	return arn, nil
 }
 
-// roleSummary is a role as answers show it that only point to it.
+// roleSummary is a role as in answers that only refer to it.
 func roleSummary(r *role) model.Struct {
 	return model.Struct{
 		"Path":                     r.path,
@@ -278,8 +278,8 @@ func roleItem(r *role) model.Struct {
 	return out
 }
 
-// addBoundary adds the boundary if there is one. AWS prints the type as
-// Policy, whatever the enumeration of its model says.
+// addBoundary adds the boundary if there is one. AWS writes the type as Policy, whatever
+// the enumeration of its model contains.
 func addBoundary(out model.Struct, r *role) {
 	if r.boundary != "" {
 		out["PermissionsBoundary"] = model.Struct{
@@ -289,7 +289,7 @@ func addBoundary(out model.Struct, r *role) {
 	}
 }
 
-// pathOf returns the path that a Create call asks for.
+// pathOf returns the path that a Create call requests.
 func pathOf(in model.Struct) string {
 	if !in.Has("Path") {
 		return "/"
@@ -297,7 +297,7 @@ func pathOf(in model.Struct) string {
 	return in.Str("Path")
 }
 
-// encodeDocument encodes a policy document as RFC 3986 says: all but
+// encodeDocument percent-encodes a policy document by RFC 3986: all but
 // unreserved characters.
 func encodeDocument(document string) string {
 	return strings.ReplaceAll(url.QueryEscape(document), "+", "%20")

@@ -25,8 +25,8 @@ var ignoreUnexported = cmp.FilterPath(func(p cmp.Path) bool {
 const encodedTrust = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B" +
 	"%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D"
 
-// Which members of a role AWS shows depends on the action.
-func TestRoleShapes(t *testing.T) {
+// The members of a role in an answer depend on the action.
+func TestRoles_MembersDependOnTheAction(t *testing.T) {
 	clock := newClock()
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
 	boundary := e.createPolicy(t, "limit")
@@ -72,19 +72,19 @@ func TestRoleShapes(t *testing.T) {
 		got, want *iamtypes.Role
 	}{
 		"CreateRole": {
-			reason: "CreateRole shows neither description nor session duration.",
+			reason: "CreateRole returns neither description nor session duration.",
 			got:    created, want: role(withAll),
 		},
 		"GetRole": {
-			reason: "GetRole shows everything, whatever the case of the name.",
+			reason: "GetRole returns everything, whatever the case of the name.",
 			got:    got, want: role(func(r *iamtypes.Role) { withAll(r); inList(r); r.RoleLastUsed = &iamtypes.RoleLastUsed{} }),
 		},
 		"ListRoles": {
-			reason: "ListRoles shows no boundary, tags and last use.",
+			reason: "ListRoles returns neither boundary nor tags nor last use.",
 			got:    &listed[0], want: role(inList),
 		},
 		"UpdateRoleDescription": {
-			reason: "UpdateRoleDescription shows the description, not the session duration.",
+			reason: "UpdateRoleDescription returns the description, not the session duration.",
 			got:    described, want: role(func(r *iamtypes.Role) { r.Description = aws.String("new") }),
 		},
 	} {
@@ -96,7 +96,7 @@ func TestRoleShapes(t *testing.T) {
 	}
 }
 
-func TestRoleUpdates(t *testing.T) {
+func TestRoles_Updates(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	e.createRole(t, "r")
@@ -137,7 +137,7 @@ func TestRoleUpdates(t *testing.T) {
 	}
 }
 
-func TestListRolesPages(t *testing.T) {
+func TestListRoles_Pages(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	for i := range 7 {
 		e.createRole(t, fmt.Sprintf("role-%d", i), func(in *iam.CreateRoleInput) {
@@ -153,22 +153,22 @@ func TestListRolesPages(t *testing.T) {
 		want   [][]string
 	}{
 		"All": {
-			reason: "A page holds a hundred by default.",
+			reason: "A page has a hundred items by default.",
 			in:     &iam.ListRolesInput{},
 			want:   [][]string{{"role-0", "role-1", "role-2", "role-3", "role-4", "role-5", "role-6"}},
 		},
 		"MaxItems": {
-			reason: "No page holds more than MaxItems.",
+			reason: "A page has at most MaxItems items.",
 			in:     &iam.ListRolesInput{MaxItems: aws.Int32(3)},
 			want:   [][]string{{"role-0", "role-1", "role-2"}, {"role-3", "role-4", "role-5"}, {"role-6"}},
 		},
 		"PathPrefix": {
-			reason: "The prefix filters before pages are made.",
+			reason: "The prefix filters before the pages are made.",
 			in:     &iam.ListRolesInput{PathPrefix: aws.String("/ev"), MaxItems: aws.Int32(3)},
 			want:   [][]string{{"role-0", "role-2", "role-4"}, {"role-6"}},
 		},
 		"ShortPages": {
-			reason: "AWS may return fewer items than asked for.",
+			reason: "AWS may return fewer items than requested.",
 			in:     &iam.ListRolesInput{MaxItems: aws.Int32(1000)},
 			faults: awslocal.Faults{PageSize: 5},
 			want:   [][]string{{"role-0", "role-1", "role-2", "role-3", "role-4"}, {"role-5", "role-6"}},
@@ -192,7 +192,7 @@ func TestListRolesPages(t *testing.T) {
 }
 
 // Roles that come and go between two pages move no others.
-func TestPagesWhileRolesChange(t *testing.T) {
+func TestListRoles_PagesAreStableWhileRolesChange(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	for _, name := range []string{"b", "d", "f"} {
 		e.createRole(t, name)
@@ -206,7 +206,7 @@ func TestPagesWhileRolesChange(t *testing.T) {
 	}
 }
 
-func TestRoleErrors(t *testing.T) {
+func TestRoles_Errors(t *testing.T) {
 	none := failure{404, "NoSuchEntity", "The role with name absent cannot be found."}
 	absent := aws.String("absent")
 	tags := func(keys ...string) (out []iamtypes.Tag) {
@@ -248,7 +248,7 @@ func TestRoleErrors(t *testing.T) {
 			want: none,
 		},
 		"Exists": {
-			reason: "Names differ by more than case, whatever the path.",
+			reason: "Names must differ in more than case and path.",
 			call:   create(func(in *iam.CreateRoleInput) { in.RoleName, in.Path = aws.String("TAKEN"), aws.String("/elsewhere/") }),
 			want:   failure{409, "EntityAlreadyExists", "Role with name TAKEN already exists."},
 		},
@@ -295,7 +295,7 @@ func TestRoleErrors(t *testing.T) {
 			want: failure{400, "ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."},
 		},
 		"SeveralMistakes": {
-			reason: "All constraints that are not met are named together, in AWS's order.",
+			reason: "All violated constraints are named together, in AWS's order.",
 			call: create(func(in *iam.CreateRoleInput) {
 				in.RoleName, in.Description, in.MaxSessionDuration = aws.String(strings.Repeat("n", 65)), aws.String("☃"), aws.Int32(3599)
 			}),
@@ -353,7 +353,7 @@ func TestRoleErrors(t *testing.T) {
 			want: failure{409, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first."},
 		},
 		"ServiceLinked": {
-			reason: "Only AWS's services change what they created.",
+			reason: "Only AWS's services can change the roles that they created.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String("AWSServiceRoleForElasticBeanstalk")}))
 			},

@@ -14,7 +14,7 @@ import (
 
 const servicePolicy = "arn:aws:iam::aws:policy/aws-service-role/AmazonEKSServiceRolePolicy"
 
-// does is a step before the call that is looked at.
+// does is a step before the call that is checked.
 func does(action string, with map[string]any) func(*testing.T, *endpoint) {
 	return func(t *testing.T, e *endpoint) {
 		t.Helper()
@@ -73,106 +73,106 @@ func iamScenarios() map[string][]scenario {
 			},
 		}},
 		"EntityAlreadyExists": {{
-			reason: "It is there already.", given: furnished,
+			reason: "The entity already exists.", given: furnished,
 			actions: []string{"CreateRole", "CreatePolicy", "CreateInstanceProfile", "CreateOpenIDConnectProvider"},
 		}},
 		"DeleteConflict": {{
-			reason:  "It is in use; and a policy's default version always is.",
+			reason:  "The entity is in use, as the default version of a policy always is.",
 			given:   slices.Concat(furnished, steps("AttachRolePolicy", "AddRoleToInstanceProfile")),
 			actions: []string{"DeleteRole", "DeletePolicy", "DeletePolicyVersion", "DeleteInstanceProfile"},
 		}},
 		"InvalidInput": {{
-			reason:  "A key twice, without regard to case for roles.",
+			reason:  "A key is given twice; for roles, keys are case-insensitive.",
 			with:    map[string]any{"Tags": append(iamTags(1), iamTags(1)...)},
 			actions: []string{"CreateRole", "CreatePolicy", "CreateInstanceProfile", "CreateOpenIDConnectProvider"},
 		}, {
-			reason: "Such tags are AWS's own.", given: furnished,
+			reason: "Keys that begin with aws: are reserved.", given: furnished,
 			with:    map[string]any{"Tags": []iamtypes.Tag{{Key: aws.String("aws:k"), Value: aws.String("v")}}},
 			actions: []string{"TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider"},
 		}, {
-			reason: "The ARN is one of a role.",
+			reason: "The ARN is that of a role.",
 			with:   map[string]any{"OpenIDConnectProviderArn": roleARN("r")},
 			actions: []string{
 				"GetOpenIDConnectProvider", "DeleteOpenIDConnectProvider", "AddClientIDToOpenIDConnectProvider", "ListOpenIDConnectProviderTags",
 				"RemoveClientIDFromOpenIDConnectProvider", "UpdateOpenIDConnectProviderThumbprint", "UntagOpenIDConnectProvider",
 			},
 		}, {
-			reason: "A role is no boundary.", given: furnished,
+			reason: "The ARN of a role is not that of a boundary.", given: furnished,
 			with:    map[string]any{"PermissionsBoundary": roleARN("r")},
 			actions: []string{"PutRolePermissionsBoundary"},
 		}, {
-			reason:  "The service has but one role.",
+			reason:  "The service has only one role.",
 			with:    map[string]any{"CustomSuffix": "x"},
 			actions: []string{"CreateServiceLinkedRole"},
 		}, {
-			reason:  "No entity has such an ARN.",
+			reason:  "No entity has this ARN.",
 			with:    map[string]any{"Arn": "arn:aws:iam::123456789012:oidc-provider/x"},
 			actions: []string{"GenerateServiceLastAccessedDetails"},
 		}, {
-			reason:  "No task has such a name.",
+			reason:  "No task has this name.",
 			with:    map[string]any{"DeletionTaskId": "x"},
 			actions: []string{"GetServiceLinkedRoleDeletionStatus"},
 		}},
 		"LimitExceeded": {{
-			reason: "One is all that there may be.", options: tight, given: furnished,
+			reason: "The quota is one.", options: tight, given: furnished,
 			with:    map[string]any{"RoleName": "other"},
 			actions: []string{"CreateRole"},
 		}, {
-			reason: "One is all that there may be.", options: tight, given: furnished,
+			reason: "The quota is one.", options: tight, given: furnished,
 			with:    map[string]any{"PolicyName": "other"},
 			actions: []string{"CreatePolicy"},
 		}, {
-			reason: "One is all that there may be.", options: tight, given: furnished,
+			reason: "The quota is one.", options: tight, given: furnished,
 			with:    map[string]any{"InstanceProfileName": "other"},
 			actions: []string{"CreateInstanceProfile"},
 		}, {
-			reason: "No more versions, attachments and characters.", options: tight, given: furnished,
+			reason: "The quotas of versions, attachments and characters are used up.", options: tight, given: furnished,
 			actions: []string{"CreatePolicyVersion", "AttachRolePolicy", "PutRolePolicy"},
 		}, {
-			reason: "No more characters.", options: tight, given: furnished,
+			reason: "The quota of characters is used up.", options: tight, given: furnished,
 			with:    map[string]any{"PolicyDocument": *sizedTrust(201)},
 			actions: []string{"UpdateAssumeRolePolicy"},
 		}, {
-			reason:  "A profile has one role.",
+			reason:  "An instance profile has one role.",
 			given:   slices.Concat(furnished, steps("AddRoleToInstanceProfile")),
 			actions: []string{"AddRoleToInstanceProfile"},
 		}, {
-			reason:  "A hundred client IDs are the most.",
+			reason:  "A provider has at most a hundred client IDs.",
 			with:    map[string]any{"ClientIDList": ids},
 			actions: []string{"CreateOpenIDConnectProvider"},
 		}, {
-			reason:  "A hundred client IDs are the most.",
+			reason:  "A provider has at most a hundred client IDs.",
 			given:   []func(*testing.T, *endpoint){does("CreateOpenIDConnectProvider", map[string]any{"ClientIDList": ids[:100]})},
 			actions: []string{"AddClientIDToOpenIDConnectProvider"},
 		}, {
-			reason:  "Fifty tags are the most.",
+			reason:  "An entity has at most fifty tags.",
 			given:   slices.Concat(furnished, tagged50),
 			actions: []string{"TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider"},
 		}},
 		"MalformedPolicyDocument": {{
-			reason:  "It is no JSON.",
+			reason:  "The document is not JSON.",
 			with:    map[string]any{"PolicyDocument": "{"},
 			actions: []string{"CreatePolicy"},
 		}, {
-			reason:  "It is no JSON.",
+			reason:  "The document is not JSON.",
 			with:    map[string]any{"AssumeRolePolicyDocument": "{"},
 			actions: []string{"CreateRole"},
 		}, {
-			reason: "It is no JSON.", given: furnished,
+			reason: "The document is not JSON.", given: furnished,
 			with:    map[string]any{"PolicyDocument": "{"},
 			actions: []string{"CreatePolicyVersion", "PutRolePolicy", "UpdateAssumeRolePolicy"},
 		}},
 		"PolicyNotAttachable": {{
-			reason: "The policy is for the roles of services.", given: furnished,
+			reason: "The policy is for service-linked roles.", given: furnished,
 			with:    map[string]any{"PolicyArn": servicePolicy},
 			actions: []string{"AttachRolePolicy"},
 		}, {
-			reason: "The policy is for the roles of services.", given: furnished,
+			reason: "The policy is for service-linked roles.", given: furnished,
 			with:    map[string]any{"PermissionsBoundary": servicePolicy},
 			actions: []string{"PutRolePermissionsBoundary"},
 		}},
 		"UnmodifiableEntity": {{
-			reason: "The role belongs to a service.",
+			reason: "The role is a service-linked role.",
 			given:  slices.Concat(furnished, steps("CreateServiceLinkedRole")),
 			alters: "it creates a role for a service of AWS",
 			with:   map[string]any{"RoleName": elbRole[strings.LastIndex(elbRole, "/")+1:]},

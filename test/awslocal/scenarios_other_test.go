@@ -33,17 +33,17 @@ func stsScenarios() map[string][]scenario {
 	}
 	return map[string][]scenario{
 		"MalformedPolicyDocument": {{
-			reason: "The session's policy is no JSON.", given: trusting, with: map[string]any{"Policy": "{"}, actions: []string{"AssumeRole"},
+			reason: "The session policy is not JSON.", given: trusting, with: map[string]any{"Policy": "{"}, actions: []string{"AssumeRole"},
 		}, {
-			reason: "The session's policy is no JSON.", call: withToken(nil, map[string]any{"Policy": "{"}), actions: []string{"AssumeRoleWithWebIdentity"},
+			reason: "The session policy is not JSON.", call: withToken(nil, map[string]any{"Policy": "{"}), actions: []string{"AssumeRoleWithWebIdentity"},
 		}},
 		"PackedPolicyTooLarge": {{
-			reason: "The tags are long.", given: trusting, with: map[string]any{"Tags": large}, actions: []string{"AssumeRole"},
+			reason: "The session tags are too long.", given: trusting, with: map[string]any{"Tags": large}, actions: []string{"AssumeRole"},
 		}, {
-			reason: "The policy is long.", call: withToken(nil, map[string]any{"Policy": *sized(2000)}), actions: []string{"AssumeRoleWithWebIdentity"},
+			reason: "The session policy is too long.", call: withToken(nil, map[string]any{"Policy": *sized(2000)}), actions: []string{"AssumeRoleWithWebIdentity"},
 		}},
 		"ExpiredTokenException": {{
-			reason: "The token is of the past.", call: withToken(map[string]any{"exp": 1}, nil), actions: []string{"AssumeRoleWithWebIdentity"},
+			reason: "The token has expired.", call: withToken(map[string]any{"exp": 1}, nil), actions: []string{"AssumeRoleWithWebIdentity"},
 		}},
 		"InvalidIdentityToken": {{
 			reason: "The token is for another audience.", call: withToken(map[string]any{"aud": "absent"}, nil), actions: []string{"AssumeRoleWithWebIdentity"},
@@ -77,56 +77,56 @@ func eksScenarios() map[string][]scenario {
 	}
 	return map[string][]scenario{
 		"ResourceNotFoundException": {{
-			reason: "There is no cluster.",
+			reason: "The cluster does not exist.",
 			actions: []string{
 				"DescribeCluster", "DeleteCluster", "CreatePodIdentityAssociation", "DescribePodIdentityAssociation", "ListPodIdentityAssociations",
 				"UpdatePodIdentityAssociation", "DeletePodIdentityAssociation",
 			},
 		}},
 		"NotFoundException": {{
-			reason: "There is no such resource.", actions: []string{"TagResource", "UntagResource", "ListTagsForResource"},
+			reason: "The resource does not exist.", actions: []string{"TagResource", "UntagResource", "ListTagsForResource"},
 		}},
 		"BadRequestException": {{
-			reason: "It is no ARN.", with: map[string]any{"resourceArn": "c"}, actions: []string{"TagResource", "UntagResource", "ListTagsForResource"},
+			reason: "The text is not an ARN.", with: map[string]any{"resourceArn": "c"}, actions: []string{"TagResource", "UntagResource", "ListTagsForResource"},
 		}},
 		"ResourceInUseException": {{
-			reason: "The name is taken.", alters: costs, given: clusters, actions: []string{"CreateCluster"},
+			reason: "The name is already used.", alters: costs, given: clusters, actions: []string{"CreateCluster"},
 		}, {
-			reason: "The ServiceAccount has one.", alters: costs, given: []func(*testing.T, *endpoint){withCluster, does("CreatePodIdentityAssociation", pods)}, with: pods,
+			reason: "The ServiceAccount already has an association.", alters: costs, given: []func(*testing.T, *endpoint){withCluster, does("CreatePodIdentityAssociation", pods)}, with: pods,
 			actions: []string{"CreatePodIdentityAssociation"},
 		}},
 		"ResourceLimitExceededException": {{
-			reason: "A hundred clusters are the most.", alters: costs, given: hundred, actions: []string{"CreateCluster"},
+			reason: "The account has at most a hundred clusters.", alters: costs, given: hundred, actions: []string{"CreateCluster"},
 		}, {
-			reason: "One association is all that there may be.", options: awslocal.Options{Quotas: map[string]int{"PodIdentityAssociationsPerCluster": 1}},
+			reason: "The quota of associations is one.", options: awslocal.Options{Quotas: map[string]int{"PodIdentityAssociationsPerCluster": 1}},
 			given:   []func(*testing.T, *endpoint){withCluster, does("CreatePodIdentityAssociation", pods)},
 			with:    map[string]any{"namespace": "other", "roleArn": roleARN("pods")},
 			actions: []string{"CreatePodIdentityAssociation"},
 		}},
 		"InvalidParameterException": {{
-			reason: "Names begin with a letter or a digit.", with: map[string]any{"name": "-"}, actions: []string{"CreateCluster"},
+			reason: "A name begins with a letter or a digit.", with: map[string]any{"name": "-"}, actions: []string{"CreateCluster"},
 		}, {
-			reason: "Pages have one item at least.", with: map[string]any{"maxResults": int32(0)}, actions: []string{"ListClusters"},
+			reason: "A page has at least one item.", with: map[string]any{"maxResults": int32(0)}, actions: []string{"ListClusters"},
 		}, {
-			reason: "Pages have one item at least.", alters: costs, given: clusters, with: map[string]any{"maxResults": int32(0)},
+			reason: "A page has at least one item.", alters: costs, given: clusters, with: map[string]any{"maxResults": int32(0)},
 			actions: []string{"ListPodIdentityAssociations"},
 		}, {
-			reason: "There is no such role.", alters: costs, given: clusters, with: map[string]any{"roleArn": roleARN("none")},
+			reason: "The role does not exist.", alters: costs, given: clusters, with: map[string]any{"roleArn": roleARN("none")},
 			actions: []string{"CreatePodIdentityAssociation"},
 		}, {
-			reason:  "The role is one for EC2.",
+			reason:  "The role trusts EC2, not EKS Pod Identity.",
 			call:    associated(func(in *eks.UpdatePodIdentityAssociationInput) { in.RoleArn = aws.String(roleARN("ec2")) }),
 			actions: []string{"UpdatePodIdentityAssociation"},
 		}},
 		"InvalidRequestException": {{
-			reason: "The role is of another account.", alters: costs, given: clusters, with: map[string]any{"roleArn": far},
+			reason: "The role is in another account.", alters: costs, given: clusters, with: map[string]any{"roleArn": far},
 			actions: []string{"CreatePodIdentityAssociation"},
 		}, {
-			reason:  "The role is of another account.",
+			reason:  "The role is in another account.",
 			call:    associated(func(in *eks.UpdatePodIdentityAssociationInput) { in.RoleArn = &far }),
 			actions: []string{"UpdatePodIdentityAssociation"},
 		}, {
-			reason:  "The cluster is protected.",
+			reason:  "The cluster has deletion protection.",
 			alters:  costs,
 			given:   []func(*testing.T, *endpoint){does("CreateCluster", map[string]any{"deletionProtection": true})},
 			actions: []string{"DeleteCluster"},

@@ -10,14 +10,14 @@ import (
 )
 
 // scenario brings one of AWS's errors about in some actions, by what is in the
-// account and by what is asked.
+// account and by the request.
 type scenario struct {
 	reason  string
 	options awslocal.Options
 	given   []func(*testing.T, *endpoint) // what is in the account
-	with    map[string]any                // what is asked, beyond what the action requires
+	with    map[string]any                // the input, in addition to what the action requires
 	call    func(*testing.T) error        // instead of all that
-	alters  string                        // what it does to an account that TestConformance must not do; empty means nothing
+	alters  string                        // what it does to an account that TestConformance_EndpointsGiveTheSameAnswers must not do; empty means nothing
 	actions []string
 }
 
@@ -38,7 +38,7 @@ func (s scenario) run(t *testing.T, action string) error {
 
 // Every error that AWS documents for an action is brought about through the SDK:
 // by a scenario, or by a fault if it comes from inside AWS alone.
-func TestDocumentedErrors(t *testing.T) {
+func TestErrors_EveryDocumentedOneOccurs(t *testing.T) {
 	scenarios := map[string][]scenario{}
 	for _, table := range []map[string][]scenario{iamScenarios(), stsScenarios(), eksScenarios()} {
 		for code, list := range table {
@@ -48,7 +48,7 @@ func TestDocumentedErrors(t *testing.T) {
 	used := map[string]bool{}
 	for name, m := range models {
 		if name == "sqs" {
-			continue // its errors have codes of an older protocol: TestQueueErrors
+			continue // its errors have codes of an older protocol: TestQueue_Errors
 		}
 		for _, action := range m.OperationNames() {
 			for code, status := range documented(m, action) {
@@ -122,63 +122,63 @@ func documented(m *model.Service, action string) map[string]int {
 
 // fromInside are the errors that only AWS's own inside brings about.
 var fromInside = map[string][]inside{
-	"Throttling":                  {{reason: "Rates are those of a fault's token buckets."}},
-	"ThrottlingException":         {{reason: "Rates are those of a fault's token buckets."}},
-	"ServiceFailure":              {{reason: "AWS itself fails."}},
-	"ServerException":             {{reason: "AWS itself fails."}},
-	"ServiceUnavailableException": {{reason: "AWS itself fails."}},
-	"ConcurrentModification":      {{reason: "Calls have their effects one after the other here."}},
-	"ClientException":             {{reason: "The caller's credentials may not be used so; --authenticate has other codes for it."}},
-	"RegionDisabledException":     {{reason: "There is one region, and STS is on in it."}},
-	"OpenIdIdpCommunicationError": {{reason: "The issuer is not called when its provider is made."}},
-	"IDPCommunicationError":       {{reason: "An unreachable issuer is reported as InvalidIdentityToken, as seen of AWS."}},
-	"IDPRejectedClaim":            {{reason: "Issuers of ID tokens are not asked about single tokens."}},
+	"Throttling":                  {{reason: "Only a fault injects throttling."}},
+	"ThrottlingException":         {{reason: "Only a fault injects throttling."}},
+	"ServiceFailure":              {{reason: "Only AWS itself can fail so."}},
+	"ServerException":             {{reason: "Only AWS itself can fail so."}},
+	"ServiceUnavailableException": {{reason: "Only AWS itself can fail so."}},
+	"ConcurrentModification":      {{reason: "The endpoint applies one change after the other."}},
+	"ClientException":             {{reason: "With --authenticate, wrong credentials have other codes."}},
+	"RegionDisabledException":     {{reason: "There is one region, in which STS is enabled."}},
+	"OpenIdIdpCommunicationError": {{reason: "The issuer is not called when its provider is created."}},
+	"IDPCommunicationError":       {{reason: "An unreachable issuer leads to InvalidIdentityToken, as observed in AWS."}},
+	"IDPRejectedClaim":            {{reason: "The issuer is not called about single tokens."}},
 
-	"UnsupportedAvailabilityZoneException": {{reason: "Subnets are taken as given; there are no zones."}},
+	"UnsupportedAvailabilityZoneException": {{reason: "Subnets are not checked, as there are no zones."}},
 
-	"ExpiredTokenException": {{reason: "It is about context assertions of IAM Identity Center.", actions: []string{"AssumeRole"}}},
+	"ExpiredTokenException": {{reason: "The error is about context assertions of IAM Identity Center.", actions: []string{"AssumeRole"}}},
 	"EntityAlreadyExists": {{
-		reason:  "The quota of one role in a profile comes first.",
+		reason:  "The quota of one role in an instance profile comes first.",
 		actions: []string{"AddRoleToInstanceProfile"},
 	}},
 	"NoSuchEntity": {{
-		reason:  "A role for a service refers to nothing that could be missing.",
+		reason:  "A service-linked role refers to nothing that could be missing.",
 		actions: []string{"CreateServiceLinkedRole"},
 	}},
 	"InvalidInput": {{
-		reason: "A malformed ARN of a policy is a ValidationError, as seen of AWS; nothing else is there to be invalid.",
+		reason: "A malformed ARN of a policy leads to ValidationError, as observed in AWS; no other parameter can be invalid.",
 		actions: []string{
 			"AttachRolePolicy", "DetachRolePolicy", "ListAttachedRolePolicies", "GetPolicy", "DeletePolicy", "ListEntitiesForPolicy", "UntagPolicy",
 			"ListPolicyTags", "CreatePolicyVersion", "GetPolicyVersion", "ListPolicyVersions", "SetDefaultPolicyVersion", "DeletePolicyVersion",
 		},
 	}, {
-		reason:  "Faults in names and keys are reported as ValidationError.",
+		reason:  "Invalid names and keys lead to ValidationError.",
 		actions: []string{"GetServiceLastAccessedDetails", "UntagInstanceProfile"},
 	}},
 	"LimitExceeded": {{
-		reason: "What takes away exceeds no quota.",
+		reason: "A deletion cannot exceed a quota.",
 		actions: []string{
 			"DeleteInstanceProfile", "DeletePolicy", "DeletePolicyVersion", "DeleteRole", "DeleteRolePolicy", "DeleteServiceLinkedRole",
 			"DetachRolePolicy", "RemoveRoleFromInstanceProfile", "SetDefaultPolicyVersion",
 		},
 	}, {
-		reason:  "Roles of services do not count, says AWS.",
+		reason:  "Service-linked roles do not count, as AWS documents.",
 		actions: []string{"CreateServiceLinkedRole"},
 	}},
 	"UnmodifiableEntity": {{
-		reason:  "The description of a service's role may be changed, says AWS.",
+		reason:  "The description of a service-linked role can be changed, as AWS documents.",
 		actions: []string{"UpdateRoleDescription"},
 	}},
 	"InvalidParameterException": {{
-		reason:  "The model takes any text for a cluster and an ID; what is not there is ResourceNotFoundException.",
+		reason:  "The model accepts any cluster and ID; one that does not exist leads to ResourceNotFoundException.",
 		actions: []string{"DescribePodIdentityAssociation", "DeletePodIdentityAssociation"},
 	}},
 	"InvalidRequestException": {{
-		reason:  "Clusters have no state in which it could not be asked.",
+		reason:  "A cluster always accepts these requests.",
 		actions: []string{"DescribePodIdentityAssociation", "DeletePodIdentityAssociation", "ListPodIdentityAssociations"},
 	}},
 	"ResourceInUseException": {{
-		reason:  "Clusters have no node groups that could stand in the way.",
+		reason:  "A cluster has no node groups that could prevent its deletion.",
 		actions: []string{"DeleteCluster"},
 	}},
 }

@@ -1,10 +1,10 @@
 // Package awslocal is an AWS endpoint for tests, demos and development: an
 // HTTP server that speaks the protocols of IAM, STS, EKS and SQS as AWS's published
 // service models define them, so that the unmodified SDKs and the AWS CLI work
-// against it by AWS_ENDPOINT_URL alone. One account, its state in memory.
+// against it with AWS_ENDPOINT_URL alone. It has one account, whose state is in memory.
 //
-// It answers what AWS documents, in AWS's words, and can be as awkward as AWS
-// on command (see Faults). README.md says what is covered.
+// It answers as AWS documents, with AWS's messages, and injects the faults of AWS on
+// request (see Faults). README.md lists what is covered.
 package awslocal
 
 import (
@@ -31,26 +31,26 @@ type Options struct {
 	// by this endpoint; default the IAM user awslocal of the account.
 	CallerARN string
 
-	// AccessKeys are the secret access keys of the configured caller, by access
-	// key ID; default local: local. They count only if Authenticate is set.
+	// AccessKeys are the secret access keys of the configured caller, by access key ID;
+	// default local: local. They matter only if Authenticate is set.
 	AccessKeys map[string]string
-	// Authenticate has every call but those that need no credentials be signed
-	// (SigV4), by the configured caller or with credentials of this endpoint.
+	// Authenticate requires that every call, except those that need no credentials, is
+	// signed (SigV4) by the configured caller or with credentials of this endpoint.
 	Authenticate bool
-	// Authorize has the policies of the calling role, its permissions boundary
-	// and its session policies decide about every call; the configured caller
-	// may do everything. It implies Authenticate.
+	// Authorize evaluates the policies of the calling role, its permissions boundary and
+	// its session policies for every call; the configured caller has all permissions. It
+	// implies Authenticate.
 	Authorize bool
 
-	// RootCAs verify the issuers whose keys AssumeRoleWithWebIdentity fetches;
-	// nil means the system's. OIDCClient, if set, is used instead.
+	// RootCAs verify the issuers whose keys AssumeRoleWithWebIdentity fetches; nil means
+	// those of the system. OIDCClient, if set, is used instead.
 	RootCAs    *x509.CertPool
 	OIDCClient *http.Client
 
 	// BodyTimeout bounds how long the body of a request may take; default 10 seconds.
 	BodyTimeout time.Duration
 
-	// Events has CloudTrail's events about IAM's writes put into a queue of SQS, from the
+	// Events puts CloudTrail's events about writes to IAM into a queue of SQS, from the
 	// start and after a Reset; the zero value has no events.
 	Events Events
 
@@ -58,8 +58,9 @@ type Options struct {
 	Seed   uint64           // of IDs, keys and faults; 0 means a different one each time
 	Faults Faults           // in force from the start and after a Reset
 
-	// Quotas replace quotas of the account, by their names in the answer of
-	// GetAccountSummary, such as RolesQuota, and PodIdentityAssociationsPerCluster of EKS.
+	// Quotas overrides quotas of the account, by their names in the answer of
+	// GetAccountSummary, such as RolesQuota, and PodIdentityAssociationsPerCluster of
+	// EKS.
 	Quotas map[string]int
 
 	Log *slog.Logger // one record per call; nil means none
@@ -84,7 +85,7 @@ type Server struct {
 	reports  map[string]*report // by job ID
 }
 
-// version is the state of the account from a moment on.
+// version is the state of the account from some time on.
 type version struct {
 	since time.Time
 	state *state
@@ -92,8 +93,8 @@ type version struct {
 
 var accountID = regexp.MustCompile(`^\d{12}$`)
 
-// New returns an endpoint with an empty account. It panics if the options make
-// no sense; Check tells beforehand.
+// New returns an endpoint with an empty account. It panics if the options are invalid;
+// Check reports that in advance.
 func New(o Options) *Server {
 	o = o.withDefaults()
 	if err := o.Check(); err != nil {
@@ -142,7 +143,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Check reports the first option that makes no sense.
+// Check reports the first invalid option.
 func (o Options) Check() error {
 	o = o.withDefaults()
 	if !accountID.MatchString(o.Account) {
@@ -162,8 +163,8 @@ func (o Options) Check() error {
 	return errors.Join(o.Faults.check(), o.Events.check())
 }
 
-// Reset empties the account, forgets all sessions, issuers' keys and counts,
-// and brings the faults back to those of the options.
+// Reset empties the account, removes all sessions, keys of issuers and counts, and
+// restores the faults of the options.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,8 +182,8 @@ func (s *Server) Reset() {
 // Events returns the events in force.
 func (s *Server) Events() Events { return s.trail.get() }
 
-// SetEvents replaces the events in force; the zero Events ends them. It panics on events that make
-// no sense.
+// SetEvents replaces the events in force; the zero Events ends them. It panics if the
+// events are invalid.
 func (s *Server) SetEvents(e Events) {
 	if err := e.check(); err != nil {
 		panic(err)
@@ -201,8 +202,8 @@ func (s *Server) Calls() map[string]int {
 // Faults returns the faults in force.
 func (s *Server) Faults() Faults { return s.faults.get() }
 
-// SetFaults replaces the faults in force; the zero Faults is an AWS that
-// behaves well. It panics on faults that make no sense.
+// SetFaults replaces the faults in force; the zero Faults ends them. It panics if the
+// faults are invalid.
 func (s *Server) SetFaults(f Faults) {
 	if err := f.check(); err != nil {
 		panic(err)
@@ -235,8 +236,8 @@ func (s *Server) view(ago time.Duration) *state {
 	return s.history[0].state
 }
 
-// change runs f on a copy of the state, which takes the place of the state if
-// f succeeds. Changes exclude each other.
+// change runs f on a copy of the state, which replaces the state if f succeeds. Changes
+// exclude each other.
 func (s *Server) change(f func(*state) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,12 +246,12 @@ func (s *Server) change(f func(*state) error) error {
 		return err
 	}
 	now := s.now()
-	s.history = append(forget(s.history, now.Add(-s.faults.longestDelay())), version{since: now, state: next})
+	s.history = append(prune(s.history, now.Add(-s.faults.longestDelay())), version{since: now, state: next})
 	return nil
 }
 
-// forget drops the versions that were already outdated at a moment.
-func forget(history []version, at time.Time) []version {
+// prune removes the versions that were already outdated at that time.
+func prune(history []version, at time.Time) []version {
 	for len(history) > 1 && !history[1].since.After(at) {
 		history = history[1:]
 	}

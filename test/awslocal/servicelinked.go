@@ -7,14 +7,14 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// Roles that AWS services own: only AWS may change them, and only CreateServiceLinkedRole
-// and DeleteServiceLinkedRole make and delete them.
+// Service-linked roles: only AWS may change them, and only CreateServiceLinkedRole and
+// DeleteServiceLinkedRole create and delete them.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
 
 const serviceLinkedPath = "/aws-service-role/"
 
-// createServiceLinkedRole makes the role of a service, also if the account has as
-// many roles as it may have.
+// createServiceLinkedRole creates the role of a service, even if the quota of roles is
+// used up.
 func createServiceLinkedRole(c *call) (model.Struct, error) {
 	principal, suffix := c.in.Str("AWSServiceName"), c.in.Str("CustomSuffix")
 	service, ok := linkedServiceOf(principal)
@@ -60,7 +60,7 @@ func deleteServiceLinkedRole(c *call) (model.Struct, error) {
 		return nil, noRole(r.name)
 	}
 	delete(c.st.roles, strings.ToLower(r.name))
-	c.st.forget(r)
+	c.st.replaceDeleted(r)
 	task := "task" + r.path + r.name + "/" + c.srv.random.uuid()
 	c.st.deletions[task] = true
 	return model.Struct{"DeletionTaskId": task}, nil

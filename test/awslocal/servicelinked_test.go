@@ -26,7 +26,7 @@ func linkedRole(service string, edit ...func(*iam.CreateServiceLinkedRoleInput))
 
 // A service's role has the name, the path and the policy that AWS gives it, and is
 // deleted in its own way.
-func TestServiceLinkedRoles(t *testing.T) {
+func TestServiceLinkedRoles_Lifecycle(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	ctx := t.Context()
 	made := must(e.iam.CreateServiceLinkedRole(ctx, &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("eks-nodegroup.amazonaws.com")}))(t).Role
@@ -65,7 +65,7 @@ func TestServiceLinkedRoles(t *testing.T) {
 	}
 }
 
-func TestServiceLinkedRoleErrors(t *testing.T) {
+func TestServiceLinkedRoles_Errors(t *testing.T) {
 	suffix := func(in *iam.CreateServiceLinkedRoleInput) { in.CustomSuffix = aws.String("x") }
 	status := func(task string) func(context.Context, *endpoint) error {
 		return func(ctx context.Context, e *endpoint) error {
@@ -87,17 +87,17 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			want: failure{400, "InvalidInput", "Service role name AWSServiceRoleForAutoScaling_x has been taken in this account, please try a different suffix."},
 		},
 		"Suffix": {
-			reason: "Few services have several roles.",
+			reason: "A few services have several roles.",
 			call:   linkedRole("spot.amazonaws.com", suffix),
 			want:   failure{400, "InvalidInput", "Custom suffix is not allowed for spot.amazonaws.com"},
 		},
 		"SuffixOfOther": {
-			reason: "Neither has a service that is not listed.",
+			reason: "Services that are not listed have one role.",
 			call:   linkedRole("new-thing.amazonaws.com", suffix),
 			want:   failure{400, "InvalidInput", "Custom suffix is not allowed for new-thing.amazonaws.com"},
 		},
 		"Unknown": {
-			reason: "Whatever is no service has no template.",
+			reason: "A name that is not that of a service has no template.",
 			call:   linkedRole("example.com"),
 			want:   failure{403, "AccessDenied", "Cannot find Service Linked Role template for example.com"},
 		},
@@ -106,19 +106,19 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			want: failure{404, "NoSuchEntity", "The role with name none cannot be found."},
 		},
 		"DeleteOther": {
-			reason: "A role of the account's own is none of a service's.",
+			reason: "A role of the account is not a service-linked role.",
 			call:   remove("own"),
 			want:   failure{404, "NoSuchEntity", "The role with name own cannot be found."},
 		},
 		"DeleteAsOther": {
-			reason: "And a service's is none of the account's own.",
+			reason: "A service-linked role is not a role of the account.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("AWSServiceRoleForAmazonEKS")}))
 			},
 			want: failure{400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForAmazonEKS' - this role is only modifiable by AWS"},
 		},
 		"Duration": {
-			reason: "Descriptions alone are the account's to change.",
+			reason: "The account can only change the description.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.UpdateRole(ctx, &iam.UpdateRoleInput{
 					RoleName: aws.String("AWSServiceRoleForAmazonEKS"), Description: aws.String("d"), MaxSessionDuration: aws.Int32(7200),
@@ -135,7 +135,7 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			want: failure{400, "InvalidInput", "Deletion task ID 1 is not valid."},
 		},
 		"Policy": {
-			reason: "The policies of services' roles are for these alone.",
+			reason: "Policies of service-linked roles can only be attached to these.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{
 					RoleName: aws.String("own"), PolicyArn: aws.String("arn:aws:iam::aws:policy/aws-service-role/AmazonEKSServiceRolePolicy"),
@@ -144,7 +144,7 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 			want: failure{400, "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role."},
 		},
 		"Boundary": {
-			reason: "Neither do they bound others.",
+			reason: "Nor can they be the boundary of other roles.",
 			call: func(ctx context.Context, e *endpoint) error {
 				return ignore(e.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{
 					RoleName: aws.String("own"), PermissionsBoundary: aws.String("arn:aws:iam::aws:policy/aws-service-role/AmazonEKSServiceRolePolicy"),
@@ -164,7 +164,7 @@ func TestServiceLinkedRoleErrors(t *testing.T) {
 }
 
 // Names and suffixes follow no rule: each service has its own.
-func TestServiceLinkedRoleNames(t *testing.T) {
+func TestServiceLinkedRoles_NamesOfServices(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	for service, want := range map[string][2]string{
 		"ssm":                         {"AWSServiceRoleForAmazonSSM", "AmazonSSMServiceRolePolicy"},

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// state is all that the account holds. Entities are shared between states and
-// never changed in place: a change replaces the entity by an edited copy.
+// state is the content of the account. Entities are shared between states and never
+// changed in place: a change replaces the entity with an edited copy.
 type state struct {
 	roles        map[string]*role            // by lower-case name
 	policies     map[string]*managedPolicy   // by ARN; the account's own only

@@ -21,7 +21,7 @@ func getCallerIdentity(c *call) (model.Struct, error) {
 	return model.Struct{"UserId": c.caller.userID, "Account": c.caller.account(), "Arn": c.caller.arn}, nil
 }
 
-// assumeRole asks the trust policy and, if callers are authorized, the caller's.
+// assumeRole evaluates the trust policy and, with Authorize, the caller's policies.
 func assumeRole(c *call) (model.Struct, error) {
 	in := c.in
 	tags, err := sessionTags(in)
@@ -83,7 +83,8 @@ func (c *call) assuming(tags *assumedTags) []string {
 	return actions
 }
 
-// sourceIdentity is who is behind a session, which roles assumed from it inherit.
+// sourceIdentity is the source identity of the calling session, which roles assumed from
+// it inherit.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
 func (c *call) sourceIdentity() string {
 	if c.caller.session != nil && c.caller.session.sourceIdentity != "" {
@@ -106,7 +107,7 @@ func (c *call) assumeKeys(tags *assumedTags) map[string][]string {
 }
 
 // roleToAssume returns the role that a call names by ARN; nil if this account
-// has none, which callers cannot tell from a role that does not trust them.
+// has none, which callers cannot distinguish from a role that does not trust them.
 func (c *call) roleToAssume() (*role, error) {
 	given := c.in.Str("RoleArn")
 	a, ok := parseARN(given)
@@ -128,7 +129,7 @@ func (r *role) trusts(action string, who []policy.Principal, keys map[string][]s
 	return r.evaluateTrust(parsed(r.trust), action, who, keys)
 }
 
-// trustsByName evaluates the trust policy of a role without what it leaves to
+// trustsByName evaluates the trust policy of a role without the statements that trust
 // whole accounts.
 func (r *role) trustsByName(action string, who []policy.Principal, keys map[string][]string) policy.Decision {
 	trust := parsed(r.trust)
@@ -147,7 +148,7 @@ func (r *role) evaluateTrust(trust policy.Policy, action string, who []policy.Pr
 	return policy.Evaluate(policy.Request{Principals: who, Action: action, Resource: r.arn, Context: keys}, trust)
 }
 
-// duration returns how long a session of a role may last.
+// duration returns the duration of a session of a role.
 func (c *call) duration(r *role) (time.Duration, error) {
 	seconds := c.in.Int("DurationSeconds", defaultSession)
 	if seconds > r.maxSession {
@@ -186,16 +187,16 @@ func (c *call) session(r *role, duration time.Duration) (*session, error) {
 	return ses, nil
 }
 
-// What AWS packs policies and tags of a session into, in characters of these.
-// AWS does not say how it packs; the numbers are such that the sizes that callers
-// have reported come out about right.
+// The limits of the packed size of session policies and tags, in characters of these. AWS
+// does not document how it packs; the numbers roughly reproduce sizes that callers have
+// reported.
 const (
 	packedPolicies = 1024
 	packedTags     = 400
 )
 
-// packedSize returns the size of a session's policies and tags, in percent of
-// what is allowed, and refuses what is more.
+// packedSize returns the size of a session's policies and tags, as a percentage of the
+// maximum, and rejects more than that.
 func packedSize(ses *session) (int64, error) {
 	policies, tags := ses.policySize, 0
 	for _, t := range ses.tags {
@@ -212,8 +213,8 @@ func packedSize(ses *session) (int64, error) {
 	}
 }
 
-// assumedTags are the tags of a session under way: those given in the call and
-// those that the calling session passes on.
+// assumedTags are the tags of a new session: those given in the call and those that the
+// calling session passes on.
 type assumedTags struct {
 	given, inherited []tag
 	transitive       []string
@@ -267,7 +268,7 @@ func (c *call) inherit(t *assumedTags) error {
 
 func (t *assumedTags) all() []tag { return slices.Concat(t.inherited, t.given) }
 
-// addKeys adds the condition keys that the tags of a request make.
+// addKeys adds the condition keys for the tags of a request.
 func (t *assumedTags) addKeys(keys map[string][]string) {
 	for _, g := range t.given {
 		keys["aws:RequestTag/"+g.key] = []string{g.value}

@@ -15,7 +15,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal"
 )
 
-func TestCallerIdentity(t *testing.T) {
+func TestGetCallerIdentity_OfEveryCaller(t *testing.T) {
 	for name, tc := range map[string]struct {
 		o             awslocal.Options
 		arn, idPrefix string
@@ -56,7 +56,7 @@ func tagged(key, value string, transitive ...string) func(*sts.AssumeRoleInput) 
 }
 
 // A role can be assumed from a role; what it passes on stays.
-func TestAssumeRole(t *testing.T) {
+func TestAssumeRole_FromARole(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	for _, name := range []string{"first", "second"} {
 		e.createRole(t, name, func(in *iam.CreateRoleInput) {
@@ -96,7 +96,7 @@ func TestAssumeRole(t *testing.T) {
 }
 
 // A session lasts as long as the caller asks, unless it is to be shorter.
-func TestSessionDuration(t *testing.T) {
+func TestAssumeRole_SessionDuration(t *testing.T) {
 	for name, tc := range map[string]struct {
 		bound, want time.Duration
 	}{
@@ -117,7 +117,7 @@ func TestSessionDuration(t *testing.T) {
 	}
 }
 
-func TestAssumeRoleErrors(t *testing.T) {
+func TestAssumeRole_Errors(t *testing.T) {
 	user := "arn:aws:iam::123456789012:user/awslocal"
 	call := func(role string, edit ...func(*sts.AssumeRoleInput)) func(context.Context, *endpoint) error {
 		return func(ctx context.Context, e *endpoint) error { return ignore(assume(role, "session", edit...)(ctx, e)) }
@@ -128,7 +128,7 @@ func TestAssumeRoleErrors(t *testing.T) {
 			want: failure{403, "AccessDenied", "User: " + user + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN("ec2")},
 		},
 		"Unknown": {
-			reason: "As for a role that does not trust the caller.",
+			reason: "The message is that for a role that does not trust the caller.",
 			call:   call(roleARN("absent")),
 			want:   failure{403, "AccessDenied", "User: " + user + " is not authorized to perform: sts:AssumeRole on resource: " + roleARN("absent")},
 		},
@@ -149,7 +149,7 @@ func TestAssumeRoleErrors(t *testing.T) {
 			want: failure{400, "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."},
 		},
 		"SeveralMistakes": {
-			reason: "STS names the pattern before the length.",
+			reason: "STS checks the pattern before the length.",
 			call:   func(ctx context.Context, e *endpoint) error { return ignore(assume(roleARN("any"), "/")(ctx, e)) },
 			want: failure{400, "ValidationError", "2 validation errors detected: Value '/' at 'roleSessionName' failed to satisfy constraint: " +
 				`Member must satisfy regular expression pattern: [\w+=,.@-]*; Value '/' at 'roleSessionName' failed to satisfy constraint: ` +
@@ -171,8 +171,8 @@ func TestAssumeRoleErrors(t *testing.T) {
 	}, awslocal.Options{})
 }
 
-// What goes along with a session, and what may not.
-func TestAssumeRoleInputs(t *testing.T) {
+// The parameters of a session, valid and invalid.
+func TestAssumeRole_Inputs(t *testing.T) {
 	long := func(n int) func(*sts.AssumeRoleInput) {
 		return func(in *sts.AssumeRoleInput) { in.Policy = sized(n) }
 	}
@@ -191,15 +191,15 @@ func TestAssumeRoleInputs(t *testing.T) {
 		want     failure
 	}{
 		"Plain":          {"", "any", nil, 0, "", failure{}},
-		"Policy":         {"The size is in percent, with white space left out.", "any", []func(*sts.AssumeRoleInput){long(512)}, 50, "", failure{}},
-		"ManagedPolicy":  {"Of a managed policy the ARN counts.", "any", []func(*sts.AssumeRoleInput){limits}, 4, "", failure{}},
+		"Policy":         {"The size is a percentage; white space does not count.", "any", []func(*sts.AssumeRoleInput){long(512)}, 50, "", failure{}},
+		"ManagedPolicy":  {"The ARN of a managed policy counts.", "any", []func(*sts.AssumeRoleInput){limits}, 4, "", failure{}},
 		"Tags":           {"", "any", []func(*sts.AssumeRoleInput){tagged("key", "value")}, 2, "", failure{}},
 		"LongPolicy":     {"", "any", []func(*sts.AssumeRoleInput){long(1029)}, 0, "", failure{400, "PackedPolicyTooLarge", "Packed policy consumes 101% of allotted space, please use smaller policy."}},
 		"LongTags":       {"", "any", []func(*sts.AssumeRoleInput){tagged("a", strings.Repeat("v", 256)), tagged("b", strings.Repeat("v", 200))}, 0, "", failure{400, "PackedPolicyTooLarge", "Packed size of session tags consumes 115% of allotted space."}},
 		"SourceIdentity": {"", "known", []func(*sts.AssumeRoleInput){by("alice")}, 0, "alice", failure{}},
-		"NoIdentity":     {"The trust policy must allow to set it", "any", []func(*sts.AssumeRoleInput){by("alice")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:SetSourceIdentity on resource: " + roleARN("any")}},
-		"OtherIdentity":  {"and may ask who it is.", "known", []func(*sts.AssumeRoleInput){by("bob")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("known")}},
-		"Denied":         {"An explicit deny is named.", "closed", nil, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("closed") + " with an explicit deny in a resource-based policy"}},
+		"NoIdentity":     {"The trust policy must allow the source identity.", "any", []func(*sts.AssumeRoleInput){by("alice")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:SetSourceIdentity on resource: " + roleARN("any")}},
+		"OtherIdentity":  {"The trust policy may have a condition on the source identity.", "known", []func(*sts.AssumeRoleInput){by("bob")}, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("known")}},
+		"Denied":         {"The message names an explicit deny.", "closed", nil, 0, "", failure{403, "AccessDenied", "User: arn:aws:iam::123456789012:user/awslocal is not authorized to perform: sts:AssumeRole on resource: " + roleARN("closed") + " with an explicit deny in a resource-based policy"}},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := newEndpoint(t, awslocal.Options{})
@@ -229,7 +229,7 @@ func TestAssumeRoleInputs(t *testing.T) {
 }
 
 // Tokens are as long as a caller asks, and AWS tells how long they are.
-func TestTokenSize(t *testing.T) {
+func TestAssumeRole_PackedPolicySize(t *testing.T) {
 	e := newEndpoint(t, awslocal.Options{})
 	e.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
 	for _, tc := range []struct{ least, size, utilization int32 }{{0, 352, 9}, {100, 352, 9}, {1000, 1000, 25}, {4096, 4096, 100}} {
@@ -249,7 +249,7 @@ func TestTokenSize(t *testing.T) {
 
 // The root user assumes no roles, and the credentials of a deleted role are no longer
 // valid.
-func TestCallersWithoutRole(t *testing.T) {
+func TestAssumeRole_RejectsCallersWithoutARole(t *testing.T) {
 	root := newEndpoint(t, awslocal.Options{CallerARN: "arn:aws:iam::123456789012:root"})
 	root.createRole(t, "any", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = aws.String(anyTrust) })
 	_, err := assume(roleARN("any"), "me")(t.Context(), root)

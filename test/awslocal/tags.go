@@ -7,8 +7,9 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// Tags of roles and users have keys without regard to case, those of all other
-// IAM resources with: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+// Keys of tags of roles and users are case-insensitive, those of all other IAM resources
+// are case-sensitive:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 type tagRules struct{ foldCase bool }
 
 var (
@@ -23,7 +24,7 @@ func (t tagRules) same(a, b string) bool {
 	return a == b
 }
 
-// given reads the tags of a request and refuses what AWS refuses in them.
+// given reads the tags of a request and rejects invalid ones.
 func (t tagRules) given(in model.Struct) ([]tag, error) {
 	var tags []tag
 	for _, v := range in.Structs("Tags") {

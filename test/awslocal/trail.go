@@ -12,19 +12,21 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// What CloudTrail records of IAM's writes, as EventBridge puts it into a queue.
+// CloudTrail's records of writes to IAM, in the form in which EventBridge sends them to a
+// queue.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 
-// Events have each write of IAM, whatever its outcome, recorded in a queue.
+// Events records each write to IAM, whatever its outcome, in a queue.
 type Events struct {
 	// Queue is the name of the queue, which is created if there is none; empty means no events.
 	Queue string `json:"queue,omitempty"`
-	// Delay is how long a record takes; CloudTrail says minutes. Each takes up to Spread longer,
-	// so that they come in another order.
+	// Delay is the time until a record arrives; CloudTrail documents minutes. Each takes
+	// up to Spread longer, so that they arrive in another order.
 	Delay  Duration `json:"delay,omitzero"`
 	Spread Duration `json:"spread,omitzero"`
-	// Duplicates is how many more copies of each record there are: delivery is at least once.
+	// Duplicates is the number of additional copies of each record: delivery is at least
+	// once.
 	Duplicates int `json:"duplicates,omitzero"`
 }
 
@@ -39,7 +41,7 @@ func ParseEvents(r io.Reader) (Events, error) {
 	return e, e.check()
 }
 
-// check reports the first setting that makes no sense.
+// check reports the first invalid setting.
 func (e Events) check() error {
 	if e.Queue != "" && !queueName.MatchString(e.Queue) {
 		return fmt.Errorf("events: queue %q: want 1 to 80 letters, digits, hyphens and underscores", e.Queue)
@@ -50,7 +52,7 @@ func (e Events) check() error {
 	return nil
 }
 
-// trail brings Events about.
+// trail records Events.
 type trail struct {
 	srv    *Server
 	mu     sync.Mutex

@@ -13,12 +13,12 @@ import (
 	"github.com/podidentity/podidentity-operator/test/awslocal/model"
 )
 
-// algorithms are those that AWS takes for ID tokens of OIDC providers:
+// algorithms are those that AWS accepts for ID tokens of OIDC providers:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
 var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512}
 
-// assumeRoleWithWebIdentity verifies an ID token against the keys that its
-// issuer publishes, then asks the role's trust policy. It needs no credentials.
+// assumeRoleWithWebIdentity verifies an ID token against the keys that its issuer
+// publishes, then evaluates the role's trust policy. It needs no credentials.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func assumeRoleWithWebIdentity(c *call) (model.Struct, error) {
 	r, err := c.roleToAssume()
@@ -92,7 +92,7 @@ type token struct {
 		Issued          *seconds `json:"iat"`
 		NotBefore       *seconds `json:"nbf"`
 
-		// What the issuer wants of AWS:
+		// Claims about the session:
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_adding-assume-role-idp
 		SourceIdentity string `json:"https://aws.amazon.com/source_identity"`
 		Tags           struct {
@@ -148,7 +148,7 @@ func parseToken(raw string) (*token, error) {
 
 func invalidToken(message string) error { return model.Errorf("InvalidIdentityToken", "%s", message) }
 
-// issuerOf returns the provider that stands for the token's issuer.
+// issuerOf returns the provider for the token's issuer.
 func (c *call) issuerOf(t *token) (*oidcProvider, error) {
 	hostPath, ok := strings.CutPrefix(t.claims.Issuer, "https://")
 	p := c.st.providers[c.srv.iamARN("oidc-provider", "/", hostPath)]
@@ -178,8 +178,8 @@ func (c *call) verify(t *token) error {
 	return invalidToken("The web identity token provided could not be validated: the signature does not match")
 }
 
-// valid refuses tokens of the past and of the future; clocks may differ by
-// as much as AWS lets them.
+// valid rejects expired tokens and tokens of the future; clocks may differ by as much as
+// AWS tolerates.
 func (t *token) valid(now time.Time) error {
 	const skew = 300
 	unix := now.Unix()
@@ -193,8 +193,8 @@ func (t *token) valid(now time.Time) error {
 	return nil
 }
 
-// audienceOf returns the client ID for which the token was made: the party
-// that it was issued to if it says so, or else an audience that the provider lists.
+// audienceOf returns the client ID that the token was issued for: its authorized party if
+// it contains one, or else an audience that the provider lists.
 func (t *token) audienceOf(p *oidcProvider) (string, error) {
 	candidates := []string(t.claims.Audience)
 	if t.claims.AuthorizedParty != "" {
@@ -231,7 +231,7 @@ func (t *token) sessionTags() assumedTags {
 	return tags
 }
 
-// keys adds the condition keys that a token brings:
+// keys adds the condition keys of a token:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
 func (t *token) keys(keys map[string][]string, p *oidcProvider, audience string) map[string][]string {
 	keys["aws:FederatedProvider"] = []string{p.arn}

@@ -117,7 +117,7 @@ func irsa(t *testing.T, i *issuer, clock *fakeClock) *endpoint {
 
 const checkoutARN = "arn:aws:iam::123456789012:role/pods/checkout"
 
-func TestWebIdentity(t *testing.T) {
+func TestWebIdentity_TokensAreVerified(t *testing.T) {
 	for name, k := range map[string]jose.JSONWebKey{"RS256": rsaKey(t, "k"), "ES256": ecKey(t, "k")} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
@@ -160,7 +160,7 @@ func TestWebIdentity(t *testing.T) {
 
 // The SDK's own provider for pods works, as it does in a container that the
 // webhook has mutated.
-func TestWebIdentityTokenFile(t *testing.T) {
+func TestWebIdentity_ProviderOfTheSDK(t *testing.T) {
 	k, clock := ecKey(t, "k"), newClock()
 	clock.at = time.Now()
 	i := newIssuer(t, k)
@@ -176,7 +176,7 @@ func TestWebIdentityTokenFile(t *testing.T) {
 	}
 }
 
-func TestWebIdentityErrors(t *testing.T) {
+func TestWebIdentity_Errors(t *testing.T) {
 	k, stranger := rsaKey(t, "k"), rsaKey(t, "k")
 	other := rsaKey(t, "other")
 	clock := newClock()
@@ -199,12 +199,12 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:   denied,
 		},
 		"AudienceNotInTrust": {
-			reason: "The provider takes the audience, the trust policy does not.",
+			reason: "The provider accepts the audience, the trust policy does not.",
 			token:  token(t, k, i.URL, now, map[string]any{"aud": "other"}),
 			want:   denied,
 		},
 		"UnknownRole": {
-			reason: "A role that does not exist is reported as one that does not trust the caller.",
+			reason: "A missing role leads to the same error as one that does not trust the caller.",
 			token:  token(t, k, i.URL, now, nil),
 			edit: func(in *sts.AssumeRoleWithWebIdentityInput) {
 				in.RoleArn = aws.String("arn:aws:iam::123456789012:role/absent")
@@ -212,7 +212,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want: denied,
 		},
 		"WrongPath": {
-			reason: "The ARN has the path in it.",
+			reason: "The ARN contains the path.",
 			token:  token(t, k, i.URL, now, nil),
 			edit: func(in *sts.AssumeRoleWithWebIdentityInput) {
 				in.RoleArn = aws.String("arn:aws:iam::123456789012:role/checkout")
@@ -220,12 +220,12 @@ func TestWebIdentityErrors(t *testing.T) {
 			want: denied,
 		},
 		"Audience": {
-			reason: "No client ID of the provider is among the audiences.",
+			reason: "No audience of the token is a client ID of the provider.",
 			token:  token(t, k, i.URL, now, map[string]any{"aud": []string{"https://kubernetes.default.svc"}}),
 			want:   failure{400, "InvalidIdentityToken", "Incorrect token audience"},
 		},
 		"AuthorizedParty": {
-			reason: "A token that was issued to another party is for that party.",
+			reason: "The authorized party of a token must be a client ID.",
 			token:  token(t, k, i.URL, now, map[string]any{"azp": "another-app"}),
 			want:   failure{400, "InvalidIdentityToken", "Incorrect token audience"},
 		},
@@ -235,7 +235,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:   failure{400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://elsewhere.example"},
 		},
 		"IssuerWithSlash": {
-			reason: "A slash at the end makes another issuer.",
+			reason: "An issuer with a slash at the end is another one.",
 			token:  token(t, k, i.URL+"/", now, nil),
 			want:   failure{400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + i.URL + "/"},
 		},
@@ -249,7 +249,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:  failure{400, "InvalidIdentityToken", "Token is not yet valid"},
 		},
 		"Forged": {
-			reason: "Another key with the ID of the issuer's.",
+			reason: "The key has the ID of the issuer's key, but is another one.",
 			token:  token(t, stranger, i.URL, now, nil),
 			want:   failure{400, "InvalidIdentityToken", "The web identity token provided could not be validated: the signature does not match"},
 		},
@@ -259,7 +259,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:   noKey,
 		},
 		"Unsigned": {
-			reason: "The algorithm none is no signature.",
+			reason: "The algorithm none is rejected.",
 			token:  "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.",
 			want:   noJWT,
 		},
@@ -280,7 +280,7 @@ func TestWebIdentityErrors(t *testing.T) {
 				"Member must have value greater than or equal to 900"},
 		},
 		"SessionName": {
-			reason: "STS, unlike IAM, repeats the value.",
+			reason: "STS repeats the value in its message, unlike IAM.",
 			token:  token(t, k, i.URL, now, nil),
 			edit:   func(in *sts.AssumeRoleWithWebIdentityInput) { in.RoleSessionName = aws.String("a:b") },
 			want: failure{400, "ValidationError", "1 validation error detected: Value 'a:b' at 'roleSessionName' failed to satisfy constraint: " +
@@ -304,7 +304,7 @@ func TestWebIdentityErrors(t *testing.T) {
 			want:  failure{400, "MalformedPolicyDocument", "Syntax errors in policy."},
 		},
 		"AfterReset": {
-			reason:  "A reset forgets the providers.",
+			reason:  "A reset removes the providers.",
 			token:   token(t, k, i.URL, now, nil),
 			prepare: func(e *endpoint) { e.Reset() },
 			want:    failure{400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + i.URL},
@@ -333,7 +333,7 @@ func TestWebIdentityErrors(t *testing.T) {
 }
 
 // Without the issuer's CA the keys are out of reach.
-func TestWebIdentityNeedsTheCA(t *testing.T) {
+func TestWebIdentity_NeedsTheCAOfTheIssuer(t *testing.T) {
 	k, clock := rsaKey(t, "k"), newClock()
 	i := newIssuer(t, k)
 	e := newEndpoint(t, awslocal.Options{Clock: clock.now})
@@ -348,7 +348,7 @@ func TestWebIdentityNeedsTheCA(t *testing.T) {
 }
 
 // Keys are fetched once, and again when a token has a key that is not known.
-func TestKeyRotation(t *testing.T) {
+func TestWebIdentity_UnknownKeysAreFetchedAgain(t *testing.T) {
 	old, fresh, clock := rsaKey(t, "old"), ecKey(t, "new"), newClock()
 	i := newIssuer(t, old)
 	e := irsa(t, i, clock)

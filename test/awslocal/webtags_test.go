@@ -13,7 +13,7 @@ import (
 
 // A token may bring tags and a source identity, if the role's trust policy lets it;
 // they are the session's, and count as those of AssumeRole do.
-func TestTagsOfTokens(t *testing.T) {
+func TestWebIdentity_TagsOfTokens(t *testing.T) {
 	const tagging, identifying = `"sts:TagSession"`, `"sts:SetSourceIdentity"`
 	claims := map[string]any{
 		"https://aws.amazon.com/tags": map[string]any{
@@ -23,9 +23,9 @@ func TestTagsOfTokens(t *testing.T) {
 	}
 	for name, tc := range map[string]struct{ reason, actions, condition, want string }{
 		"Allowed":    {"The trust policy allows all three.", tagging + "," + identifying, `{"StringEquals":{"aws:RequestTag/team":"shop","sts:SourceIdentity":"checkout"}}`, ""},
-		"OtherTag":   {"It allows other tags.", tagging + "," + identifying, `{"StringEquals":{"aws:RequestTag/team":"pay"}}`, "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
-		"NoTags":     {"It allows no tags.", identifying, `{}`, "Not authorized to perform sts:TagSession"},
-		"NoIdentity": {"It allows no source identity.", tagging, `{}`, "Not authorized to perform sts:SetSourceIdentity"},
+		"OtherTag":   {"The trust policy allows other tags.", tagging + "," + identifying, `{"StringEquals":{"aws:RequestTag/team":"pay"}}`, "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
+		"NoTags":     {"The trust policy allows no tags.", identifying, `{}`, "Not authorized to perform sts:TagSession"},
+		"NoIdentity": {"The trust policy allows no source identity.", tagging, `{}`, "Not authorized to perform sts:SetSourceIdentity"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			k := ecKey(t, "k")

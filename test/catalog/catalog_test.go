@@ -69,16 +69,16 @@ func (e *entry) isAllowed(t *testing.T, pi *v1alpha1.PodIdentity, all []v1alpha1
 	if err != nil {
 		t.Fatal(err)
 	}
-	if refusal := set.Evaluate(pi, guardrail.Facts{}).Err; refusal != nil {
-		t.Errorf("PodIdentity %s: %v", pi.Name, refusal)
+	if rejection := set.Evaluate(pi, guardrail.Facts{}).Err; rejection != nil {
+		t.Errorf("PodIdentity %s: %v", pi.Name, rejection)
 	}
-	refused := baseline(pi) != nil
-	if refused != (len(e.guardrails) > 0) {
-		t.Errorf("PodIdentity %s: the baseline refuses it: %t; guardrails of the entry: %d", pi.Name, refused, len(e.guardrails))
+	rejected := baseline(pi) != nil
+	if rejected != (len(e.guardrails) > 0) {
+		t.Errorf("PodIdentity %s: the baseline rejects it: %t; guardrails of the entry: %d", pi.Name, rejected, len(e.guardrails))
 	}
 }
 
-// baseline returns why the built-in baseline refuses an identity, nil if it does
+// baseline returns why the built-in baseline rejects an identity, nil if it does
 // not.
 func baseline(pi *v1alpha1.PodIdentity) error {
 	return guardrail.Set(nil).Evaluate(pi, guardrail.Facts{}).Err

@@ -155,8 +155,8 @@ func TestReadme_ListsEveryEntry(t *testing.T) {
 		pi := identityWith(t, fence[1])
 		fits(t, pi, cluster)
 		namesActions(t, pi)
-		if refusal := baseline(pi); refusal != nil {
-			t.Errorf("%v\n%s", refusal, fence[1])
+		if rejection := baseline(pi); rejection != nil {
+			t.Errorf("%v\n%s", rejection, fence[1])
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// What the tests call the release.
+// The name and namespace of the release in the tests.
 const (
 	ReleaseName = "podidentity-operator"
 	Namespace   = "podidentity-system"
@@ -65,7 +65,7 @@ func Render(ctx context.Context, chart *chartv2.Chart, values map[string]any) (R
 	install := action.NewInstall(action.NewConfiguration(action.ConfigurationSetLogger(slog.NewTextHandler(io.Discard, nil))))
 	install.DryRunStrategy = action.DryRunClient
 	install.ReleaseName, install.Namespace = ReleaseName, Namespace
-	install.Replace = true // so that no storage of releases is asked
+	install.Replace = true // so that the storage of releases is not read
 	install.KubeVersion = OldestKubernetes()
 	released, err := install.RunWithContext(ctx, chart, values)
 	if err != nil {

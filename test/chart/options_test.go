@@ -14,7 +14,7 @@ import (
 	charttest "github.com/podidentity/podidentity-operator/test/chart"
 )
 
-// elsewhere are the flags that are no key of options, with the reason.
+// elsewhere are the flags that are not a key of options, with the reason.
 var elsewhere = map[string]string{
 	"cluster-name": "is the required value clusterName",
 	"version":      "prints the version and exits",

@@ -6,7 +6,7 @@
 // installer from there. It starts the processes itself because of what envtest
 // does not do: the controller manager makes default ServiceAccounts, collects
 // garbage and empties namespaces; ServiceAccount tokens are signed with RS256
-// by an issuer that anybody can discover, as on EKS; no process outlives the
+// by an issuer that is publicly discoverable, as on EKS; no process outlives the
 // one that started it; and a process that ends early is reported immediately, with
 // the end of its log.
 //
@@ -30,7 +30,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/controlplane/assets"
 )
 
-// Options say what to start. The zero value is a control plane without custom
+// Options define what to start. The zero value is a control plane without custom
 // resources.
 type Options struct {
 	// CRDPaths are files, or directories of files, of CustomResourceDefinitions
@@ -42,7 +42,7 @@ type Options struct {
 	LogDir string
 
 	// Issuer is the issuer of ServiceAccount tokens. By default it is the URL of
-	// the API server, so that discovery and keys are found where it says.
+	// the API server, so that discovery and keys are served at that URL.
 	Issuer string
 
 	// Audiences are audiences that the API server accepts in addition to its

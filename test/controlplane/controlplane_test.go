@@ -29,7 +29,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
-// What the control plane promises to its users, checked on one instance.
+// The guarantees of the control plane, checked on one instance.
 func TestControlPlane_KeepsItsPromises(t *testing.T) {
 	logs := t.TempDir()
 	began := time.Now()

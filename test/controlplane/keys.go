@@ -30,7 +30,7 @@ const (
 	tokenPub   = "sa.pub"
 )
 
-// validity is longer than anybody debugs, and too short to be of use to others.
+// validity is longer than any debugging session, and too short to be of use to others.
 const validity = 7 * 24 * time.Hour
 
 // An authority signs the API server's certificate and those of its clients.

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// errPortTaken says that a process found its port taken by another.
+// errPortTaken reports that a process found its port taken by another.
 var errPortTaken = errors.New("port taken")
 
 // A Process is a running child.
@@ -106,9 +106,9 @@ func (p *Process) Signal(signal os.Signal) {
 	<-p.ended
 }
 
-// Ended returns nil while the process runs; then an error that says how it ended,
+// ExitError returns nil while the process runs; then an error that states how it ended,
 // and holds the end of its log.
-func (p *Process) Ended() error {
+func (p *Process) ExitError() error {
 	select {
 	case <-p.ended:
 		return p.failed(fmt.Errorf("ended with %s", p.cmd.ProcessState))
@@ -117,7 +117,7 @@ func (p *Process) Ended() error {
 	}
 }
 
-// Log returns what the process has said.
+// Log returns the output of the process.
 func (p *Process) Log() string {
 	said, err := os.ReadFile(p.log)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *Process) Log() string {
 	return string(said)
 }
 
-// await asks ready until it says nil. It gives up when ctx ends, or when the
+// await calls ready until it returns nil. It gives up when ctx ends, or when the
 // process does; the error then holds the end of its log.
 func (p *Process) await(ctx context.Context, ready func(context.Context) error) error {
 	poll := time.NewTicker(50 * time.Millisecond)
@@ -153,7 +153,7 @@ func ask(ctx context.Context, ready func(context.Context) error) error {
 	return ready(ctx)
 }
 
-// failed adds what the process said last.
+// failed adds the last lines of the process's output.
 func (p *Process) failed(err error) error {
 	said := p.Log()
 	if strings.Contains(said, "address already in use") {

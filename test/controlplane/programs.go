@@ -63,7 +63,7 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, o Options) error {
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--allow-privileged=true",
 		"--authorization-mode=RBAC",
-		"--anonymous-auth=true", // discovery is for everybody
+		"--anonymous-auth=true", // discovery is public
 		"--client-ca-file="+c.CAFile,
 		"--tls-cert-file="+c.file(serverCert),
 		"--tls-private-key-file="+c.file(serverKey),
@@ -86,8 +86,8 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, o Options) error {
 	return p.await(ctx, func(ctx context.Context) error { return get(ctx, client, c.URL+"/readyz") })
 }
 
-// allowDiscovery lets everybody read the issuer's discovery document and keys,
-// as AWS must be able to on a cluster that does not publish them elsewhere.
+// allowDiscovery makes the issuer's discovery document and keys public,
+// as they must be on a cluster that does not publish them elsewhere.
 func (c *ControlPlane) allowDiscovery(ctx context.Context, _ Options) error {
 	client, err := kubernetes.NewForConfig(c.Config)
 	if err != nil {

@@ -18,7 +18,7 @@ type User struct {
 	Groups []string
 }
 
-// admin may do everything; RBAC is not asked.
+// admin has all permissions; RBAC is not evaluated.
 func admin() User { return User{Name: "admin", Groups: []string{"system:masters"}} }
 
 // ConfigFor returns how to call the API server as a user. It has no client-side

@@ -25,7 +25,7 @@ type Page struct {
 	Links   []string // targets of links and images, as written
 	Code    []string // code spans
 	Blocks  []Block
-	// Indented counts code blocks that are indented instead of fenced: nothing says what
+	// Indented counts code blocks that are indented instead of fenced: nothing shows what
 	// they are, so that nothing checks them.
 	Indented int
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Who searches logs needs to know the keys: the page lists each that the operator
-// writes, and no other.
+// A user who searches logs needs to know the keys: the page lists exactly those that the
+// operator writes.
 func TestObservability_ListsTheKeysOfTheLog(t *testing.T) {
 	_, section, ok := strings.Cut(pages(t)["docs/observability.md"].Source, "\n| key | value |\n")
 	if !ok {

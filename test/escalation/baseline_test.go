@@ -70,7 +70,7 @@ func TestBaseline_Encodings(t *testing.T) {
 	}
 	created := s.snapshot() // with the managed policies
 	for name, document := range tried {
-		if message := s.refusal(name); !strings.Contains(message, "rejected by the built-in baseline") {
+		if message := s.rejection(name); !strings.Contains(message, "rejected by the built-in baseline") {
 			s.Errorf("seed %d, %s: the tenant reads %q\n%s", seed, name, message, document)
 		}
 	}
@@ -84,7 +84,7 @@ func TestBaseline_Encodings(t *testing.T) {
 }
 
 // checkAttack fails the test if a policy, or its document, does not allow the action in
-// AWS: then to refuse it proves nothing.
+// AWS: then to reject it proves nothing.
 func (s *scenario) checkAttack(action string, p policy.Policy, document string) {
 	s.Helper()
 	decoded, err := policy.Decode([]byte(document))

@@ -81,27 +81,27 @@ func (s *scenario) await(namespace, name string, wanted func(metav1.Condition) b
 	return pi
 }
 
-// refuse applies an identity as the tenant, and returns what the tenant reads: the
+// reject applies an identity as the tenant, and returns what the tenant reads: the
 // answer of the API server or, if that accepts the object, the message of Ready.
-func (s *scenario) refuse(name, spec string) string {
+func (s *scenario) reject(name, spec string) string {
 	s.Helper()
-	return s.refuseFrom(s.tenant, name, spec)
+	return s.rejectFrom(s.tenant, name, spec)
 }
 
-// refuseFrom is refuse for another user.
-func (s *scenario) refuseFrom(user client.Client, name, spec string) string {
+// rejectFrom is reject for another user.
+func (s *scenario) rejectFrom(user client.Client, name, spec string) string {
 	s.Helper()
 	err := user.Create(s.Context(), s.identity(s.namespace, name, spec))
 	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		return err.Error()
 	}
 	s.must(err)
-	return s.refusal(name)
+	return s.rejection(name)
 }
 
-// refusal waits until the operator has refused an identity of the tenant, and returns
+// rejection waits until the operator has rejected an identity of the tenant, and returns
 // the message.
-func (s *scenario) refusal(name string) string {
+func (s *scenario) rejection(name string) string {
 	s.Helper()
 	pi := s.await(s.namespace, name, func(ready metav1.Condition) bool { return ready.Status == metav1.ConditionFalse })
 	for _, c := range pi.Status.Conditions {
@@ -123,7 +123,7 @@ func (s *scenario) checkText(text string) {
 	if found := requestID.FindString(text); found != "" {
 		s.Errorf("the message reveals %s: %s", found, text)
 	}
-	if strings.Contains(text, s.neighbour) {
+	if strings.Contains(text, s.otherNamespace) {
 		s.Errorf("the message names another namespace: %s", text)
 	}
 	if len(text) > maxText {

@@ -23,11 +23,11 @@ func TestTags_AreLimited(t *testing.T) {
 		}
 	}
 	s.guard("tagKeys: {allowed: [team]}")
-	s.expect(s.refuse("clearance", "role: {tags: {clearance: secret}}"), "spec.role.tags: clearance")
+	s.expect(s.reject("clearance", "role: {tags: {clearance: secret}}"), "spec.role.tags: clearance")
 	s.unchanged()
 }
 
-// Policies that no role can hold are refused before they are judged.
+// Policies that no role can have are rejected before they are evaluated.
 func TestSize_OfPolicies(t *testing.T) {
 	s := open(t, options{})
 	document := func(most int) string {
@@ -55,7 +55,7 @@ func TestSize_OfPolicies(t *testing.T) {
 		s.must(s.tenant.Create(s.Context(), twice(fmt.Sprintf("large-%d", i), tooMuchForIAM)))
 	}
 	for i := range objects {
-		s.expect(s.refusal(fmt.Sprintf("large-%d", i)), "spec.policies.inline", "10240")
+		s.expect(s.rejection(fmt.Sprintf("large-%d", i)), "spec.policies.inline", "10240")
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		s.Errorf("%d objects took %s", objects, took)
@@ -72,19 +72,19 @@ func TestFairness_OneNamespaceDoesNotDelayAnother(t *testing.T) {
 	for i := range burst {
 		s.apply(fmt.Sprintf("blocked-%d", i), "role: {name: taken}")
 	}
-	s.refusal("blocked-0")
+	s.rejection("blocked-0")
 	began := time.Now()
-	s.must(admin.Create(s.Context(), s.identity(s.neighbour, "new", "{}")))
-	created := s.awaitReady(s.neighbour, "new")
-	before := s.get(s.neighbour, "checkout")
+	s.must(admin.Create(s.Context(), s.identity(s.otherNamespace, "new", "{}")))
+	created := s.awaitReady(s.otherNamespace, "new")
+	before := s.get(s.otherNamespace, "checkout")
 	edited := before.DeepCopy()
 	edited.Spec.Role.Description = "edited"
 	s.must(admin.Patch(s.Context(), edited, client.MergeFrom(before)))
-	s.awaitReady(s.neighbour, "checkout")
+	s.awaitReady(s.otherNamespace, "checkout")
 	if took := time.Since(began); took > 5*time.Second {
 		s.Errorf("a creation and an edit in another namespace took %s", took)
 	}
-	s.unchanged(roleEntry(created), roleEntry(s.victim), "PodIdentity new", "PodIdentity checkout", "ServiceAccount "+s.neighbour+"/new")
+	s.unchanged(roleEntry(created), roleEntry(s.victim), "PodIdentity new", "PodIdentity checkout", "ServiceAccount "+s.otherNamespace+"/new")
 }
 
 // Texts of a tenant neither forge a line nor fill a log.
@@ -105,9 +105,9 @@ func TestMessages_OfHostileTexts(t *testing.T) {
 	s.apply("many", "policies: {inline: [{name: p, document: '"+
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":[`+strings.Join(resources, ",")+`]}}`+"'}]}")
 	for i := range hostile {
-		s.refusal(fmt.Sprintf("text-%d", i))
+		s.rejection(fmt.Sprintf("text-%d", i))
 	}
-	s.refusal("many")
+	s.rejection("many")
 	var events eventsv1.EventList
 	s.must(admin.List(s.Context(), &events, inNamespace(s.namespace)))
 	for i := range events.Items {

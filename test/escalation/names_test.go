@@ -43,12 +43,12 @@ func TestRoleName_OfAnotherOwner(t *testing.T) {
 	for name, tc := range map[string]struct{ role, want string }{
 		"generated":  {generated, "has the form of a generated name"},
 		"other-case": {strings.ToUpper(generated), "has the form of a generated name"},
-		"future":     {plan.RoleName(clusterName, s.neighbour, "tomorrow"), "has the form of a generated name"},
-		"platform":   {"administrators", "already exists and belongs to another owner"},
-		"operator":   {"podidentity-operator-" + clusterName, "already exists and belongs to another owner"},
+		"future":     {plan.RoleName(clusterName, s.otherNamespace, "tomorrow"), "has the form of a generated name"},
+		"platform":   {"administrators", "already exists and has another owner"},
+		"operator":   {"podidentity-operator-" + clusterName, "already exists and has another owner"},
 	} {
 		for _, adoption := range []string{"Never", "IfTagged"} {
-			message := s.refuse(name+strings.ToLower(adoption), "role: {name: "+tc.role+", adoptionPolicy: "+adoption+"}")
+			message := s.reject(name+strings.ToLower(adoption), "role: {name: "+tc.role+", adoptionPolicy: "+adoption+"}")
 			s.expect(message, tc.want)
 		}
 	}
@@ -56,10 +56,10 @@ func TestRoleName_OfAnotherOwner(t *testing.T) {
 }
 
 // A join of namespace and name by a dash makes one name of those of tenant and
-// neighbour.
+// otherNamespace.
 func TestRoleName_DoesNotCollide(t *testing.T) {
 	s := open(t, options{})
-	suffix := strings.TrimPrefix(s.neighbour, s.namespace+"-")
+	suffix := strings.TrimPrefix(s.otherNamespace, s.namespace+"-")
 	name := suffix + "-" + s.victim.Name
 	s.apply(name, "{}")
 	pi := s.awaitReady(s.namespace, name)
@@ -77,7 +77,7 @@ func TestAdoption_NeedsAllTags(t *testing.T) {
 	s.must(admin.Get(s.Context(), keyOf("kube-system"), &system))
 	for name, forge := range map[string]func(*plan.Owner) bool{
 		"without-tags":    func(*plan.Owner) bool { return false },
-		"other-namespace": func(o *plan.Owner) bool { o.Namespace = s.neighbour; return true },
+		"other-namespace": func(o *plan.Owner) bool { o.Namespace = s.otherNamespace; return true },
 		"other-name":      func(o *plan.Owner) bool { o.Name = "checkout"; return true },
 		"other-cluster":   func(o *plan.Owner) bool { o.Cluster = "blue"; return true },
 		"same-name":       func(o *plan.Owner) bool { o.ClusterID = "0f8fad5b-d9cb-469f-a165-70867728950e"; return true },
@@ -88,7 +88,7 @@ func TestAdoption_NeedsAllTags(t *testing.T) {
 			tags = owner.Tags()
 		}
 		s.createRole(plan.RoleName(clusterName, s.namespace, name), rolePath, tags)
-		s.expect(s.refuse(name, "role: {adoptionPolicy: IfTagged}"), "already exists and belongs to another owner")
+		s.expect(s.reject(name, "role: {adoptionPolicy: IfTagged}"), "already exists and has another owner")
 	}
 	s.unchanged()
 }
@@ -98,7 +98,7 @@ func TestTeardown_ForgedTagsOutsideThePath(t *testing.T) {
 	s := open(t, options{})
 	const name = "outside"
 	s.createRole(name, "/", nil)
-	s.expect(s.refuse("web", "role: {name: "+name+"}"), "already exists and belongs to another owner")
+	s.expect(s.reject("web", "role: {name: "+name+"}"), "already exists and has another owner")
 	var system corev1.Namespace
 	s.must(admin.Get(s.Context(), keyOf("kube-system"), &system))
 	owner := plan.Owner{Cluster: clusterName, ClusterID: string(system.UID), Namespace: s.namespace, Name: "web", UID: string(s.get(s.namespace, "web").UID)}

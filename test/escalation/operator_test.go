@@ -28,8 +28,8 @@ type thief struct {
 	granted                      struct{ policy, boundary string }
 }
 
-// What the operator's IAM policy denies to an attacker with its credentials, with and
-// without a boundary.
+// The operator's IAM policy denies an attacker with its credentials everything beyond its
+// own roles, with and without a boundary.
 func TestOperator_StolenCredentials(t *testing.T) {
 	for name, bounded := range map[string]bool{"Bounded": true, "WithoutBoundary": false} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestBoundary_HoldsWithoutTheOperator(t *testing.T) {
 	_, err := operator.PutRolePolicy(s.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("money"), PolicyDocument: aws.String(allowAll)})
 	s.must(err)
 	s.before = s.snapshot()
-	session, err := s.assume(s.neighbour, "checkout", s.victim.Status.Role.ARN)
+	session, err := s.assume(s.otherNamespace, "checkout", s.victim.Status.Role.ARN)
 	s.must(err)
 	pod, _ := s.awsAs(credentials.StaticCredentialsProvider{Value: session})
 	if _, err := pod.CreatePolicy(s.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("x"), PolicyDocument: aws.String(allowAll)}); err == nil {
@@ -215,7 +215,7 @@ func TestDrift_IsRevertedAndReported(t *testing.T) {
 	})
 	s.eventually("an event", func() bool {
 		var events eventsv1.EventList
-		s.must(admin.List(s.Context(), &events, inNamespace(s.neighbour)))
+		s.must(admin.List(s.Context(), &events, inNamespace(s.otherNamespace)))
 		for i := range events.Items {
 			if events.Items[i].Reason == "CorrectedDrift" {
 				return true

@@ -22,7 +22,7 @@ func (s *scenario) createPolicy(name, document string) string {
 const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 
 // The name of a managed policy says nothing, its contents do.
-func TestManagedPolicies_AreJudgedByContents(t *testing.T) {
+func TestManagedPolicies_AreEvaluatedByContents(t *testing.T) {
 	s := open(t, options{})
 	const awsPolicy = "arn:aws:iam::aws:policy/"
 	for name, arn := range map[string]string{
@@ -34,14 +34,14 @@ func TestManagedPolicies_AreJudgedByContents(t *testing.T) {
 		"system":        awsPolicy + "job-function/SystemAdministrator",
 		"database":      awsPolicy + "job-function/DatabaseAdministrator",
 	} {
-		message := s.refuse(name, fmt.Sprintf("policies: {managed: [%q]}", arn))
+		message := s.reject(name, fmt.Sprintf("policies: {managed: [%q]}", arn))
 		s.expect(message, "rejected by the built-in baseline: spec.policies.managed[0]", arn)
 	}
 	s.unchanged()
 }
 
-// A policy that its owner changes later is judged again.
-func TestManagedPolicies_AreJudgedAgainWhenTheyChange(t *testing.T) {
+// A policy that its owner changes later is evaluated again.
+func TestManagedPolicies_AreEvaluatedAgainWhenTheyChange(t *testing.T) {
 	s := open(t, options{driftInterval: time.Second})
 	arn := s.createPolicy("team-shop", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`)
 	s.guard("onViolation: Revoke, maxIdentities: 9")
@@ -49,7 +49,7 @@ func TestManagedPolicies_AreJudgedAgainWhenTheyChange(t *testing.T) {
 	pi := s.awaitReady(s.namespace, "web")
 	_, err := s.iam.CreatePolicyVersion(s.Context(), &iam.CreatePolicyVersionInput{PolicyArn: &arn, PolicyDocument: aws.String(allowAll), SetAsDefault: true})
 	s.must(err)
-	s.expect(s.refusal("web"), "spec.policies.managed[0]", "allows every action of AWS")
+	s.expect(s.rejection("web"), "spec.policies.managed[0]", "allows every action of AWS")
 	s.revoked(pi)
 	s.unchanged("policy "+arn, roleEntry(pi), s.accountEntry("web"))
 }
@@ -72,7 +72,7 @@ func TestBaseline_WholeServices(t *testing.T) {
 		"wildcards": "{name: p, statements: [" + statement(wild...) + "]}",
 		"spread":    strings.Join(spread, ", "),
 	} {
-		s.expect(s.refuse(name, "policies: {inline: ["+inline+"]}"), "rejected by the built-in baseline", "whole services")
+		s.expect(s.reject(name, "policies: {inline: ["+inline+"]}"), "rejected by the built-in baseline", "whole services")
 	}
 	s.unchanged()
 }
@@ -81,9 +81,9 @@ func TestBaseline_WholeServices(t *testing.T) {
 // may do everything in the cluster.
 func TestGuardrail_AppliesToAdministrators(t *testing.T) {
 	s := open(t, options{})
-	s.expect(s.refuseFrom(admin, "baseline", `policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}`), "rejected by the built-in baseline")
+	s.expect(s.rejectFrom(admin, "baseline", `policies: {managed: ["arn:aws:iam::aws:policy/AdministratorAccess"]}`), "rejected by the built-in baseline")
 	s.guard("inlinePolicies: Forbidden")
-	s.expect(s.refuseFrom(admin, "guardrail", `policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], resources: ["*"]}]}]}`),
+	s.expect(s.rejectFrom(admin, "guardrail", `policies: {inline: [{name: p, statements: [{effect: Allow, actions: ["s3:*"], resources: ["*"]}]}]}`),
 		"rejected by PodIdentityGuardrail")
 	s.unchanged()
 }

@@ -95,7 +95,7 @@ func TestRetain_CanBeForbidden(t *testing.T) {
 	s.apply("web", granted+"\ndeletionPolicy: Retain")
 	role := s.awaitReady(s.namespace, "web").Status.Role
 	s.guard(`retention: Forbidden`)
-	s.expect(s.refusal("web"), "spec.deletionPolicy")
+	s.expect(s.rejection("web"), "spec.deletionPolicy")
 	s.must(s.tenant.Delete(s.Context(), s.get(s.namespace, "web")))
 	s.eventually("the object to be deleted", func() bool { return s.get(s.namespace, "web") == nil })
 	if s.roleExists(role.Name) {
@@ -170,7 +170,7 @@ func TestMaxIdentities_HoldsForConcurrentCreates(t *testing.T) {
 	s.apply("first", "{}")
 	pi := s.awaitReady(s.namespace, "first")
 	for i := range 5 {
-		s.expect(s.refuse(fmt.Sprintf("more-%d", i), "{}"), "namespace limit of 1 PodIdentities reached")
+		s.expect(s.reject(fmt.Sprintf("more-%d", i), "{}"), "namespace limit of 1 PodIdentities reached")
 	}
 	s.unchanged(roleEntry(pi), s.accountEntry("first"))
 }

@@ -21,22 +21,22 @@ import (
 )
 
 // A scenario is a namespace of a tenant, a namespace of another team with an identity
-// that is ready, an AWS account, and an operator that knows of no others.
+// that is ready, an AWS account, and an operator that knows no others.
 type scenario struct {
 	*testenv.Env
 
-	namespace, neighbour string
-	tenantName           string
-	tenant               client.Client // edits the namespace, and has no other permission
-	options              options
-	account              *testenv.Account
-	iam                  *iam.Client // of an administrator of the account
-	sts                  *sts.Client
-	granted              installation.Granted // to the operator
-	operator             aws.Credentials
-	victim               *v1alpha1.PodIdentity // the identity of the other team
-	stop                 func()                // stops the operator
-	before               snapshot
+	namespace, otherNamespace string
+	tenantName                string
+	tenant                    client.Client // edits the namespace, and has no other permission
+	options                   options
+	account                   *testenv.Account
+	iam                       *iam.Client // of an administrator of the account
+	sts                       *sts.Client
+	granted                   installation.Granted // to the operator
+	operator                  aws.Credentials
+	victim                    *v1alpha1.PodIdentity // the identity of the other team
+	stop                      func()                // stops the operator
+	before                    snapshot
 }
 
 // options configure a scenario.
@@ -58,13 +58,13 @@ func open(t *testing.T, o options) *scenario {
 	}
 	name := fmt.Sprintf("t%d", scenarios.Add(1))
 	// A join of namespace and name by a dash would make one name of those of tenant and
-	// neighbour.
+	// otherNamespace.
 	s := &scenario{
 		Env:       cluster.NewEnv(t, testenv.Options{Namespace: name, Timeout: timeout}),
-		namespace: name, neighbour: name + "-bank", tenantName: "tenant-" + name, options: o,
+		namespace: name, otherNamespace: name + "-bank", tenantName: "tenant-" + name, options: o,
 	}
 	createNamespace(t, s.namespace, map[string]string{"tenant": name})
-	createNamespace(t, s.neighbour, nil)
+	createNamespace(t, s.otherNamespace, nil)
 	s.tenant = userWith(t, s.tenantName, s.namespace, "podidentity-editor-role", "edit")
 	s.openAccount()
 	s.start()
@@ -119,7 +119,7 @@ func (s *scenario) start() {
 	kubernetes, err := cluster.ConfigFor(installation.User())
 	s.must(err)
 	o := testenv.Operator{
-		Config: testenv.DefaultConfig(clusterName), Kubernetes: kubernetes, Namespaces: []string{s.namespace, s.neighbour},
+		Config: testenv.DefaultConfig(clusterName), Kubernetes: kubernetes, Namespaces: []string{s.namespace, s.otherNamespace},
 		AWS: credentials.StaticCredentialsProvider{Value: s.operator},
 	}
 	o.Config.DriftCheckInterval, o.Config.MaxConcurrentReconciles = s.options.driftInterval, 4
@@ -136,12 +136,12 @@ func (s *scenario) start() {
 // createVictim creates the identity of the other team.
 func (s *scenario) createVictim() {
 	s.Helper()
-	s.must(admin.Create(s.Context(), s.identity(s.neighbour, "checkout", `
+	s.must(admin.Create(s.Context(), s.identity(s.otherNamespace, "checkout", `
 		policies:
 		  managed: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
 		  inline: [{name: money, statements: [{effect: Allow, actions: ["dynamodb:*"], resources: ["*"]}]}]
 	`)))
-	s.victim = s.awaitReady(s.neighbour, "checkout")
+	s.victim = s.awaitReady(s.otherNamespace, "checkout")
 }
 
 // createServiceAccount creates a ServiceAccount in the tenant's namespace.

@@ -13,7 +13,7 @@ import (
 )
 
 // A user without permission for ServiceAccounts does not get it through the operator.
-func TestServiceAccounts_OperatorIsNoDeputy(t *testing.T) {
+func TestServiceAccounts_OperatorDoesNotActForTheUser(t *testing.T) {
 	s := open(t, options{})
 	author := userWith(t, "author-"+s.namespace, s.namespace, "podidentity-editor-role")
 	s.createServiceAccount("web", nil)
@@ -24,12 +24,12 @@ func TestServiceAccounts_OperatorIsNoDeputy(t *testing.T) {
 		"default":    {"serviceAccount: {mode: Annotate, name: default}", "is not allowed to update them"},
 		"additional": {"serviceAccount: {mode: Annotate, name: none}\nadditionalServiceAccounts: [web]", "is not allowed to update them"},
 	} {
-		s.expect(s.refuseFrom(author, name, tc.spec), "podidentity-service-accounts", tc.want)
+		s.expect(s.rejectFrom(author, name, tc.spec), "podidentity-service-accounts", tc.want)
 	}
 	s.unchanged()
 }
 
-// An identity gets no ServiceAccount that belongs to another owner.
+// An identity gets no ServiceAccount that has another owner.
 func TestServiceAccounts_OfAnotherOwner(t *testing.T) {
 	s := open(t, options{})
 	s.guard("serviceAccounts: {denied: [default]}")
@@ -43,7 +43,7 @@ func TestServiceAccounts_OfAnotherOwner(t *testing.T) {
 		"rival":    {"serviceAccount: {mode: Annotate, name: rival}", "ServiceAccount rival is already used by the older PodIdentity first"},
 		"default":  {"serviceAccount: {mode: Annotate, name: default}", "rejected by PodIdentityGuardrail"},
 	} {
-		s.expect(s.refuse(name, tc.spec), tc.want)
+		s.expect(s.reject(name, tc.spec), tc.want)
 	}
 	s.unchanged(roleEntry(pi))
 }
@@ -51,7 +51,7 @@ func TestServiceAccounts_OfAnotherOwner(t *testing.T) {
 // No field of the spec reaches another namespace.
 func TestServiceAccounts_OfAnotherNamespace(t *testing.T) {
 	s := open(t, options{})
-	for _, name := range []string{s.neighbour + "/checkout", "../" + s.neighbour, "system:serviceaccount:" + s.neighbour + ":checkout", "*"} {
+	for _, name := range []string{s.otherNamespace + "/checkout", "../" + s.otherNamespace, "system:serviceaccount:" + s.otherNamespace + ":checkout", "*"} {
 		err := s.tenant.Create(s.Context(), s.identity(s.namespace, "path", "serviceAccount: {mode: Annotate, name: '"+name+"'}"))
 		if !apierrors.IsInvalid(err) {
 			s.Errorf("the API server accepts ServiceAccount %s: %v", name, err)
@@ -60,13 +60,13 @@ func TestServiceAccounts_OfAnotherNamespace(t *testing.T) {
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "iam.podidentity.io/v1alpha1", "kind": "PodIdentity",
 		"metadata": map[string]any{"namespace": s.namespace, "name": "field"},
-		"spec": map[string]any{"namespace": s.neighbour, "serviceAccount": map[string]any{
-			"name": "checkout", "namespace": s.neighbour,
+		"spec": map[string]any{"namespace": s.otherNamespace, "serviceAccount": map[string]any{
+			"name": "checkout", "namespace": s.otherNamespace,
 		}},
 	}}
 	s.must(s.tenant.Create(s.Context(), object)) // the API server drops the unknown fields
 	pi := s.awaitReady(s.namespace, "field")
-	s.cannotAssume(s.neighbour, "checkout", pi.Status.Role.ARN)
+	s.cannotAssume(s.otherNamespace, "checkout", pi.Status.Role.ARN)
 	s.unchanged(roleEntry(pi), s.accountEntry("checkout"))
 }
 
@@ -82,7 +82,7 @@ func TestTrust_AdmitsOneServiceAccount(t *testing.T) {
 	s.cannotAssume(s.namespace, "web", victim)
 	s.cannotAssume(s.namespace, "default", pi.Status.Role.ARN)
 	s.cannotAssume(s.namespace, "web", s.granted.Role)
-	s.cannotAssume(s.neighbour, "default", victim)
+	s.cannotAssume(s.otherNamespace, "default", victim)
 	for _, audience := range []string{"https://kubernetes.default.svc", "sts.amazonaws.com.example.com"} {
 		if _, err := s.assumeFor(s.namespace, "web", pi.Status.Role.ARN, audience); err == nil {
 			s.Errorf("a token for %s is enough", audience)
@@ -108,7 +108,7 @@ func TestTenant_HasNoAccessToTheOperator(t *testing.T) {
 		"creates a pod of the operator":    s.tenant.Create(s.Context(), pod),
 		"changes labels of its namespace":  s.tenant.Update(s.Context(), label),
 		"lists secrets of the operator":    s.tenant.List(s.Context(), list, inNamespace(operatorNamespace)),
-		"creates an identity in another":   s.tenant.Create(s.Context(), s.identity(s.neighbour, "x", "{}")),
+		"creates an identity in another":   s.tenant.Create(s.Context(), s.identity(s.otherNamespace, "x", "{}")),
 		"deletes an identity of another":   s.tenant.Delete(s.Context(), s.victim),
 		"creates a guardrail":              s.tenant.Create(s.Context(), guardrail(`{namespaceSelector: {}, actions: {allowed: ["*"]}}`)),
 		"deletes the guardrails of others": s.tenant.DeleteAllOf(s.Context(), guardrail(`{}`)),

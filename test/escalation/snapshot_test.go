@@ -26,7 +26,7 @@ func (s *scenario) snapshot() snapshot {
 	s.Helper()
 	all := snapshot{}
 	s.addAccount(all)
-	for _, namespace := range []string{s.namespace, s.neighbour, installation.Namespace} {
+	for _, namespace := range []string{s.namespace, s.otherNamespace, installation.Namespace} {
 		var accounts corev1.ServiceAccountList
 		s.must(admin.List(s.Context(), &accounts, client.InNamespace(namespace)))
 		for i := range accounts.Items {
@@ -34,12 +34,12 @@ func (s *scenario) snapshot() snapshot {
 		}
 	}
 	var identities v1alpha1.PodIdentityList
-	s.must(admin.List(s.Context(), &identities, client.InNamespace(s.neighbour)))
+	s.must(admin.List(s.Context(), &identities, client.InNamespace(s.otherNamespace)))
 	for i := range identities.Items {
 		all["PodIdentity "+identities.Items[i].Name] = identities.Items[i].ResourceVersion
 	}
 	var bindings rbacv1.RoleBindingList
-	s.must(admin.List(s.Context(), &bindings, client.InNamespace(s.neighbour)))
+	s.must(admin.List(s.Context(), &bindings, client.InNamespace(s.otherNamespace)))
 	for i := range bindings.Items {
 		all["RoleBinding "+bindings.Items[i].Name] = bindings.Items[i].ResourceVersion
 	}

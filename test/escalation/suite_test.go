@@ -2,7 +2,7 @@
 // user of the cluster with the shipped editor role and the usual role "edit" in one
 // namespace. The operator runs with the permissions that config/ gives it in
 // Kubernetes and in AWS, and both enforce them. Each test checks that the attack is
-// refused, what the tenant reads, and that nothing changed in AWS or in other
+// rejected, what the tenant reads, and that nothing changed in AWS or in other
 // namespaces. docs/security.md names the test for each threat.
 package escalation_test
 

@@ -17,13 +17,13 @@ import (
 const (
 	// lease is as short as a slow machine allows.
 	lease = 9 * time.Second
-	// slack is what a slow machine takes for the work itself, and a standby until
-	// it looks at the lease again.
+	// slack is the time that a slow machine takes for the work itself, and that a
+	// standby takes until it reads the lease again.
 	slack = 6 * time.Second
 )
 
-// takeover is what it costs to take over identities that are in sync: to learn about
-// the cluster, and one look at all of them.
+// takeover is the cost of taking over identities that are in sync: discovering the
+// cluster, and one drift check of all of them.
 var takeover = map[string]int{"GetCallerIdentity": 1, "GetOpenIDConnectProvider": 1, "GetAccountAuthorizationDetails": 1, "ListRoles": 1}
 
 // edit is what an edit of one part costs: the reads of a role without inline
@@ -52,7 +52,7 @@ func TestFailover_StandbyTakesOverWithoutInterruption(t *testing.T) {
 	}
 
 	third := e.startReplica("third")
-	e.Eventually("the full check of the second replica", func() bool { return second.calls()["ListRoles"] > 0 })
+	e.Eventually("the drift check of the second replica", func() bool { return second.calls()["ListRoles"] > 0 })
 	e.checkCalls(third, nil, "before it leads")
 	second.Signal(syscall.SIGTERM)
 	began = time.Now()
@@ -62,7 +62,7 @@ func TestFailover_StandbyTakesOverWithoutInterruption(t *testing.T) {
 	if took > lease/2 {
 		t.Errorf("A leader was stopped, and an edit served %s later: it did not give the lease of %s back", took, lease)
 	}
-	e.Eventually("the full check of the third replica", func() bool { return third.calls()["ListRoles"] > 0 })
+	e.Eventually("the drift check of the third replica", func() bool { return third.calls()["ListRoles"] > 0 })
 	third.Signal(syscall.SIGTERM) // so that no further call comes
 
 	e.checkCalls(second, both(takeover, edit), "in its life")

@@ -116,6 +116,6 @@ func (a *argoCD) checkInSyncSince(n int, what string) {
 		}
 	}
 	if !looked {
-		a.Errorf("%s: Argo CD did not look at Application shop", what)
+		a.Errorf("%s: Argo CD did not refresh Application shop", what)
 	}
 }

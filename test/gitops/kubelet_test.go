@@ -64,7 +64,7 @@ func (k *kubelet) look(ctx context.Context) error {
 		return err
 	}
 	for _, pod := range pods.Items {
-		if pod.Namespace == installation.Namespace && (k.operator == nil || k.operator.Ended() != nil) {
+		if pod.Namespace == installation.Namespace && (k.operator == nil || k.operator.ExitError() != nil) {
 			if err := k.startOperator(ctx); err != nil {
 				return fmt.Errorf("starting the operator: %w", err)
 			}

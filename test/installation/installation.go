@@ -1,5 +1,5 @@
 // Package installation installs the operator as the manifests and
-// config/aws/README.md tell an installer to: its rights in Kubernetes, its role in
+// config/aws/README.md describe it: its permissions in Kubernetes, its role in
 // AWS, its token. Only its Deployment is left out, because there are no nodes; a test
 // that runs its binary runs it with these rights and no others.
 package installation
@@ -25,7 +25,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/controlplane"
 )
 
-// What config/ calls the operator.
+// The names of the operator in config/.
 const (
 	Namespace      = "podidentity-system"
 	ServiceAccount = "podidentity-controller-manager"

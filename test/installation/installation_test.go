@@ -2,7 +2,7 @@ package installation
 
 import "testing"
 
-// What needs nodes is not applied, and all else is.
+// Objects that need nodes are not applied, and all others are.
 func TestWithoutWorkloads_AppliesAllElse(t *testing.T) {
 	const manifests = "kind: Namespace\n---\nkind: Deployment\n---\nkind: ClusterRole\n"
 	if got, want := withoutWorkloads(manifests), "kind: Namespace\n---\nkind: ClusterRole\n"; got != want {

@@ -28,39 +28,39 @@ func statement(fields string) string {
 	return `{policies: {inline: [{name: p, statements: [{` + fields + `}]}]}}`
 }
 
-// What the admission policy refuses the operator would refuse as well; and what it
-// can tell, it refuses.
-func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
+// The operator rejects whatever the admission policy rejects; and the policy rejects
+// whatever it can evaluate.
+func (c *cluster) violationsAreRejectedAtAdmission(t *testing.T) {
 	const s3 = `effect: Allow, actions: ["s3:GetObject", "s3:Put*"], resources: ["arn:aws:s3:::shop/*"]`
 	admission := c.admission(t)
 	for name, tc := range map[string]struct {
 		reason, limits, spec string
 		want                 string // after "rejected by PodIdentityGuardrail NAME: "; empty if it is let pass
 	}{
-		"Managed":          {"A policy that none of the patterns covers.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a", "arn:aws:iam::123456789012:policy/Shop-b"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/Shop-b"},
-		"ManagedAllowed":   {"All are covered.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-?"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, ""},
-		"ManagedDenied":    {"In any case.", `managedPolicies: {denied: ["*:policy/SHOP-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
+		"Managed":          {"No pattern covers the policy.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a", "arn:aws:iam::123456789012:policy/Shop-b"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/Shop-b"},
+		"ManagedAllowed":   {"Patterns cover all policies.", `managedPolicies: {allowed: ["arn:aws:iam::123456789012:policy/shop-?"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, ""},
+		"ManagedDenied":    {"Denied patterns are case-insensitive.", `managedPolicies: {denied: ["*:policy/SHOP-*"]}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
 		"None":             {"An empty list allows none.", `managedPolicies: {allowed: []}`, `{policies: {managed: ["arn:aws:iam::123456789012:policy/shop-a"]}}`, "spec.policies.managed: arn:aws:iam::123456789012:policy/shop-a"},
-		"Inline":           {"Managed policies only.", `inlinePolicies: Forbidden`, statement(s3), "spec.policies.inline: inline policies are forbidden; use managed policies"},
-		"Action":           {"A pattern that reaches beyond.", `actions: {allowed: ["S3:Get*", "s3:PutObject"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
-		"ActionAllowed":    {"Without regard to case.", `actions: {allowed: ["S3:Get*", "s3:?ut*"]}`, statement(s3), ""},
-		"ActionAdditional": {"In addition to what is allowed.", `actions: {allowed: ["s3:Get*"], additional: ["s3:Put*"]}`, statement(s3), ""},
-		"ActionSame":       {"A pattern covers itself, however odd.", `actions: {allowed: ["s3:?*?"]}`, statement(`effect: Allow, actions: ["s3:*??"], resources: ["*"]`), ""},
-		"ActionDenied":     {"One that is denied.", `actions: {denied: ["s3:*"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
-		"ActionMeets":      {"That two patterns meet only the operator can tell.", `actions: {denied: ["s3:PutObject"]}`, statement(s3), ""},
-		"NotActions":       {"All but some is covered by all only.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Allow, notActions: ["iam:*"], resources: ["*"]`), "actions that are not allowed in the inline policies p"},
-		"Deny":             {"To deny does no harm.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), ""},
-		"Document":         {"A document is the operator's to read.", `actions: {allowed: ["s3:*"]}`, `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}'}]}}`, ""},
-		"Baseline":         {"So is the baseline.", `maxIdentities: 1`, statement(`effect: Allow, actions: ["iam:*"], resources: ["*"]`), ""},
-		"Resource":         {"Elsewhere.", `resources: {allowed: ["arn:aws:s3:::bank/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
-		"ResourceOne":      {"Characters that mean something in regular expressions mean themselves.", `resources: {allowed: ["arn:aws:s3:::sh.p/*", "arn:aws:s3:::(shop)/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
-		"ResourceOdd":      {"They do.", `resources: {allowed: ["arn:aws:s3:::a+b.(c)[d]$/*"]}`, statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::a+b.(c)[d]$/x"]`), ""},
-		"Tags":             {"A key that is not covered.", `tagKeys: {allowed: [Team]}`, `{role: {tags: {team: a, owner: b}}}`, "spec.role.tags: owner"},
-		"RoleName":         {"A name that may not be chosen.", `roleNames: {allowed: ["shop-*"]}`, `{role: {name: admin}}`, "spec.role.name: admin"},
-		"RoleGenerated":    {"A generated one is not chosen.", `roleNames: {allowed: []}`, `{role: {description: a}}`, ""},
-		"Account":          {"The object's own name is that of its ServiceAccount.", `serviceAccounts: {allowed: [web]}`, `{additionalServiceAccounts: [web, worker]}`, "the ServiceAccounts checkout, worker"},
-		"Trust":            {"One by one.", `namespaceTrust: Forbidden`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
-		"Unsaid":           {"A guardrail without limits leaves it to the baseline.", `onViolation: Revoke`, statement(s3), ""},
+		"Inline":           {"Only managed policies are allowed.", `inlinePolicies: Forbidden`, statement(s3), "spec.policies.inline: inline policies are forbidden; use managed policies"},
+		"Action":           {"The action is wider than the pattern.", `actions: {allowed: ["S3:Get*", "s3:PutObject"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
+		"ActionAllowed":    {"Actions are case-insensitive.", `actions: {allowed: ["S3:Get*", "s3:?ut*"]}`, statement(s3), ""},
+		"ActionAdditional": {"Additional actions extend the allowed ones.", `actions: {allowed: ["s3:Get*"], additional: ["s3:Put*"]}`, statement(s3), ""},
+		"ActionSame":       {"A pattern covers itself, whatever its characters.", `actions: {allowed: ["s3:?*?"]}`, statement(`effect: Allow, actions: ["s3:*??"], resources: ["*"]`), ""},
+		"ActionDenied":     {"The action is denied.", `actions: {denied: ["s3:*"]}`, statement(s3), "actions that are not allowed in the inline policies p"},
+		"ActionMeets":      {"Only the operator can find out that two patterns overlap.", `actions: {denied: ["s3:PutObject"]}`, statement(s3), ""},
+		"NotActions":       {"Only * covers everything except a list.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Allow, notActions: ["iam:*"], resources: ["*"]`), "actions that are not allowed in the inline policies p"},
+		"Deny":             {"A Deny grants nothing.", `actions: {allowed: ["s3:*"]}`, statement(`effect: Deny, notActions: ["s3:*"], resources: ["*"]`), ""},
+		"Document":         {"Only the operator evaluates documents.", `actions: {allowed: ["s3:*"]}`, `{policies: {inline: [{name: p, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}'}]}}`, ""},
+		"Baseline":         {"Only the operator evaluates the baseline.", `maxIdentities: 1`, statement(`effect: Allow, actions: ["iam:*"], resources: ["*"]`), ""},
+		"Resource":         {"No pattern covers the resource.", `resources: {allowed: ["arn:aws:s3:::bank/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
+		"ResourceOne":      {"Characters of regular expressions match literally.", `resources: {allowed: ["arn:aws:s3:::sh.p/*", "arn:aws:s3:::(shop)/*"]}`, statement(s3), "resources that are not allowed in the inline policies p"},
+		"ResourceOdd":      {"Characters of regular expressions match themselves.", `resources: {allowed: ["arn:aws:s3:::a+b.(c)[d]$/*"]}`, statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::a+b.(c)[d]$/x"]`), ""},
+		"Tags":             {"No pattern covers the key.", `tagKeys: {allowed: [Team]}`, `{role: {tags: {team: a, owner: b}}}`, "spec.role.tags: owner"},
+		"RoleName":         {"No pattern covers the name.", `roleNames: {allowed: ["shop-*"]}`, `{role: {name: admin}}`, "spec.role.name: admin"},
+		"RoleGenerated":    {"A generated name is not limited.", `roleNames: {allowed: []}`, `{role: {description: a}}`, ""},
+		"Account":          {"The name of the object is the default name of its ServiceAccount.", `serviceAccounts: {allowed: [web]}`, `{additionalServiceAccounts: [web, worker]}`, "the ServiceAccounts checkout, worker"},
+		"Trust":            {"Each ServiceAccount must be listed.", `namespaceTrust: Forbidden`, `{trust: {scope: Namespace}}`, "spec.trust.scope: Namespace is forbidden; list the ServiceAccounts in spec.additionalServiceAccounts"},
+		"Unsaid":           {"A guardrail without limits leaves the baseline in force.", `onViolation: Revoke`, statement(s3), ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			g := admission.guard(t, strings.ToLower(name), tc.limits)
@@ -68,20 +68,20 @@ func (c *cluster) guardrailsAreToldAtOnce(t *testing.T) {
 			err := admission.Create(t.Context(), pi, client.DryRunAll)
 			switch {
 			case tc.want == "" && err != nil:
-				t.Errorf("refused: %v", err)
+				t.Errorf("rejected: %v", err)
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), "rejected by PodIdentityGuardrail "+g.Name+": "+tc.want)):
 				t.Errorf("got %v, want it to say: %s", err, tc.want)
 			}
-			if verdict := (guardrail.Set{*g}).Evaluate(identity(t, g.Name, tc.spec), guardrail.Facts{}); err != nil && verdict.Err == nil {
-				t.Error("refused, and the operator would allow it")
+			if result := (guardrail.Set{*g}).Evaluate(identity(t, g.Name, tc.spec), guardrail.Facts{}); err != nil && result.Err == nil {
+				t.Error("rejected, and the operator would allow it")
 			}
 		})
 	}
 	t.Run("Selectors", admission.selectorsAreThoseOfKubernetes)
-	t.Run("WayOut", admission.whatIsRefusedCanStillGo)
+	t.Run("RejectedObjectsCanBeDeleted", admission.rejectedObjectsCanBeDeleted)
 }
 
-// admission is a user of the cluster whose objects are judged.
+// admission is a user of the cluster whose objects are subject to the admission policies.
 type admission struct{ client.Client }
 
 func (c *cluster) admission(t *testing.T) admission {
@@ -151,7 +151,7 @@ func (a admission) create(t *testing.T, obj client.Object) {
 	}
 }
 
-// Which namespaces a guardrail bounds, CEL tells as the operator does.
+// The CEL of the admission policy selects the same namespaces as the operator.
 func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 	own := `{key: kubernetes.io/metadata.name, operator: In, values: [%s]}`
 	for i, extra := range []string{
@@ -172,7 +172,7 @@ func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 			if err := yaml.UnmarshalStrict([]byte(`spec: {namespaceSelector: {`+spec+`}, inlinePolicies: Forbidden}`), other); err != nil {
 				t.Fatal(err)
 			}
-			rails, err := guardrail.Match([]v1alpha1.PodIdentityGuardrail{*other}, map[string]string{"kubernetes.io/metadata.name": g.Name, "tier": "gold"})
+			selecting, err := guardrail.Match([]v1alpha1.PodIdentityGuardrail{*other}, map[string]string{"kubernetes.io/metadata.name": g.Name, "tier": "gold"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,15 +180,15 @@ func (a admission) selectorsAreThoseOfKubernetes(t *testing.T) {
 			// The API server learns of guardrails in the order in which they are made.
 			last := a.guardNamespace(t, g.Name+"-last", g.Name, `maxIdentities: 9`)
 			err = a.Create(t.Context(), identity(t, g.Name, `{policies: {inline: [{name: p, document: '{"Statement":[]}'}]}}`), client.DryRunAll)
-			if refused := err != nil; refused != (len(rails) == 1) {
-				t.Errorf("refused = %t (%v), the operator's view is %t; %s is in force", refused, err, len(rails) == 1, last.Name)
+			if rejected := err != nil; rejected != (len(selecting) == 1) {
+				t.Errorf("rejected = %t (%v), the operator's view is %t; %s is in force", rejected, err, len(selecting) == 1, last.Name)
 			}
 		})
 	}
 }
 
 // A rejected identity can be suspended, retained and deleted.
-func (a admission) whatIsRefusedCanStillGo(t *testing.T) {
+func (a admission) rejectedObjectsCanBeDeleted(t *testing.T) {
 	const name = "guard-wayout"
 	a.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	pi := identity(t, name, `{trust: {scope: Namespace}}`)
@@ -200,18 +200,18 @@ func (a admission) whatIsRefusedCanStillGo(t *testing.T) {
 		before := pi.DeepCopy()
 		edit()
 		if err := a.Patch(t.Context(), pi, client.MergeFrom(before)); err != nil {
-			t.Errorf("%s is refused: %v", what, err)
+			t.Errorf("%s is rejected: %v", what, err)
 		}
 	}
 	change("To suspend", func() { pi.Spec.Suspend = true })
 	change("To retain", func() { pi.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
 	if err := a.Delete(t.Context(), pi); err != nil {
-		t.Errorf("To delete is refused: %v", err)
+		t.Errorf("To delete is rejected: %v", err)
 	}
 	change("To remove the finalizer", func() { pi.Finalizers = nil })
 }
 
-// Documents that are surely no policy are rejected when they are applied, and
+// Documents that cannot be a policy are rejected when they are applied, and
 // placeholders lead to a warning. Whatever the operator accepts is accepted.
 func (c *cluster) documentsAreChecked(t *testing.T) {
 	warned := &warnings{}
@@ -225,18 +225,18 @@ func (c *cluster) documentsAreChecked(t *testing.T) {
 	}
 	const placeholder = "resources of the inline policies p contain a placeholder"
 	for name, tc := range map[string]struct{ reason, spec, rejected, warned string }{
-		"Valid":         {"A policy passes.", document("{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::a/${aws:username}\"}}\n"), "", ""},
-		"Encoded":       {"The operator reads percent-encoded documents.", document("%7B%22Statement%22%3A%5B%5D%7D"), "", ""},
-		"EncodedKey":    {"An escape of a URL can stand for a letter of the key.", document("%7B%22%53tatement%22%3A%5B%5D%7D"), "", ""},
+		"Valid":         {"A valid policy passes.", document("{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::a/${aws:username}\"}}\n"), "", ""},
+		"Encoded":       {"The operator accepts percent-encoded documents.", document("%7B%22Statement%22%3A%5B%5D%7D"), "", ""},
+		"EncodedKey":    {"Percent-encoding can stand for a letter of the key.", document("%7B%22%53tatement%22%3A%5B%5D%7D"), "", ""},
 		"EscapedKey":    {"An escape of JSON can stand for a letter of the key.", document(`{"\u0053tatement":[]}`), "", ""},
-		"CommaInString": {"A comma in a string is no fault.", document(`{"Statement":{"Sid":",}"}}`), "", ""},
-		"TrailingComma": {"JSON has none.", document("{\"Statement\": [],\n}"), "the documents of the inline policies p have a comma before a closing bracket", ""},
+		"CommaInString": {"A comma in a string is valid.", document(`{"Statement":{"Sid":",}"}}`), "", ""},
+		"TrailingComma": {"JSON has no trailing commas.", document("{\"Statement\": [],\n}"), "the documents of the inline policies p have a comma before a closing bracket", ""},
 		"NoObject":      {"A policy is an object.", document(`"Statement"`), "the documents of the inline policies p are not JSON objects", ""},
-		"Cut":           {"The end is missing.", document(`{"Statement": [`), "are not JSON objects", ""},
+		"Cut":           {"The end of the document is missing.", document(`{"Statement": [`), "are not JSON objects", ""},
 		"NoStatement":   {"A policy has statements.", document(`{"Version":"2012-10-17"}`), "the documents of the inline policies p have no Statement", ""},
 		"Placeholder":   {"A template was not filled in.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::${BUCKET}/*"]`), "", placeholder},
 		"Example":       {"An example was copied.", document(`{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::<bucket>/*"}}`), "", placeholder},
-		"Variable":      {"A variable of IAM is no placeholder.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::b/${aws:username}"]`), "", ""},
+		"Variable":      {"A policy variable of IAM is not a placeholder.", statement(`effect: Allow, actions: ["s3:*"], resources: ["arn:aws:s3:::b/${aws:username}"]`), "", ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			warned.reset()

@@ -29,8 +29,8 @@ var foreign = []string{
 	"Kustomization.kustomize.toolkit.fluxcd.io",
 }
 
-// What readers copy from the documentation and from the samples is what the API
-// server accepts: every manifest, whole or as a fragment of a PodIdentity.
+// The API server accepts every manifest of the documentation and the samples, whole or as
+// a fragment of a PodIdentity.
 func (c *cluster) documentedManifestsAreAccepted(t *testing.T) {
 	user, err := client.New(c.Config, client.Options{})
 	if err != nil {

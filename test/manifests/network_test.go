@@ -10,7 +10,7 @@ import (
 )
 
 // networkPolicyFitsThePods shows that the policy is about the operator's pods and
-// opens ports that they have, and no port to everybody but that of health checks.
+// opens ports that they have, and no port to all clients but that of health checks.
 func (c *cluster) networkPolicyFitsThePods(t *testing.T) {
 	deployment, err := c.client.AppsV1().Deployments(namespace).Get(t.Context(), operator, metav1.GetOptions{})
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *cluster) networkPolicyFitsThePods(t *testing.T) {
 				t.Errorf("port %s is none of the container's", name)
 			}
 			if len(rule.From) == 0 && name != "health" {
-				t.Errorf("port %s is open to everybody", name)
+				t.Errorf("port %s is open to all clients", name)
 			}
 		}
 	}

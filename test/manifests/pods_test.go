@@ -9,9 +9,9 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// deploymentIsRestricted lets the API server itself judge the pods, by the
-// labels that config/default puts on the namespace; and shows, by pods that are
-// a little less restricted, that it does judge.
+// deploymentIsRestricted checks that the API server admits the pods, with the labels that
+// config/default sets on the namespace; and that it rejects pods that are a little less
+// restricted.
 func (c *cluster) deploymentIsRestricted(t *testing.T) {
 	deployment, err := c.client.AppsV1().Deployments(namespace).Get(t.Context(), operator, metav1.GetOptions{})
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *cluster) deploymentIsRestricted(t *testing.T) {
 			p := pod()
 			weaken(&p.Spec)
 			if err := c.create(t, p); err == nil || !strings.Contains(err.Error(), "restricted") {
-				t.Errorf("got %v, want it to be refused by the restricted profile", err)
+				t.Errorf("got %v, want it to be rejected by the restricted profile", err)
 			}
 		})
 	}

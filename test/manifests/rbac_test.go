@@ -70,20 +70,20 @@ func (c *cluster) operatorMayDoNoMore(t *testing.T) {
 	}
 }
 
-// peopleMayDoWhatTheirRolesSay shows above all that an editor of a namespace
+// usersHaveWhatTheirRolesAllow shows above all that an editor of a namespace
 // gets no rights in AWS by that alone.
-func (c *cluster) peopleMayDoWhatTheirRolesSay(t *testing.T) {
+func (c *cluster) usersHaveWhatTheirRolesAllow(t *testing.T) {
 	const read, create = "list", "create"
 	cases := map[string]struct {
 		reason, role  string
 		may, mayNever []string
 	}{
-		"View":   {"PodIdentities hold no secret.", "view", []string{read}, []string{create}},
-		"Edit":   {"A user who creates a PodIdentity has its rights in AWS.", "edit", []string{read}, []string{create, "patch", "delete"}},
-		"Admin":  {"The same.", "admin", []string{read}, []string{create, "patch", "delete"}},
-		"Viewer": {"Our own role.", "podidentity-viewer-role", []string{read}, []string{create}},
-		"Editor": {"Our own role.", "podidentity-editor-role", []string{read, create, "patch", "delete"}, []string{"deletecollection"}},
-		"Owner":  {"Our own role.", "podidentity-admin-role", []string{read, create, "deletecollection"}, nil},
+		"View":   {"PodIdentities contain no secrets.", "view", []string{read}, []string{create}},
+		"Edit":   {"A user who creates a PodIdentity obtains its permissions in AWS.", "edit", []string{read}, []string{create, "patch", "delete"}},
+		"Admin":  {"A user who creates a PodIdentity obtains its permissions in AWS.", "admin", []string{read}, []string{create, "patch", "delete"}},
+		"Viewer": {"The role of the operator's manifests.", "podidentity-viewer-role", []string{read}, []string{create}},
+		"Editor": {"The role of the operator's manifests.", "podidentity-editor-role", []string{read, create, "patch", "delete"}, []string{"deletecollection"}},
+		"Owner":  {"The role of the operator's manifests.", "podidentity-admin-role", []string{read, create, "deletecollection"}, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

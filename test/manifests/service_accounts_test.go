@@ -17,7 +17,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
-// What a user must be allowed to do with ServiceAccounts to apply a PodIdentity.
+// The permissions for ServiceAccounts that a user needs to apply a PodIdentity.
 const (
 	mayNotCreate = "is not allowed to create ServiceAccounts in namespace " + deputyNamespace
 	mayNotUpdate = "is not allowed to update them in namespace " + deputyNamespace
@@ -36,31 +36,31 @@ func (c *cluster) serviceAccountsNeedPermission(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, spec string
 		user         client.Client
-		want         string // part of the refusal; empty if the API server accepts the object
+		want         string // part of the rejection; empty if the API server accepts the object
 	}{
-		"Create":            {"The usual rights of a team suffice.", `{}`, team, ""},
-		"CreateByAuthor":    {"The operator would create a ServiceAccount for a user who may not.", `{}`, author, mayNotCreate},
-		"CreateExplicit":    {"The mode that is the default.", `{serviceAccount: {mode: Create, name: other}}`, author, mayNotCreate},
-		"CreateByUpdater":   {"To update is not to create.", `{serviceAccount: {name: web}}`, named, mayNotCreate},
-		"Annotate":          {"The usual rights of a team suffice.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [a, b, c, d]}`, team, ""},
-		"AnnotateByAuthor":  {"The operator would annotate it for a user who may not.", `{serviceAccount: {mode: Annotate, name: web}}`, author, mayNotUpdate},
-		"AnnotateOwnName":   {"The object's name is that of the ServiceAccount.", `{serviceAccount: {mode: Annotate}}`, author, "annotate the ServiceAccounts checkout,"},
-		"AnnotateNamed":     {"A permission for one name.", `{serviceAccount: {mode: Annotate, name: web}}`, named, ""},
-		"AnnotateOtherName": {"It is not one for another.", `{serviceAccount: {mode: Annotate, name: default}}`, named, mayNotUpdate},
-		"Additional":        {"They are annotated in either mode.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [default]}`, named, mayNotUpdate},
-		"AdditionalNamed":   {"Both by name.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [worker]}`, named, ""},
+		"Create":            {"The role edit is enough.", `{}`, team, ""},
+		"CreateByAuthor":    {"The user may not create the ServiceAccount.", `{}`, author, mayNotCreate},
+		"CreateExplicit":    {"The mode is that of the default.", `{serviceAccount: {mode: Create, name: other}}`, author, mayNotCreate},
+		"CreateByUpdater":   {"The permission to update is not that to create.", `{serviceAccount: {name: web}}`, named, mayNotCreate},
+		"Annotate":          {"The role edit is enough.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [a, b, c, d]}`, team, ""},
+		"AnnotateByAuthor":  {"The user may not update the ServiceAccount.", `{serviceAccount: {mode: Annotate, name: web}}`, author, mayNotUpdate},
+		"AnnotateOwnName":   {"The name of the object is that of the ServiceAccount.", `{serviceAccount: {mode: Annotate}}`, author, "annotate the ServiceAccounts checkout,"},
+		"AnnotateNamed":     {"The user may update this name.", `{serviceAccount: {mode: Annotate, name: web}}`, named, ""},
+		"AnnotateOtherName": {"The user may only update another name.", `{serviceAccount: {mode: Annotate, name: default}}`, named, mayNotUpdate},
+		"Additional":        {"Additional ServiceAccounts are annotated in both modes.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [default]}`, named, mayNotUpdate},
+		"AdditionalNamed":   {"The user may update both names.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [worker]}`, named, ""},
 		"AdditionalThree":   {"More than two names cannot be checked one by one.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [worker, third]}`, named, mayNotUpdate},
-		"Administrator":     {"A GitOps tool with cluster-admin.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [a, b, c]}`, admin, ""},
+		"Administrator":     {"A GitOps tool has the role cluster-admin.", `{serviceAccount: {mode: Annotate, name: web}, additionalServiceAccounts: [a, b, c]}`, admin, ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			err := tc.user.Create(t.Context(), identity(t, deputyNamespace, tc.spec), client.DryRunAll)
-			c.checkRefusal(t, err, tc.want)
+			c.checkRejection(t, err, tc.want)
 		})
 	}
 	t.Run("Update", func(t *testing.T) { c.updatesNeedPermission(t, admin, author) })
 }
 
-func (c *cluster) checkRefusal(t *testing.T, err error, want string) {
+func (c *cluster) checkRejection(t *testing.T, err error, want string) {
 	t.Helper()
 	switch {
 	case want == "" && err != nil:
@@ -80,19 +80,19 @@ func (c *cluster) updatesNeedPermission(t *testing.T, admin, author client.Clien
 		edit   func(*v1alpha1.PodIdentity)
 		want   string
 	}{
-		"Policies": {"The ServiceAccounts stay as they are.", author, func(pi *v1alpha1.PodIdentity) {
+		"Policies": {"The ServiceAccounts do not change.", author, func(pi *v1alpha1.PodIdentity) {
 			pi.Spec.Policies.Managed = []v1alpha1.PolicyARN{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}
 		}, ""},
-		"Suspend": {"To stop the operator needs no permission.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.Suspend = true }, ""},
-		"Remove": {"Nor does it need one to remove a ServiceAccount, as deletion would.", author, func(pi *v1alpha1.PodIdentity) {
+		"Suspend": {"spec.suspend needs no permission for ServiceAccounts.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.Suspend = true }, ""},
+		"Remove": {"Removing a ServiceAccount needs no permission, as deleting the object needs none.", author, func(pi *v1alpha1.PodIdentity) {
 			pi.Spec.AdditionalServiceAccounts = pi.Spec.AdditionalServiceAccounts[:1]
 		}, ""},
-		"Add": {"A ServiceAccount that was not in the object.", author, func(pi *v1alpha1.PodIdentity) {
+		"Add": {"A ServiceAccount is added.", author, func(pi *v1alpha1.PodIdentity) {
 			pi.Spec.AdditionalServiceAccounts = append(pi.Spec.AdditionalServiceAccounts, "default")
 		}, "annotate the ServiceAccounts default,"},
-		"Annotate":   {"From creation to annotation.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.ServiceAccount.Mode = v1alpha1.ServiceAccountAnnotate }, mayNotUpdate},
-		"Expiration": {"It is an annotation of the ServiceAccount.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.ServiceAccount.TokenExpirationSeconds = 900 }, mayNotCreate},
-		"Finalizer":  {"The operator may not update ServiceAccounts, it patches them.", operator, func(pi *v1alpha1.PodIdentity) { controllerutil.AddFinalizer(pi, v1alpha1.Finalizer) }, ""},
+		"Annotate":   {"The mode changes from Create to Annotate.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.ServiceAccount.Mode = v1alpha1.ServiceAccountAnnotate }, mayNotUpdate},
+		"Expiration": {"The expiration is an annotation of the ServiceAccount.", author, func(pi *v1alpha1.PodIdentity) { pi.Spec.ServiceAccount.TokenExpirationSeconds = 900 }, mayNotCreate},
+		"Finalizer":  {"The operator patches ServiceAccounts and may not update them.", operator, func(pi *v1alpha1.PodIdentity) { controllerutil.AddFinalizer(pi, v1alpha1.Finalizer) }, ""},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			pi := identity(t, deputyNamespace, `{additionalServiceAccounts: [a, b]}`)
@@ -102,15 +102,15 @@ func (c *cluster) updatesNeedPermission(t *testing.T, admin, author client.Clien
 			}
 			before := pi.DeepCopy()
 			tc.edit(pi)
-			c.checkRefusal(t, tc.user.Patch(t.Context(), pi, client.MergeFrom(before)), tc.want)
+			c.checkRejection(t, tc.user.Patch(t.Context(), pi, client.MergeFrom(before)), tc.want)
 			if tc.user == operator {
 				pi.Status.ObservedGeneration = 1
 				t.Log("The status is the operator's.")
-				c.checkRefusal(t, operator.Status().Patch(t.Context(), pi, client.MergeFrom(before)), "")
+				c.checkRejection(t, operator.Status().Patch(t.Context(), pi, client.MergeFrom(before)), "")
 				return
 			}
-			t.Log("Deletion is never refused.")
-			c.checkRefusal(t, tc.user.Delete(t.Context(), pi), "")
+			t.Log("Deletion is never rejected.")
+			c.checkRejection(t, tc.user.Delete(t.Context(), pi), "")
 		})
 	}
 }

@@ -24,7 +24,7 @@ func TestObjectMetrics_OfAReadyIdentity(t *testing.T) {
 		reason, file string
 		want         []string
 	}{
-		"Ready": {"All is well.", "config/argocd/resource_customizations/iam.podidentity.io/PodIdentity/testdata/healthy_ready.yaml", []string{
+		"Ready": {"The identity is ready.", "config/argocd/resource_customizations/iam.podidentity.io/PodIdentity/testdata/healthy_ready.yaml", []string{
 			`kube_podidentity_condition{exported_namespace="shop",name="checkout",reason="Succeeded",status="True",type="IssuerReady"} 1`,
 			`kube_podidentity_condition{exported_namespace="shop",name="checkout",reason="Succeeded",status="True",type="PodsUpToDate"} 1`,
 			`kube_podidentity_condition{exported_namespace="shop",name="checkout",reason="Succeeded",status="True",type="Ready"} 1`,
@@ -35,7 +35,7 @@ func TestObjectMetrics_OfAReadyIdentity(t *testing.T) {
 			`kube_podidentity_pods_outdated{exported_namespace="shop",name="checkout"} 0`,
 			`kube_podidentity_pods_up_to_date{exported_namespace="shop",name="checkout"} 0`,
 		}},
-		"Guardrail": {"The sample.", "config/samples/iam_v1alpha1_podidentityguardrail.yaml", []string{
+		"Guardrail": {"The guardrail is that of the sample.", "config/samples/iam_v1alpha1_podidentityguardrail.yaml", []string{
 			`kube_podidentityguardrail_info{name="tenants",on_violation="Report"} 1`,
 			`kube_podidentityguardrail_max_identities{name="tenants"} 20`,
 		}},
@@ -49,8 +49,8 @@ func TestObjectMetrics_OfAReadyIdentity(t *testing.T) {
 	}
 }
 
-// What Prometheus cannot show is not there: an object without a status, one that is
-// being deleted, one that is suspended.
+// Objects without a status, objects that are being deleted, and suspended objects have the
+// metrics that fit their state.
 func TestObjectMetrics_OfOtherStates(t *testing.T) {
 	pi := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "iam.podidentity.io/v1alpha1", "kind": "PodIdentity",

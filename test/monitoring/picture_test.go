@@ -121,8 +121,8 @@ func evaluate(t *testing.T, engine *promql.Engine, db storage.Queryable, expr st
 	return slices.Clone(vector) // Close releases it
 }
 
-// What a panel says of a value.
-func TestFormat(t *testing.T) {
+// The text that a panel shows for a value.
+func TestFormat_ShowsValuesLikeGrafana(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unit  string
 		value float64

@@ -37,15 +37,15 @@ func TestQueryCheck_FindsEachProblem(t *testing.T) {
 		"requests_total": {"counter", []string{"outcome"}}, "age": {"gauge", nil}, "took": {"histogram", []string{"operation"}},
 	}
 	for name, tc := range map[string]struct{ reason, expr, want string }{
-		"Fine":      {"A counter with its label.", `sum by (outcome) (rate(requests_total{outcome="x"}[5m]))`, ""},
-		"Histogram": {"By its parts.", `histogram_quantile(0.9, sum by (le, operation) (rate(took_bucket[5m])))`, ""},
-		"Target":    {"Labels that Prometheus adds.", `age{job="x"} and on (instance) age`, ""},
-		"Metric":    {"There is none of that name.", `requests`, "there is no metric requests"},
-		"Whole":     {"A histogram has no samples of its own name.", `rate(took[5m])`, "took is a histogram: ask for its parts"},
-		"Matcher":   {"A label it does not have.", `requests_total{part="x"}`, "requests_total has no label part"},
-		"Grouping":  {"The result has one line without a name.", `sum by (part) (requests_total)`, "no metric in it has the label part"},
-		"Le":        {"Only buckets have it.", `sum by (le) (took_sum)`, "no metric in it has the label le"},
-		"Rate":      {"The rate of a gauge means nothing.", `rate(age[5m])`, "rate of age, which is a gauge"},
+		"Fine":      {"The counter has the label.", `sum by (outcome) (rate(requests_total{outcome="x"}[5m]))`, ""},
+		"Histogram": {"The series of a histogram are known.", `histogram_quantile(0.9, sum by (le, operation) (rate(took_bucket[5m])))`, ""},
+		"Target":    {"Prometheus adds the labels of the target.", `age{job="x"} and on (instance) age`, ""},
+		"Metric":    {"The metric does not exist.", `requests`, "there is no metric requests"},
+		"Whole":     {"A histogram has no series with its own name.", `rate(took[5m])`, "took is a histogram: ask for its parts"},
+		"Matcher":   {"The metric does not have the label of the matcher.", `requests_total{part="x"}`, "requests_total has no label part"},
+		"Grouping":  {"Grouping by an unknown label gives one line without a name.", `sum by (part) (requests_total)`, "no metric in it has the label part"},
+		"Le":        {"Only buckets have the label le.", `sum by (le) (took_sum)`, "no metric in it has the label le"},
+		"Rate":      {"The rate of a gauge is meaningless.", `rate(age[5m])`, "rate of age, which is a gauge"},
 	} {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			parsed, err := parser.ParseExpr(tc.expr)

@@ -23,7 +23,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
-// Binary says how to run the operator's own binary.
+// Binary defines how to run the operator's own binary.
 type Binary struct {
 	Name string   // of its log; by default operator
 	Path string   // of the program, as Build returns it

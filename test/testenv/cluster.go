@@ -33,7 +33,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
-// ClusterOptions say what the control plane is to have. The zero value has the
+// ClusterOptions define what the control plane contains. The zero value has the
 // CustomResourceDefinitions of the project.
 type ClusterOptions struct {
 	// Bare leaves out the CustomResourceDefinitions.

@@ -22,7 +22,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
-// Options say what a test needs. The zero value is an AWS account of its own, and
+// Options define what a test needs. The zero value is an AWS account of its own, and
 // namespace default.
 type Options struct {
 	// AWS configures the account.
@@ -226,7 +226,7 @@ func (p *processes) ended() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, process := range p.all {
-		if err := process.Ended(); err != nil && !process.ending.Load() {
+		if err := process.ExitError(); err != nil && !process.ending.Load() {
 			return err
 		}
 	}

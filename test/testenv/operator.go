@@ -20,7 +20,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
 
-// Operator says how to run the operator in the process of the test.
+// Operator defines how to run the operator in the process of the test.
 type Operator struct {
 	Config controllers.Config
 	// Kubernetes is how it calls the API server; by default as an administrator.

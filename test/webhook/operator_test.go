@@ -106,14 +106,14 @@ func (e *env) operatorsTokenExpires() {
 
 	e.Must(e.kubelet.start())
 	e.await("checkout", metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
-	told := []string{"True Succeeded", "False CredentialsUnavailable", "True Succeeded"}
-	e.Eventually("the watch to have come to the end", func() bool { return len(history()) >= len(told) })
-	if diff := cmp.Diff(told, history()); diff != "" {
+	states := []string{"True Succeeded", "False CredentialsUnavailable", "True Succeeded"}
+	e.Eventually("the watch to have come to the end", func() bool { return len(history()) >= len(states) })
+	if diff := cmp.Diff(states, history()); diff != "" {
 		e.Errorf("what Ready was: -want, +got:\n%s", diff)
 	}
 }
 
-// watch returns what tells how an object's condition Ready has changed since.
+// watch returns a function that returns how an object's condition Ready has changed since.
 func (e *env) watch(name string) (history func() []string) {
 	e.Helper()
 	events, err := e.Client.Watch(e.Context(), &v1alpha1.PodIdentityList{}, client.InNamespace("default"))

@@ -47,7 +47,7 @@ func (e *env) tokenExpires(pod *corev1.Pod, pi *v1alpha1.PodIdentity) {
 	fresh := e.token(pod, projection)
 	e.Must(os.WriteFile(path, []byte(e.expired(fresh)), 0o600))
 	_, err = aws.GetCallerIdentity(e.Context(), &sts.GetCallerIdentityInput{})
-	if refused, ok := errors.AsType[smithy.APIError](err); !ok || refused.ErrorCode() != "ExpiredTokenException" {
+	if rejected, ok := errors.AsType[smithy.APIError](err); !ok || rejected.ErrorCode() != "ExpiredTokenException" {
 		e.Errorf("With an expired token: %v, want ExpiredTokenException", err)
 	}
 

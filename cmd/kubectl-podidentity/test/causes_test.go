@@ -11,22 +11,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// verb is a command line that works in the cluster of the tests, and what it needs: c for
-// the cluster, d for the CustomResourceDefinitions, a for AWS credentials, p for
+// invocation is a command line that works in the cluster of the tests, and what it needs:
+// c for the cluster, d for the CustomResourceDefinitions, a for AWS credentials, p for
 // permissions in AWS.
-type verb struct {
+type invocation struct {
 	args  []string
 	needs string
 }
 
-// verbs returns each verb once, with all kinds of import and both ways to plan. It needs
-// the objects of errors and verify.
-func (e *env) verbs() map[string]verb {
+// commands returns each command once, with all kinds of import and both ways to plan. It
+// needs the objects of errors and verify.
+func (e *env) commands() map[string]invocation {
 	e.Helper()
 	identity := e.file("apiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentity\nmetadata: {name: planned, namespace: verify}\n")
 	state := e.file(`{"version":4,"resources":[{"mode":"managed","type":"aws_iam_role","name":"x","instances":[{"attributes":` +
 		text(map[string]string{"name": "x", "assume_role_policy": trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:a:b", "aud": "sts.amazonaws.com"})}) + `}]}]}`)
-	return map[string]verb{
+	return map[string]invocation{
 		"status":                {[]string{"status", "-n", "verify", "checkout"}, "cdap"},
 		"status --skip-aws":     {[]string{"status", "-n", "verify", "checkout", "--skip-aws"}, "cd"},
 		"why":                   {[]string{"why", "-n", "errors", "errors"}, "cap"},
@@ -51,7 +51,7 @@ func (e *env) verbs() map[string]verb {
 	}
 }
 
-// cause is why a verb cannot do its work.
+// cause is why a command cannot do its work.
 type cause struct {
 	reason string
 	vars   map[string]string
@@ -72,7 +72,7 @@ func (e *env) causes() map[string]cause {
 	return map[string]cause{
 		"no kubeconfig": {"Nothing names a cluster.", map[string]string{"KUBECONFIG": filepath.Join(dir, "none")}, nil, "c", []string{"no kubeconfig found"}},
 		"wrong context": {"The context does not exist.", nil, []string{"--context", "nope"}, "c", []string{`context "nope" is not in the kubeconfig`, "kubectl config get-contexts"}},
-		"unreachable":   {"The cluster of the context is gone.", map[string]string{"KUBECONFIG": gone}, nil, "c", []string{"cannot reach the API server at https://127.0.0.1:1"}},
+		"unreachable":   {"The cluster of the context does not exist.", map[string]string{"KUBECONFIG": gone}, nil, "c", []string{"cannot reach the API server at https://127.0.0.1:1"}},
 		"AWS denied":    {"The user has no permission in AWS.", e.session("causes-nothing", ""), nil, "p", []string{"AWS denies you iam:"}},
 		"expired SSO": {
 			"The user has to log in again.",
@@ -84,16 +84,16 @@ func (e *env) causes() map[string]cause {
 	}
 }
 
-// everyCause runs every verb with every cause. If it needs what is missing, it ends with
+// everyCause runs every command with every cause. If it needs what is missing, it ends with
 // exit code 2 and one line on standard error that names the cause; otherwise it works.
 func (e *env) everyCause() {
 	e.Helper()
 	trusted := map[string]string{"SSL_CERT_FILE": e.CAFile}
-	verbs := e.verbs()
+	commands := e.commands()
 	for name, c := range e.causes() {
 		e.Run(name+": "+c.reason, func(t *testing.T) {
-			for verbName, v := range verbs {
-				t.Run(verbName, func(t *testing.T) {
+			for name, v := range commands {
+				t.Run(name, func(t *testing.T) {
 					e := e.with(t)
 					r := e.kubectl(with(trusted, c.vars), slices.Concat(v.args, c.args)...)
 					if strings.Contains(v.needs, c.needs) {
@@ -108,8 +108,8 @@ func (e *env) everyCause() {
 		})
 	}
 	e.Run("nothing is missing", func(t *testing.T) {
-		for verbName, v := range verbs {
-			t.Run(verbName, func(t *testing.T) {
+		for name, v := range commands {
+			t.Run(name, func(t *testing.T) {
 				if r := e.with(t).kubectl(trusted, v.args...); r.code == 2 {
 					t.Errorf("it ended with 2, so that the other cases show nothing:\n%s", r.stderr)
 				}
@@ -130,13 +130,13 @@ func (e *env) labelOfEksctl(value string) {
 	e.Must(e.Client.Patch(e.Context(), sa, mergePatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`)))
 }
 
-// withoutCRDs runs the verbs in a cluster without the operator's API. Doctor finds that
+// withoutCRDs runs the commands in a cluster without the operator's API. Doctor finds that
 // out, which is its work.
 func (e *env) withoutCRDs() {
 	e.Helper()
 	e.healthyAccount("errors")
 	e.labelOfEksctl(`"eksctl"`) // until the end of everyCause
-	for name, v := range e.verbs() {
+	for name, v := range e.commands() {
 		e.Run(name, func(t *testing.T) {
 			e := e.with(t)
 			r := e.kubectl(nil, v.args...)

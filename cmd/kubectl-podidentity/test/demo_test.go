@@ -32,7 +32,7 @@ type demo struct {
 	vars map[string]string
 }
 
-// Each verb works on what `make demo` has running, in a shell with the variables that the
+// Each command works on what `make demo` has running, in a shell with the variables that the
 // demo prints, as a plugin that kubectl finds.
 func TestPlugin_OnTheDemo(t *testing.T) {
 	d := &demo{T: t, dir: t.TempDir(), vars: map[string]string{}}
@@ -198,25 +198,25 @@ func (d *demo) commands() map[string]command {
 	put := []string{"why", "-n", "shop", "by-hand", "--action", "sqs:DeleteMessage", "--resource", "arn:aws:sqs:us-east-1:123456789012:shop-orders"}
 	return map[string]command{
 		"Status":       {"The identity of the sample is ready.", []string{"status", "-n", "shop", "checkout"}, 0, []string{"shop/checkout  Ready", "trusts system:serviceaccount:shop:checkout", "inline policy receipts", "Pod by-hand: 1 of 1 pods up to date"}},
-		"StatusAll":    {"All of them, for a program; the demo has some that are rejected.", []string{"status", "-A", "-o", "json"}, 1, []string{`"name": "checkout"`}},
-		"Why":          {"The pod can do it.", put, 0, []string{"✓ trust", "✓ permissions", "of inline policy orders allows sqs:DeleteMessage"}},
-		"WhyNot":       {"No policy allows it.", append(slices.Clone(put[:4]), "--action", "s3:DeleteBucket"), 1, []string{"Broken: permissions"}},
+		"StatusAll":    {"All identities as JSON; the demo has some that are rejected.", []string{"status", "-A", "-o", "json"}, 1, []string{`"name": "checkout"`}},
+		"Why":          {"The request is allowed.", put, 0, []string{"✓ trust", "✓ permissions", "of inline policy orders allows sqs:DeleteMessage"}},
+		"WhyNot":       {"No policy allows the request.", append(slices.Clone(put[:4]), "--action", "s3:DeleteBucket"), 1, []string{"Broken: permissions"}},
 		"WhyNew":       {"The demo has no webhook.", []string{"why", "-n", "shop", "sa/checkout"}, 1, []string{"Broken: webhook"}},
 		"Verify":       {"The role can be assumed.", []string{"verify", "-n", "shop", "checkout"}, 0, []string{"is arn:aws:sts::123456789012:assumed-role/demo_shop_checkout_"}},
 		"Plan":         {"Nothing would change.", []string{"plan", "-f", sample, "--cluster-name", "demo"}, 0, []string{"with changes: 0", "Not checked: the permissions boundary"}},
-		"PlanBoundary": {"The user says which boundary the operator applies.", []string{"plan", "-f", sample, "--cluster-name", "demo", "--permissions-boundary", "arn:aws:iam::123456789012:policy/other"}, 1, []string{"PutRolePermissionsBoundary arn:aws:iam::123456789012:policy/other"}},
-		"PlanOffline":  {"Neither cluster nor AWS is asked.", []string{"plan", "--offline", "-f", sample}, 0, []string{"✓ PodIdentity shop/checkout"}},
-		"Validate":     {"This endpoint has no Access Analyzer, and says so.", []string{"plan", "--validate", "-f", sample, "--cluster-name", "demo"}, 2, []string{"error: AWS rejects access-analyzer:ValidatePolicy: UnknownOperationException"}},
+		"PlanBoundary": {"The user sets the boundary that the operator applies.", []string{"plan", "-f", sample, "--cluster-name", "demo", "--permissions-boundary", "arn:aws:iam::123456789012:policy/other"}, 1, []string{"PutRolePermissionsBoundary arn:aws:iam::123456789012:policy/other"}},
+		"PlanOffline":  {"Neither the cluster nor AWS is called.", []string{"plan", "--offline", "-f", sample}, 0, []string{"✓ PodIdentity shop/checkout"}},
+		"Validate":     {"The endpoint has no Access Analyzer and returns an error.", []string{"plan", "--validate", "-f", sample, "--cluster-name", "demo"}, 2, []string{"error: AWS rejects access-analyzer:ValidatePolicy: UnknownOperationException"}},
 		"ImportSA":     {"The role of a ServiceAccount.", []string{"import", "serviceaccount", "shop/checkout"}, 0, []string{"kind: PodIdentity", "name: checkout"}},
 		"IAMPolicy":    {"The policy that the operator of the demo has.", []string{"iam-policy", "operator-policy", "--cluster-name", "demo"}, 0, []string{"arn:aws:iam::123456789012:role/podidentity/demo/*"}},
 		"Restart":      {"The pod has the role.", []string{"restart", "-n", "shop", "checkout", "--dry-run"}, 0, []string{"nothing to restart"}},
-		"Orphans":      {"The demo leaves no role behind.", []string{"orphans", "--cluster-name", "demo"}, 0, []string{"Every role of cluster demo in account 123456789012 has its PodIdentity."}},
-		"Audit":        {"Who can do what.", []string{"audit"}, 1, []string{"shop/checkout", "s3, sqs", "podidentity-boundary"}},
-		"AuditAction":  {"Who can write?", []string{"audit", "--action", "s3:PutObject"}, 1, []string{"shop/checkout  maybe"}},
+		"Orphans":      {"The demo leaves no orphaned role.", []string{"orphans", "--cluster-name", "demo"}, 0, []string{"Every role of cluster demo in account 123456789012 has a PodIdentity."}},
+		"Audit":        {"All identities with their permissions.", []string{"audit"}, 1, []string{"shop/checkout", "s3, sqs", "podidentity-boundary"}},
+		"AuditAction":  {"The identities that may write.", []string{"audit", "--action", "s3:PutObject"}, 1, []string{"shop/checkout  maybe"}},
 		"AuditHTML":    {"A page for an auditor.", []string{"audit", "-o", "html"}, 1, []string{"<!DOCTYPE html>"}},
-		"Suggest":      {"Nothing but STS was used.", []string{"suggest", "-n", "shop", "checkout"}, 1, []string{"Would go: inline policy receipts: s3:PutObject"}},
-		"Version":      {"The plugin's.", []string{"version"}, 0, []string{"dev"}},
-		"Help":         {"The help names the plugin as it is called.", []string{"--help"}, 0, []string{"kubectl podidentity [command]"}},
+		"Suggest":      {"Only STS was used.", []string{"suggest", "-n", "shop", "checkout"}, 1, []string{"Would go: inline policy receipts: s3:PutObject"}},
+		"Version":      {"The version of the plugin.", []string{"version"}, 0, []string{"dev"}},
+		"Help":         {"The help names the plugin as kubectl calls it.", []string{"--help"}, 0, []string{"kubectl podidentity [command]"}},
 	}
 }
 
@@ -241,7 +241,7 @@ func (d *demo) doctor(t *testing.T) {
 	}
 	want := map[string]string{"operator": "warning", "identity": "broken", "permissions": "unknown", "webhook": "broken"}
 	if diff := cmp.Diff(want, got); r.code != 1 || diff != "" {
-		t.Errorf("exit code %d; checks that are not in order: -want, +got:\n%s\n%s", r.code, diff, r.stdout)
+		t.Errorf("exit code %d; checks that are not OK: -want, +got:\n%s\n%s", r.code, diff, r.stdout)
 	}
 }
 
@@ -258,7 +258,7 @@ func authorityOf(t *testing.T, encoded string) []byte {
 func (d *demo) operations(t *testing.T) {
 	for _, tc := range []command{
 		{"Suspend it.", []string{"suspend", "-n", "shop", "checkout", "--wait"}, 0, []string{"shop/checkout suspended"}},
-		{"Status says so.", []string{"status", "-n", "shop", "checkout"}, 0, []string{", suspended"}},
+		{"Status shows it.", []string{"status", "-n", "shop", "checkout"}, 0, []string{", suspended"}},
 		{"Let it go on.", []string{"resume", "-n", "shop", "checkout", "--wait"}, 0, []string{"shop/checkout resumed", "Succeeded"}},
 		{"Reconcile it.", []string{"reconcile", "-n", "shop", "checkout", "--wait"}, 0, []string{"Succeeded"}},
 	} {

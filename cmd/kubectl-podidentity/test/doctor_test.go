@@ -43,7 +43,7 @@ func (e *env) doctor() {
 		e.Must(e.Client.Create(e.Context(), idle))
 		e.createTaggedRole("left-behind", plan.Owner{Cluster: clusterName, ClusterID: e.clusterID(), Namespace: "gone", Name: "left-behind", UID: "0"}, nil)
 		e.createTaggedRole("of-stage", plan.Owner{Cluster: "stage", ClusterID: "stage", Namespace: "gone", Name: "of-stage", UID: "0"}, nil)
-		e.expect(trusted, 1, map[string]string{"guardrails": "warning", "orphans": "warning", "neighbours": "broken"})
+		e.expect(trusted, 1, map[string]string{"guardrails": "warning", "orphans": "warning", "clusters": "broken"})
 		e.Must(e.Client.Delete(e.Context(), idle))
 	})
 	e.Run("OldPolicy", func(t *testing.T) {
@@ -150,7 +150,7 @@ func (e *env) expect(vars map[string]string, code int, want map[string]string) {
 		}
 	}
 	if diff := cmp.Diff(want, got); r.code != code || diff != "" {
-		e.Errorf("exit code %d, want %d; checks that are not in order: -want, +got:\n%s\n%s", r.code, code, diff, r.stdout)
+		e.Errorf("exit code %d, want %d; checks that are not OK: -want, +got:\n%s\n%s", r.code, code, diff, r.stdout)
 	}
 }
 

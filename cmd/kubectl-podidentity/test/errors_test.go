@@ -34,15 +34,15 @@ func (e *env) errors() {
 		"NoCredentials":   {"There are no AWS credentials.", noKeys, []string{"why", "errors", "-n", "errors"}, []string{"no AWS credentials found", "AWS_PROFILE"}},
 		"WrongKeys":       {"AWS does not know the keys.", map[string]string{"AWS_ACCESS_KEY_ID": "AKIANOPE"}, []string{"why", "errors", "-n", "errors"}, []string{"AWS rejects your credentials"}},
 		"NoProfile":       {"The profile does not exist.", noKeys, []string{"why", "errors", "-n", "errors", "--aws-profile", "nope"}, []string{"AWS profile nope does not exist"}},
-		"AWSUnreachable":  {"Nothing listens there.", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}, []string{"why", "errors", "-n", "errors"}, []string{"cannot reach AWS at http://127.0.0.1:1"}},
+		"AWSUnreachable":  {"Nothing listens on the address.", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}, []string{"why", "errors", "-n", "errors"}, []string{"cannot reach AWS at http://127.0.0.1:1"}},
 		"SuggestNoObject": {"The identity does not exist.", nil, []string{"suggest", "nope", "-n", "errors"}, []string{`podidentities.iam.podidentity.io "nope" not found`, "--namespace"}},
 		"AuditForbidden":  {"The user may not list identities.", nil, []string{"audit", "--as", "stranger"}, []string{"you lack a permission in Kubernetes", "podidentities"}},
-		"OrphansCluster":  {"Nothing says the cluster's name.", nil, []string{"orphans"}, []string{"--cluster-name is required"}},
-		"UnknownVerb":     {"A typing error.", nil, []string{"wyh"}, []string{`unknown command "wyh"`}},
-		"UnknownFlag":     {"A typing error.", nil, []string{"why", "errors", "--nope"}, []string{"unknown flag: --nope"}},
-		"UnknownFormat":   {"A typing error.", nil, []string{"why", "errors", "-o", "jsn"}, []string{"must be json or yaml"}},
-		"UnknownColor":    {"A typing error.", nil, []string{"why", "errors", "-n", "errors", "--color", "red"}, []string{"must be auto, always or never"}},
-		"MissingArgument": {"A typing error.", nil, []string{"why"}, []string{"accepts 1 arg"}},
+		"OrphansCluster":  {"Nothing sets the name of the cluster.", nil, []string{"orphans"}, []string{"--cluster-name is required"}},
+		"UnknownCommand":  {"The command is misspelled.", nil, []string{"wyh"}, []string{`unknown command "wyh"`}},
+		"UnknownFlag":     {"The flag is misspelled.", nil, []string{"why", "errors", "--nope"}, []string{"unknown flag: --nope"}},
+		"UnknownFormat":   {"The format is misspelled.", nil, []string{"why", "errors", "-o", "jsn"}, []string{"must be json or yaml"}},
+		"UnknownColor":    {"The value is misspelled.", nil, []string{"why", "errors", "-n", "errors", "--color", "red"}, []string{"must be auto, always or never"}},
+		"MissingArgument": {"The argument is missing.", nil, []string{"why"}, []string{"accepts 1 arg"}},
 	}
 	for name, tc := range cases {
 		e.Run(name+": "+tc.reason, func(t *testing.T) {

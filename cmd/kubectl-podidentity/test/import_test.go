@@ -272,13 +272,13 @@ func (e *env) importErrors() {
 		args   []string
 		words  []string
 	}{
-		"NoServiceAccount": {"It does not exist.", nil, []string{"serviceaccount", "import-errors/nope"}, []string{"ServiceAccount import-errors/nope does not exist"}},
-		"NoRole":           {"It has no role.", nil, []string{"sa", "none", "-n", "import-errors"}, []string{"has no annotation eks.amazonaws.com/role-arn"}},
-		"RoleGone":         {"Its role was deleted.", nil, []string{"sa", "import-errors/gone"}, []string{"role/gone does not exist in AWS"}},
-		"OtherAccount":     {"The credentials are of another account.", nil, []string{"sa", "import-errors/other"}, []string{"AWS account 999999999999", "--aws-profile"}},
-		"UnknownRole":      {"A typing error.", nil, []string{"role", "nope"}, []string{"role nope does not exist"}},
+		"NoServiceAccount": {"The ServiceAccount does not exist.", nil, []string{"serviceaccount", "import-errors/nope"}, []string{"ServiceAccount import-errors/nope does not exist"}},
+		"NoRole":           {"The ServiceAccount has no role.", nil, []string{"sa", "none", "-n", "import-errors"}, []string{"has no annotation eks.amazonaws.com/role-arn"}},
+		"RoleGone":         {"The role was deleted.", nil, []string{"sa", "import-errors/gone"}, []string{"role/gone does not exist in AWS"}},
+		"OtherAccount":     {"The credentials are for another account.", nil, []string{"sa", "import-errors/other"}, []string{"AWS account 999999999999", "--aws-profile"}},
+		"UnknownRole":      {"The role does not exist.", nil, []string{"role", "nope"}, []string{"role nope does not exist"}},
 		"OperatorsRole":    {"The role is not for pods.", nil, []string{"role", "causes-nothing"}, []string{"trusts no ServiceAccount of this cluster"}},
-		"NoCredentials":    {"There are none.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, []string{"eksctl"}, []string{"no AWS credentials found"}},
+		"NoCredentials":    {"There are no AWS credentials.", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, []string{"eksctl"}, []string{"no AWS credentials found"}},
 	} {
 		e.Run(name+": "+tc.reason, func(t *testing.T) {
 			e := e.with(t)
@@ -287,7 +287,7 @@ func (e *env) importErrors() {
 	}
 }
 
-// text returns a value as JSON, which is YAML, too.
+// text returns a value as JSON, which is also YAML.
 func text(v any) string {
 	raw, err := json.Marshal(v)
 	if err != nil {

@@ -100,7 +100,7 @@ func (e *env) plan() {
 	e.planErrors()
 }
 
-// planFindings has each judge reject something once.
+// planFindings has each check reject something once.
 func (e *env) planFindings() {
 	e.Helper()
 	guardrail := "---\napiVersion: iam.podidentity.io/v1alpha1\nkind: PodIdentityGuardrail\nmetadata: {name: plan}\nspec:\n" +
@@ -112,12 +112,12 @@ func (e *env) planFindings() {
 		args                       []string
 	}{
 		"Guardrail":    {"A guardrail of the input counts as applied.", planIdentity("a") + guardrail, "guardrail", "rejected by PodIdentityGuardrail plan", nil},
-		"Contents":     {"The contents of a managed policy are held against the guardrails.", strings.ReplaceAll(planIdentity("a"), "AmazonS3ReadOnlyAccess", "AdministratorAccess"), "guardrail", "rejected by the built-in baseline", nil},
+		"Contents":     {"The guardrails are evaluated on the contents of managed policies.", strings.ReplaceAll(planIdentity("a"), "AmazonS3ReadOnlyAccess", "AdministratorAccess"), "guardrail", "rejected by the built-in baseline", nil},
 		"UnknownField": {"The API server rejects it.", planIdentity("a") + "  polices: {}\n", "admission", `unknown field "spec.polices"`, nil},
-		"Immutable":    {"A rule compares with the object as it is.", strings.ReplaceAll(planIdentity("a"), "plan-checkout", "other"), "admission", "spec.role.name is immutable", nil},
-		"NoPolicy":     {"AWS has no such policy.", strings.ReplaceAll(planIdentity("a"), "AmazonS3ReadOnlyAccess", "Nope"), "spec", "policy arn:aws:iam::aws:policy/Nope does not exist", nil},
-		"Taken":        {"The role is of another owner.", strings.ReplaceAll(fresh, "  policies:", "  role: {name: podidentity-operator-test}\n  policies:"), "role", "belongs to another owner", nil},
-		"Analyzer":     {"Access Analyzer finds something.", fresh, "access-analyzer", "SUGGESTION REDUNDANT_ACTION: the action is redundant", []string{"--validate"}},
+		"Immutable":    {"A rule compares the object with the live one.", strings.ReplaceAll(planIdentity("a"), "plan-checkout", "other"), "admission", "spec.role.name is immutable", nil},
+		"NoPolicy":     {"The policy does not exist in AWS.", strings.ReplaceAll(planIdentity("a"), "AmazonS3ReadOnlyAccess", "Nope"), "spec", "policy arn:aws:iam::aws:policy/Nope does not exist", nil},
+		"Taken":        {"The role has another owner.", strings.ReplaceAll(fresh, "  policies:", "  role: {name: podidentity-operator-test}\n  policies:"), "role", "has another owner", nil},
+		"Analyzer":     {"Access Analyzer reports a finding.", fresh, "access-analyzer", "SUGGESTION REDUNDANT_ACTION: the action is redundant", []string{"--validate"}},
 		"NoNamespace":  {"The namespace is neither in the cluster nor in the input.", strings.ReplaceAll(fresh, "namespace: plan", "namespace: nowhere"), "admission", "namespace nowhere does not exist", nil},
 	}
 	for name, tc := range cases {

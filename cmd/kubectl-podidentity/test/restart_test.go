@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
-// A workload ran before its ServiceAccount had a role. status says so, restart
+// A workload ran before its ServiceAccount had a role. status shows it, restart
 // replaces its pods and no others, and then status finds nothing.
 func (e *env) restart() {
 	e.Helper()

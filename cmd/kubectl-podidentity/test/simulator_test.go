@@ -159,7 +159,7 @@ func (b beyond) queueAttributes(w http.ResponseWriter, body []byte) {
 	answer(w, "application/x-amz-json-1.0", text, err)
 }
 
-// why --aws asks IAM's simulator, too, and says where it differs.
+// why --aws also asks IAM's simulator, and reports where it differs.
 func (e *env) simulated() {
 	e.Helper()
 	all := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`
@@ -168,7 +168,7 @@ func (e *env) simulated() {
 		code int
 		says string
 	}{
-		"s3:GetObject": {0, "IAM's policy simulator allows it, too"},
+		"s3:GetObject": {0, "IAM's policy simulator also allows it"},
 		"s3:PutObject": {1, "IAM's policy simulator differs: implicitDeny (a service control policy of the AWS organization)"},
 	} {
 		e.Run(action, func(t *testing.T) {

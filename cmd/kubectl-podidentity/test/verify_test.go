@@ -13,7 +13,7 @@ import (
 )
 
 // verify assumes the role of an identity that the operator created, without any AWS
-// credentials of the user, and says why another cannot.
+// credentials of the user, and states why another cannot.
 func (e *env) verify() {
 	e.Helper()
 	e.namespace("verify", nil)
@@ -45,18 +45,18 @@ func (e *env) verify() {
 			}
 		}
 	})
-	e.Run("Refused", func(t *testing.T) {
+	e.Run("Rejected", func(t *testing.T) {
 		e := e.with(t)
-		scenario{trust: trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:a:b"})}.setUp(e, "refused")
-		r := e.kubectl(nil, "verify", "-n", "refused", "sa/refused")
+		scenario{trust: trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": "system:serviceaccount:a:b"})}.setUp(e, "rejected")
+		r := e.kubectl(nil, "verify", "-n", "rejected", "sa/rejected")
 		for _, words := range []string{"AccessDenied", "trust policy does not admit this token", "expected system:serviceaccount:a:b", "Broken: trust"} {
 			if r.code != 1 || !strings.Contains(r.stdout, words) {
 				e.Errorf("exit code %d, and %q is missing:\n%s%s", r.code, words, r.stdout, r.stderr)
 			}
 		}
-		blind := e.kubectl(noKeys, "verify", "-n", "refused", "sa/refused")
+		blind := e.kubectl(noKeys, "verify", "-n", "rejected", "sa/rejected")
 		if blind.code != 1 || !strings.Contains(blind.stdout, "AccessDenied") || !strings.Contains(blind.stdout, "as far as it could be checked") {
-			e.Errorf("without AWS credentials the refusal is missing, exit code %d:\n%s%s", blind.code, blind.stdout, blind.stderr)
+			e.Errorf("without AWS credentials the rejection is missing, exit code %d:\n%s%s", blind.code, blind.stdout, blind.stderr)
 		}
 	})
 }

@@ -27,7 +27,7 @@ type scenario struct {
 	labels map[string]string
 	// annotations of the ServiceAccount in addition; an empty value removes one.
 	annotations map[string]string
-	// later says that the annotations come after the pod.
+	// later reports that the annotations come after the pod.
 	later bool
 	// trust is the role's trust policy.
 	trust string
@@ -40,7 +40,7 @@ type scenario struct {
 	env     []corev1.EnvVar
 	// broken changes what is there after the pod was created.
 	broken func(e *env, name string)
-	// args of the verb in addition.
+	// args of the command in addition.
 	args []string
 
 	want string // the broken link, none if empty
@@ -55,9 +55,9 @@ func (e *env) scenarios() map[string]scenario {
 	deny := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"Frozen","Effect":"Deny","Action":"s3:Get*","Resource":"*"}]}`
 	get := []string{"--action", "s3:GetObject", "--resource", "arn:aws:s3:::bucket/key"}
 	return map[string]scenario{
-		"works": {reason: "IRSA by hand.", inline: allow, args: get, says: []string{"The pod can assume"}},
+		"works": {reason: "IRSA set up by hand.", inline: allow, args: get, says: []string{"The pod can assume"}},
 		"eksctl": {
-			reason: "IRSA by eksctl create iamserviceaccount.", tags: eksctl("eksctl"), account: map[string]string{"app.kubernetes.io/managed-by": "eksctl"},
+			reason: "IRSA set up by eksctl create iamserviceaccount.", tags: eksctl("eksctl"), account: map[string]string{"app.kubernetes.io/managed-by": "eksctl"},
 			trust:  trustPolicy(e.Issuer, "StringEquals", map[string]string{"sub": subject("eksctl"), "aud": "sts.amazonaws.com"}),
 			inline: allow, args: get, says: []string{"The pod can assume"},
 		},
@@ -67,12 +67,12 @@ func (e *env) scenarios() map[string]scenario {
 			want: "role", says: []string{"role/eksctl-deleted does not exist"},
 		},
 		"terraform": {
-			reason: "IRSA by a module of Terraform.", tags: map[string]string{"Terraform": "true"},
+			reason: "IRSA set up by a Terraform module.", tags: map[string]string{"Terraform": "true"},
 			trust:  trustPolicy(e.Issuer, "StringLike", map[string]string{"sub": "system:serviceaccount:terraform:*", "aud": "sts.amazonaws.com"}),
 			inline: allow, args: get, says: []string{"The pod can assume"},
 		},
 		"terraform-renamed": {
-			reason: "The module names the ServiceAccount as it was.", tags: map[string]string{"Terraform": "true"},
+			reason: "The module still names the previous ServiceAccount.", tags: map[string]string{"Terraform": "true"},
 			trust: trustPolicy(e.Issuer, "StringLike", map[string]string{"sub": "system:serviceaccount:terraform-renamed:old-*", "aud": "sts.amazonaws.com"}),
 			want:  "trust", says: []string{"expected system:serviceaccount:terraform-renamed:old-*, actual system:serviceaccount:terraform-renamed:terraform-renamed"},
 		},
@@ -91,11 +91,11 @@ func (e *env) scenarios() map[string]scenario {
 			want: "annotation", says: []string{"has no eks.amazonaws.com/role-arn annotation"},
 		},
 		"typo": {
-			reason: "The annotation has another name.", annotations: map[string]string{roleARN: "", "eks.amazon.com/role-arn": "arn:aws:iam::" + testenv.AccountID + ":role/typo"},
+			reason: "The key of the annotation is misspelled.", annotations: map[string]string{roleARN: "", "eks.amazon.com/role-arn": "arn:aws:iam::" + testenv.AccountID + ":role/typo"},
 			want: "annotation", says: []string{"has an annotation eks.amazon.com/role-arn", "the webhook reads eks.amazonaws.com/role-arn"},
 		},
 		"no-arn": {
-			reason: "The annotation names the role without its ARN.", annotations: map[string]string{roleARN: "no-arn"},
+			reason: "The annotation has the name of the role instead of its ARN.", annotations: map[string]string{roleARN: "no-arn"},
 			want: "annotation", says: []string{`"no-arn", which is not the ARN of a role`},
 		},
 		"no-webhook": {
@@ -139,7 +139,7 @@ func (e *env) scenarios() map[string]scenario {
 			want: "trust", says: []string{"StringEquals takes * and ? literally", "use StringLike"},
 		},
 		"deny": {
-			reason: "A Deny overrules.", inline: deny, args: get,
+			reason: "A Deny overrides an Allow.", inline: deny, args: get,
 			want: "deny", says: []string{"statement Frozen of inline policy deny denies s3:GetObject on arn:aws:s3:::bucket/key"},
 		},
 		"not-allowed": {

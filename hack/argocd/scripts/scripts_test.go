@@ -44,7 +44,7 @@ func TestHealth_OfEveryFixture(t *testing.T) {
 	var got healthTests
 	for _, path := range fixtures(t, scripts) {
 		object := object(t, filepath.Join(scripts, path))
-		closed, open := judge(t, object, false), judge(t, object, true)
+		closed, open := healthOf(t, object, false), healthOf(t, object, true)
 		if diff := cmp.Diff(closed, open); diff != "" {
 			t.Errorf("%s: -with closed, +with open libraries:\n%s", path, diff)
 		}
@@ -66,20 +66,20 @@ func TestHealth_OfEveryFixture(t *testing.T) {
 	}
 }
 
-// What is being deleted is Progressing, whatever its conditions say: Argo CD does not ask
-// the script.
+// An object that is being deleted is Progressing, whatever its conditions: Argo CD does
+// not run the script.
 func TestHealth_OfADeletion(t *testing.T) {
 	for _, path := range fixtures(t, scripts) {
 		object := object(t, filepath.Join(scripts, path))
 		object.SetDeletionTimestamp(&metav1.Time{Time: time.Now()})
-		if got := judge(t, object, false); got.Status != health.HealthStatusProgressing || got.Message != "Pending deletion" {
+		if got := healthOf(t, object, false); got.Status != health.HealthStatusProgressing || got.Message != "Pending deletion" {
 			t.Errorf("%s: %+v", path, got)
 		}
 	}
 }
 
-// judge returns the health of an object, as Argo CD finds it with our script.
-func judge(t *testing.T, object *unstructured.Unstructured, openLibraries bool) *health.HealthStatus {
+// healthOf returns the health of an object, as Argo CD finds it with the script of this project.
+func healthOf(t *testing.T, object *unstructured.Unstructured, openLibraries bool) *health.HealthStatus {
 	t.Helper()
 	overrides := lua.ResourceHealthOverrides{
 		"iam.podidentity.io/PodIdentity": argo.ResourceOverride{HealthLua: read(t, scripts+"/health.lua"), UseOpenLibs: openLibraries},

@@ -1,4 +1,4 @@
-// Package policytest has the policies on which work takes longest, for benchmarks.
+// Package policytest generates the policies that take longest to process, for benchmarks.
 package policytest
 
 import (

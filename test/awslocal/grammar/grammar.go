@@ -1,8 +1,7 @@
-// Package grammar tells what AWS says about a policy document that it refuses:
-// the words, and which error it names first when there are several. It judges
-// form alone; what a policy grants is package policy's business, which the
-// operator itself uses. The two are kept apart so that a mistake in one shows
-// in the other.
+// Package grammar produces AWS's messages about policy documents that it rejects: their
+// text, and which error is named first when there are several. It checks the syntax
+// alone; package policy, which the operator itself uses, evaluates what a policy grants.
+// The two are separate so that a mistake in one shows in the other.
 //
 // The grammar is https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html;
 // the words and their order are those of AWS's answers.
@@ -14,7 +13,7 @@ import (
 	"strings"
 )
 
-// What AWS says.
+// AWS's messages.
 const (
 	syntaxErrors   = "Syntax errors in policy."
 	oldVersion     = "Policy document must be version 2012-10-17 or greater."
@@ -37,27 +36,27 @@ const (
 	allowedEffects = "Allow Deny"
 )
 
-// Error is what AWS says about a document: the message of a MalformedPolicyDocument.
+// Error is AWS's message about a document: that of a MalformedPolicyDocument.
 type Error struct{ Message string }
 
 func (e *Error) Error() string { return e.Message }
 
-func refuse(message string) error { return &Error{Message: message} }
+func reject(message string) error { return &Error{Message: message} }
 
-// CheckManaged refuses what cannot be a managed policy.
+// CheckManaged rejects what cannot be a managed policy.
 func CheckManaged(document string) error { return checkIdentity(document, true) }
 
-// CheckInline refuses what cannot be an inline policy or a session policy: as
+// CheckInline rejects what cannot be an inline policy or a session policy: as
 // CheckManaged, but older versions of the language are allowed.
 func CheckInline(document string) error { return checkIdentity(document, false) }
 
 func checkIdentity(document string, managed bool) error {
 	statements, version, ok := parse(document)
 	if !ok {
-		return refuse(syntaxErrors)
+		return reject(syntaxErrors)
 	}
 	if managed && version != version2012 {
-		return refuse(oldVersion)
+		return reject(oldVersion)
 	}
 	resourceError, err := legacy(statements)
 	if err != nil {
@@ -69,14 +68,14 @@ func checkIdentity(document string, managed bool) error {
 	for _, s := range statements {
 		switch {
 		case s.has("Principal") || s.has("NotPrincipal"):
-			return refuse(hasPrincipal)
+			return reject(hasPrincipal)
 		case len(texts(s.values["Action"]))+len(texts(s.values["NotAction"])) == 0:
-			return refuse(noActions)
+			return reject(noActions)
 		}
 	}
 	for _, s := range statements {
 		if len(texts(s.values["Resource"]))+len(texts(s.values["NotResource"])) == 0 {
-			return refuse(noResources)
+			return reject(noResources)
 		}
 	}
 	if resourceError != nil {
@@ -92,13 +91,13 @@ func checkSIDs(statements []*object) error {
 	for _, s := range statements {
 		sid, _ := s.values["Sid"].(string)
 		if sid != "" && slices.Contains(seen, sid) {
-			return refuse(duplicateSIDs)
+			return reject(duplicateSIDs)
 		}
 		seen = append(seen, sid)
 	}
 	for _, sid := range seen {
 		if !alphanumeric.MatchString(sid) {
-			return refuse(malformedSID)
+			return reject(malformedSID)
 		}
 	}
 	return nil
@@ -115,11 +114,11 @@ func checkActions(statements []*object) error {
 			vendor, _, ok := strings.Cut(action, ":")
 			switch {
 			case !ok:
-				return refuse(noVendor)
+				return reject(noVendor)
 			case strings.Count(action, ":") > 1:
-				return refuse(twoColons)
+				return reject(twoColons)
 			case vendor != anyone && !vendorName.MatchString(vendor):
-				return refuse("Vendor " + vendor + " is not valid")
+				return reject("Vendor " + vendor + " is not valid")
 			}
 		}
 	}

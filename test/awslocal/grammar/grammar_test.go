@@ -39,26 +39,26 @@ func check(t *testing.T, cases map[string]grammarCase, f func(string) error) {
 	}
 }
 
-func TestCheckManaged(t *testing.T) {
+func TestCheckManaged_Messages(t *testing.T) {
 	check(t, map[string]grammarCase{
-		// What AWS takes.
+		// Valid policies.
 		"Minimal":         {"", statement(allow + action + bucket), ""},
 		"List":            {"", `{"Version":"2012-10-17","Id":"i","Statement":[{` + allow + action + bucket + `}]}`, ""},
 		"AllActions":      {"", statement(allow + `"Action":"*",` + bucket), ""},
-		"OddAction":       {"Only the vendor is looked at.", statement(allow + `"Action":"iam: what ever ",` + bucket), ""},
+		"OddAction":       {"Only the service prefix is checked.", statement(allow + `"Action":"iam: what ever ",` + bucket), ""},
 		"NotAction":       {"", statement(allow + `"NotAction":"s3:*","NotResource":"*"`), ""},
 		"Vendors":         {"", statement(allow + `"Action":["s3-x:a","s3.x:b"],` + bucket), ""},
-		"ShortARN":        {"An ARN may end after the vendor.", resource("arn:aws:anything"), ""},
+		"ShortARN":        {"An ARN may end after the service.", resource("arn:aws:anything"), ""},
 		"UnknownVendor":   {"", resource("arn:aws:s33:eu-west-1::x"), ""},
 		"Region":          {"", resource("arn:aws:ec2:eu-west-1:123456789012:instance/*"), ""},
-		"RegionPattern":   {"A wildcard may stand in any segment.", resource("arn:aws:iam:*:123456789012:user/a"), ""},
-		"AccessPoint":     {"Few of S3's resources have a region.", resource("arn:aws:s3:us-west-2:123456789012:accesspoint/p/object/*"), ""},
+		"RegionPattern":   {"A wildcard is allowed in any segment.", resource("arn:aws:iam:*:123456789012:user/a"), ""},
+		"AccessPoint":     {"A few resources of S3 have a region.", resource("arn:aws:s3:us-west-2:123456789012:accesspoint/p/object/*"), ""},
 		"IAMVariable":     {"", resource("arn:aws:iam::*:user/${aws:username}"), ""},
 		"IAMAll":          {"", resource("arn:aws:iam::123456789012:*"), ""},
 		"Root":            {"", resource("arn:aws:iam::123456789012:root"), ""},
 		"EmptySIDs":       {"", `{"Version":"2012-10-17","Statement":[{"Sid":"",` + allow + action + bucket + `},{"Sid":"",` + allow + action + bucket + `}]}`, ""},
 		"NoConditions":    {"", condition(`{}`), ""},
-		"EmptyOperator":   {"An operator without keys need not be known.", condition(`{"x":{},"DateLessThan":{}}`), ""},
+		"EmptyOperator":   {"An operator without keys is not checked.", condition(`{"x":{},"DateLessThan":{}}`), ""},
 		"Operators":       {"", condition(`{"ForAnyValue:StringEqualsIfExists":{"a":"b"},"ForAllValues:StringLike":{"a":["b","c"]},"Bool":{"a":true},"NumericEquals":{"a":1}}`), ""},
 		"Date":            {"", condition(`{"DateGreaterThan":{"a":"2026-12-13T21:20:37.593194+00:00"}}`), ""},
 		"DateShort":       {"", condition(`{"DateGreaterThan":{"a":"01T"}}`), ""},
@@ -96,22 +96,22 @@ func TestCheckManaged(t *testing.T) {
 		// The rest, in the order in which AWS looks.
 		"NoVersion":      {"", `{"Statement":{` + allow + action + bucket + `}}`, "Policy document must be version 2012-10-17 or greater."},
 		"OldVersion":     {"", `{"Version":"2008-10-17","Statement":{"Effect":"allow"}}`, "Policy document must be version 2012-10-17 or greater."},
-		"EffectCase":     {"Before what is missing.", statement(`"Effect":"allow","Resource":"arn:aws:s3:us-east-1::b"`), "The policy failed legacy parsing"},
-		"NoDate":         {"Before the partition.", statement(allow + `"Resource":"arn:x:s3:::b","Condition":{"DateLessThan":{"a":"soon"}}`), "The policy failed legacy parsing"},
+		"EffectCase":     {"The effect is checked before missing elements.", statement(`"Effect":"allow","Resource":"arn:aws:s3:us-east-1::b"`), "The policy failed legacy parsing"},
+		"NoDate":         {"The date is checked before the partition.", statement(allow + `"Resource":"arn:x:s3:::b","Condition":{"DateLessThan":{"a":"soon"}}`), "The policy failed legacy parsing"},
 		"Month13":        {"", condition(`{"DateLessThan":{"a":"2026-13"}}`), "The policy failed legacy parsing"},
 		"ZoneDigit":      {"", condition(`{"DateLessThan":{"a":"2026-12-13t2:00:00+1"}}`), "The policy failed legacy parsing"},
 		"NanoSeconds":    {"", condition(`{"DateLessThan":{"a":"2026-12-13t2:00:00.1999999999Z"}}`), "The policy failed legacy parsing"},
 		"Overflow":       {"", condition(`{"DateLessThan":{"a":"9223372036854775808"}}`), "The policy failed legacy parsing"},
 		"FourParts":      {"", resource("arn:aws:s3::b"), "The policy failed legacy parsing"},
 		"EmptyVendor":    {"", resource("arn:aws::::b"), "The policy failed legacy parsing"},
-		"DuplicateSIDs":  {"Before missing actions.", `{"Version":"2012-10-17","Statement":[{"Sid":"a",` + allow + action + bucket + `},{"Sid":"a","Effect":"Allow"}]}`, "Statement IDs (SID) in a single policy must be unique."},
+		"DuplicateSIDs":  {"Duplicate Sids are reported before missing actions.", `{"Version":"2012-10-17","Statement":[{"Sid":"a",` + allow + action + bucket + `},{"Sid":"a","Effect":"Allow"}]}`, "Statement IDs (SID) in a single policy must be unique."},
 		"SIDCharacters":  {"", statement(`"Sid":"a b",` + allow + action + bucket), "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"},
 		"Principal":      {"", statement(allow + `"Principal":"*",` + action + bucket), "Policy document should not specify a principal."},
-		"NoAction":       {"Before missing resources.", statement(`"Effect":"Allow"`), "Policy statement must contain actions."},
+		"NoAction":       {"Missing actions are reported before missing resources.", statement(`"Effect":"Allow"`), "Policy statement must contain actions."},
 		"EmptyActions":   {"", statement(allow + `"Action":[],` + bucket), "Policy statement must contain actions."},
-		"NoResource":     {"Before bad actions.", statement(allow + `"Action":"x"`), "Policy statement must contain resources."},
+		"NoResource":     {"Missing resources are reported before invalid actions.", statement(allow + `"Action":"x"`), "Policy statement must contain resources."},
 		"EmptyResources": {"", statement(allow + action + `"Resource":[]`), "Policy statement must contain resources."},
-		"NoARN":          {"Before bad actions.", statement(allow + `"Action":"a:b:c","Resource":"x"`), `Resource x must be in ARN format or "*".`},
+		"NoARN":          {"Invalid resources are reported before invalid actions.", statement(allow + `"Action":"a:b:c","Resource":"x"`), `Resource x must be in ARN format or "*".`},
 		"EmptyResource":  {"", resource(""), `Resource  must be in ARN format or "*".`},
 		"Partition":      {"", resource("a:x"), `Partition "x" is not valid for resource "arn:x:*:*:*:*".`},
 		"PartitionThree": {"", resource("a:x:y"), `Partition "x" is not valid for resource "arn:x:y:*:*:*".`},
@@ -128,9 +128,9 @@ func TestCheckManaged(t *testing.T) {
 	}, CheckManaged)
 }
 
-func TestCheckInline(t *testing.T) {
+func TestCheckInline_Messages(t *testing.T) {
 	check(t, map[string]grammarCase{
-		"NoVersion":  {"Inline policies may be of the old version.", `{"Statement":{` + allow + action + bucket + `}}`, ""},
+		"NoVersion":  {"Inline policies may have the older version.", `{"Statement":{` + allow + action + bucket + `}}`, ""},
 		"OldVersion": {"", `{"Version":"2008-10-17","Statement":{` + allow + action + bucket + `}}`, ""},
 		"NoResource": {"", statement(allow + `"Action":"s3:*"`), "Policy statement must contain resources."},
 	}, CheckInline)
@@ -141,16 +141,16 @@ type known []string
 
 func (k known) KnownAWS(id string) bool { return slices.Contains(k, id) }
 
-func TestCheckTrust(t *testing.T) {
+func TestCheckTrust_Messages(t *testing.T) {
 	service := `"Principal":{"Service":"ec2.amazonaws.com"},`
 	assume := `"Action":"sts:AssumeRole"`
 	principal := func(p string) string { return statement(allow + `"Principal":` + p + `,` + assume) }
 	check(t, map[string]grammarCase{
 		"Service":      {"", statement(allow + service + assume), ""},
 		"OldVersion":   {"", `{"Statement":[{` + allow + service + assume + `}]}`, ""},
-		"Anybody":      {"", principal(`{"AWS":"*"}`), ""},
+		"Anyone":       {"", principal(`{"AWS":"*"}`), ""},
 		"Known":        {"", principal(`{"AWS":["123456789012","arn:known"]}`), ""},
-		"OIDC":         {"A provider need not exist.", principal(`{"Federated":"arn:aws:iam::123456789012:oidc-provider/x.example:6443/id/1"}`), ""},
+		"OIDC":         {"The provider of a principal need not exist.", principal(`{"Federated":"arn:aws:iam::123456789012:oidc-provider/x.example:6443/id/1"}`), ""},
 		"Cognito":      {"", principal(`{"Federated":"cognito-identity.amazonaws.com"}`), ""},
 		"Deny":         {"", statement(`"Effect":"Deny","NotPrincipal":{"AWS":"*"},` + assume), ""},
 		"Actions":      {"", statement(allow + service + `"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]`), ""},
@@ -178,7 +178,7 @@ func TestCheckTrust(t *testing.T) {
 	}, func(document string) error { return CheckTrust(document, known{"123456789012", "arn:known"}) })
 }
 
-// Whatever a document is, it is judged without a panic.
+// No document leads to a panic.
 func FuzzCheck(f *testing.F) {
 	f.Add(statement(allow + action + bucket))
 	f.Add(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"sts:AssumeRole","Condition":{"DateEquals":{"a":["1-","t","-"]}}}]}`)

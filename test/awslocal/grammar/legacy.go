@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// legacy does what AWS calls legacy parsing: effects are spelt right, dates are
-// dates, resources have the parts of an ARN. What is wrong with a resource in
-// newer terms it returns apart, because AWS tells it later.
+// legacy does what AWS calls legacy parsing: it checks the spelling of effects, the
+// syntax of dates, and the parts of ARNs. It returns newer rules that a resource violates
+// separately, because AWS reports these later.
 func legacy(statements []*object) (resourceError, err error) {
 	for _, s := range statements {
 		effect, _ := s.values["Effect"].(string)
 		if !slices.Contains(strings.Fields(allowedEffects), effect) || !datesParse(s.values["Condition"]) {
-			return nil, refuse(failedLegacy)
+			return nil, reject(failedLegacy)
 		}
 	}
 	for _, resource := range resources(statements) {
@@ -23,7 +23,7 @@ func legacy(statements []*object) (resourceError, err error) {
 		case e != nil && resourceError == nil:
 			resourceError = e
 		case e == nil && resource != anyone && !hasParts(resource):
-			return nil, refuse(failedLegacy)
+			return nil, reject(failedLegacy)
 		}
 	}
 	return resourceError, nil
@@ -59,14 +59,14 @@ func checkResource(resource string) error {
 	}
 	_, rest, ok := strings.Cut(resource, ":")
 	if !ok {
-		return refuse("Resource " + resource + ` must be in ARN format or "*".`)
+		return reject("Resource " + resource + ` must be in ARN format or "*".`)
 	}
 	partition, rest, qualified := strings.Cut(rest, ":")
 	if !partitionName.MatchString(partition) {
-		return refuse(`Partition "` + partition + `" is not valid for resource "arn:` + partition + ":" + fourParts(rest) + `".`)
+		return reject(`Partition "` + partition + `" is not valid for resource "arn:` + partition + ":" + fourParts(rest) + `".`)
 	}
 	if !qualified {
-		return refuse(unqualified)
+		return reject(unqualified)
 	}
 	parts := strings.SplitN(rest, ":", 4)
 	if len(parts) < 4 {
@@ -79,14 +79,14 @@ func checkResource(resource string) error {
 	switch vendor {
 	case "iam":
 		if named {
-			return refuse("IAM resource " + resource + " cannot contain region information.")
+			return reject("IAM resource " + resource + " cannot contain region information.")
 		}
 		if !isIAMPath(path) {
-			return refuse(wrongIAMPath)
+			return reject(wrongIAMPath)
 		}
 	case "s3":
 		if named && !isRegionalS3(path) {
-			return refuse("Resource " + resource + " can not contain region information.")
+			return reject("Resource " + resource + " can not contain region information.")
 		}
 	}
 	return nil
@@ -150,7 +150,7 @@ func scalarTexts(v any) []string {
 	return texts(v)
 }
 
-// isDate says whether s is a date as AWS reads them: seconds since 1970, or
+// isDate reports whether s is a date as AWS reads them: seconds since 1970, or
 // the parts of an ISO 8601 date and time as far as they are there, with years
 // of any sign and few digits.
 func isDate(s string) bool {

@@ -65,7 +65,7 @@ func listStatements(v any) ([]*object, bool) {
 	return out, len(out) > 0
 }
 
-// wellTyped says whether the elements of a statement are known, of the right
+// wellTyped reports whether the elements of a statement are known, of the right
 // types, and do not exclude each other.
 func wellTyped(s *object) bool {
 	if slices.ContainsFunc(s.keys, func(key string) bool { return !slices.Contains(statementElements, key) }) {
@@ -103,7 +103,7 @@ func isTexts(v any) bool {
 	return !slices.ContainsFunc(list, func(e any) bool { return e != nil && !isText(e) })
 }
 
-// isCondition says whether v maps known operators to keys to values. An
+// isCondition reports whether v maps known operators to keys to values. An
 // operator without keys need not be known.
 func isCondition(v any) bool {
 	condition, ok := v.(*object)

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Principals says whether the principals of a trust policy exist.
+// Principals reports whether the principals of a trust policy exist.
 type Principals interface {
-	// KnownAWS says whether an account, user or role is known.
+	// KnownAWS reports whether an account, user or role is known.
 	KnownAWS(id string) bool
 }
 
-// CheckTrust refuses what cannot be the trust policy of a role.
+// CheckTrust rejects what cannot be the trust policy of a role.
 func CheckTrust(document string, who Principals) error {
 	statements, err := parseTrust(document)
 	if err != nil {
@@ -37,39 +37,39 @@ func parseTrust(document string) ([]*object, error) {
 	v, err := decode(document)
 	policy, ok := v.(*object)
 	if err != nil || !ok {
-		return nil, refuse(invalidJSON)
+		return nil, reject(invalidJSON)
 	}
 	for _, key := range policy.keys {
 		if !slices.Contains(policyElements, key) {
-			return nil, refuse("Unknown field " + key)
+			return nil, reject("Unknown field " + key)
 		}
 	}
 	if version, has := policy.values["Version"]; has && version != version2012 && version != version2008 {
-		return nil, refuse(syntaxErrors)
+		return nil, reject(syntaxErrors)
 	}
 	if !policy.has("Statement") {
-		return nil, refuse("Missing required field Statement")
+		return nil, reject("Missing required field Statement")
 	}
 	if list, isList := policy.values["Statement"].([]any); isList && len(list) == 0 {
-		return nil, refuse("Could not parse the policy: Statement is empty!")
+		return nil, reject("Could not parse the policy: Statement is empty!")
 	}
 	statements, ok := listStatements(policy.values["Statement"])
 	if !ok {
-		return nil, refuse(syntaxErrors)
+		return nil, reject(syntaxErrors)
 	}
 	return statements, nil
 }
 
 func checkTrustValues(s *object) error {
 	if !wellTyped(s) {
-		return refuse(syntaxErrors)
+		return reject(syntaxErrors)
 	}
 	effect, _ := s.values["Effect"].(string)
 	if !slices.Contains(strings.Fields(allowedEffects), effect) || !datesParse(s.values["Condition"]) {
-		return refuse(failedLegacy)
+		return reject(failedLegacy)
 	}
 	if slices.ContainsFunc(texts(s.values["Action"]), func(a string) bool { return !isTrustAction(a) }) {
-		return refuse(notAssumeRole)
+		return reject(notAssumeRole)
 	}
 	return nil
 }
@@ -88,22 +88,22 @@ func checkPrincipals(s *object, who Principals) error {
 func checkTrustFields(s *object) error {
 	for _, key := range s.keys {
 		if !slices.Contains(statementElements, key) {
-			return refuse("Unknown field " + key)
+			return reject("Unknown field " + key)
 		}
 	}
 	switch {
 	case s.has("Resource"):
-		return refuse("Has prohibited field Resource")
+		return reject("Has prohibited field Resource")
 	case s.has("NotResource"):
-		return refuse("AssumeRole policy must not contain resources.")
+		return reject("AssumeRole policy must not contain resources.")
 	case s.has("NotPrincipal") && s.values["Effect"] == "Allow":
-		return refuse("Allow with NotPrincipal is not allowed.")
+		return reject("Allow with NotPrincipal is not allowed.")
 	case !s.has("Effect"):
-		return refuse("Missing required field Effect")
+		return reject("Missing required field Effect")
 	case !s.has("Principal") && !s.has("NotPrincipal"):
-		return refuse("Missing required field Principal")
+		return reject("Missing required field Principal")
 	case !s.has("Action") && !s.has("NotAction"):
-		return refuse("Missing required field Action")
+		return reject("Missing required field Action")
 	}
 	return nil
 }
@@ -132,22 +132,22 @@ var (
 
 func checkPrincipal(v any, who Principals) error {
 	if s, ok := v.(string); ok {
-		return refuse(`AssumeRolepolicy contained an invalid principal: "STAR":"` + s + `".`)
+		return reject(`AssumeRolepolicy contained an invalid principal: "STAR":"` + s + `".`)
 	}
 	kinds, ok := v.(*object)
 	if !ok {
-		return refuse(syntaxErrors)
+		return reject(syntaxErrors)
 	}
 	if len(kinds.keys) == 0 {
-		return refuse("Missing required field Principal cannot be empty!")
+		return reject("Missing required field Principal cannot be empty!")
 	}
 	for _, kind := range kinds.keys {
 		if !isTexts(kinds.values[kind]) {
-			return refuse(syntaxErrors)
+			return reject(syntaxErrors)
 		}
 		ids := texts(kinds.values[kind])
 		if len(ids) == 0 {
-			return refuse("Missing required field Principal cannot be empty!")
+			return reject("Missing required field Principal cannot be empty!")
 		}
 		for _, id := range ids {
 			if err := checkPrincipalID(kind, id, who); err != nil {
@@ -170,18 +170,18 @@ func checkPrincipalID(kind, id string, who Principals) error {
 		}
 	case "Federated":
 		if !domain.MatchString(id) && !providerARN.MatchString(id) {
-			return refuse(badFederated)
+			return reject(badFederated)
 		}
 	case "CanonicalUser":
 		if !canonicalUser.MatchString(id) {
 			return invalidPrincipal("CANONICALUSER", id)
 		}
 	default:
-		return refuse("Unknown principal " + kind)
+		return reject("Unknown principal " + kind)
 	}
 	return nil
 }
 
 func invalidPrincipal(kind, id string) error {
-	return refuse(`Invalid principal in policy: "` + kind + `":"` + id + `"`)
+	return reject(`Invalid principal in policy: "` + kind + `":"` + id + `"`)
 }

@@ -1,4 +1,4 @@
-// Managed writes managed.json.gz, the policies that AWS manages, from what AWS says of them:
+// Managed writes managed.json.gz, the AWS managed policies, from their list in AWS:
 //
 //	aws iam get-account-authorization-details --filter AWSManagedPolicy >policies.json
 //	go run ./test/awslocal/managed policies.json >test/awslocal/managed.json.gz

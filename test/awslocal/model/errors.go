@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// APIError is an error that AWS answers with. Its status and whose fault it
-// is follow from the code; see Service.Status.
+// APIError is an error in an answer of AWS. Its status, and whether the client or the
+// server is at fault, follow from the code; see Service.Status.
 type APIError struct {
 	Code, Message string
 	// Details are the members of the error besides its message. Only services of
@@ -16,14 +16,14 @@ type APIError struct {
 
 func (e *APIError) Error() string { return e.Code + ": " + e.Message }
 
-// Errorf makes an APIError.
+// Errorf returns an APIError.
 func Errorf(code, format string, args ...any) error {
 	return &APIError{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// commonErrors are those that every action may answer with, which the models
-// leave out: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
-// (RequestExpired and Throttling with the statuses seen of IAM itself).
+// commonErrors are those that every action may return, which the models leave out:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+// (RequestExpired and Throttling with the statuses observed in IAM itself).
 var commonErrors = map[string]int{
 	"AccessDenied":               http.StatusForbidden,
 	"ExpiredToken":               http.StatusForbidden,
@@ -63,7 +63,7 @@ func (s *Service) Status(code string) int {
 	return http.StatusBadRequest
 }
 
-// KnownError says whether AWS documents the code for the operation.
+// KnownError reports whether AWS documents the code for the operation.
 func (s *Service) KnownError(operation, code string) bool {
 	if _, ok := commonErrors[code]; ok {
 		return true

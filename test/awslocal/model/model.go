@@ -36,8 +36,8 @@ type Service struct {
 	Operations map[string]Operation `json:"operations"`
 	Shapes     map[string]*Shape    `json:"shapes"`
 
-	// ValuesInErrors says whether a validation error repeats the offending
-	// value. STS does; IAM, which once did, has not since 2024.
+	// ValuesInErrors reports whether a validation error repeats the invalid value. STS
+	// does; IAM has not since 2024.
 	ValuesInErrors bool `json:"-"`
 }
 
@@ -112,7 +112,7 @@ type Error struct {
 }
 
 // Load returns the models by service name: iam, sts, eks and sqs. It panics if an
-// embedded model does not make sense, which only a faulty build can bring about.
+// embedded model is invalid, which can only happen in a faulty build.
 func Load() map[string]*Service {
 	services := map[string]*Service{}
 	for name, raw := range map[string][]byte{"iam": iamJSON, "sts": stsJSON, "eks": eksJSON, "sqs": sqsJSON} {
@@ -126,7 +126,7 @@ func Load() map[string]*Service {
 	return services
 }
 
-// Parse returns a model that the program in reduce made, such as one of a service that
+// Parse returns a model that the program in reduce wrote, such as one of a service that
 // this endpoint does not have.
 func Parse(raw []byte) (*Service, error) {
 	s := &Service{}

@@ -6,7 +6,7 @@ import (
 	"unicode/utf16"
 )
 
-// AWS answers with the members of a structure, and tells what is wrong with
+// AWS answers with the members of a structure, and reports what is wrong with
 // them, in an order that is neither the model's nor the alphabet's: its services
 // keep them in a java.util.HashMap by their lower-case names, and the order is
 // that of the buckets. All recorded answers of IAM and STS agree with this.

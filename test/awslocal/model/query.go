@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// DecodeQuery reads the input of an operation from an awsQuery form. Unknown
-// parameters are ignored, as AWS does; a number or boolean that is none is a
-// MalformedInput error. What the values must satisfy is Validate's business.
+// DecodeQuery reads the input of an operation from an awsQuery form. Unknown parameters
+// are ignored, as in AWS; an invalid number or boolean is a MalformedInput error.
+// Validate checks the values.
 func (s *Service) DecodeQuery(operation string, form url.Values) (Struct, error) {
 	input := s.Operations[operation].Input
 	if input == "" {

@@ -79,8 +79,8 @@ func anyStruct(t *rapid.T, s *Service, shape *Shape) Struct {
 	return out
 }
 
-// What an SDK writes is what the decoder reads, for all operations.
-func TestDecodeQueryInvertsTheSDKs(t *testing.T) {
+// The decoder reads what an SDK writes, for all operations.
+func TestDecodeQuery_InvertsTheSDKs(t *testing.T) {
 	for _, service := range []string{"iam", "sts"} {
 		s := services[service]
 		for _, operation := range s.OperationNames() {
@@ -104,7 +104,7 @@ func TestDecodeQueryInvertsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestDecodeQuery(t *testing.T) {
+func TestDecodeQuery_Values(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, operation, form string
 		want                    Struct
@@ -114,7 +114,7 @@ func TestDecodeQuery(t *testing.T) {
 			Struct{"RoleName": "r"},
 		},
 		"Empty": {
-			"An empty value is one.", "UpdateRole", "RoleName=r&Description=",
+			"An empty value is a value.", "UpdateRole", "RoleName=r&Description=",
 			Struct{"RoleName": "r", "Description": ""},
 		},
 		"EmptyList": {
@@ -122,16 +122,16 @@ func TestDecodeQuery(t *testing.T) {
 			Struct{"TagKeys": []any{}},
 		},
 		"Order": {
-			"Elements are in the order of their numbers, not of their digits.", "UntagRole",
+			"Elements are ordered by number, not by text.", "UntagRole",
 			"TagKeys.member.10=j&TagKeys.member.2=b&TagKeys.member.1=a",
 			Struct{"TagKeys": []any{"a", "b", "j"}},
 		},
 		"NoNumber": {
-			"What has no number is no element.", "UntagRole", "TagKeys.member.x=a&TagKeys.member.0=b&TagKeys.member.01=c&TagKeys.member.1=d",
+			"A parameter without a number is not an element.", "UntagRole", "TagKeys.member.x=a&TagKeys.member.0=b&TagKeys.member.01=c&TagKeys.member.1=d",
 			Struct{"TagKeys": []any{"d"}},
 		},
 		"NotFlattened": {
-			"A list that is not flattened has its member in between.", "UntagRole", "TagKeys.1=a",
+			"A list that is not flattened has the level member.", "UntagRole", "TagKeys.1=a",
 			Struct{},
 		},
 	} {
@@ -153,7 +153,7 @@ func TestDecodeQuery(t *testing.T) {
 
 // Flattened lists have no member in between. No covered operation has one, so
 // the shape is made up.
-func TestDecodeFlattened(t *testing.T) {
+func TestDecodeQuery_FlattenedLists(t *testing.T) {
 	s := &Service{
 		Operations: map[string]Operation{"Op": {Input: "In"}},
 		Shapes: map[string]*Shape{
@@ -200,7 +200,7 @@ func FuzzDecodeQuery(f *testing.F) {
 }
 
 // No shape of the reduced models refers to one that is not there.
-func TestModels(t *testing.T) {
+func TestModels_ReferToExistingShapes(t *testing.T) {
 	for name, s := range services {
 		if s.Metadata.APIVersion == "" || len(s.Operations) == 0 || !strings.Contains(s.Origin, s.Metadata.UID) {
 			t.Errorf("%s: %+v", name, s.Metadata)
@@ -231,7 +231,7 @@ func references(s *Service) map[string][]string {
 }
 
 // Answers have the members in AWS's order, and none besides.
-func TestEncodeQuery(t *testing.T) {
+func TestEncodeQuery_KeepsTheOrderOfAWS(t *testing.T) {
 	s := services["iam"]
 	at := time.Date(2026, 3, 1, 12, 0, 0, 999, time.FixedZone("", 3600))
 	got, err := s.EncodeQuery("GetOpenIDConnectProvider", Struct{

@@ -20,7 +20,7 @@ func (s *Service) Route(method string, u *url.URL) (operation string, placeholde
 	return "", nil
 }
 
-// Routes says whether the service has an operation of that method and path.
+// Routes reports whether the service has an operation of that method and path.
 func (s *Service) Routes(method string, u *url.URL) bool {
 	name, _ := s.Route(method, u)
 	return name != ""

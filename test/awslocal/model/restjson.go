@@ -163,8 +163,8 @@ func unexpected(shape *Shape) error {
 	return Errorf("SerializationException", "Expected a value of type %s", shape.Type)
 }
 
-// EncodeREST prints the JSON answer of a REST operation. A member that the
-// model does not know is an error.
+// EncodeREST writes the JSON answer of a REST operation. A member that the model does not
+// know is an error.
 func (s *Service) EncodeREST(operation string, out Struct) ([]byte, error) {
 	shape := s.Operations[operation].Output
 	if shape == "" {
@@ -177,8 +177,8 @@ func (s *Service) EncodeREST(operation string, out Struct) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// EncodeRESTError prints the body of an error; its code goes into a header. Of
-// the details it prints those that the model's exception has.
+// EncodeRESTError writes the body of an error; its code goes into a header. It writes
+// those details that the model's exception has.
 func (s *Service) EncodeRESTError(e *APIError) []byte {
 	fields := map[string]string{"message": e.Message}
 	if shape := s.Shapes[e.Code]; shape != nil {

@@ -8,11 +8,10 @@ import (
 	"unicode/utf16"
 )
 
-// Validate checks an input against the constraints of the model: required
-// members, lengths, ranges, patterns and enumerations. All faults are
-// named in one ValidationError with AWS's words. STS repeats the values, IAM does
-// not; and IAM looks at the characters of names, paths and documents before all
-// else, with words of their own.
+// Validate checks an input against the constraints of the model: required members,
+// lengths, ranges, patterns and enumerations. It reports all violations in one
+// ValidationError with AWS's message. STS repeats the values, IAM does not; and IAM
+// checks the characters of names, paths and documents first, with its own messages.
 func (s *Service) Validate(operation string, in Struct) error {
 	input := s.Operations[operation].Input
 	if input == "" {
@@ -71,8 +70,8 @@ func (s *Service) checkStruct(shape *Shape, v Struct, path string) []string {
 	return failures
 }
 
-// checkList names bad elements as AWS does: a structure by its place, a
-// scalar by the constraints that all elements must satisfy.
+// checkList reports invalid elements as AWS does: a structure by its index, a scalar by
+// the constraints on all elements.
 func (s *Service) checkList(name string, shape *Shape, list []any, path string) []string {
 	var failures []string
 	for _, c := range lengthConstraints(shape, len(list)) {
@@ -90,7 +89,7 @@ func (s *Service) checkList(name string, shape *Shape, list []any, path string) 
 	return failures
 }
 
-// checkMap names bad keys and values by the constraints that all must satisfy.
+// checkMap reports invalid keys and values by the constraints on all of them.
 func (s *Service) checkMap(shape *Shape, m Struct, path string) []string {
 	var failures []string
 	for _, c := range lengthConstraints(shape, len(m)) {
@@ -113,7 +112,7 @@ func (s *Service) checkMap(shape *Shape, m Struct, path string) []string {
 	return failures
 }
 
-// What IAM says of values with characters that it does not take.
+// IAM's messages about values with characters that it does not accept.
 const (
 	nameCharacters     = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
 	pathCharacters     = "It must begin and end with / and contain only alphanumeric characters and/or / characters."
@@ -121,9 +120,9 @@ const (
 	documentCharacters = "It must contain only printable ASCII characters."
 )
 
-// iamCharacters are those words by shape; the shapes without are named by their
-// patterns. (A prefix of a policy's path must also end with a slash, which the
-// words do not say.)
+// iamCharacters are these messages by shape; shapes without one are reported by their
+// patterns. (A prefix of a policy path must also end with a slash, which the message does
+// not state.)
 var iamCharacters = map[string]string{
 	"instanceProfileNameType": nameCharacters,
 	"policyNameType":          nameCharacters,
@@ -217,7 +216,7 @@ func lengthConstraints(shape *Shape, n int) []string {
 	return out
 }
 
-// allConstraints lists what each element of a list must satisfy.
+// allConstraints lists the constraints on each element of a list.
 func allConstraints(list string, shape *Shape) []string {
 	var out []string
 	if shape.Max != nil {

@@ -1,8 +1,8 @@
 package model
 
-// Struct is a value of a structure or map shape, by member name or key. Its
-// values are string, int64, float64, bool, time.Time, []any and Struct, as the
-// shapes say. A member that is absent was not sent, or is not printed.
+// Struct is a value of a structure or map shape, by member name or key. Its values are
+// string, int64, float64, bool, time.Time, []any and Struct, depending on the shape. An
+// absent member was not sent, or is not written.
 type Struct map[string]any
 
 // Str returns a string member, empty if it is absent.
@@ -11,7 +11,7 @@ func (s Struct) Str(name string) string {
 	return v
 }
 
-// Has says whether a member is present.
+// Has reports whether a member is present.
 func (s Struct) Has(name string) bool {
 	_, ok := s[name]
 	return ok

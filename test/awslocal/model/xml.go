@@ -12,8 +12,8 @@ import (
 // awsFault is the namespace of errors that arise before an operation is found.
 const awsFault = "http://webservices.amazon.com/AWSFault/2005-15-09"
 
-// EncodeQuery prints the answer of an awsQuery operation: the members that out
-// has. A member that the model does not know is an error.
+// EncodeQuery writes the answer of an awsQuery operation: the members that out has. A
+// member that the model does not know is an error.
 func (s *Service) EncodeQuery(operation string, out Struct, requestID string) ([]byte, error) {
 	op := s.Operations[operation]
 	w := &xmlWriter{service: s}
@@ -30,8 +30,8 @@ func (s *Service) EncodeQuery(operation string, out Struct, requestID string) ([
 	return w.out, nil
 }
 
-// EncodeQueryError prints an error answer of the awsQuery protocol. An empty
-// message is left out.
+// EncodeQueryError writes an error of the awsQuery protocol. An empty message is left
+// out.
 func (s *Service) EncodeQueryError(e *APIError, requestID string) []byte {
 	fault, namespace := "Sender", s.Metadata.XMLNamespace
 	if s.Status(e.Code) >= 500 {
@@ -54,8 +54,8 @@ func (s *Service) EncodeQueryError(e *APIError, requestID string) []byte {
 	return w.out
 }
 
-// xmlWriter writes to memory, which does not fail. As AWS does, it writes an
-// element a line, indented by two spaces.
+// xmlWriter writes to memory, which does not fail. As AWS does, it writes one element per
+// line, indented by two spaces.
 type xmlWriter struct {
 	out     []byte
 	depth   int
@@ -66,7 +66,7 @@ func (w *xmlWriter) put(s string) { w.out = append(w.out, s...) }
 
 func (w *xmlWriter) indent() { w.put(strings.Repeat("  ", w.depth)) }
 
-// open begins an element that holds others.
+// open begins an element that contains others.
 func (w *xmlWriter) open(name, namespace string) {
 	w.indent()
 	w.depth++
@@ -85,7 +85,7 @@ func (w *xmlWriter) close(name string) {
 	w.put("</" + name + ">\n")
 }
 
-// empty writes an element that holds nothing.
+// empty writes an empty element.
 func (w *xmlWriter) empty(name string) {
 	w.indent()
 	w.put("<" + name + "/>\n")

@@ -67,8 +67,8 @@ func (e *env) upgrade(v version, values string) {
 	e.Must(err)
 }
 
-// refuseUpgrade checks that an upgrade is rejected, with a message.
-func (e *env) refuseUpgrade(v version, values, want string) {
+// rejectUpgrade checks that an upgrade is rejected, with a message.
+func (e *env) rejectUpgrade(v version, values, want string) {
 	e.Helper()
 	_, err := e.upgradeAction().RunWithContext(e.Context(), charttest.ReleaseName, v.chart, e.values(values))
 	if err == nil || !strings.Contains(err.Error(), want) {

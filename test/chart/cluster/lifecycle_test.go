@@ -33,7 +33,7 @@ func TestLifecycle_HelmInterruptsNoIdentity(t *testing.T) {
 	e.awaitReady("checkout")
 	before := e.snapshot()
 
-	e.refuseUpgrade(current, `clusterName: other`, `clusterName: must stay "prod-eu", the name that the running operator has`)
+	e.rejectUpgrade(current, `clusterName: other`, `clusterName: must stay "prod-eu", the name that the running operator has`)
 	e.unchanged("a rejected upgrade", before)
 
 	e.upgrade(current, tenants) // revision 2

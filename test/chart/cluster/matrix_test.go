@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/podidentity-operator/test/testenv"
 )
 
-// What each row of the matrix renders is accepted by a real API server, field by field.
+// A real API server accepts every field of the manifests of each row of the matrix.
 func TestMatrix_IsAcceptedByTheAPIServer(t *testing.T) {
 	monitoring := filepath.Join(moduleDir(t, "github.com/prometheus-operator/prometheus-operator"), "example", "prometheus-operator-crd")
 	cluster := testenv.Start(t, testenv.ClusterOptions{CRDPaths: []string{

@@ -53,7 +53,7 @@ func (r Recipe) build(ctx context.Context, out *display) error {
 	began := time.Now()
 	out.linef("%s (%s): not built yet on this machine.", r.Title, strings.Join(r.Programs, ", "))
 	out.linef("Building it once into %s", r.Dir)
-	out.linef("This takes about %d minutes on 2 cores the first time, and seconds from then on.", r.Minutes)
+	out.linef("This takes about %d minutes on 2 cores the first time, and seconds after that.", r.Minutes)
 
 	g, note, err := newToolchain(ctx, r.Source)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r Recipe) build(ctx context.Context, out *display) error {
 			return err
 		}
 	}
-	// What is there is no complete directory, or we would not be here.
+	// The directory is incomplete, or the build would not have been started.
 	if err := os.RemoveAll(r.Dir); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (r Recipe) compile(ctx context.Context, g toolchain, todo *worklist, file s
 	return nil
 }
 
-// indented renders what a command said, to be put after an error.
+// indented renders the output of a command, to be appended to an error.
 func indented(lines []string) string {
 	const most = 40
 	var b strings.Builder

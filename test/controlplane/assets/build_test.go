@@ -58,7 +58,7 @@ func TestBuild_InstallsTheBinaries(t *testing.T) {
 	}
 }
 
-// A build that fails says why, and leaves nothing that looks like a result.
+// A build that fails states why, and leaves nothing that looks like a result.
 func TestBuild_FailureLeavesNoResult(t *testing.T) {
 	files := tiny()
 	files["main.go"] = "package main\n\nfunc main() { undefined() }\n"

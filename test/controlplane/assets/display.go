@@ -25,7 +25,7 @@ func newDisplay(f *os.File) *display {
 	return d
 }
 
-// A failure to write is of no interest: the build matters more than its story.
+// A failure to write is of no interest: the build matters more than its progress.
 
 func (d *display) linef(format string, args ...any) {
 	d.clear()

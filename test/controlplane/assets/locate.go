@@ -13,7 +13,7 @@ const Env = "KUBEBUILDER_ASSETS"
 
 // Locate returns the directory of the control plane's programs: the one that
 // KUBEBUILDER_ASSETS names, or else the one that an earlier Ensure built. It
-// builds nothing; its error says what to run.
+// builds nothing; its error names the command to run.
 func Locate() (string, error) {
 	if dir := os.Getenv(Env); dir != "" {
 		return given(dir)
@@ -23,7 +23,7 @@ func Locate() (string, error) {
 		return "", err
 	}
 	if !r.Built() {
-		return "", fmt.Errorf("the Kubernetes v%s control plane is not built yet: run `make test`, or `go run ./hack/assets` once and then the tests as you like", r.Version)
+		return "", fmt.Errorf("the Kubernetes v%s control plane is not built yet: run `make test`, or run `go run ./hack/assets` once before the tests", r.Version)
 	}
 	return r.Dir, nil
 }

@@ -28,11 +28,11 @@ func TestLocate_GivenDirectory(t *testing.T) {
 		want   []string // parts of the error; none: no error
 	}{
 		"Complete": {
-			reason: "The user's choice wins.",
+			reason: "The user's choice has precedence.",
 			names:  Programs(),
 		},
 		"FromSetupEnvtest": {
-			reason: "The likely mistake is named for what it is.",
+			reason: "The error explains the most likely mistake.",
 			names:  []string{"etcd", "kube-apiserver", "kubectl"},
 			want:   []string{"KUBEBUILDER_ASSETS=", "has no kube-controller-manager:", "setup-envtest", "unset KUBEBUILDER_ASSETS"},
 		},

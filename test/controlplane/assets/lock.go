@@ -21,7 +21,7 @@ func lock(ctx context.Context, path string, out *display) (unlock func(), err er
 	if err := acquire(ctx, f, out); err != nil {
 		return nil, errors.Join(fmt.Errorf("locking the build: %s: %w", path, err), f.Close())
 	}
-	// For others to say whom they wait for; nothing depends on it.
+	// So that others can print which process they wait for; nothing depends on it.
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	return func() { _ = f.Close() }, nil

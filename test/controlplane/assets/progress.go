@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What a build with an empty cache was measured to take. It is where the
-// estimate starts from; what the build itself shows soon outweighs it.
+// The measured duration of a build with an empty cache. The estimate starts with it; the
+// progress of the build itself soon outweighs it.
 const (
 	wholeCPU = 1280 * time.Second // of one core
 	linking  = 20 * time.Second
@@ -19,7 +19,7 @@ const (
 type downloads struct {
 	count, total int
 	last         string
-	rest         []string // what was said besides
+	rest         []string // the other lines
 }
 
 func (d *downloads) line(text string) {
@@ -47,7 +47,7 @@ type progress struct {
 	count   int
 	done    int64
 	linking bool
-	rest    []string // what was said besides
+	rest    []string // the other lines
 }
 
 func newProgress(todo *worklist, began time.Time) *progress {
@@ -75,7 +75,7 @@ func (p *progress) line(text string) {
 	}
 }
 
-// opening says what is ahead.
+// opening describes the work to do.
 func (p *progress) opening() string {
 	fresh := len(p.todo.weight)
 	return fmt.Sprintf("%d packages to compile, %d are in Go's build cache: %s.", fresh, p.todo.all-fresh, about(p.guess))

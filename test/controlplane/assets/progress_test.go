@@ -86,10 +86,10 @@ func TestETA_FirstGuessScalesWithCores(t *testing.T) {
 		cores        int
 		want         string
 	}{
-		"Cold":          {"What it was measured to take.", 100, 100, 2, "about 13 min"},
-		"ManyCores":     {"It scales.", 100, 100, 16, "about 2 min"},
-		"SharedPackage": {"What the operator's own build left in the cache is not compiled again.", 75, 100, 2, "about 10 min"},
-		"Cached":        {"All that is left is to link.", 0, 100, 2, "about 20 s"},
+		"Cold":          {"The estimate is that of a measured build.", 100, 100, 2, "about 13 min"},
+		"ManyCores":     {"The estimate scales with the number of cores.", 100, 100, 16, "about 2 min"},
+		"SharedPackage": {"Packages that the build of the operator cached are not compiled again.", 75, 100, 2, "about 10 min"},
+		"Cached":        {"Only linking is left.", 0, 100, 2, "about 20 s"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -109,10 +109,10 @@ func TestETA_FollowsTheMeasuredSpeed(t *testing.T) {
 		elapsed time.Duration
 		want    time.Duration
 	}{
-		"Beginning": {"Nothing was seen yet.", 0, 0, guess},
-		"Early":     {"The first packages say little: half of it at three times the speed counts for a quarter.", 0.15, 30 * time.Second, (guess*85/100)*3/4 + (30*time.Second*85/15)/4},
-		"Late":      {"What was seen counts: 4 min for 80 % leave 1 min.", 0.8, 4 * time.Minute, time.Minute},
-		"End":       {"The link is always ahead.", 1, 12 * time.Minute, linking},
+		"Beginning": {"No package was compiled yet.", 0, 0, guess},
+		"Early":     {"The first packages count little: half of them at three times the speed count a quarter.", 0.15, 30 * time.Second, (guess*85/100)*3/4 + (30*time.Second*85/15)/4},
+		"Late":      {"Compiled packages count: 4 min for 80 % leave 1 min.", 0.8, 4 * time.Minute, time.Minute},
+		"End":       {"Linking always comes last.", 1, 12 * time.Minute, linking},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

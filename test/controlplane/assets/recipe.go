@@ -36,7 +36,7 @@ func Programs() []string {
 	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"}
 }
 
-// Recipe says what is built, from where, and where to.
+// Recipe describes what is built, from which source, and into which directory.
 type Recipe struct {
 	Title    string   // what is built, such as Kubernetes v1.37.2 control plane
 	Programs []string // names that the one program is called by
@@ -83,11 +83,11 @@ func readRecipe(dir, cache string) (Recipe, error) {
 	return r, nil
 }
 
-// Built tells whether all programs are in place.
+// Built reports whether all programs are in place.
 func (r Recipe) Built() bool { return len(missing(r.Dir, r.Programs)) == 0 }
 
 // ldflags stamp the version into the program: without them the server calls
-// itself v0.0.0-master, which version constraints refuse.
+// itself v0.0.0-master, which version constraints reject.
 func (r Recipe) ldflags() string {
 	const pkg = "k8s.io/component-base/version."
 	major, rest, _ := strings.Cut(r.Version, ".")

@@ -81,12 +81,12 @@ func TestRecipe_RejectsIncompleteModules(t *testing.T) {
 		want   string
 	}{
 		"NoSums": {
-			reason: "Without go.sum nothing proves what would be built.",
+			reason: "Without go.sum the sources are not verified.",
 			change: func(files map[string]string) { delete(files, "go.sum") },
 			want:   "go.sum",
 		},
 		"NoKubernetes": {
-			reason: "The version comes from nowhere else.",
+			reason: "The version is read from go.mod.",
 			change: func(files map[string]string) { files["go.mod"] = "module m\n" },
 			want:   "does not require k8s.io/kubernetes",
 		},
@@ -103,7 +103,7 @@ func TestRecipe_RejectsIncompleteModules(t *testing.T) {
 	}
 }
 
-// Who asks for another version gets it, or hears which there are.
+// A requested version is built; for an unknown one, the error lists the available ones.
 func TestRecipe_OfAnotherVersionOnRequest(t *testing.T) {
 	root := checkout(t, sources())
 	for dir, version := range map[string]string{"1.32": "1.32.13", "1.33": "1.34.0"} {

@@ -51,7 +51,7 @@ func newToolchain(ctx context.Context, dir string) (g toolchain, note string, er
 	return g, note, nil
 }
 
-// compiles tells why the C compiler cannot serve cgo, or returns nil.
+// compiles returns the reason why the C compiler cannot be used for cgo, or nil.
 func compiles(ctx context.Context, compiler string) error {
 	fields := strings.Fields(compiler)
 	if len(fields) == 0 {

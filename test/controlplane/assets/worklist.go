@@ -17,7 +17,7 @@ const packageFields = "ImportPath,Dir,GoFiles,CgoFiles,EmbedFiles,Stale,DepOnly"
 // small it is: a process is started, and the export data of its imports read.
 const perPackage = 20_000
 
-// A worklist says what there is to compile. Its weights are roughly
+// A worklist lists the packages to compile. Its weights are roughly
 // proportional to the time a package takes.
 type worklist struct {
 	all    int              // packages in the program

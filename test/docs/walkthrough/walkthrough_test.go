@@ -216,16 +216,16 @@ var elsewhere = []struct{ command, reason string }{
 	{"terraform ", "it needs a state of its own"},
 	{"iam.services.k8s.aws", "it needs the controllers of ACK"},
 	{"OLD_ROLE", "it has a placeholder"},
-	{"podidentity audit", verb},
-	{"podidentity doctor", verb},
-	{"podidentity import", verb},
-	{"podidentity orphans", verb},
-	{"podidentity plan", verb},
-	{"podidentity restart", verb},
-	{"podidentity status", verb},
-	{"podidentity suggest", verb},
-	{"podidentity verify", verb},
-	{"podidentity why", verb},
+	{"podidentity audit", plugin},
+	{"podidentity doctor", plugin},
+	{"podidentity import", plugin},
+	{"podidentity orphans", plugin},
+	{"podidentity plan", plugin},
+	{"podidentity restart", plugin},
+	{"podidentity status", plugin},
+	{"podidentity suggest", plugin},
+	{"podidentity verify", plugin},
+	{"podidentity why", plugin},
 	{"argocd", "Argo CD is not here; test/gitops follows these commands"},
 	{"samples/catalog", "test/catalog and test/manifests apply the catalog"},
 	{"completion kubectl", "it writes into the user's home"},
@@ -234,7 +234,7 @@ var elsewhere = []struct{ command, reason string }{
 }
 
 const (
-	verb    = "the plugin's own tests run its verbs, on states that this cluster is not in"
+	plugin  = "the plugin's own tests run its commands, on states that this cluster is not in"
 	noNodes = "there are no nodes; the operator runs as a process, and test/webhook stands for a pod"
 )
 

@@ -66,35 +66,35 @@ func line(g Grant) string {
 	return text
 }
 
-func TestGrants(t *testing.T) {
+func TestReader_GrantsWithinBoundaryAndDeny(t *testing.T) {
 	cases := map[string]struct {
 		reason             string
 		identity, boundary role.Document
 		want               []string
 	}{
-		"Plain":           {"As the author wrote it.", document("Allow s3:GetObject,S3:List* on arn:aws:s3:::b"), "", []string{"s3:GetObject on arn:aws:s3:::b", "S3:List* on arn:aws:s3:::b"}},
-		"Condition":       {"It depends.", document("Allow s3:GetObject if aws:SourceVpc"), "", []string{"s3:GetObject on * (conditional)"}},
-		"NotAction":       {"Everything else.", document("Allow !iam:*,sts:AssumeRole"), "", []string{"* except iam:*,sts:AssumeRole on *"}},
-		"NotResource":     {"Everywhere else.", document("Allow s3:* on !arn:aws:s3:::secret/*"), "", []string{"s3:* on * except arn:aws:s3:::secret/*"}},
+		"Plain":           {"A grant is shown as the author wrote it.", document("Allow s3:GetObject,S3:List* on arn:aws:s3:::b"), "", []string{"s3:GetObject on arn:aws:s3:::b", "S3:List* on arn:aws:s3:::b"}},
+		"Condition":       {"A condition makes a grant conditional.", document("Allow s3:GetObject if aws:SourceVpc"), "", []string{"s3:GetObject on * (conditional)"}},
+		"NotAction":       {"NotAction grants all other actions.", document("Allow !iam:*,sts:AssumeRole"), "", []string{"* except iam:*,sts:AssumeRole on *"}},
+		"NotResource":     {"NotResource grants all other resources.", document("Allow s3:* on !arn:aws:s3:::secret/*"), "", []string{"s3:* on * except arn:aws:s3:::secret/*"}},
 		"InBoundary":      {"The boundary allows more.", document("Allow s3:GetObject"), document("Allow s3:*"), []string{"s3:GetObject on *"}},
 		"BeyondBoundary":  {"The boundary allows something else.", document("Allow ec2:*"), document("Allow s3:*"), nil},
 		"WiderThan":       {"Only what the boundary allows is left.", document("Allow *"), document("Allow s3:Get*,sqs:*"), []string{"s3:Get* on *", "sqs:* on *"}},
-		"Across":          {"The part that both have cannot be written.", document("Allow s3:Get*"), document("Allow s3:*Object"), []string{"s3:Get* on * (limited: permissions boundary)"}},
-		"BoundaryBucket":  {"The boundary is about one bucket.", document("Allow s3:GetObject"), document("Allow s3:* on arn:aws:s3:::b/*"), []string{"s3:GetObject on * (limited: permissions boundary)"}},
-		"OtherBucket":     {"The boundary is about another bucket.", document("Allow s3:GetObject on arn:aws:s3:::a/*"), document("Allow s3:* on arn:aws:s3:::b/*"), nil},
-		"BoundaryExcept":  {"The boundary leaves out a part.", document("Allow *"), document("Allow !iam:*"), []string{"* on * (limited: permissions boundary)"}},
-		"ExceptElsewhere": {"What it leaves out is not granted anyway.", document("Allow s3:*"), document("Allow !iam:*"), []string{"s3:* on *"}},
-		"ExceptAll":       {"It leaves out all of it.", document("Allow iam:GetRole"), document("Allow !iam:*"), nil},
+		"Across":          {"The overlap of the two patterns is not a pattern.", document("Allow s3:Get*"), document("Allow s3:*Object"), []string{"s3:Get* on * (limited: permissions boundary)"}},
+		"BoundaryBucket":  {"The boundary allows one bucket.", document("Allow s3:GetObject"), document("Allow s3:* on arn:aws:s3:::b/*"), []string{"s3:GetObject on * (limited: permissions boundary)"}},
+		"OtherBucket":     {"The boundary allows another bucket.", document("Allow s3:GetObject on arn:aws:s3:::a/*"), document("Allow s3:* on arn:aws:s3:::b/*"), nil},
+		"BoundaryExcept":  {"The boundary excludes a part.", document("Allow *"), document("Allow !iam:*"), []string{"* on * (limited: permissions boundary)"}},
+		"ExceptElsewhere": {"What the boundary excludes is not granted anyway.", document("Allow s3:*"), document("Allow !iam:*"), []string{"s3:* on *"}},
+		"ExceptAll":       {"The boundary excludes all of it.", document("Allow iam:GetRole"), document("Allow !iam:*"), nil},
 		"BoundaryIf":      {"The boundary has a condition.", document("Allow s3:GetObject"), document("Allow s3:* if aws:SourceVpc"), []string{"s3:GetObject on * (conditional)"}},
-		"TwoInBoundary":   {"One of them allows it without limits.", document("Allow s3:GetObject"), document("Allow s3:Get* if aws:SourceVpc", "Allow s3:*"), []string{"s3:GetObject on *"}},
+		"TwoInBoundary":   {"One statement of the boundary allows it without limits.", document("Allow s3:GetObject"), document("Allow s3:Get* if aws:SourceVpc", "Allow s3:*"), []string{"s3:GetObject on *"}},
 		"NoBoundary":      {"A boundary that does not exist allows nothing.", document("Allow s3:*"), document("Deny s3:*"), nil},
-		"Denied":          {"Denied whole.", document("Allow s3:GetObject on arn:aws:s3:::b/*", "Deny s3:*"), "", nil},
+		"Denied":          {"A Deny removes the whole grant.", document("Allow s3:GetObject on arn:aws:s3:::b/*", "Deny s3:*"), "", nil},
 		"DeniedByLimit":   {"The boundary denies it.", document("Allow s3:GetObject"), document("Allow *", "Deny s3:*"), nil},
-		"PartlyDenied":    {"A part is denied.", document("Allow s3:*", "Deny s3:Delete*"), "", []string{"s3:* on * (limited: explicit deny)"}},
-		"DeniedIf":        {"It may be denied.", document("Allow s3:GetObject", "Deny s3:* if aws:SourceVpc"), "", []string{"s3:GetObject on * (limited: explicit deny)"}},
-		"DenyElsewhere":   {"Something else is denied.", document("Allow s3:GetObject on arn:aws:s3:::a/*", "Deny s3:* on arn:aws:s3:::b/*"), "", []string{"s3:GetObject on arn:aws:s3:::a/*"}},
-		"DenyOthers":      {"All but this is denied.", document("Allow s3:GetObject", "Deny !s3:*"), "", []string{"s3:GetObject on *"}},
-		"BothLimits":      {"Both take a part.", document("Allow s3:*", "Deny s3:Delete*"), document("Allow s3:* on arn:aws:s3:::b/*"), []string{"s3:* on * (limited: permissions boundary, explicit deny)"}},
+		"PartlyDenied":    {"A Deny applies to a part.", document("Allow s3:*", "Deny s3:Delete*"), "", []string{"s3:* on * (limited: explicit deny)"}},
+		"DeniedIf":        {"A Deny with a condition may apply.", document("Allow s3:GetObject", "Deny s3:* if aws:SourceVpc"), "", []string{"s3:GetObject on * (limited: explicit deny)"}},
+		"DenyElsewhere":   {"A Deny applies to something else.", document("Allow s3:GetObject on arn:aws:s3:::a/*", "Deny s3:* on arn:aws:s3:::b/*"), "", []string{"s3:GetObject on arn:aws:s3:::a/*"}},
+		"DenyOthers":      {"A Deny applies to everything else.", document("Allow s3:GetObject", "Deny !s3:*"), "", []string{"s3:GetObject on *"}},
+		"BothLimits":      {"The boundary and a Deny limit it.", document("Allow s3:*", "Deny s3:Delete*"), document("Allow s3:* on arn:aws:s3:::b/*"), []string{"s3:* on * (limited: permissions boundary, explicit deny)"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-func TestAnswer(t *testing.T) {
+func TestReader_AnswersYesNoOrMaybe(t *testing.T) {
 	const bucket, other = "arn:aws:s3:::orders", "arn:aws:s3:::other"
 	ask := func(action, resource string) Question { return Question{action, resource} }
 	cases := map[string]struct {
@@ -120,25 +120,25 @@ func TestAnswer(t *testing.T) {
 		want               Answer
 	}{
 		"Allowed":         {"A statement allows it.", ask("s3:DeleteBucket", bucket), document("Allow s3:* on " + bucket), "", Yes},
-		"Case":            {"Actions have no case.", ask("S3:deletebucket", bucket), document("Allow s3:DeleteBucket"), "", Yes},
-		"OtherBucket":     {"It is about another bucket.", ask("s3:DeleteBucket", other), document("Allow s3:* on " + bucket), "", No},
+		"Case":            {"Actions are case-insensitive.", ask("S3:deletebucket", bucket), document("Allow s3:DeleteBucket"), "", Yes},
+		"OtherBucket":     {"The statement allows another bucket.", ask("s3:DeleteBucket", other), document("Allow s3:* on " + bucket), "", No},
 		"Denied":          {"Another statement denies it.", ask("s3:DeleteBucket", bucket), document("Allow s3:*", "Deny s3:Delete*"), "", No},
 		"Boundary":        {"The boundary does not allow it.", ask("s3:DeleteBucket", bucket), document("Allow s3:*"), document("Allow s3:Get*"), No},
-		"InBoundary":      {"Both allow it.", ask("s3:DeleteBucket", bucket), document("Allow s3:*"), document("Allow s3:*"), Yes},
-		"Condition":       {"It depends.", ask("s3:DeleteBucket", bucket), document("Allow s3:* if aws:SourceVpc"), "", Maybe},
-		"DenyCondition":   {"It may be denied.", ask("s3:DeleteBucket", bucket), document("Allow s3:*", "Deny s3:* if aws:SourceVpc"), "", Maybe},
+		"InBoundary":      {"The policy and the boundary allow it.", ask("s3:DeleteBucket", bucket), document("Allow s3:*"), document("Allow s3:*"), Yes},
+		"Condition":       {"The statement has a condition.", ask("s3:DeleteBucket", bucket), document("Allow s3:* if aws:SourceVpc"), "", Maybe},
+		"DenyCondition":   {"A Deny with a condition may apply.", ask("s3:DeleteBucket", bucket), document("Allow s3:*", "Deny s3:* if aws:SourceVpc"), "", Maybe},
 		"LimitCondition":  {"The boundary has a condition.", ask("s3:DeleteBucket", bucket), document("Allow s3:*"), document("Allow s3:* if aws:SourceVpc"), Maybe},
-		"Variable":        {"A variable may have any value.", ask("s3:DeleteBucket", bucket), document("Allow s3:* on arn:aws:s3:::${aws:username}"), "", Maybe},
-		"ActionOnly":      {"On some resource is enough.", ask("s3:DeleteBucket", ""), document("Allow s3:* on " + bucket), "", Yes},
-		"ActionPattern":   {"Only a part of what is asked.", ask("s3:Delete*", ""), document("Allow s3:DeleteBucket"), "", Maybe},
-		"PatternInGrant":  {"All of it.", ask("s3:Delete*", bucket), document("Allow s3:*"), "", Yes},
-		"PatternOutside":  {"None of it.", ask("s3:Delete*", ""), document("Allow s3:Get*"), "", No},
-		"ResourceOnly":    {"Something can be done on it.", ask("", bucket), document("Allow s3:GetBucketTagging on " + bucket), "", Yes},
-		"ResourcePattern": {"Only on a part of it.", ask("", "arn:aws:s3:::o*"), document("Allow s3:GetBucketTagging on " + bucket), "", Maybe},
-		"OtherResource":   {"It is about another one.", ask("", other), document("Allow s3:* on " + bucket), "", No},
-		"LimitedPattern":  {"The boundary takes some of it.", ask("s3:Delete*", ""), document("Allow s3:*"), document("Allow s3:*Bucket"), Maybe},
-		"Except":          {"It is left out.", ask("iam:CreateUser", ""), document("Allow !iam:*"), "", No},
-		"NotExcept":       {"It is not left out.", ask("s3:DeleteBucket", ""), document("Allow !iam:*"), "", Yes},
+		"Variable":        {"A policy variable may have any value.", ask("s3:DeleteBucket", bucket), document("Allow s3:* on arn:aws:s3:::${aws:username}"), "", Maybe},
+		"ActionOnly":      {"Without a resource in the question, any resource is enough.", ask("s3:DeleteBucket", ""), document("Allow s3:* on " + bucket), "", Yes},
+		"ActionPattern":   {"Only a part of the requested actions is allowed.", ask("s3:Delete*", ""), document("Allow s3:DeleteBucket"), "", Maybe},
+		"PatternInGrant":  {"All requested actions are allowed.", ask("s3:Delete*", bucket), document("Allow s3:*"), "", Yes},
+		"PatternOutside":  {"None of the requested actions is allowed.", ask("s3:Delete*", ""), document("Allow s3:Get*"), "", No},
+		"ResourceOnly":    {"An action is allowed on the resource.", ask("", bucket), document("Allow s3:GetBucketTagging on " + bucket), "", Yes},
+		"ResourcePattern": {"An action is allowed on a part of the resources.", ask("", "arn:aws:s3:::o*"), document("Allow s3:GetBucketTagging on " + bucket), "", Maybe},
+		"OtherResource":   {"The statement allows another resource.", ask("", other), document("Allow s3:* on " + bucket), "", No},
+		"LimitedPattern":  {"The boundary allows only a part.", ask("s3:Delete*", ""), document("Allow s3:*"), document("Allow s3:*Bucket"), Maybe},
+		"Except":          {"NotAction excludes it.", ask("iam:CreateUser", ""), document("Allow !iam:*"), "", No},
+		"NotExcept":       {"NotAction does not exclude it.", ask("s3:DeleteBucket", ""), document("Allow !iam:*"), "", Yes},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -154,20 +154,25 @@ func TestAnswer(t *testing.T) {
 
 // No grant is lost: what AWS would allow is in the grants, whatever the boundary and
 // the denials.
-func TestGrantsHoldWhatIsAllowed(t *testing.T) {
+func TestReader_GrantsContainWhatAWSAllows(t *testing.T) {
 	actions := []string{"s3:GetObject", "s3:DeleteBucket", "sqs:SendMessage", "iam:CreateUser"}
 	resources := []string{"arn:aws:s3:::b", "arn:aws:s3:::b/k", "arn:aws:sqs:eu-west-1:123456789012:q"}
 	elements := []string{"*", "s3:*", "s3:Get*", "s3:*Bucket", "s3:GetObject,sqs:*", "!iam:*", "!s3:Get*", "*:*e*"}
 	scopes := []string{"*", "arn:aws:s3:::b", "arn:aws:s3:::b*", "!arn:aws:s3:::b/*", "arn:aws:sqs:*"}
 	effects := []string{"Deny", "Allow"}
+	step := 7 // one of so many pairs of statements
+	if testing.Short() {
+		step = 23
+	}
 	n := 0
 	for i := range len(elements) * len(scopes) {
-		for j := i % 7; j < len(elements)*len(scopes)*2; j += 7 {
+		for j := i % step; j < len(elements)*len(scopes)*2; j += step {
 			identity := document("Allow "+elements[i%len(elements)]+" on "+scopes[i/len(elements)], "Allow sqs:SendMessage on arn:aws:sqs:*",
 				effects[j%2]+" "+elements[j/2%len(elements)]+" on "+scopes[j/2/len(elements)])
 			boundary := document("Allow "+elements[(i+j)%len(elements)]+" on "+scopes[(i*7+j)%len(scopes)], "Allow s3:Get*")
 			of := roleWith(identity, boundary)
-			grants, _ := NewReader().Grants(of)
+			reader := NewReader() // it parses each document once
+			grants, _ := reader.Grants(of)
 			ps, identityErr := identity.Policy()
 			bs, boundaryErr := boundary.Policy()
 			if identityErr != nil || boundaryErr != nil {
@@ -182,7 +187,7 @@ func TestGrantsHoldWhatIsAllowed(t *testing.T) {
 					if allowed && len(q.Matching(grants)) == 0 {
 						t.Fatalf("%s on %s is allowed, but no grant is about it: %s within %s: %v", action, resource, identity, boundary, grants)
 					}
-					if got := NewReader().Answer(q, of, grants); (got == Yes) != allowed {
+					if got := reader.Answer(q, of, grants); (got == Yes) != allowed {
 						t.Fatalf("%s on %s: %q, want %t: %s within %s", action, resource, got, allowed, identity, boundary)
 					}
 				}
@@ -213,22 +218,22 @@ func TestReport_Findings(t *testing.T) {
 		want    []string
 		use     Use
 	}{
-		"Fine":       {"Nothing to see.", Subject{Role: fine}, nil, Used},
-		"Everything": {"An administrator.", Subject{Role: policies("Allow *")}, []string{FindingEverything}, Used},
-		"EveryColon": {"The same, in other words.", Subject{Role: policies("Allow *:*")}, []string{FindingEverything}, Used},
+		"Fine":       {"There is no finding.", Subject{Role: fine}, nil, Used},
+		"Everything": {"The identity is an administrator.", Subject{Role: policies("Allow *")}, []string{FindingEverything}, Used},
+		"EveryColon": {"A pattern for every service means the same.", Subject{Role: policies("Allow *:*")}, []string{FindingEverything}, Used},
 		"Bounded": {"The boundary limits it.", Subject{Role: with(func(r *role.Role) {
 			*r = *roleWith(document("Allow *"), document("Allow s3:GetObject"))
 			r.LastUsed = now
 		})}, nil, Used},
-		"Broad":       {"Whole services on all resources.", Subject{Role: policies("Allow s3:*,sqs:*", "Allow !iam:*")}, []string{FindingBroad}, Used},
+		"Broad":       {"All actions of a service are allowed on all resources.", Subject{Role: policies("Allow s3:*,sqs:*", "Allow !iam:*")}, []string{FindingBroad}, Used},
 		"Conditional": {"A condition limits it.", Subject{Role: policies("Allow s3:* if aws:ResourceTag/team")}, nil, Used},
-		"Guardrail":   {"It was there before the guardrail.", Subject{Role: fine, Rejection: "rejected"}, []string{FindingGuardrail}, Used},
-		"Unmanaged":   {"A role made by hand.", Subject{Kind: KindServiceAccount, Role: fine}, []string{FindingUnmanaged}, Used},
-		"Unused":      {"Not used for 90 days.", Subject{Role: with(func(r *role.Role) { r.LastUsed = now.AddDate(0, 0, -90) })}, []string{FindingUnused}, Unused},
-		"Never":       {"Never used, and old.", Subject{Role: with(func(r *role.Role) { r.LastUsed = time.Time{} })}, []string{FindingUnused}, Never},
-		"New":         {"Never used, and young.", Subject{Role: with(func(r *role.Role) { r.LastUsed, r.Created = time.Time{}, now.AddDate(0, 0, -89) })}, nil, New},
-		"NoRole":      {"It does not exist.", Subject{RoleARN: "arn", Problem: "its role does not exist in AWS"}, []string{FindingUnknown}, Unknown},
-		"Unreadable":  {"AWS has a document that cannot be read.", Subject{Role: with(func(r *role.Role) { r.Policies = []role.Policy{{Name: "p", Document: "{"}} })}, []string{FindingUnknown}, Used},
+		"Guardrail":   {"The identity is older than the guardrail.", Subject{Role: fine, Rejection: "rejected"}, []string{FindingGuardrail}, Used},
+		"Unmanaged":   {"A user created the role by hand.", Subject{Kind: KindServiceAccount, Role: fine}, []string{FindingUnmanaged}, Used},
+		"Unused":      {"The role was not used for 90 days.", Subject{Role: with(func(r *role.Role) { r.LastUsed = now.AddDate(0, 0, -90) })}, []string{FindingUnused}, Unused},
+		"Never":       {"The role was never used, and is old.", Subject{Role: with(func(r *role.Role) { r.LastUsed = time.Time{} })}, []string{FindingUnused}, Never},
+		"New":         {"The role was never used, and is new.", Subject{Role: with(func(r *role.Role) { r.LastUsed, r.Created = time.Time{}, now.AddDate(0, 0, -89) })}, nil, New},
+		"NoRole":      {"The role does not exist.", Subject{RoleARN: "arn", Problem: "its role does not exist in AWS"}, []string{FindingUnknown}, Unknown},
+		"Unreadable":  {"A document in AWS cannot be parsed.", Subject{Role: with(func(r *role.Role) { r.Policies = []role.Policy{{Name: "p", Document: "{"}} })}, []string{FindingUnknown}, Used},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -244,7 +249,7 @@ func TestReport_Findings(t *testing.T) {
 	}
 }
 
-// What is not known is not left out of an answer.
+// An identity whose permissions are not known is part of every answer.
 func TestReport_AnswersWhatIsNotKnown(t *testing.T) {
 	o := Options{Question: Question{Action: "s3:DeleteBucket"}, UnusedAfter: time.Hour}
 	no := Subject{Name: "no", Role: roleWith(document("Allow sqs:*"), "")}

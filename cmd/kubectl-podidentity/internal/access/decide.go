@@ -8,18 +8,18 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// Answer says whether an identity can do something.
+// Answer reports whether an identity can do something.
 type Answer string
 
 // The answers.
 const (
 	No    Answer = ""
-	Maybe Answer = "maybe" // it depends on conditions, or holds for a part of what was asked
+	Maybe Answer = "maybe" // it depends on conditions, or applies to a part of the question
 	Yes   Answer = "yes"
 )
 
-// Question is what a user wants to know: who can do this? Both may be patterns; an
-// empty one means any.
+// Question is who can do an action on a resource. Both may be patterns; an empty one means
+// any.
 type Question struct {
 	Action   string `json:"action,omitempty"`
 	Resource string `json:"resource,omitempty"`
@@ -33,18 +33,18 @@ func (q Question) precise() bool {
 	return q.Action != "" && q.Resource != "" && !policy.IsPattern(q.Action) && !policy.IsPattern(q.Resource)
 }
 
-// Matching returns the grants that may be about what is asked.
+// Matching returns the grants that the question may be about.
 func (q Question) Matching(grants []Grant) []Grant {
 	var matching []Grant
 	for _, g := range grants {
-		if q.meets(g) {
+		if q.overlaps(g) {
 			matching = append(matching, g)
 		}
 	}
 	return matching
 }
 
-func (q Question) meets(g Grant) bool {
+func (q Question) overlaps(g Grant) bool {
 	action, resource := q.Action, q.Resource
 	if action == "" {
 		action = everything
@@ -58,9 +58,8 @@ func (q Question) meets(g Grant) bool {
 		!policy.NewAllowlist(policy.ExactCase, g.ExceptResources...).Covers(resource)
 }
 
-// Answer says whether a role can do what is asked; grants are all of its grants. A
-// question about one request is answered as AWS evaluates it, except that a condition
-// may hold or not.
+// Answer answers the question for a role with these grants. A question about one request
+// is answered as AWS evaluates it, except that a condition may hold or not.
 func (r *Reader) Answer(q Question, of *role.Role, grants []Grant) Answer {
 	if q.precise() {
 		return r.evaluate(q, of)
@@ -75,8 +74,8 @@ func (r *Reader) Answer(q Question, of *role.Role, grants []Grant) Answer {
 	return answer
 }
 
-// within reports whether all that is asked is granted. Of a question without a
-// resource, what is granted on some resource is enough.
+// within reports whether a grant covers the whole question. For a question without a
+// resource, a grant on any resource is enough.
 func (q Question) within(g Grant) bool {
 	if q.Action != "" && (!policy.NewAllowlist(policy.AnyCase, g.Action).Covers(q.Action) || policy.NewDenylist(policy.AnyCase, g.Except...).Overlaps(q.Action)) {
 		return false
@@ -92,7 +91,7 @@ func (r *Reader) evaluate(q Question, of *role.Role) Answer {
 	if of.Boundary != nil {
 		boundary = []role.Policy{*of.Boundary}
 	}
-	identity, limits := judge(request, of.Policies), judge(request, boundary)
+	identity, limits := decide(request, of.Policies), decide(request, boundary)
 	switch {
 	case identity.denied == Yes || limits.denied == Yes || identity.allowed == No, of.Boundary != nil && limits.allowed == No:
 		return No
@@ -111,11 +110,11 @@ func tagsContext(of *role.Role) map[string][]string {
 	return context
 }
 
-// verdict is what policies of one kind say.
-type verdict struct{ allowed, denied Answer }
+// decision is whether policies of one kind allow and deny a request.
+type decision struct{ allowed, denied Answer }
 
-func judge(request policy.Request, all []role.Policy) verdict {
-	var v verdict
+func decide(request policy.Request, all []role.Policy) decision {
+	var v decision
 	for _, p := range all {
 		parsed, err := p.Document.Policy()
 		if err != nil {
@@ -134,7 +133,7 @@ func judge(request policy.Request, all []role.Policy) verdict {
 	return v
 }
 
-// applies says whether a statement applies. A condition, and a policy variable in a
+// applies reports whether a statement applies. A condition, and a policy variable in a
 // resource, may have any value.
 func applies(m policy.Match, resource string) Answer {
 	hasVariable := func(text string) bool { return strings.Contains(text, "${") }

@@ -1,7 +1,7 @@
-// Package access tells what identities can do in AWS: what their identity policies
-// allow and their permissions boundary does not limit. It is pure.
+// Package access determines what identities can do in AWS: what their identity policies
+// allow within their permissions boundary. It is pure.
 //
-// It errs towards more access: a condition may hold, a Deny with a condition may not
+// It errs towards more access: a condition may hold, and a Deny with a condition may not
 // apply. A grant that is limited in a way that it cannot express is marked.
 package access
 
@@ -18,12 +18,13 @@ type Grant struct {
 	Action string `json:"action"` // such as s3:GetObject, s3:* or *
 	// Except are the actions that the grant leaves out (NotAction).
 	Except []string `json:"except,omitempty"`
-	// Resources are what it is about; ExceptResources what it leaves out (NotResource).
+	// Resources are those that it covers; ExceptResources those that it leaves out
+	// (NotResource).
 	Resources       []string `json:"resources"`
 	ExceptResources []string `json:"exceptResources,omitempty"`
 	// Conditional reports that it depends on the conditions of a statement.
 	Conditional bool `json:"conditional,omitempty"`
-	// Limited says what takes a part of it away: the boundary, a Deny, or both.
+	// Limited lists what limits it: the boundary, a Deny, or both.
 	Limited []string `json:"limited,omitempty"`
 	// Policy is the policy that grants it.
 	Policy string `json:"policy"`
@@ -46,10 +47,10 @@ func (g Grant) Service() string {
 
 const everything = "*"
 
-// OnEverything reports whether the grant is about all resources.
+// OnEverything reports whether the grant covers all resources.
 func (g Grant) OnEverything() bool { return slices.Contains(g.Resources, everything) }
 
-// Wildcard reports whether the grant is of more than one named action.
+// Wildcard reports whether the grant covers more than one named action.
 func (g Grant) Wildcard() bool { return policy.IsPattern(g.Action) || len(g.Except) > 0 }
 
 // statement is a statement of a policy, prepared for comparisons.
@@ -58,8 +59,8 @@ type statement struct {
 	spelled role.Document
 	title   string
 
-	actions, resources   *policy.Allowlist // what it surely is about
-	mayActions, mayAbout *policy.Denylist  // what it may be about
+	actions, resources       *policy.Allowlist // what it certainly covers
+	mayActions, mayResources *policy.Denylist  // what it may cover
 }
 
 // prepare returns the statements of a policy. One that cannot be read has none.
@@ -75,7 +76,7 @@ func prepare(p role.Policy) (prepared []statement, err error) {
 		prepared = append(prepared, statement{
 			Statement: s, spelled: p.Document, title: p.Title(),
 			actions: policy.NewAllowlist(policy.AnyCase, patterns(s.Actions)...), mayActions: policy.NewDenylist(policy.AnyCase, patterns(s.Actions)...),
-			resources: policy.NewAllowlist(policy.ExactCase, patterns(s.Resources)...), mayAbout: policy.NewDenylist(policy.ExactCase, patterns(s.Resources)...),
+			resources: policy.NewAllowlist(policy.ExactCase, patterns(s.Resources)...), mayResources: policy.NewDenylist(policy.ExactCase, patterns(s.Resources)...),
 		})
 	}
 	return prepared, nil
@@ -89,7 +90,7 @@ func patterns(list []string) []string {
 	return list
 }
 
-// covers reports whether the statement surely is about all of an action on all of the
+// covers reports whether the statement certainly covers all of an action on all of the
 // resources.
 func (s *statement) covers(action string, resources []string) bool {
 	if len(s.Conditions) > 0 || s.mayExclude(action, resources) || !s.actions.Covers(action) {
@@ -106,11 +107,11 @@ func (s *statement) mayExclude(action string, resources []string) bool {
 	return s.NotResources != nil && slices.ContainsFunc(resources, policy.NewDenylist(policy.ExactCase, s.NotResources...).Overlaps)
 }
 
-// meets reports whether the statement may be about a part of an action on one of the
+// overlaps reports whether the statement may cover a part of an action on one of the
 // resources.
-func (s *statement) meets(action string, resources []string) bool {
+func (s *statement) overlaps(action string, resources []string) bool {
 	switch {
-	case !s.mayActions.Overlaps(action), !slices.ContainsFunc(resources, s.mayAbout.Overlaps):
+	case !s.mayActions.Overlaps(action), !slices.ContainsFunc(resources, s.mayResources.Overlaps):
 		return false
 	case s.NotActions != nil && policy.NewAllowlist(policy.AnyCase, s.NotActions...).Covers(action):
 		return false
@@ -145,7 +146,7 @@ func (r *Reader) statements(p role.Policy) ([]statement, error) {
 	done, ok := r.read[p]
 	if !ok {
 		done.statements, done.err = prepare(p)
-		if p.ARN != "" { // an inline policy is seldom that of another role
+		if p.ARN != "" { // an inline policy rarely equals that of another role
 			r.read[p] = done
 		}
 	}
@@ -230,7 +231,7 @@ func (ps *policies) deny(g *Grant) bool {
 		if d.covers(g.Action, g.Resources) {
 			return true
 		}
-		limited = limited || d.meets(g.Action, g.Resources)
+		limited = limited || d.overlaps(g.Action, g.Resources)
 	}
 	if limited {
 		g.Limited = append(slices.Clone(g.Limited), byDeny)
@@ -246,7 +247,7 @@ func bounded(g Grant, boundary []statement) []Grant {
 		if b.covers(g.Action, g.Resources) {
 			return []Grant{g}
 		}
-		if !b.meets(g.Action, g.Resources) {
+		if !b.overlaps(g.Action, g.Resources) {
 			continue
 		}
 		for _, action := range b.within(g.Action) {

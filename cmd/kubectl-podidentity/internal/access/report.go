@@ -13,14 +13,14 @@ import (
 
 // Subject is who gets the permissions of a role.
 type Subject struct {
-	// Kind is PodIdentity, or ServiceAccount for one that carries a role which no
-	// PodIdentity manages.
+	// Kind is PodIdentity, or ServiceAccount for one that is annotated with a role which
+	// no PodIdentity manages.
 	Kind            string   `json:"kind"`
 	Namespace       string   `json:"namespace"`
 	Name            string   `json:"name"`
 	ServiceAccounts []string `json:"serviceAccounts"`
 	RoleARN         string   `json:"roleARN,omitempty"`
-	// Role is nil if it is not known; Problem says why.
+	// Role is nil if it is not known; Problem states why.
 	Role    *role.Role `json:"-"`
 	Problem string     `json:"problem,omitempty"`
 	// Rejection is why a guardrail, or the baseline, rejects the identity.
@@ -33,7 +33,7 @@ const (
 	KindServiceAccount = "ServiceAccount"
 )
 
-// Finding is something that an auditor should look at.
+// Finding is something that an auditor should review.
 type Finding struct {
 	State   check.State `json:"state"`
 	Kind    string      `json:"kind"`
@@ -50,14 +50,14 @@ const (
 	FindingUnknown    = "unknown"
 )
 
-// Use says when a role was used.
+// Use is how recently a role was used.
 type Use string
 
 // The uses.
 const (
 	Used    Use = "used"
 	Unused  Use = "unused" // not for a while
-	Never   Use = "never"  // IAM knows of no use, and it has existed for a while
+	Never   Use = "never"  // IAM has no record of a use, although the role has existed for a while
 	New     Use = "new"    // not used yet
 	Unknown Use = "unknown"
 )
@@ -113,7 +113,7 @@ func (r *Reader) identity(s Subject, o Options) Identity {
 		id.Boundary = s.Role.Boundary.ARN
 	}
 	grants, unreadable := r.Grants(s.Role)
-	id.judge(grants, unreadable, o)
+	id.addFindings(grants, unreadable, o)
 	id.Grants = append(id.Grants, grants...)
 	if o.Question.Asked() {
 		id.Answer = r.Answer(o.Question, s.Role, grants)
@@ -147,8 +147,8 @@ func (id *Identity) find(state check.State, kind, message string) {
 	id.Findings = append(id.Findings, Finding{state, kind, message})
 }
 
-// judge adds what an auditor should look at, the gravest first.
-func (id *Identity) judge(grants []Grant, unreadable []string, o Options) {
+// addFindings adds what an auditor should review, the most serious first.
+func (id *Identity) addFindings(grants []Grant, unreadable []string, o Options) {
 	var broad []string
 	all := false
 	for _, g := range grants {
@@ -165,7 +165,7 @@ func (id *Identity) judge(grants []Grant, unreadable []string, o Options) {
 		}
 	}
 	if all {
-		id.find(check.Broken, FindingEverything, "may do everything on everything")
+		id.find(check.Broken, FindingEverything, "may perform every action on every resource")
 	}
 	if id.Rejection != "" {
 		id.find(check.Broken, FindingGuardrail, id.Rejection)

@@ -19,20 +19,20 @@ type Session struct {
 	Expires time.Time
 }
 
-// Refusal is AWS's answer to a token that gets no session.
-type Refusal struct {
+// Rejection is AWS's answer to a token that gets no session.
+type Rejection struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// Meaning returns what the refusal says about the set-up.
+// Meaning returns what the rejection means for the configuration.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
-func (r Refusal) Meaning() string {
+func (r Rejection) Meaning() string {
 	switch r.Code {
 	case "AccessDenied":
 		return "the role does not exist, or its trust policy does not admit this token"
 	case "InvalidIdentityToken":
-		return "IAM has no OIDC provider for the issuer, does not accept the audience, or cannot get the issuer's keys"
+		return "IAM has no OIDC provider for the issuer, does not accept the audience, or cannot fetch the issuer's keys"
 	case "ExpiredTokenException":
 		return "the token has expired: the clock of the cluster or of this machine may be wrong"
 	case "IDPCommunicationError":
@@ -45,7 +45,7 @@ func (r Refusal) Meaning() string {
 // Assume exchanges a ServiceAccount's token for a session of a role, as the AWS SDK
 // in a pod does, and asks AWS who that session is. It needs no credentials of the
 // user: the token is the proof.
-func Assume(ctx context.Context, o Options, roleARN, token string) (*Session, *Refusal, error) {
+func Assume(ctx context.Context, o Options, roleARN, token string) (*Session, *Rejection, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, append(load(o), config.WithCredentialsProvider(aws.AnonymousCredentials{}))...)
 	if err != nil {
 		return nil, nil, explainConfig(err)
@@ -55,8 +55,8 @@ func Assume(ctx context.Context, o Options, roleARN, token string) (*Session, *R
 	out, err := sts.NewFromConfig(cfg).AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn: &roleARN, RoleSessionName: aws.String("kubectl-podidentity"), WebIdentityToken: &token,
 	})
-	if refusal := refusalOf(err); refusal != nil {
-		return nil, refusal, nil
+	if rejection := rejectionOf(err); rejection != nil {
+		return nil, rejection, nil
 	}
 	if err != nil {
 		return nil, nil, a.explain(action, "role "+roleARN, err)
@@ -68,14 +68,14 @@ func Assume(ctx context.Context, o Options, roleARN, token string) (*Session, *R
 	return &Session{Caller: *caller, Expires: aws.ToTime(out.Credentials.Expiration)}, nil, nil
 }
 
-func refusalOf(err error) *Refusal {
+func rejectionOf(err error) *Rejection {
 	answer, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return nil
 	}
 	switch code := answer.ErrorCode(); code {
 	case "AccessDenied", "InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim", "IDPCommunicationError":
-		return &Refusal{Code: code, Message: messageOf(err)}
+		return &Rejection{Code: code, Message: messageOf(err)}
 	default:
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 
 // Error is a failure to read the account, as a sentence for the user.
 type Error struct {
-	// Denied says that AWS knows the user and denies the action.
+	// Denied reports that AWS authenticated the user and denied the action.
 	Denied bool
 
 	text string
@@ -24,13 +24,13 @@ type Error struct {
 func (e *Error) Error() string { return e.text }
 func (e *Error) Unwrap() error { return e.err }
 
-// IsDenied reports whether err says that the user lacks a permission in AWS.
+// IsDenied reports whether err means that the user lacks a permission in AWS.
 func IsDenied(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Denied
 }
 
-// IsNotFound reports whether err says that what was asked for does not exist.
+// IsNotFound reports whether err means that what was requested does not exist.
 func IsNotFound(err error) bool { return codeOf(err) == "NoSuchEntity" }
 
 // explain returns err, of an action on a target, as an *Error.
@@ -47,7 +47,7 @@ func (a *Account) explain(action, target string, err error) error {
 	}
 	switch code := codeOf(err); code {
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
-		return &Error{Denied: true, text: "AWS denies you " + action + on + ": allow that action for your AWS identity, or choose another --aws-profile", err: err}
+		return &Error{Denied: true, text: "AWS denies you " + action + on + ": allow this action for your AWS identity, or choose another --aws-profile", err: err}
 	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired":
 		return &Error{text: "your AWS session has expired: " + a.logIn(), err: err}
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "MissingAuthenticationToken", "MissingAuthenticationTokenException":

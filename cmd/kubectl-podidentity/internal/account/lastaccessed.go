@@ -13,13 +13,13 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/narrow"
 )
 
-// The first and the longest pause between two questions for a report.
+// The first and the longest pause between two requests for a report.
 const (
 	firstPoll   = time.Second
 	longestPoll = 5 * time.Second
 )
 
-// LastAccessed has IAM make a report of the services and actions that a role used, and
+// LastAccessed requests IAM's report of the services and actions that a role used, and
 // returns it by service prefix. It waits for the report until ctx ends.
 func (a *Account) LastAccessed(ctx context.Context, roleARN string) (map[string]narrow.Service, error) {
 	const start, ask = "iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"
@@ -38,7 +38,7 @@ func (a *Account) LastAccessed(ctx context.Context, roleARN string) (map[string]
 		case err != nil:
 			return nil, a.explain(ask, target, err)
 		case out.JobStatus == iamtypes.JobStatusTypeFailed:
-			return nil, &Error{text: "IAM failed to make the report of " + target + ": " + failureOf(out.Error) + "; try again later"}
+			return nil, &Error{text: "IAM failed to generate the report for " + target + ": " + failureOf(out.Error) + "; try again later"}
 		case out.JobStatus == iamtypes.JobStatusTypeInProgress:
 			if err := sleep(ctx, pause); err != nil {
 				return nil, a.explain(ask, target, err)
@@ -66,7 +66,7 @@ func addService(to map[string]narrow.Service, s *iamtypes.ServiceLastAccessed) {
 
 func failureOf(e *iamtypes.ErrorDetails) string {
 	if e == nil {
-		return "it does not say why"
+		return "without a reason"
 	}
 	return oneLine(errors.New(aws.ToString(e.Code) + ": " + aws.ToString(e.Message)))
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
-// fallbackRegion is right for IAM in partition aws, where it is one service. In
-// every other partition the user sets the region, which tells the partition.
+// fallbackRegion is correct for IAM in partition aws, where it is one service. In every
+// other partition the user sets the region, which determines the partition.
 const fallbackRegion = "us-east-1"
 
 // Options choose the credentials.
@@ -30,7 +30,7 @@ type Options struct {
 	Version string // of the plugin, for CloudTrail
 }
 
-// An Account is an AWS account, seen by its user.
+// An Account is an AWS account, read with the credentials of the user.
 type Account struct {
 	iam     *iam.Client
 	sts     *sts.Client
@@ -112,7 +112,7 @@ type Caller struct {
 	Partition string `json:"partition"`
 }
 
-// Caller returns who the user is to AWS. It takes no permission to ask.
+// Caller returns who the user is to AWS. The call needs no permission.
 func (a *Account) Caller(ctx context.Context) (Caller, error) {
 	if a.caller != nil {
 		return *a.caller, nil

@@ -29,7 +29,7 @@ func (a *Account) Queue(ctx context.Context, url, region string) (*Queue, error)
 	}
 	messages, err := strconv.Atoi(out.Attributes[string(waiting)])
 	if err != nil {
-		return nil, &Error{text: "AWS gave no number of messages of queue " + url, err: err}
+		return nil, &Error{text: "AWS did not return the number of messages in queue " + url, err: err}
 	}
 	return &Queue{Messages: messages}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// Attachments returns what hinders the deletion of a role: the managed policies, by
+// Attachments returns what prevents the deletion of a role: the managed policies, by
 // ARN, the inline policies, and the instance profiles.
 func (a *Account) Attachments(ctx context.Context, name string) (managed, inline, profiles []string, err error) {
 	target := "role " + name

@@ -11,7 +11,7 @@ import (
 )
 
 // Facts are what is known about one pod. A field that has a problem is empty
-// if there is nothing to know, or if the problem says why it is not known.
+// if there is nothing to know, or if the problem states why it is not known.
 type Facts struct {
 	Pod *corev1.Pod `json:"pod"`
 	// Container limits the walk to one container; empty means all.
@@ -27,7 +27,7 @@ type Facts struct {
 	Issuer        string `json:"issuer,omitempty"`
 	IssuerProblem string `json:"issuerProblem,omitempty"`
 
-	// AWS is nil until AWS was asked. Without it the walk ends before AWS.
+	// AWS is nil until AWS was called. Without it the walk ends before AWS.
 	AWS *AWS `json:"aws,omitempty"`
 	// Request is what the pod asks of AWS, nil if only the identity matters.
 	Request *Request `json:"request,omitempty"`
@@ -42,7 +42,7 @@ type AWS struct {
 	Role            *role.Role     `json:"role,omitempty"`
 	RoleProblem     string         `json:"roleProblem,omitempty"`
 	PoliciesProblem string         `json:"policiesProblem,omitempty"`
-	// Simulation is what IAM's policy simulator answers, nil if it was not asked.
+	// Simulation is what IAM's policy simulator answers, nil if it was not called.
 	Simulation *Simulation `json:"simulation,omitempty"`
 }
 
@@ -96,7 +96,7 @@ type Result struct {
 	Links []Link `json:"links"`
 	// Broken is the name of the first broken link, empty if none is.
 	Broken string `json:"broken,omitempty"`
-	// Incomplete says that a link could not be checked.
+	// Incomplete reports that a link could not be checked.
 	Incomplete bool `json:"incomplete,omitempty"`
 	// NotEvaluated lists what also decides about a request, and is not in the walk.
 	NotEvaluated []string `json:"notEvaluated,omitempty"`

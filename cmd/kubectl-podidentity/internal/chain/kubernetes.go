@@ -28,7 +28,7 @@ func serviceAccount(f Facts) *Link {
 	return &Link{LinkServiceAccount, check.OK, "the pod runs as ServiceAccount " + name, ""}
 }
 
-// waitHint tells how to wait for a ServiceAccount that the operator creates: the API
+// waitHint is the command that waits for a ServiceAccount that the operator creates: the API
 // server rejects a bare Pod before that.
 func waitHint(f Facts) string {
 	if f.Identity == nil {
@@ -89,7 +89,7 @@ func usesEKSPodIdentity(f Facts) bool {
 
 func eksPodIdentity(f Facts) *Link {
 	return &Link{
-		LinkCredentials, check.Unknown, "the pod gets its credentials from EKS Pod Identity, an association in AWS, which this verb does not follow",
+		LinkCredentials, check.Unknown, "the pod gets its credentials from an EKS Pod Identity association in AWS, which this command does not check",
 		"aws eks list-pod-identity-associations --cluster-name NAME --namespace " + f.Pod.Namespace + " --service-account " + accountName(f.Pod),
 	}
 }
@@ -158,7 +158,7 @@ func webhook(f Facts) *Link {
 		if has {
 			state = check.Warning
 		}
-		return &Link{LinkWebhook, state, "what a new pod would get is not known: " + f.NewPodProblem, ""}
+		return &Link{LinkWebhook, state, "it is not known what a new pod would get: " + f.NewPodProblem, ""}
 	}
 	state := check.Broken
 	if has {

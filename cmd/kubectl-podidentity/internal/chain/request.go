@@ -30,7 +30,7 @@ func explicitDeny(f Facts) *Link {
 	case found.mayDeny != nil:
 		return &Link{
 			LinkDeny, check.Unknown, fmt.Sprintf("%s may deny %s, depending on %s", found.mayDeny, requested(f), found.mayDeny.keys()),
-			"say what the request has, by --request-context " + shellQuote(found.mayDeny.unknown[0]) + "=VALUE",
+			"specify the value in the request with --request-context " + shellQuote(found.mayDeny.unknown[0]) + "=VALUE",
 		}
 	case found.unreadable != "":
 		return &Link{LinkDeny, check.Unknown, found.unreadable, ""}
@@ -41,7 +41,7 @@ func explicitDeny(f Facts) *Link {
 // permissions looks for a statement of the identity policies that allows the request.
 func permissions(f Facts) *Link {
 	if unreadable(f, LinkPermissions) != nil {
-		return nil // said already
+		return nil // the link before it reports this
 	}
 	found := evaluate(f, f.AWS.Role.Policies)
 	if found.allowed != nil {
@@ -51,8 +51,7 @@ func permissions(f Facts) *Link {
 		"allow it in spec.policies of the PodIdentity or in a policy of the role")
 }
 
-// boundary checks that the boundary allows the request, too. It grants nothing by
-// itself.
+// boundary checks that the boundary also allows the request. It grants nothing itself.
 func boundary(f Facts) *Link {
 	if unreadable(f, LinkBoundary) != nil || f.AWS.Role.Boundary == nil {
 		return nil
@@ -69,11 +68,11 @@ func boundary(f Facts) *Link {
 		"the owner of the boundary, usually the platform team, decides; the role cannot exceed it")
 }
 
-func notAllowed(f Facts, name string, found verdict, message, fix string) *Link {
+func notAllowed(f Facts, name string, found decision, message, fix string) *Link {
 	if found.mayAllow != nil {
 		return &Link{
 			name, check.Unknown, fmt.Sprintf("%s may allow %s, depending on %s", found.mayAllow, requested(f), found.mayAllow.keys()),
-			"say what the request has, by --request-context " + shellQuote(found.mayAllow.unknown[0]) + "=VALUE",
+			"specify the value in the request with --request-context " + shellQuote(found.mayAllow.unknown[0]) + "=VALUE",
 		}
 	}
 	if found.unreadable != "" {
@@ -85,7 +84,7 @@ func notAllowed(f Facts, name string, found verdict, message, fix string) *Link 
 	return &Link{name, check.Broken, message, fix}
 }
 
-// simulation compares with what IAM's own simulator answers.
+// simulation compares the result with that of IAM's own simulator.
 func simulation(f Facts) *Link {
 	s := f.AWS.Simulation
 	switch {
@@ -94,7 +93,7 @@ func simulation(f Facts) *Link {
 	case s.Problem != "":
 		return &Link{LinkSimulation, check.Unknown, s.Problem, ""}
 	case s.Decision == policy.Allowed.String():
-		return &Link{LinkSimulation, check.OK, "IAM's policy simulator allows it, too", ""}
+		return &Link{LinkSimulation, check.OK, "IAM's policy simulator also allows it", ""}
 	}
 	by := ""
 	if s.DeniedBy != "" {
@@ -135,21 +134,21 @@ func (f *finding) String() string { return describe(f.Statement) + " of " + f.in
 
 func (f *finding) keys() string { return strings.Join(f.unknown, ", ") }
 
-// difference tells in what the statement does not match.
+// difference returns what in the statement does not match.
 func (f *finding) difference() string {
 	switch {
 	case !f.Action:
-		return "it is about other actions"
+		return "it covers other actions"
 	case !f.Resource:
-		return "it is about " + some(slices.Concat(f.Statement.Resources, f.Statement.NotResources))
+		return "it covers " + some(slices.Concat(f.Statement.Resources, f.Statement.NotResources))
 	default:
 		c := f.Failed[0]
 		return fmt.Sprintf("its condition %s %s expects %s, actual %s", c.Operator, c.Key, strings.Join(c.Values, " or "), orNothing(c.Actual))
 	}
 }
 
-// verdict is what policies of one kind say about the request.
-type verdict struct {
+// decision is how policies of one kind apply to the request.
+type decision struct {
 	denied, mayDeny   *finding
 	allowed, mayAllow *finding
 	near              *finding // an Allow that matches all but the resource or a condition
@@ -158,9 +157,9 @@ type verdict struct {
 
 // evaluate evaluates policies of one kind together. A statement that matches but
 // for a condition on a key that the walk does not know may apply or not.
-func evaluate(f Facts, policies []role.Policy) verdict {
+func evaluate(f Facts, policies []role.Policy) decision {
 	request, known := requestOf(f)
-	var v verdict
+	var v decision
 	for _, in := range policies {
 		if in.Document == "" {
 			continue // does not exist
@@ -177,7 +176,7 @@ func evaluate(f Facts, policies []role.Policy) verdict {
 	return v
 }
 
-func (v *verdict) add(f *finding) {
+func (v *decision) add(f *finding) {
 	deny := f.Statement.Effect == policy.Deny
 	matches := f.Principal && f.Action && f.Resource
 	open := matches && len(f.unknown) > 0 && !slices.ContainsFunc(f.Failed, func(c policy.FailedCondition) bool {

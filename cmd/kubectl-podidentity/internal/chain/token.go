@@ -10,7 +10,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
-// token checks that the kubelet puts a token where the variable says.
+// token checks that the kubelet mounts a token at the path in the variable.
 func token(f Facts) *Link {
 	found, file := tokenOf(f)
 	if found == nil {
@@ -23,7 +23,7 @@ func token(f Facts) *Link {
 	if found.ExpirationSeconds != nil {
 		lifetime = fmt.Sprintf(", for %d s", *found.ExpirationSeconds)
 	}
-	return &Link{LinkToken, check.OK, fmt.Sprintf("%s holds a token for audience %s%s, renewed by the kubelet", file, audienceOf(f), lifetime), ""}
+	return &Link{LinkToken, check.OK, fmt.Sprintf("%s contains a token for audience %s%s, renewed by the kubelet", file, audienceOf(f), lifetime), ""}
 }
 
 // issuer checks that AWS can know the issuer of the token.
@@ -33,7 +33,7 @@ func issuer(f Facts) *Link {
 	}
 	if _, err := policy.IssuerHostPath(f.Issuer); err != nil {
 		return &Link{
-			LinkIssuer, check.Broken, "IAM takes no such " + err.Error(),
+			LinkIssuer, check.Broken, "IAM does not accept the issuer: " + err.Error(),
 			"set --service-account-issuer of the API server to an https:// URL that AWS can reach",
 		}
 	}
@@ -73,7 +73,7 @@ func provider(f Facts) *Link {
 	return &Link{LinkProvider, check.OK, "IAM has an OIDC provider for this issuer", ""}
 }
 
-// otherIssuer tells which issuer the role trusts instead, "" if none.
+// otherIssuer names the issuer that the role trusts instead, "" if none.
 func otherIssuer(f Facts, t Target) string {
 	if f.AWS.Role == nil {
 		return ""

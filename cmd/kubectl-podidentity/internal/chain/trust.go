@@ -181,7 +181,7 @@ func explainCondition(t Target, c policy.FailedCondition) (message, fix string) 
 	}
 }
 
-// describe names a statement: by its Sid or by what it says.
+// describe names a statement by its Sid or by its content.
 func describe(s policy.Statement) string {
 	if s.SID != "" {
 		return "statement " + s.SID

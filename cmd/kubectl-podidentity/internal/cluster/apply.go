@@ -14,14 +14,14 @@ import (
 type Applied struct {
 	Live   *unstructured.Unstructured // nil if the object does not exist
 	Result *unstructured.Unstructured // nil if the API server rejects it
-	// Rejection says why the API server rejects the object; empty if it does not.
+	// Rejection states why the API server rejects the object; empty if it does not.
 	Rejection string
-	// NoNamespace says that the namespace of the object does not exist.
+	// NoNamespace reports that the namespace of the object does not exist.
 	NoNamespace bool
 }
 
-// DryRunApply has the API server, with all its admission, judge an object as if it
-// were applied and nothing else set its spec. It stores nothing.
+// DryRunApply validates an object with the API server and its admission, as if it were
+// applied and nothing else set its spec. It stores nothing.
 func (c *Cluster) DryRunApply(ctx context.Context, object *unstructured.Unstructured) (Applied, error) {
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(object.GroupVersionKind())
@@ -82,7 +82,7 @@ func applied(live, result *unstructured.Unstructured, err error) (Applied, error
 	}
 }
 
-// lacksPermission tells a user without a permission from an object that admission
+// lacksPermission distinguishes a user without a permission from an object that admission
 // rejects, both of which are Forbidden.
 func lacksPermission(err error) bool {
 	return apierrors.IsForbidden(err) && (strings.Contains(err.Error(), " cannot create resource ") || strings.Contains(err.Error(), " cannot update resource "))

@@ -1,4 +1,4 @@
-// Package cluster reads a Kubernetes cluster, and changes it where a verb asks for
+// Package cluster reads a Kubernetes cluster, and changes it where a command asks for
 // it, with the permissions of the user's kubeconfig.
 package cluster
 
@@ -75,7 +75,7 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// requireKubeconfig returns an error if nothing says where the cluster is, or if the
+// requireKubeconfig returns an error if nothing names the cluster, or if the
 // chosen context does not exist. Otherwise the client would try localhost:8080, as
 // kubectl does.
 func requireKubeconfig(flags *genericclioptions.ConfigFlags) error {

@@ -17,17 +17,17 @@ import (
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 )
 
-// ErrNoKubeconfig says that nothing names a cluster.
+// ErrNoKubeconfig reports that nothing names a cluster.
 var ErrNoKubeconfig = errors.New("no kubeconfig found: set KUBECONFIG or --kubeconfig, or create ~/.kube/config")
 
-// contextError says that the kubeconfig has no context of that name.
+// contextError reports that the kubeconfig has no context of that name.
 type contextError struct{ name string }
 
 func (e *contextError) Error() string {
 	return "context " + strconv.Quote(e.name) + " is not in the kubeconfig"
 }
 
-// kubeconfigError says that the kubeconfig, or a file that it names, cannot be read.
+// kubeconfigError reports that the kubeconfig, or a file that it names, cannot be read.
 // Other files are not about the cluster.
 type kubeconfigError struct{ file *fs.PathError }
 

@@ -42,7 +42,7 @@ func (c *Cluster) NewPod(ctx context.Context, namespace, serviceAccount string, 
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "podidentity-probe-"},
 		Spec: corev1.PodSpec{
 			ServiceAccountName: serviceAccount,
-			// What the restricted Pod Security Standard asks for, or admission may reject it.
+			// The restricted Pod Security Standard requires this; admission may enforce it.
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot:   new(true),
 				RunAsUser:      new(int64(65532)),

@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
 
-// auditOptions are the flags of the verb.
+// auditOptions are the flags of the command.
 type auditOptions struct {
 	question   access.Question
 	unusedDays int
@@ -25,22 +25,22 @@ func newAudit(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who can do what in AWS",
-		Long: `Show what every identity of the cluster can do in AWS: its services and actions, as
-far as identity policies allow and the permissions boundary does not limit them,
-wildcards, rights on everything, the last use of its role, and whether it is outside
-the guardrails. It shows all PodIdentities, and the ServiceAccounts whose role no
-PodIdentity manages; with --namespace those of one namespace.
+		Long: `Show what every identity of the cluster can do in AWS: the services and actions that
+its identity policies allow within its permissions boundary, wildcards, permissions on
+all resources, the last use of its role, and whether a guardrail rejects it. It covers
+all PodIdentities, and ServiceAccounts whose role no PodIdentity manages; with
+--namespace only those of one namespace.
 
-With --action and --resource, which may hold wildcards, it answers who can do that. "yes"
-follows from the policies alone; "maybe" depends on a condition, or holds for a part
-of what was asked. Resource policies, such as those of buckets, and service control
-policies are not read.
+With --action and --resource, which may contain wildcards, it shows only the identities
+that can do that: "yes" if the policies alone allow it, "maybe" if that depends on a
+condition or if they allow only a part of it. Resource policies, such as those of
+buckets, and service control policies are not evaluated.
 
--o csv has one line for each grant, -o html is one self-contained page to hand to an
-auditor. Exit code 1 says that there is a finding or, to a question, that an identity
-can do it. It needs iam:GetAccountAuthorizationDetails, one call for each 1,000 roles and
-policies of the account, and to list PodIdentities, ServiceAccounts, guardrails and
-namespaces.`,
+-o csv has one line for each grant, and -o html is one self-contained page for an
+auditor. The exit code is 1 if there is a finding or, with --action or --resource, if an
+identity can do that. It needs iam:GetAccountAuthorizationDetails, one call for each
+1,000 roles and policies of the account, and permission to list PodIdentities,
+ServiceAccounts, guardrails and namespaces.`,
 		Example: `  kubectl podidentity audit
   kubectl podidentity audit -o html > audit.html
   kubectl podidentity audit --action s3:DeleteBucket --resource arn:aws:s3:::orders`,
@@ -55,14 +55,14 @@ namespaces.`,
 	return cmd
 }
 
-// audited is the result of the verb.
+// audited is the result of the command.
 type audited struct {
 	AccountID  string            `json:"accountID"`
 	Time       time.Time         `json:"time"`
 	Question   *access.Question  `json:"question,omitempty"`
 	UnusedDays int               `json:"unusedDays"`
 	Identities []access.Identity `json:"identities"`
-	// Notes say what was not checked.
+	// Notes list what was not checked.
 	Notes []string `json:"notes,omitempty"`
 }
 

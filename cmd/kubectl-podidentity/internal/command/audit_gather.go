@@ -46,7 +46,7 @@ func (g *auditGatherer) gather(ctx context.Context) ([]access.Subject, error) {
 	if err := g.readAWS(ctx); err != nil {
 		return nil, err
 	}
-	rejections, err := g.judge(ctx, c)
+	rejections, err := g.evaluate(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +80,12 @@ func (g *auditGatherer) readAWS(ctx context.Context) error {
 	return nil
 }
 
-// judge returns why guardrails reject identities, by the identities' keys. Without the
-// permission to read guardrails, none is judged, and a note says so.
-func (g *auditGatherer) judge(ctx context.Context, c *cluster.Cluster) (map[client.ObjectKey]string, error) {
+// evaluate returns why guardrails reject identities, by the identities' keys. Without the
+// permission to read guardrails, it evaluates none and adds a note.
+func (g *auditGatherer) evaluate(ctx context.Context, c *cluster.Cluster) (map[client.ObjectKey]string, error) {
 	rules, err := g.readRules(ctx, c)
 	if err != nil {
-		g.notes = append(g.notes, "identities were not held against the guardrails: "+explain(err))
+		g.notes = append(g.notes, "identities were not evaluated against the guardrails: "+explain(err))
 		return nil, ctx.Err()
 	}
 	rejections := map[client.ObjectKey]string{}
@@ -106,7 +106,7 @@ func (g *auditGatherer) judge(ctx context.Context, c *cluster.Cluster) (map[clie
 	return rejections, nil
 }
 
-// rules are what identities are held against.
+// rules are what identities are evaluated against.
 type rules struct {
 	facts  forecast.Facts
 	labels map[string]map[string]string // by namespace

@@ -14,9 +14,8 @@ import (
 //go:embed audit.html
 var auditPage string
 
-// auditTemplate escapes what it inserts, for the place where it stands. The functions
-// clean it as for a terminal before: text that runs backwards deceives a reader of the
-// page, too.
+// auditTemplate escapes what it inserts for its context. The functions first clean it as
+// for a terminal: text that runs backwards would also deceive a reader of the page.
 var auditTemplate = template.Must(template.New("audit").Funcs(template.FuncMap{
 	"clean":     output.Clean,
 	"join":      func(list []string) string { return output.Clean(strings.Join(list, ", ")) },

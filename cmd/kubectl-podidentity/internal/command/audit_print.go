@@ -21,7 +21,7 @@ func subjectOf(s access.Subject) string {
 func printAudited(p *output.Printer, r audited) {
 	switch {
 	case r.Question != nil && len(r.Identities) == 0:
-		p.Line(output.T("No identity can do that, as far as its policies say."))
+		p.Line(output.T("According to its policies, no identity can do that."))
 	case r.Question != nil:
 		printAnswers(p, r)
 	case len(r.Identities) == 0:

@@ -13,7 +13,7 @@ const completionScript = `#!/bin/sh
 exec kubectl podidentity __complete "$@"
 `
 
-// addCompletion adds the verb completion, which cobra provides, with kubectl as one
+// addCompletion adds the command completion, which cobra provides, with kubectl as one
 // more shell.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd(root.Name()) // named, or it appears only when it runs
@@ -27,8 +27,8 @@ func addCompletion(root *cobra.Command) {
 func newKubectlCompletion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "kubectl",
-		Short: "Print the script by which kubectl completes the arguments of this plugin",
-		Long: `Print the script by which kubectl completes the arguments of this plugin.
+		Short: "Print the script that kubectl uses to complete the arguments of this plugin",
+		Long: `Print the script that kubectl uses to complete the arguments of this plugin.
 Write it to a directory of your PATH, with the shell completion of kubectl itself enabled:
 
   kubectl podidentity completion kubectl > ~/.local/bin/kubectl_complete-podidentity

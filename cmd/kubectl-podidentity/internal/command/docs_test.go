@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write docs/kubectl-plugin.md and the golden files of this package")
 
-// The page lists every verb and flag as the plugin has them.
-func TestPluginPage_ListsEveryVerbAndFlag(t *testing.T) {
+// The page lists every command and flag as the plugin has them.
+func TestPluginPage_ListsEveryCommandAndFlag(t *testing.T) {
 	golden(t, "../../../../docs/kubectl-plugin.md", page(newRoot(Process{Version: "dev"})))
 }
 
@@ -45,33 +45,33 @@ func page(root *cobra.Command) string {
 		panic(err)
 	}
 	b.Write(intro)
-	b.WriteString("\n## Verbs\n\n| verb | |\n|---|---|\n")
-	verbs := documented(root)
-	for _, c := range verbs {
+	b.WriteString("\n## Commands\n\n| command | |\n|---|---|\n")
+	commands := documented(root)
+	for _, c := range commands {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s |\n", c.Name(), c.Name(), c.Short)
 	}
-	for _, c := range verbs {
-		verb(&b, c)
+	for _, c := range commands {
+		command(&b, c)
 	}
-	b.WriteString("\n## Flags of all verbs\n\nThose of every verb, in addition to the flags of kubectl that choose the cluster, the user and the namespace.\n\n")
+	b.WriteString("\n## Flags of all commands\n\nThose of every command, in addition to the flags of kubectl that choose the cluster, the user and the namespace.\n\n")
 	flags(&b, root.PersistentFlags(), func(f *pflag.Flag) bool {
 		return f.Name == "output" || f.Name == "color" || strings.HasPrefix(f.Name, "aws-")
 	})
 	return b.String()
 }
 
-// documented returns the verbs, without those that cobra adds.
+// documented returns the commands, without those that cobra adds.
 func documented(c *cobra.Command) []*cobra.Command {
-	var verbs []*cobra.Command
+	var commands []*cobra.Command
 	for _, child := range c.Commands() {
 		if child.IsAvailableCommand() && child.Name() != "help" && child.Name() != "completion" {
-			verbs = append(verbs, child)
+			commands = append(commands, child)
 		}
 	}
-	return verbs
+	return commands
 }
 
-func verb(b *strings.Builder, c *cobra.Command) {
+func command(b *strings.Builder, c *cobra.Command) {
 	fmt.Fprintf(b, "\n### %s\n\n%s\n\n```\n%s\n```\n", c.Name(), c.Long, c.UseLine())
 	if c.Example != "" {
 		fmt.Fprintf(b, "\n```sh\n%s\n```\n", c.Example)
@@ -103,8 +103,8 @@ func flags(b *strings.Builder, set *pflag.FlagSet, wanted func(*pflag.Flag) bool
 	})
 }
 
-// Each verb has a golden file of what it prints for people, and one of its JSON.
-func TestVerbs_HaveGoldenOutputs(t *testing.T) {
+// Each command has a golden file of what it prints for people, and one of its JSON.
+func TestCommands_HaveGoldenOutputs(t *testing.T) {
 	files := map[string]bool{}
 	for _, pattern := range []string{"testdata/*", "testdata/*/*"} {
 		found, err := filepath.Glob(pattern)
@@ -123,17 +123,17 @@ func TestVerbs_HaveGoldenOutputs(t *testing.T) {
 				has = has || of && strings.HasSuffix(file, format) && strings.ContainsAny(rest[:1], "-./")
 			}
 			if !has {
-				t.Errorf("verb %s has no golden file with its output in form %s", c.Name(), format)
+				t.Errorf("command %s has no golden file with its output in form %s", c.Name(), format)
 			}
 		}
 	}
 }
 
-// Every verb is complete: the page and the help rely on it.
-func TestVerbs_HaveHelp(t *testing.T) {
+// Every command is complete: the page and the help rely on it.
+func TestCommands_HaveHelp(t *testing.T) {
 	for _, c := range documented(newRoot(Process{})) {
 		if c.Short == "" || c.Long == "" || c.Args == nil {
-			t.Errorf("verb %s lacks Short, Long or Args", c.Name())
+			t.Errorf("command %s lacks Short, Long or Args", c.Name())
 		}
 	}
 }

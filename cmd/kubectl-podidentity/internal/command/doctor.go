@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/preflight"
 )
 
-// doctorOptions are the flags of the verb.
+// doctorOptions are the flags of the command.
 type doctorOptions struct {
 	namespace   string
 	clusterName string
@@ -24,19 +24,20 @@ func newDoctor(s *session) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check whether a cluster and an AWS account are ready for the operator",
 		Long: `Check the whole installation: the version of Kubernetes and the
-CustomResourceDefinitions; that the operator runs and leads, how it is configured,
-that it can assume its role, that the role may do what it needs, and that its event
-queue exists, if it has one; that the issuer publishes the cluster's keys, that IAM has
-the OIDC provider with the audience, and that the pod identity webhook works; the
-clocks; other clusters in the same path or of the same name, guardrails that select
-nothing, quotas that are nearly used, and roles without a PodIdentity.
+CustomResourceDefinitions; whether a replica of the operator is the leader, how it is
+configured, whether it can assume its role, whether the role has the permissions that it
+needs, and whether its event queue exists, if it has one; whether the issuer publishes
+the cluster's keys, whether IAM has the OIDC provider with the audience, and whether the
+pod identity webhook works; the clocks; other clusters with the same path or name,
+guardrails that select nothing, quotas that are nearly used up, and roles without a
+PodIdentity.
 
-It changes nothing. Exit code 1 says that a check found something, 2 that a check
-could not be made and none found something. It reads the whole cluster, and needs in
-AWS iam:GetOpenIDConnectProvider, iam:GetAccountAuthorizationDetails,
-iam:GetAccountSummary, sqs:GetQueueAttributes if the operator has an event queue and,
-for the operator's role, what why needs. A check that may not read something is marked
-with ? and does not stop the others.`,
+It changes nothing. The exit code is 1 if a check finds a problem, and 2 if no check
+finds one but some could not be made. It reads the whole cluster. In AWS it needs
+iam:GetOpenIDConnectProvider, iam:GetAccountAuthorizationDetails, iam:GetAccountSummary,
+sqs:GetQueueAttributes if the operator has an event queue, and the permissions of why
+for the operator's role. A check that lacks a permission is marked with ? and does not
+stop the others.`,
 		Example: `  kubectl podidentity doctor
   kubectl podidentity doctor -o json`,
 		Args: cobra.NoArgs,
@@ -95,6 +96,6 @@ func printChecks(p *output.Printer, checks []preflight.Check) {
 			p.Line(output.In(output.Bold, "  %11s  → %s", "", c.Fix))
 		}
 	}
-	p.Line(output.T("%d checks: %d in order, %d with a warning, %d not made, %d broken",
+	p.Line(output.T("%d checks: %d OK, %d with a warning, %d not made, %d broken",
 		len(checks), count[check.OK], count[check.Warning], count[check.Unknown], count[check.Broken]))
 }

@@ -39,10 +39,10 @@ func TestDoctor_ExitFollowsTheChecks(t *testing.T) {
 		finding bool
 		err     string
 	}{
-		"Fine":           {"Everything is in order.", checks[:1], false, ""},
+		"Fine":           {"Every check is OK.", checks[:1], false, ""},
 		"Warning":        {"A warning is a finding.", checks[:2], true, ""},
-		"FindingCounts":  {"A finding counts more than what is not known.", checks, true, ""},
-		"UnknownIsNotOK": {"A script must not take it for fine.", checks[2:3], false, "1 of 1 checks could not be made"},
+		"FindingCounts":  {"A finding has precedence over a check that could not be made.", checks, true, ""},
+		"UnknownIsNotOK": {"A script must not mistake an unknown result for success.", checks[2:3], false, "1 of 1 checks could not be made"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

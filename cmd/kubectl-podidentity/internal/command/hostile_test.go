@@ -22,11 +22,11 @@ import (
 type shown struct {
 	result any // a pointer
 	text   func(w io.Writer, p *output.Printer) error
-	// yaml says that the text is YAML, in which a text may take several lines.
+	// yaml reports that the text is YAML, in which a text may take several lines.
 	yaml bool
 }
 
-// everything returns an empty result of every verb that shows what others wrote.
+// everything returns an empty result of every command that shows what others wrote.
 func everything() map[string]shown {
 	plain := func(show func(p *output.Printer)) func(io.Writer, *output.Printer) error {
 		return func(_ io.Writer, p *output.Printer) error { show(p); return p.Err() }

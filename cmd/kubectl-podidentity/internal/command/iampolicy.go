@@ -16,7 +16,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/options"
 )
 
-// policyFlags are the flags of the verb.
+// policyFlags are the flags of the command.
 type policyFlags struct {
 	iampolicy.Settings
 	dir string
@@ -30,13 +30,13 @@ func newIAMPolicy(s *session) *cobra.Command {
 		Long: `Print the IAM policies that the operator needs, filled in for this cluster and AWS
 account: its permissions (operator-policy), the trust policy of its role
 (operator-trust-policy) and the permissions boundary of all roles (boundary-policy).
-If the operator runs with --oidc-provider=Create or with --event-queue-url, it prints
-the additional permissions, too (operator-policy-oidc-provider,
-operator-policy-event-queue). With NAME it prints that one document alone, for a pipe;
-with --dir it writes all of them to files.
+If the operator runs with --oidc-provider=Create or with --event-queue-url, it also
+prints the additional permissions (operator-policy-oidc-provider,
+operator-policy-event-queue). With NAME it prints only that document, for a pipe; with
+--dir it writes all of them to files.
 
-What no flag gives is read: the issuer from the cluster, the account and partition
-from AWS, the rest from the operator's Deployment, if there is one.`,
+Values that no flag sets are read: the issuer from the cluster, the account and the
+partition from AWS, and the rest from the operator's Deployment, if there is one.`,
 		Example: `  kubectl podidentity iam-policy --cluster-name prod-eu --dir policies
   kubectl podidentity iam-policy operator-policy --cluster-name prod-eu
   kubectl podidentity iam-policy --cluster-name prod-eu --account-id 123456789012 --partition aws --issuer https://issuer.example.com`,
@@ -47,13 +47,13 @@ from AWS, the rest from the operator's Deployment, if there is one.`,
 	flags.StringVar(&f.Cluster, "cluster-name", "", "Value of the operator's --cluster-name. Default: that of its Deployment.")
 	flags.StringVar(&f.RolePath, "role-path", "", "Value of the operator's --role-path. Default: that of its Deployment, else /podidentity/CLUSTER/.")
 	flags.StringVar(&f.BoundaryName, "boundary-name", "", "Name of the permissions boundary. Default: that of the Deployment, else "+iampolicy.DefaultBoundary+".")
-	flags.BoolVar(&f.NoBoundary, "no-boundary", false, "The operator runs without --permissions-boundary. Default: as its Deployment.")
-	flags.BoolVar(&f.CreateProvider, "create-oidc-provider", false, "The operator runs with --oidc-provider=Create. Default: as its Deployment.")
+	flags.BoolVar(&f.NoBoundary, "no-boundary", false, "The operator runs without --permissions-boundary. Default: as in its Deployment.")
+	flags.BoolVar(&f.CreateProvider, "create-oidc-provider", false, "The operator runs with --oidc-provider=Create. Default: as in its Deployment.")
 	flags.StringVar(&f.EventQueueURL, "event-queue-url", "", "Value of the operator's --event-queue-url. Default: that of its Deployment.")
 	flags.StringVar(&f.Namespace, "operator-namespace", "", "Namespace of the operator. Default: that of its Deployment, else "+iampolicy.DefaultNamespace+".")
 	flags.StringVar(&f.ServiceAccount, "operator-service-account", "", "ServiceAccount of the operator. Default: that of its Deployment, else "+iampolicy.DefaultServiceAccount+".")
 	flags.StringVar(&f.EKSCluster, "eks-cluster", "", "Name of the cluster in EKS, if the operator gets its role through EKS Pod Identity.")
-	flags.StringVar(&f.Issuer, "issuer", "", "URL of the cluster's OIDC issuer. Default: what the API server says.")
+	flags.StringVar(&f.Issuer, "issuer", "", "URL of the cluster's OIDC issuer. Default: discovered from the API server.")
 	flags.StringVar(&f.AccountID, "account-id", "", "AWS account. Default: that of your credentials.")
 	flags.StringVar(&f.Partition, "partition", "", "AWS partition. Default: that of your credentials.")
 	flags.StringVar(&f.dir, "dir", "", "Directory to write the documents to, as NAME.json.")
@@ -98,7 +98,7 @@ func printDocuments(p *output.Printer, documents []iampolicy.Document) {
 	}
 }
 
-// complete fills what no flag gives.
+// complete fills in the values that no flag sets.
 func (s *session) complete(ctx context.Context, settings *iampolicy.Settings) error {
 	if settings.Issuer == "" || settings.Cluster == "" {
 		if err := s.completeFromCluster(ctx, settings); err != nil {
@@ -106,7 +106,7 @@ func (s *session) complete(ctx context.Context, settings *iampolicy.Settings) er
 		}
 	}
 	if settings.Cluster == "" {
-		return errors.New("--cluster-name is required: the cluster has no Deployment of the operator that says it")
+		return errors.New("--cluster-name is required: the cluster has no Deployment of the operator that sets it")
 	}
 	if settings.AccountID != "" && settings.Partition != "" && settings.EKSCluster == "" {
 		return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // With all that it needs given, iam-policy asks neither a cluster nor AWS.
-func TestIAMPolicy(t *testing.T) {
+func TestIAMPolicy_WithAllFlagsNeedsNoClusterOrAWS(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/nowhere")
 	given := []string{"iam-policy", "--cluster-name", "prod", "--account-id", "123456789012", "--partition", "aws", "--issuer", "https://issuer.example.com/a"}
 	for name, args := range map[string][]string{
@@ -37,7 +37,7 @@ func TestIAMPolicy(t *testing.T) {
 	}
 }
 
-// What no flag gives comes from the operator's Deployment; a flag wins.
+// Options without a flag come from the operator's Deployment; a flag has precedence.
 func TestIAMPolicy_TakesTheRestFromTheDeployment(t *testing.T) {
 	const queue = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
 	installed := func(args ...string) *operator.Installation {
@@ -54,16 +54,16 @@ func TestIAMPolicy_TakesTheRestFromTheDeployment(t *testing.T) {
 		in     *operator.Installation
 		want   iampolicy.Settings
 	}{
-		"All": {"Everything that the Deployment says.", iampolicy.Settings{}, installed(all...), iampolicy.Settings{
+		"All": {"The Deployment sets all options.", iampolicy.Settings{}, installed(all...), iampolicy.Settings{
 			Cluster: "prod", Namespace: "iam", ServiceAccount: "op", RolePath: "/a/", BoundaryName: "fence", CreateProvider: true, EventQueueURL: queue,
 		}},
-		"NoBoundary": {"It runs without one.", iampolicy.Settings{}, installed("--role-path=/a/"), iampolicy.Settings{
+		"NoBoundary": {"The operator runs without a boundary.", iampolicy.Settings{}, installed("--role-path=/a/"), iampolicy.Settings{
 			Cluster: "prod", Namespace: "iam", ServiceAccount: "op", RolePath: "/a/", NoBoundary: true,
 		}},
-		"Flags": {"The user plans another boundary.", iampolicy.Settings{BoundaryName: "other", RolePath: "/b/"}, installed("--role-path=/a/"), iampolicy.Settings{
+		"Flags": {"The user plans to use another boundary.", iampolicy.Settings{BoundaryName: "other", RolePath: "/b/"}, installed("--role-path=/a/"), iampolicy.Settings{
 			Cluster: "prod", Namespace: "iam", ServiceAccount: "op", RolePath: "/b/", BoundaryName: "other",
 		}},
-		"OtherCluster": {"The options are not those of the cluster that the user means.", iampolicy.Settings{Cluster: "stage"}, installed(all...), iampolicy.Settings{
+		"OtherCluster": {"The options of the Deployment are for another cluster than the one in the flag.", iampolicy.Settings{Cluster: "stage"}, installed(all...), iampolicy.Settings{
 			Cluster: "stage", Namespace: "iam", ServiceAccount: "op",
 		}},
 	}

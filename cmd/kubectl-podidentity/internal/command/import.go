@@ -14,14 +14,14 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// importOptions are the flags of the verb.
+// importOptions are the flags of the command.
 type importOptions struct {
 	planOptions
 
 	adopt bool
 }
 
-// imported is the result of the verb.
+// imported is the result of the command.
 type imported struct {
 	Identities []conversion.Identity `json:"identities"`
 	// Skipped are the roles that are not for pods of this cluster.
@@ -31,17 +31,18 @@ type imported struct {
 func newImport(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Print a PodIdentity for an identity of another tool",
-		Long: `Print a PodIdentity for a role that exists: in AWS, by eksctl, or in files of
+		Short: "Print a PodIdentity for a role that another tool created",
+		Long: `Print a PodIdentity for an existing role: of AWS, of eksctl, or from files of
 Terraform, ACK or Crossplane. It changes nothing.
 
-What a PodIdentity cannot express is a comment in the YAML and a line on standard
-error, and then the exit code is 1. The rest is accepted by the API server, and means
-what the role does.
+Settings that a PodIdentity cannot express become a comment in the YAML and a line on
+standard error; then the exit code is 1. The API server accepts the rest, which grants
+the same as the role.
 
-Applied, it creates a second role next to the first, without a moment without
-permissions: see docs/migration.md. With --adopt the operator takes the role over with
-its ARN, if the role is in the operator's path; the commands that allow it are printed.`,
+When you apply the PodIdentity, the operator creates a second role next to the first
+one, so that pods never lack permissions: see docs/migration.md. With --adopt the
+operator adopts the existing role, which keeps its ARN, if the role is in the operator's
+path; import prints the commands that allow it.`,
 		Example: `  kubectl podidentity import serviceaccount shop/checkout
   kubectl podidentity import eksctl >identities.yaml
   terraform show -json | kubectl podidentity import terraform -f -`,
@@ -59,7 +60,7 @@ its ARN, if the role is in the operator's path; the commands that allow it are p
 // addTo adds the flags that all kinds of import share.
 func (o *importOptions) addTo(cmd *cobra.Command) *cobra.Command {
 	flags := cmd.Flags()
-	flags.BoolVar(&o.adopt, "adopt", false, "Let the operator take the role over, and print the commands that allow it.")
+	flags.BoolVar(&o.adopt, "adopt", false, "Let the operator adopt the role, and print the commands that allow it.")
 	flags.StringVar(&o.clusterName, "cluster-name", "", "With --adopt: value of the operator's --cluster-name. Default: that of its Deployment.")
 	flags.StringVar(&o.rolePath, "role-path", "", "With --adopt: value of the operator's --role-path. Default: that of its Deployment.")
 	flags.StringVar(&o.namespace, "operator-namespace", "", "With --adopt: namespace of the operator. Default: any.")
@@ -71,10 +72,10 @@ func newImportTerraform(s *session) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "terraform -f STATE",
-		Short: "Import the roles of a Terraform state",
-		Long: `Import the roles for ServiceAccounts of a state file of Terraform or OpenTofu, or of
-what terraform show -json prints. It needs neither cluster nor AWS, and what is in AWS
-but not in the state is not imported.`,
+		Short: "Import the roles in a Terraform state",
+		Long: `Import the roles for ServiceAccounts from a state file of Terraform or OpenTofu, or from
+the output of terraform show -json. It needs neither a cluster nor AWS. It does not
+import what is in AWS but not in the state.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.importRoles(cmd.Context(), o, func() (origin.Found, error) {
@@ -96,7 +97,7 @@ func newImportObjects(s *session, name, tool, objects string, read origin.Reader
 	cmd := &cobra.Command{
 		Use:   name + " -f FILE | -k DIR",
 		Short: "Import roles of " + tool,
-		Long:  "Import the roles for ServiceAccounts among " + objects + ",\nfrom files or from what kubectl get -o yaml prints. What they refer to must be among\nthem, with its status. It needs neither cluster nor AWS.",
+		Long:  "Import the roles for ServiceAccounts among " + objects + ",\nfrom files or from the output of kubectl get -o yaml. The input must contain the objects\nthat they refer to, with their status. It needs neither a cluster nor AWS.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.importRoles(cmd.Context(), o, func() (origin.Found, error) {
@@ -172,7 +173,7 @@ func (s *session) reportImported(r imported) error {
 		if len(r.Skipped) == 1 {
 			return errors.New(r.Skipped[0])
 		}
-		return fmt.Errorf("the input holds no role for a ServiceAccount; roles for something else: %d", len(r.Skipped))
+		return fmt.Errorf("the input contains no role for a ServiceAccount; roles for something else: %d", len(r.Skipped))
 	}
 	if format == output.JSON {
 		err = output.Encode(s.process.Out, format, r)
@@ -182,20 +183,20 @@ func (s *session) reportImported(r imported) error {
 	if err != nil {
 		return err
 	}
-	said := map[string]bool{} // a role for two namespaces has the same losses twice
+	printed := map[string]bool{} // a role for two namespaces has the same losses twice
 	for _, identity := range r.Identities {
 		for _, loss := range identity.Losses {
 			line := "not expressed: " + output.Clean(identity.Source+": "+loss)
-			if !said[line] {
+			if !printed[line] {
 				fmt.Fprintln(s.process.Err, line)
 			}
-			said[line] = true
+			printed[line] = true
 		}
 	}
 	for _, skipped := range r.Skipped {
 		fmt.Fprintln(s.process.Err, "skipped: "+output.Clean(skipped))
 	}
-	if len(said) > 0 {
+	if len(printed) > 0 {
 		return errFinding
 	}
 	return nil

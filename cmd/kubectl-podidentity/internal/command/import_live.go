@@ -49,8 +49,8 @@ func newImportServiceAccount(s *session) *cobra.Command {
 		Use:     "serviceaccount [NAMESPACE/]NAME",
 		Aliases: []string{"sa"},
 		Short:   "Import the role of a ServiceAccount",
-		Long: `Import the role that the annotation of a ServiceAccount names, whichever tool created it. It
-needs what import role does, and to read the ServiceAccount.`,
+		Long: `Import the role that the annotation of a ServiceAccount names, whichever tool created it.
+It needs the permissions of import role, and permission to read the ServiceAccount.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.importLive(cmd.Context(), o, func(ctx context.Context, l live) (imported, error) {
@@ -79,8 +79,8 @@ func newImportEksctl(s *session) *cobra.Command {
 		Use:   "eksctl",
 		Short: "Import all ServiceAccounts that eksctl created",
 		Long: `Import all ServiceAccounts of this cluster that eksctl created with a role: those with
-its label, and those that the tags of roles name. It needs what import role does, to
-list ServiceAccounts, and iam:GetAccountAuthorizationDetails.`,
+its label, and those that the tags of roles name. It needs the permissions of import
+role, permission to list ServiceAccounts, and iam:GetAccountAuthorizationDetails.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.importLive(cmd.Context(), o, importEksctl) },
 	}

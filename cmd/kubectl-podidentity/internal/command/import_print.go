@@ -39,9 +39,9 @@ func printIdentity(w io.Writer, identity conversion.Identity) error {
 	lines = append(lines, identity.Notes...)
 	for i, command := range identity.Adopt {
 		if i == 0 {
-			lines = append(lines, "To let the operator take the role over, run before you apply this:")
+			lines = append(lines, "To let the operator adopt the role, run this before you apply the PodIdentity:")
 		} else {
-			lines = append(lines, "Then let the other tool forget the role:")
+			lines = append(lines, "Then remove the role from the other tool, without deleting it:")
 		}
 		lines = append(lines, "  "+command)
 	}

@@ -13,7 +13,7 @@ func TestImport_Files(t *testing.T) {
 	}{
 		"terraform-state":       {"A state file, with modules, indexes, and a role for something else.", "terraform", "terraform.tfstate"},
 		"terraform-show":        {"What terraform show -json prints.", "terraform", "terraform-show.json"},
-		"ack":                   {"A reference that resolves, and one that does not.", "ack", "ack.yaml"},
+		"ack":                   {"One reference can be resolved, another one cannot.", "ack", "ack.yaml"},
 		"crossplane-namespaced": {"References across namespaces, a common controller, and what counts at creation only.", "crossplane", "crossplane-namespaced.yaml"},
 		"crossplane":            {"Both providers, references and selectors, and a role for two namespaces.", "crossplane", "crossplane.yaml"},
 	} {
@@ -41,7 +41,7 @@ func TestImport_TerraformForms(t *testing.T) {
 	}
 }
 
-// What strangers wrote ends with one line that says what is wrong.
+// Invalid input ends with one line that states what is wrong.
 func TestImport_BadInput(t *testing.T) {
 	state := func(attributes string) string {
 		return `{"version":4,"resources":[{"mode":"managed","type":"aws_iam_role","name":"x","instances":[{"attributes":` + attributes + `}]}]}`
@@ -52,23 +52,23 @@ func TestImport_BadInput(t *testing.T) {
 		args       []string
 		says       string
 	}{
-		"Empty":         {"There is nothing.", "", []string{"terraform", "-f", "-"}, "not a state of Terraform"},
-		"NoJSON":        {"HCL is no state.", `resource "aws_iam_role" "x" {}`, []string{"terraform", "-f", "-"}, "not a state of Terraform"},
-		"OtherJSON":     {"Something else.", `{"a": 1}`, []string{"terraform", "-f", "-"}, "terraform show -json"},
-		"OldState":      {"Before Terraform 0.12.", `{"version": 3}`, []string{"terraform", "-f", "-"}, "of version 4"},
-		"WrongType":     {"A number for a name.", state(`{"name": 1}`), []string{"terraform", "-f", "-"}, "resource aws_iam_role.x: json: cannot unmarshal number"},
-		"NullRole":      {"A role without attributes.", state(`null`), []string{"terraform", "-f", "-"}, "the trust policy cannot be read"},
-		"Deep":          {"A parser could run out of stack.", strings.Repeat(`{"values":{"root_module":`, 20000), []string{"terraform", "-f", "-"}, "not a state of Terraform"},
-		"NoRole":        {"A state without roles.", `{"version": 4}`, []string{"terraform", "-f", "-"}, "the input holds no role for a ServiceAccount"},
-		"NoFlag":        {"A typing error.", "", []string{"terraform"}, "--filename must be set"},
-		"NoFile":        {"A typing error.", "", []string{"terraform", "-f", "nope"}, "nope: no such file"},
-		"ACKType":       {"A list for a text.", role + "spec: {assumeRolePolicyDocument: [x]}\n", []string{"ack", "-f", "-"}, "Role x: "},
-		"ACKNoYAML":     {"A tab.", "a:\n\t- b", []string{"ack", "-f", "-"}, "not a YAML object"},
-		"ACKNone":       {"Objects of another kind.", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", []string{"ack", "-f", "-"}, "the input holds no role for a ServiceAccount"},
-		"ACKNoFlag":     {"A typing error.", "", []string{"ack"}, "exactly one of --filename and --kustomize"},
-		"CrossplaneBad": {"A text for a number.", "apiVersion: iam.aws.upbound.io/v1beta1\nkind: Role\nmetadata: {name: x}\nspec: {forProvider: {maxSessionDuration: long}}\n", []string{"crossplane", "-f", "-"}, "Role x: "},
-		"NoSource":      {"A typing error.", "", nil, "name what to import"},
-		"OtherSource":   {"A typing error.", "", []string{"pulumi"}, `unknown command "pulumi"`},
+		"Empty":         {"The input is empty.", "", []string{"terraform", "-f", "-"}, "not a Terraform state"},
+		"NoJSON":        {"HCL is not a Terraform state.", `resource "aws_iam_role" "x" {}`, []string{"terraform", "-f", "-"}, "not a Terraform state"},
+		"OtherJSON":     {"The JSON is not a Terraform state.", `{"a": 1}`, []string{"terraform", "-f", "-"}, "terraform show -json"},
+		"OldState":      {"The state is older than Terraform 0.12.", `{"version": 3}`, []string{"terraform", "-f", "-"}, "of version 4"},
+		"WrongType":     {"A name is a number.", state(`{"name": 1}`), []string{"terraform", "-f", "-"}, "resource aws_iam_role.x: json: cannot unmarshal number"},
+		"NullRole":      {"A role has no attributes.", state(`null`), []string{"terraform", "-f", "-"}, "the trust policy cannot be read"},
+		"Deep":          {"Deep nesting could exhaust the stack of a parser.", strings.Repeat(`{"values":{"root_module":`, 20000), []string{"terraform", "-f", "-"}, "not a Terraform state"},
+		"NoRole":        {"The state contains no role.", `{"version": 4}`, []string{"terraform", "-f", "-"}, "the input contains no role for a ServiceAccount"},
+		"NoFlag":        {"The required flag is missing.", "", []string{"terraform"}, "--filename must be set"},
+		"NoFile":        {"The file does not exist.", "", []string{"terraform", "-f", "nope"}, "nope: no such file"},
+		"ACKType":       {"A string is a list.", role + "spec: {assumeRolePolicyDocument: [x]}\n", []string{"ack", "-f", "-"}, "Role x: "},
+		"ACKNoYAML":     {"A tab makes the YAML invalid.", "a:\n\t- b", []string{"ack", "-f", "-"}, "not a YAML object"},
+		"ACKNone":       {"The input contains only objects of other kinds.", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", []string{"ack", "-f", "-"}, "the input contains no role for a ServiceAccount"},
+		"ACKNoFlag":     {"The required flag is missing.", "", []string{"ack"}, "exactly one of --filename and --kustomize"},
+		"CrossplaneBad": {"A number is a string.", "apiVersion: iam.aws.upbound.io/v1beta1\nkind: Role\nmetadata: {name: x}\nspec: {forProvider: {maxSessionDuration: long}}\n", []string{"crossplane", "-f", "-"}, "Role x: "},
+		"NoSource":      {"The source is missing.", "", nil, "name what to import"},
+		"OtherSource":   {"The source does not exist.", "", []string{"pulumi"}, `unknown command "pulumi"`},
 		"Format":        {"YAML is the format for people.", "", []string{"terraform", "-f", "-", "-o", "xml"}, "must be json"},
 	}
 	for name, tc := range cases {

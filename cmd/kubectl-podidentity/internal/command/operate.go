@@ -37,7 +37,7 @@ func newResume(s *session) *cobra.Command {
 func newReconcile(s *session) *cobra.Command {
 	return newOperation(s, operation{
 		use: "reconcile", done: "asked to reconcile",
-		short: "Ask the operator to check an identity against AWS now",
+		short: "Request a reconciliation of an identity now",
 		long: `Ask the operator to check an identity against AWS now, by an annotation. Otherwise
 it does so at its next drift check, or when the PodIdentity changes.`,
 		patch: func() string {
@@ -46,7 +46,7 @@ it does so at its next drift check, or when the PodIdentity changes.`,
 	})
 }
 
-// operation is a verb that changes one PodIdentity.
+// operation is a command that changes one PodIdentity.
 type operation struct {
 	use, short, long string
 	done             string // past participle

@@ -21,7 +21,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// orphansOptions are the flags of the verb.
+// orphansOptions are the flags of the command.
 type orphansOptions struct {
 	planOptions
 
@@ -34,19 +34,20 @@ func newOrphans(s *session) *cobra.Command {
 		Use:   "orphans [ROLE...]",
 		Short: "List the roles of this cluster without a PodIdentity, and delete them",
 		Long: `List the roles that this cluster's operator created and whose PodIdentity does not
-exist: leaked ones, which should have been deleted with it, and those that
+exist: leaked roles, which should have been deleted with it, and roles that
 deletionPolicy: Retain kept. Roles with the tag of another cluster are never listed,
 even if that cluster has the same name.
 
-With --delete it deletes the leaked ones, with your own AWS credentials, after it has
-asked; with --retained all; with names exactly those. Before each deletion it reads
-the role and the PodIdentity again, and leaves a role that has an owner by then.
-A role that deletionPolicy: Retain keeps is listed as leaked until the operator has
-tagged it: if AWS was unreachable at the deletion, until the next drift check.
+With --delete it asks for confirmation, and then deletes the leaked roles with your own
+AWS credentials; with --retained it deletes the retained roles as well; with names it
+deletes exactly those. Before each deletion it reads the role and the PodIdentity again,
+and skips a role that has an owner by then. A retained role is listed as leaked until
+the operator has tagged it: if AWS was unreachable at the deletion, until the next drift
+check.
 
-Exit code 1 says that there are leaked roles or, with --delete, that one was left. To
-list needs iam:GetAccountAuthorizationDetails and list for PodIdentities in the whole
-cluster; to delete needs iam:GetRole, iam:ListAttachedRolePolicies,
+The exit code is 1 if there are leaked roles or, with --delete, if it skipped one.
+Listing needs iam:GetAccountAuthorizationDetails, and permission to list PodIdentities
+in the whole cluster. Deleting also needs iam:GetRole, iam:ListAttachedRolePolicies,
 iam:ListRolePolicies, iam:ListInstanceProfilesForRole, iam:UpdateAssumeRolePolicy,
 iam:DetachRolePolicy, iam:DeleteRolePolicy, iam:RemoveRoleFromInstanceProfile and
 iam:DeleteRole.`,
@@ -57,16 +58,16 @@ iam:DeleteRole.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return orphans(cmd.Context(), s, o, args) },
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.delete, "delete", false, "Delete the leaked roles, or those that are named.")
+	flags.BoolVar(&o.delete, "delete", false, "Delete the leaked roles, or those with the given names.")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "With --delete: do not ask.")
-	flags.BoolVar(&o.retained, "retained", false, "With --delete: delete the retained roles, too.")
+	flags.BoolVar(&o.retained, "retained", false, "With --delete: also delete the retained roles.")
 	flags.StringVar(&o.namespace, "operator-namespace", "", "Namespace of the operator. Default: any.")
 	flags.StringVar(&o.clusterName, "cluster-name", "", "Value of the operator's --cluster-name. Default: that of its Deployment.")
 	flags.StringVar(&o.rolePath, "role-path", "", "Value of the operator's --role-path. Default: that of its Deployment, else /podidentity/CLUSTER/.")
 	return cmd
 }
 
-// orphansResult is the result of the verb.
+// orphansResult is the result of the command.
 type orphansResult struct {
 	Cluster   string         `json:"cluster"`
 	ClusterID string         `json:"clusterID"`
@@ -81,8 +82,8 @@ type orphanedRole struct {
 	orphan.Orphan
 
 	Deleted bool `json:"deleted,omitempty"`
-	// Left says why it was not deleted.
-	Left string `json:"left,omitempty"`
+	// Skipped is why it was not deleted.
+	Skipped string `json:"skipped,omitempty"`
 }
 
 func orphans(ctx context.Context, s *session, o orphansOptions, names []string) error {
@@ -194,13 +195,13 @@ func (k *keeper) deleteAll(ctx context.Context, s *session, format output.Format
 	for i := range r.Roles {
 		one := &r.Roles[i]
 		if failed != nil {
-			one.Left = "an error ended the deletion before"
+			one.Skipped = "an error ended the deletion before"
 			continue
 		}
-		if one.Left, failed = k.deleteOne(ctx, one.Orphan); failed != nil {
-			one.Left = explain(failed)
+		if one.Skipped, failed = k.deleteOne(ctx, one.Orphan); failed != nil {
+			one.Skipped = explain(failed)
 		}
-		one.Deleted = one.Left == ""
+		one.Deleted = one.Skipped == ""
 	}
 	if err := s.report(format, r, func(p *output.Printer) { printDeleted(p, r) }); err != nil {
 		return err
@@ -266,7 +267,7 @@ func confirmDeletion(s *session, r orphansResult) (bool, error) {
 	if err != nil && answer == "" {
 		fmt.Fprintln(s.process.Err)
 		if errors.Is(err, io.EOF) {
-			return false, errors.New("nothing was deleted, because no answer came; --yes deletes without a question")
+			return false, errors.New("nothing was deleted, because the confirmation was not answered; --yes deletes without confirmation")
 		}
 		return false, err
 	}

@@ -19,7 +19,7 @@ func day(t time.Time, none string) string {
 
 func printOrphans(p *output.Printer, r orphansResult) {
 	if len(r.Roles) == 0 {
-		p.Line(output.T("Every role of cluster %s in account %s has its PodIdentity.", r.Cluster, r.AccountID))
+		p.Line(output.T("Every role of cluster %s in account %s has a PodIdentity.", r.Cluster, r.AccountID))
 	} else {
 		rows := [][]output.Span{header("ROLE", "STATE", "PODIDENTITY", "CREATED", "LAST USED", "POLICIES", "TRUST")}
 		for i := range r.Roles {
@@ -77,6 +77,6 @@ func printDeleted(p *output.Printer, r orphansResult) {
 			p.Line(symbols[check.OK], output.T(" role %s deleted", one.Name))
 			continue
 		}
-		p.Line(symbols[check.Warning], output.T(" role %s left: %s", one.Name, one.Left))
+		p.Line(symbols[check.Warning], output.T(" role %s skipped: %s", one.Name, one.Skipped))
 	}
 }

@@ -24,9 +24,9 @@ func foundOrphans() orphansResult {
 	})}
 }
 
-func TestPrintOrphans(t *testing.T) {
+func TestOrphans_Output(t *testing.T) {
 	deleted := foundOrphans()
-	deleted.Roles[0].Deleted, deleted.Roles[1].Left, deleted.Roles[2].Left = true, "it has a PodIdentity now", "AWS denies you iam:DeleteRole\n"
+	deleted.Roles[0].Deleted, deleted.Roles[1].Skipped, deleted.Roles[2].Skipped = true, "it has a PodIdentity now", "AWS denies you iam:DeleteRole\n"
 	none := orphansResult{Cluster: "prod", AccountID: "123456789012"}
 	for name, show := range map[string]func(*output.Printer){
 		"list":    func(p *output.Printer) { printOrphans(p, foundOrphans()) },
@@ -47,7 +47,7 @@ func TestPrintOrphans(t *testing.T) {
 }
 
 // Only a clear yes deletes.
-func TestConfirmDeletion(t *testing.T) {
+func TestOrphans_DeleteOnlyAfterYes(t *testing.T) {
 	for answer, want := range map[string]struct {
 		agreed bool
 		says   string

@@ -14,7 +14,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// planOptions are the flags of the verb.
+// planOptions are the flags of the command.
 type planOptions struct {
 	source           manifest.Source
 	offline          bool
@@ -27,10 +27,10 @@ type planOptions struct {
 	boundary         string
 }
 
-// planned is the result of the verb.
+// planned is the result of the command.
 type planned struct {
 	Objects []forecast.Object `json:"objects"`
-	// Notes say what was not checked.
+	// Notes list what was not checked.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -39,25 +39,24 @@ func newPlan(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan -f FILE | -k DIR",
 		Short: "Show what would change in AWS and Kubernetes before it is applied",
-		Long: `Show what applying PodIdentities would change in AWS and in Kubernetes, and what
-would reject them: the API server, a guardrail, a quota, or another owner. The plan
-is made by the operator's own code. It changes nothing.
+		Long: `Show what applying PodIdentities would change in AWS and in Kubernetes, and whether the
+API server, a guardrail, a quota or another owner would reject them. The operator's own
+code computes the plan. It changes nothing.
 
-The API server checks each object by a server-side dry run, and the role as it is
-comes from AWS, with your permissions: create and update for podidentities, to read
-namespaces, guardrails and ServiceAccounts and, if it may be read, the operator's
-Deployment, which says the cluster's name; in AWS iam:GetRole,
-iam:ListAttachedRolePolicies, iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy
-and iam:GetPolicyVersion. Guardrails and namespaces of the input count as if they were
-applied.
+The API server checks each object with a server-side dry run, and the current role is
+read from AWS, both with your permissions: create and update for podidentities; read for
+namespaces, guardrails and ServiceAccounts and, if you have it, for the operator's
+Deployment, which contains the cluster's name; in AWS iam:GetRole,
+iam:ListAttachedRolePolicies, iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy and
+iam:GetPolicyVersion. Guardrails and namespaces of the input count as applied.
 
-With --offline it needs neither cluster nor AWS, for the CI of a GitOps repository: it
-checks schema, CEL rules, the grammar and size of policies, the baseline and the
-guardrails, and warns of placeholders in resources. Guardrails and namespaces come
+With --offline it needs neither a cluster nor AWS, for the CI of a GitOps repository: it
+checks the schema, CEL rules, the grammar and size of policies, the baseline and the
+guardrails, and warns about placeholders in resources. Guardrails and namespaces come
 from the input, and from the files of --guardrails.
 
-Exit codes are those of kubectl diff: 0 nothing would change and nothing is wrong, 1
-something would change or is wrong, 2 an error.`,
+The exit codes are those of kubectl diff: 0 if nothing would change and nothing is
+wrong, 1 if something would change or is wrong, 2 for an error.`,
 		Example: `  kubectl podidentity plan -f checkout.yaml
   kubectl podidentity plan -k overlays/prod --validate
   kubectl podidentity plan -R -f apps --offline --guardrails platform/guardrails`,
@@ -117,7 +116,7 @@ func (o planOptions) check() error {
 	case (len(o.source.Files) > 0) == (o.source.Kustomize != ""):
 		return errors.New("exactly one of --filename and --kustomize must be set")
 	case o.offline && o.validate:
-		return errors.New("--validate asks AWS, and --offline does not; set one of them")
+		return errors.New("--validate needs AWS, which --offline excludes; set one of them")
 	case !o.offline && (len(o.guardrails) > 0 || o.requireGuardrail):
 		return errors.New("--guardrails and --require-guardrail need --offline; otherwise both come from the cluster")
 	default:
@@ -137,7 +136,7 @@ func (s *session) readInput(o planOptions) (forecast.Input, error) {
 	}
 	in, err := forecast.ReadInput(objects, faults, namespace)
 	if err == nil && len(in.Objects) == 0 {
-		err = fmt.Errorf("the input holds no %s and no %s", forecast.KindIdentity, forecast.KindGuardrail)
+		err = fmt.Errorf("the input contains no %s and no %s", forecast.KindIdentity, forecast.KindGuardrail)
 	}
 	return in, err
 }
@@ -157,7 +156,7 @@ func (s *session) namespaceOf(offline bool) (string, error) {
 	return c.Namespace, nil
 }
 
-// planOffline judges the input by the files alone.
+// planOffline evaluates the input from the files alone.
 func planOffline(s *session, in forecast.Input, o planOptions) ([]string, error) {
 	facts := forecast.Facts{
 		Guardrails: in.Guardrails, RequireGuardrail: o.requireGuardrail, Quotas: plan.DefaultQuotas,

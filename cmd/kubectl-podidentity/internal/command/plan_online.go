@@ -35,7 +35,7 @@ type planner struct {
 	notes   []string
 
 	validate bool
-	// boundaryUnknown says that nothing tells which boundary the operator applies.
+	// boundaryUnknown reports that it is unknown which boundary the operator applies.
 	boundaryUnknown bool
 }
 
@@ -57,7 +57,7 @@ func planOnline(ctx context.Context, s *session, in forecast.Input, o planOption
 	if installed.assumed {
 		p.facts.Cluster.Boundary = o.boundary
 		if p.boundaryUnknown = o.boundary == ""; p.boundaryUnknown {
-			p.note("the permissions boundary: nothing says which one the operator applies; set --permissions-boundary if it applies one")
+			p.note("the permissions boundary: it is unknown which one the operator applies; set --permissions-boundary if it applies one")
 		}
 	}
 	if err := p.readGuardrails(ctx); err != nil {
@@ -76,7 +76,7 @@ type installedCluster struct {
 	plan.Cluster
 
 	requireGuardrail bool
-	// assumed says that no Deployment tells how the operator runs: of its options only
+	// assumed reports that no Deployment shows how the operator runs: of its options only
 	// the user's are known.
 	assumed bool
 }
@@ -95,7 +95,7 @@ func (s *session) clusterFacts(ctx context.Context, o planOptions) (installedClu
 	case o.clusterName != "" && (in == nil || in.Options.ClusterName != o.clusterName):
 		in, out.assumed = operator.Assumed("", "", o.clusterName, o.rolePath), true
 	case in == nil:
-		return out, errors.New("--cluster-name is required: the cluster has no Deployment of the operator that says it")
+		return out, errors.New("--cluster-name is required: the cluster has no Deployment of the operator that sets it")
 	}
 	if in.OptionsProblem != "" {
 		return out, errors.New("the options of the operator cannot be read: " + in.OptionsProblem + "; set --cluster-name")
@@ -217,7 +217,7 @@ func (p *planner) planIdentity(ctx context.Context, o *forecast.Object, live *un
 	if err != nil {
 		return err
 	}
-	desired, findings := forecast.Judge(pi, facts)
+	desired, findings := forecast.Evaluate(pi, facts)
 	o.Add(findings...)
 	o.Add(forecast.Placeholders(pi)...)
 	if p.validate {
@@ -264,7 +264,7 @@ func (p *planner) factsFor(ctx context.Context, o *forecast.Object, existing *v1
 	if err != nil {
 		return facts, err
 	}
-	o.Add(forecast.JudgeAccountsInUse(pi, all)...)
+	o.Add(forecast.ServiceAccountConflicts(pi, all)...)
 	facts.Older = forecast.Older(pi, all)
 	if existing == nil {
 		facts.Older += p.created[pi.Namespace]
@@ -338,7 +338,7 @@ func (p *planner) planChanges(ctx context.Context, o *forecast.Object, existing 
 	if p.boundaryUnknown && observed != nil {
 		desired.Role.Boundary = observed.Role.Boundary
 	}
-	o.Add(forecast.JudgeRole(pi, plan.OwnerOf(pi, p.facts.Cluster), observed, desired.Role)...)
+	o.Add(forecast.RoleConflicts(pi, plan.OwnerOf(pi, p.facts.Cluster), observed, desired.Role)...)
 	accounts, err := p.serviceAccounts(ctx, pi, existing)
 	if err != nil {
 		return err
@@ -354,10 +354,10 @@ func (p *planner) planChanges(ctx context.Context, o *forecast.Object, existing 
 	}
 	o.Changes = slices.Concat(o.Changes, forecast.RoleChanges(current, desired.Role), changes)
 	if pi.Spec.Suspend {
-		o.Add(forecast.Warn(forecast.CheckSpec, "spec.suspend is true: the operator makes the changes when it is false"))
+		o.Add(forecast.Warn(forecast.CheckSpec, "spec.suspend is true: the operator applies the changes once it is false"))
 	}
 	if pi.Spec.Mode == v1alpha1.ModePlan {
-		o.Add(forecast.Warn(forecast.CheckSpec, "spec.mode is Plan: the operator makes the changes when it is Apply"))
+		o.Add(forecast.Warn(forecast.CheckSpec, "spec.mode is Plan: the operator applies the changes once it is Apply"))
 	}
 	return nil
 }

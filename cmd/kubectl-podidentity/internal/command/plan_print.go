@@ -24,7 +24,7 @@ func printPlan(p *output.Printer, r planned) {
 	for _, note := range r.Notes {
 		p.Line(output.In(output.Dim, "Not checked: %s", note))
 	}
-	p.Line(output.T("Objects: %d, with changes: %d, in order: %d, with a warning: %d, rejected: %d",
+	p.Line(output.T("Objects: %d, with changes: %d, OK: %d, with a warning: %d, rejected: %d",
 		len(r.Objects), changed, count[check.OK], count[check.Warning], count[check.Broken]))
 }
 

@@ -23,12 +23,12 @@ func newRestart(s *session) *cobra.Command {
 		Use:   "restart NAME",
 		Short: "Restart exactly the workloads whose pods lack the role",
 		Long: `Restart the workloads that have pods without the role of the identity, as kubectl
-rollout restart does, and no others. A pod gets its role when it is created, so that
-only new pods have it.
+rollout restart does, and no others. A pod gets its role when it is created, so only new
+pods have it.
 
-First it checks, by a server-side dry run, that a new pod would get the role; if not,
-it restarts nothing. Pods that no rollout replaces are listed with what to do; then,
-the exit code is 1.`,
+It first checks, with a server-side dry run, that a new pod would get the role; if not,
+it restarts nothing. It lists pods that no rollout replaces, with what to do; then the
+exit code is 1.`,
 		Example: `  kubectl podidentity restart -n shop checkout --dry-run
   kubectl podidentity restart -n shop checkout`,
 		Args:              cobra.ExactArgs(1),
@@ -39,7 +39,7 @@ the exit code is 1.`,
 	return cmd
 }
 
-// restarted is the result of the verb.
+// restarted is the result of the command.
 type restarted struct {
 	Namespace string       `json:"namespace"`
 	Name      string       `json:"name"`

@@ -11,7 +11,7 @@ import (
 
 func TestRestart_OutputIsGolden(t *testing.T) {
 	web := restarting{Workload: workload.Workload{Kind: "Deployment", Name: "web", Pods: []workload.Pod{{Name: "a"}, {Name: "b", UpToDate: true}}}, Restarted: true}
-	job := restarting{Workload: workload.Workload{Kind: "Job", Name: "nightly", Pods: []workload.Pod{{Name: "c"}}}, Todo: "let the job finish, or create it again: its pods do not change"}
+	job := restarting{Workload: workload.Workload{Kind: "Job", Name: "nightly", Pods: []workload.Pod{{Name: "c"}}}, Todo: "wait for the job to finish, or recreate it: its pods do not change"}
 	for name, r := range map[string]restarted{
 		"none": {}, "some": {Workloads: []restarting{web, job}}, "dry-run": {Workloads: []restarting{web, job}, DryRun: true},
 	} {
@@ -47,13 +47,13 @@ func encoded(t *testing.T, result any) string {
 
 // suspend, resume and reconcile print the same, with a word of their own.
 func TestOperations_OutputIsGolden(t *testing.T) {
-	for _, verb := range []string{"suspend", "reconcile"} {
-		done := map[string]string{"suspend": "suspended", "reconcile": "asked to reconcile"}[verb]
+	for _, command := range []string{"suspend", "reconcile"} {
+		done := map[string]string{"suspend": "suspended", "reconcile": "asked to reconcile"}[command]
 		var b strings.Builder
-		result := operated{Namespace: "shop", Name: "checkout", Operation: verb}
+		result := operated{Namespace: "shop", Name: "checkout", Operation: command}
 		printOperated(output.NewPrinter(&b, false), result, done)
-		golden(t, "testdata/"+verb+".txt", b.String())
-		golden(t, "testdata/"+verb+".json", encoded(t, result))
+		golden(t, "testdata/"+command+".txt", b.String())
+		golden(t, "testdata/"+command+".json", encoded(t, result))
 	}
 }
 

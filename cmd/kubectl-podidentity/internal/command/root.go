@@ -4,8 +4,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// verbs returns the constructors of all verbs, in the order of the help.
-func verbs() []func(*session) *cobra.Command {
+// commands returns the constructors of all commands, in the order of the help.
+func commands() []func(*session) *cobra.Command {
 	return []func(*session) *cobra.Command{
 		newStatus,
 		newWhy,
@@ -25,7 +25,7 @@ func verbs() []func(*session) *cobra.Command {
 	}
 }
 
-// newRoot returns the root command with all verbs.
+// newRoot returns the root command with all commands.
 func newRoot(p Process) *cobra.Command {
 	s := newSession(p)
 	root := &cobra.Command{
@@ -34,10 +34,10 @@ func newRoot(p Process) *cobra.Command {
 		Long: `See and explain the AWS identities of pods.
 
 The plugin works with your own permissions: those of your kubeconfig and of your
-AWS credentials. It needs nothing from the operator, and most verbs also work on
+AWS credentials. It needs nothing from the operator, and most commands also work on
 identities that the operator does not manage.
 
-Exit codes: 0 everything is fine, 1 something was found, 2 an error.`,
+Exit codes: 0 if everything is fine, 1 if the command found a problem, 2 for an error.`,
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl podidentity"},
 		SilenceErrors:     true, // Run prints them
 		SilenceUsage:      true, // an error is one line
@@ -48,8 +48,8 @@ Exit codes: 0 everything is fine, 1 something was found, 2 an error.`,
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	s.addFlags(root.PersistentFlags())
-	for _, verb := range verbs() {
-		root.AddCommand(verb(s))
+	for _, command := range commands() {
+		root.AddCommand(command(s))
 	}
 	addCompletion(root)
 	return root

@@ -1,9 +1,9 @@
-// Package command holds the verbs of the plugin, one a file. A verb gathers facts
-// through packages cluster and account, has a pure package judge them, and prints
-// the result.
+// Package command contains the commands of the plugin, one per file. A command gathers
+// facts through packages cluster and account, lets a pure package evaluate them, and
+// prints the result.
 //
-// To add a verb: write newVerb(*session) *cobra.Command in verb.go, list it in
-// verbs, put what it decides into a package of its own under internal/, and run
+// To add the command name: write newName(*session) *cobra.Command in name.go, list it in
+// commands, put its decisions into a new package under internal/, and run
 // go test ./cmd/kubectl-podidentity/internal/command -update for docs/kubectl-plugin.md.
 package command
 
@@ -38,13 +38,13 @@ const (
 	exitError   = 2
 )
 
-// errFinding ends a verb that did its work and found something wrong. What it
+// errFinding ends a command that did its work and found something wrong. What it
 // found is printed already.
 var errFinding = errors.New("something is wrong")
 
 // Run runs the plugin and returns its exit code. An error is one line on p.Err.
 func Run(ctx context.Context, p Process) int {
-	ctrl.SetLogger(logr.Discard()) // or it complains, with a stack trace, that there is none
+	ctrl.SetLogger(logr.Discard()) // without a logger it prints a warning with a stack trace
 	root := newRoot(p)
 	err := root.ExecuteContext(ctx)
 	switch {

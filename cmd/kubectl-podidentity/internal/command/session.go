@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
 
-// session is what all verbs of one run share: flags and connections.
+// session is what all commands of one run share: flags and connections.
 type session struct {
 	process Process
 	kube    *genericclioptions.ConfigFlags
@@ -32,7 +32,7 @@ func newSession(p Process) *session {
 
 func (s *session) addFlags(flags *pflag.FlagSet) {
 	s.kube.AddFlags(flags)
-	flags.StringVarP(&s.output, "output", "o", "", "Output format. Every verb supports json; see its help for others.")
+	flags.StringVarP(&s.output, "output", "o", "", "Output format. Every command supports json; see its help for others.")
 	flags.StringVar(&s.color, "color", string(output.ColorAuto), "When to use color: auto (on a terminal, unless NO_COLOR is set), always or never.")
 	flags.StringVar(&s.profile, "aws-profile", "", "Profile of your AWS configuration. Default: AWS_PROFILE, as for every AWS tool.")
 	flags.StringVar(&s.region, "aws-region", "", "AWS region. Default: AWS_REGION or the region of the profile, else us-east-1.")
@@ -93,8 +93,8 @@ func (s *session) report(f output.Format, result any, show func(*output.Printer)
 	return p.Err()
 }
 
-// names completes the names of PodIdentities. It offers nothing when the cluster
-// cannot be asked: a completion must not print errors.
+// names completes the names of PodIdentities. It offers nothing if the cluster cannot be
+// read: a completion must not print errors.
 func (s *session) names(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	c, err := s.cluster()
 	if err != nil {

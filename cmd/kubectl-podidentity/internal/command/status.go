@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/tree"
 )
 
-// statusOptions are the flags of the verb.
+// statusOptions are the flags of the command.
 type statusOptions struct {
 	all     bool
 	watch   bool
@@ -25,22 +25,22 @@ func newStatus(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "Show identities with their roles, policies, ServiceAccounts and pods",
-		Long: `Show each identity as a tree: its IAM role, whom the role trusts, its policies and
-how much of AWS's quotas they use, its ServiceAccounts, and the workloads with the
-pods that have the role or lack it. What needs an action is listed below the tree.
+		Long: `Show each identity as a tree: its IAM role, the ServiceAccounts that the role trusts, its
+policies and how much of AWS's quotas they use, its ServiceAccounts, and the workloads
+with the pods that have the role or lack it. Required actions are listed below the tree.
 
 The operator creates the ServiceAccount after the role, and the API server rejects a
 bare Pod before that. To wait for an identity, run
   kubectl wait -n NAMESPACE --for=condition=Ready podid/NAME --timeout=2m
 A Deployment, a Job or a StatefulSet needs no wait.
 
-Without AWS permissions it leaves out what only AWS knows, a line on standard error
-says why, and the exit code is 2 unless something else needs an action; --skip-aws does
-not ask AWS. With --watch it reads the cluster every two seconds, or less often if that
-takes long, and AWS every minute. It needs iam:GetRole, iam:ListAttachedRolePolicies,
+Without AWS permissions it omits what only AWS knows, prints the reason on standard
+error, and exits with 2 unless an identity requires an action; --skip-aws does not call
+AWS. With --watch it reads the cluster every two seconds, or less often if that takes
+long, and AWS every minute. It needs iam:GetRole, iam:ListAttachedRolePolicies,
 iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy, iam:GetPolicyVersion and
 iam:GetAccountSummary or, for more than three identities,
-iam:GetAccountAuthorizationDetails. Exit code 1 says that an identity needs an action.`,
+iam:GetAccountAuthorizationDetails. The exit code is 1 if an identity requires an action.`,
 		Example: `  kubectl podidentity status -n shop
   kubectl podidentity status -n shop checkout -o wide
   kubectl podidentity status -A -o json`,
@@ -51,7 +51,7 @@ iam:GetAccountAuthorizationDetails. Exit code 1 says that an identity needs an a
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the identities of all namespaces.")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "Show them again when something changes, until you press Ctrl-C.")
-	flags.BoolVar(&o.skipAWS, "skip-aws", false, "Do not ask AWS; show only what the cluster knows.")
+	flags.BoolVar(&o.skipAWS, "skip-aws", false, "Do not call AWS; show only what the cluster knows.")
 	return cmd
 }
 
@@ -61,7 +61,7 @@ func status(ctx context.Context, s *session, args []string, o statusOptions) err
 		return err
 	}
 	if o.all && len(args) > 0 {
-		return errors.New("a name and --all-namespaces exclude each other")
+		return errors.New("a name cannot be combined with --all-namespaces")
 	}
 	c, err := s.cluster()
 	if err != nil {

@@ -39,8 +39,8 @@ type awsFacts struct {
 	problem string
 }
 
-// fewRoles is up to how many roles are read one by one: each costs several calls,
-// and a bulk read costs one per 1,000 roles of the account.
+// fewRoles is the number of roles up to which they are read one by one: each costs several
+// calls, and a bulk read costs one per 1,000 roles of the account.
 const fewRoles = 3
 
 // run reads the identities once.
@@ -128,8 +128,8 @@ func (q *statusQuery) facts(pi *v1alpha1.PodIdentity, known accounts) tree.Facts
 	return f
 }
 
-// readAWS reads the roles of the identities, and the quotas of the account. A
-// failure becomes the problem: status shows the rest all the same.
+// readAWS reads the roles of the identities, and the quotas of the account. A failure
+// becomes the problem; status still shows the rest.
 func (q *statusQuery) readAWS(ctx context.Context, identities []v1alpha1.PodIdentity) *awsFacts {
 	facts := &awsFacts{roles: map[string]*role.Role{}}
 	if err := q.fill(ctx, facts, identities); err != nil {
@@ -189,15 +189,15 @@ func fillEach(ctx context.Context, a *account.Account, facts *awsFacts, identiti
 	return nil
 }
 
-// missing says why AWS's part is missing, nil if it is not.
+// missing states why AWS's part is missing, nil if it is not.
 func (q *statusQuery) missing() error {
 	if q.aws == nil || q.aws.problem == "" {
 		return nil
 	}
-	return errors.New("what only AWS knows is missing: " + q.aws.problem + "; --skip-aws does not ask AWS")
+	return errors.New("what only AWS knows is missing: " + q.aws.problem + "; --skip-aws does not call AWS")
 }
 
-// warn writes an error that does not end the verb to standard error, nothing for nil.
+// warn writes an error that does not end the command to standard error, nothing for nil.
 func (s *session) warn(err error) {
 	if err != nil {
 		fmt.Fprintln(s.process.Err, "warning: "+output.Clean(err.Error()))

@@ -136,7 +136,7 @@ func (v statusView) serviceAccount(sa *tree.ServiceAccount) output.Node {
 	case !sa.Exists:
 		n.Line = append(n.Line, output.In(output.Warn, ", does not exist"))
 	case !sa.Annotated:
-		n.Line = append(n.Line, output.In(output.Warn, ", does not carry the role"))
+		n.Line = append(n.Line, output.In(output.Warn, ", is not annotated with the role"))
 	}
 	for _, w := range sa.Workloads {
 		n.Children = append(n.Children, v.workload(w))

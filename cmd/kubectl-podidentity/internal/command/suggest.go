@@ -19,7 +19,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/role"
 )
 
-// suggestOptions are the flags of the verb.
+// suggestOptions are the flags of the command.
 type suggestOptions struct {
 	replaceWildcards bool
 	timeout          time.Duration
@@ -29,19 +29,20 @@ func newSuggest(s *session) *cobra.Command {
 	var o suggestOptions
 	cmd := &cobra.Command{
 		Use:   "suggest NAME",
-		Short: "Suggest smaller policies for an identity, by what its pods use",
-		Long: `Compare the policies of an identity with IAM's last-accessed information about its
-role, and print the PodIdentity without what was not used, and what would go. It
-changes nothing: copy spec.policies to where the PodIdentity is managed.
+		Short: "Suggest smaller policies for an identity, based on what its pods use",
+		Long: `Compare the policies of an identity with IAM's last-accessed information about its role.
+Print the PodIdentity without the permissions that were not used, and a list of what
+would be removed. It changes nothing: copy spec.policies to where the PodIdentity is
+managed.
 
 IAM's information is up to 4 hours old and goes back 400 days. It also counts denied
-attempts as use. IAM records for every service whether it was used, and for some
-actions, most of them management actions, whether they were; what it does not record
-stays, and so do wildcards, unless their service was not used. With
---replace-wildcards they give way to the recorded actions that were used, which takes
-away what IAM does not record, such as reading an object of S3.
+attempts as use. IAM records for every service whether it was used, and does the same
+for some actions, most of them management actions. Actions that it does not record stay,
+and so do wildcards, unless their service was not used. --replace-wildcards replaces
+wildcards with the recorded actions that were used; this also removes actions that IAM
+does not record, such as reading an object of S3.
 
-Exit code 1 says that something would go. It needs iam:GetRole,
+The exit code is 1 if something would be removed. It needs iam:GetRole,
 iam:GenerateServiceLastAccessedDetails, iam:GetServiceLastAccessedDetails and, with
 managed policies, iam:GetPolicy and iam:GetPolicyVersion.`,
 		Example: `  kubectl podidentity suggest -n shop checkout
@@ -50,12 +51,12 @@ managed policies, iam:GetPolicy and iam:GetPolicyVersion.`,
 		ValidArgsFunction: s.names,
 		RunE:              func(cmd *cobra.Command, args []string) error { return suggest(cmd.Context(), s, o, args[0]) },
 	}
-	cmd.Flags().BoolVar(&o.replaceWildcards, "replace-wildcards", false, "Replace wildcards by the recorded actions that were used.")
+	cmd.Flags().BoolVar(&o.replaceWildcards, "replace-wildcards", false, "Replace wildcards with the recorded actions that were used.")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 2*time.Minute, "How long to wait for IAM's report.")
 	return cmd
 }
 
-// suggested is the result of the verb.
+// suggested is the result of the command.
 type suggested struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
@@ -145,17 +146,17 @@ func (s *session) gatherUse(ctx context.Context, o suggestOptions, pi *v1alpha1.
 	return f, err
 }
 
-// comments returns what is said about a suggestion.
+// comments returns the comments on a suggestion.
 func (r suggested) comments() []string {
-	lines := []string{fmt.Sprintf("By IAM's last-accessed information, which is up to %d hours old and goes back 400 days.", r.UpToHoursOld)}
+	lines := []string{fmt.Sprintf("Based on IAM's last-accessed information, which is up to %d hours old and goes back 400 days.", r.UpToHoursOld)}
 	for _, note := range r.Notes {
 		lines = append(lines, "Note: "+note+".")
 	}
 	if len(r.Removals) == 0 {
-		lines = append(lines, "Nothing would go: all that IAM records was used.")
+		lines = append(lines, "Nothing would be removed: everything that IAM records was used.")
 	}
 	for _, removal := range r.Removals {
-		line := "Would go: " + permission(removal.Policy, removal.Action) + ": " + removal.Why
+		line := "Would be removed: " + permission(removal.Policy, removal.Action) + ": " + removal.Why
 		if len(removal.Instead) > 0 {
 			line += ": " + strings.Join(removal.Instead, ", ")
 		}

@@ -28,9 +28,9 @@ func suggestedFor(t *testing.T, spec string, f narrow.Facts) suggested {
 	return r
 }
 
-// What is printed is an identity that plan accepts, with the rest in comments of one
+// The output is an identity that plan accepts, with everything else in comments of one
 // line each.
-func TestPrintSuggested(t *testing.T) {
+func TestSuggest_PrintsAnIdentityThatPlanAccepts(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	facts := narrow.Facts{Now: now, Created: now.AddDate(0, 0, -10), Services: map[string]narrow.Service{
 		"s3":       {LastUsed: now.AddDate(0, 0, -2), Actions: map[string]time.Time{"ListAllMyBuckets": now, "CreateBucket": {}}},

@@ -21,10 +21,11 @@ func newVerify(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify NAME | sa/NAME",
 		Short: "Assume the role of an identity, as a pod does",
-		Long: `Request a token of the ServiceAccount of a PodIdentity, exchange it for a session of
-the role with sts:AssumeRoleWithWebIdentity, as the AWS SDK in a pod does, and print
-who that session is. If AWS refuses, print its answer and, as why does, the links of
-the chain up to the broken one. With sa/NAME it verifies any annotated ServiceAccount.
+		Long: `Request a token for the ServiceAccount of a PodIdentity, exchange it for a session of the
+role with sts:AssumeRoleWithWebIdentity, as the AWS SDK in a pod does, and print the ARN
+of the session. If AWS rejects the token, print its answer and, as why does, the links
+of the chain up to the broken one. With sa/NAME it verifies any annotated
+ServiceAccount.
 
 It needs create for serviceaccounts/token in Kubernetes, and no AWS credentials: the
 token is the proof. The credentials of the session are not printed.`,
@@ -36,16 +37,16 @@ token is the proof. The credentials of the session are not printed.`,
 	}
 }
 
-// verification is the result of the verb.
+// verification is the result of the command.
 type verification struct {
 	Namespace      string `json:"namespace"`
 	ServiceAccount string `json:"serviceAccount"`
 	RoleARN        string `json:"roleARN,omitempty"`
-	// Caller is who AWS says that the session is.
-	Caller  string           `json:"caller,omitempty"`
-	Expires *time.Time       `json:"expires,omitempty"`
-	Refusal *account.Refusal `json:"refusal,omitempty"`
-	// Why explains a refusal.
+	// Caller is the session's ARN, as AWS returns it.
+	Caller    string             `json:"caller,omitempty"`
+	Expires   *time.Time         `json:"expires,omitempty"`
+	Rejection *account.Rejection `json:"rejection,omitempty"`
+	// Why explains why AWS rejected the token.
 	Why *explanation `json:"why,omitempty"`
 }
 
@@ -67,7 +68,7 @@ func verify(ctx context.Context, s *session, subject string) error {
 		return err
 	}
 	if v.Caller == "" {
-		if v.Why, err = explainRefusal(ctx, s, c, name); err != nil {
+		if v.Why, err = explainRejection(ctx, s, c, name); err != nil {
 			return err
 		}
 	}
@@ -94,8 +95,8 @@ func serviceAccountOf(ctx context.Context, c *cluster.Cluster, subject string) (
 	}
 }
 
-// assume exchanges a token for a session. Where there is nothing to exchange it
-// leaves v without a caller, for the walk to say why.
+// assume exchanges a token for a session. If there is nothing to exchange, it leaves v
+// without a caller; the walk then states why.
 func (v *verification) assume(ctx context.Context, s *session, c *cluster.Cluster) error {
 	sa, err := c.ServiceAccount(ctx, v.Namespace, v.ServiceAccount)
 	if err != nil || sa == nil {
@@ -113,20 +114,20 @@ func (v *verification) assume(ctx context.Context, s *session, c *cluster.Cluste
 	if err != nil {
 		return err
 	}
-	got, refusal, err := account.Assume(ctx, s.accountOptions(), v.RoleARN, token)
+	got, rejection, err := account.Assume(ctx, s.accountOptions(), v.RoleARN, token)
 	if err != nil {
 		return err
 	}
-	v.Refusal = refusal
+	v.Rejection = rejection
 	if got != nil {
 		v.Caller, v.Expires = got.Caller.ARN, &got.Expires
 	}
 	return nil
 }
 
-// explainRefusal walks the chain for a new pod. Without permissions in AWS the walk
-// ends before it; the refusal itself stands.
-func explainRefusal(ctx context.Context, s *session, c *cluster.Cluster, name string) (*explanation, error) {
+// explainRejection walks the chain for a new pod. Without permissions in AWS the walk ends
+// early; the rejection is reported anyway.
+func explainRejection(ctx context.Context, s *session, c *cluster.Cluster, name string) (*explanation, error) {
 	facts, err := gather(ctx, c, "sa/"+name)
 	if err != nil {
 		return nil, err
@@ -153,9 +154,9 @@ func printVerification(p *output.Printer, v verification) {
 	case v.Caller != "":
 		p.Line(symbols[check.OK], output.T(" %s is %s", subject, v.Caller))
 		return
-	case v.Refusal != nil:
-		p.Line(symbols[check.Broken], output.T(" AWS refuses %s the role %s: %s: %s", subject, v.RoleARN, v.Refusal.Code, v.Refusal.Message))
-		p.Line(output.T("  It means that %s.", v.Refusal.Meaning()))
+	case v.Rejection != nil:
+		p.Line(symbols[check.Broken], output.T(" AWS denies %s the role %s: %s: %s", subject, v.RoleARN, v.Rejection.Code, v.Rejection.Message))
+		p.Line(output.T("  It means that %s.", v.Rejection.Meaning()))
 	default:
 		p.Line(symbols[check.Broken], output.T(" %s has no role", subject))
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
 
-func TestPrintVerification(t *testing.T) {
+func TestVerify_Output(t *testing.T) {
 	expires := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	subject := verification{Namespace: "shop", ServiceAccount: "checkout", RoleARN: "arn:aws:iam::123456789012:role/r"}
 	why := &explanation{Namespace: "shop", ServiceAccount: "checkout"}
@@ -19,11 +19,11 @@ func TestPrintVerification(t *testing.T) {
 		{Name: chain.LinkProvider, State: check.OK, Message: "IAM has the provider"},
 		{Name: chain.LinkTrust, State: check.Broken, Message: "expected a, actual b\x1b[2K", Fix: "change it"},
 	}
-	fine, refused, none := subject, subject, subject
+	fine, rejected, none := subject, subject, subject
 	fine.Caller, fine.Expires = "arn:aws:sts::123456789012:assumed-role/r/kubectl-podidentity", &expires
-	refused.Refusal, refused.Why = &account.Refusal{Code: "AccessDenied", Message: "Not authorized to perform sts:AssumeRoleWithWebIdentity"}, why
+	rejected.Rejection, rejected.Why = &account.Rejection{Code: "AccessDenied", Message: "Not authorized to perform sts:AssumeRoleWithWebIdentity"}, why
 	none.RoleARN, none.Why = "", why
-	for name, v := range map[string]verification{"fine": fine, "refused": refused, "no-role": none} {
+	for name, v := range map[string]verification{"fine": fine, "rejected": rejected, "no-role": none} {
 		t.Run(name, func(t *testing.T) {
 			var text, program strings.Builder
 			printVerification(output.NewPrinter(&text, false), v)

@@ -12,7 +12,7 @@ import (
 	"github.com/podidentity/podidentity-operator/cmd/kubectl-podidentity/internal/output"
 )
 
-// whyOptions are the flags of the verb.
+// whyOptions are the flags of the command.
 type whyOptions struct {
 	container      string
 	action         string
@@ -33,13 +33,14 @@ provider, the role and its trust policy and, with --action, the policies of the 
 and its permissions boundary.
 
 It works for every pod that uses IAM Roles for Service Accounts, whichever tool created the
-role. With sa/NAME it walks for a new pod of that ServiceAccount.
+role. With sa/NAME it checks a new pod of that ServiceAccount.
 
-It needs to read the pod and its ServiceAccount, create for pods (for the dry run,
-which creates nothing), and in AWS iam:GetRole and iam:GetOpenIDConnectProvider.
-With --action it also needs iam:ListAttachedRolePolicies, iam:ListRolePolicies,
-iam:GetRolePolicy, iam:GetPolicy and iam:GetPolicyVersion. A link that it may not
-read is marked with ? and does not stop the walk.`,
+In Kubernetes it needs to read the pod and its ServiceAccount, and create for pods (for
+the dry run, which creates nothing); in AWS iam:GetRole and
+iam:GetOpenIDConnectProvider. With --action it also needs
+iam:ListAttachedRolePolicies, iam:ListRolePolicies, iam:GetRolePolicy, iam:GetPolicy and
+iam:GetPolicyVersion. A link that it may not read is marked with ? and does not stop the
+walk.`,
 		Example: `  kubectl podidentity why -n shop checkout-5d8f7-abcde
   kubectl podidentity why -n shop checkout-5d8f7-abcde --action s3:GetObject --resource arn:aws:s3:::shop-receipts/1
   kubectl podidentity why -n shop sa/checkout`,
@@ -52,12 +53,12 @@ read is marked with ? and does not stop the walk.`,
 	flags.StringVar(&o.action, "action", "", "Action that the pod wants to do, such as s3:GetObject.")
 	flags.StringVar(&o.resource, "resource", "", "ARN of the resource of the action. Default: any resource.")
 	flags.StringArrayVar(&o.requestContext, "request-context", nil,
-		"Condition key of the request, as KEY=VALUE, such as aws:SourceVpce=vpce-1; KEY= says that the request does not have it. May be repeated.")
-	flags.BoolVar(&o.simulate, "aws", false, "Also ask IAM's policy simulator (iam:SimulatePrincipalPolicy), which knows service control policies.")
+		"Condition key of the request, as KEY=VALUE, such as aws:SourceVpce=vpce-1; KEY= means that the request does not have it. May be repeated.")
+	flags.BoolVar(&o.simulate, "aws", false, "Also call IAM's policy simulator (iam:SimulatePrincipalPolicy), which evaluates service control policies.")
 	return cmd
 }
 
-// explanation is the result of the verb.
+// explanation is the result of the command.
 type explanation struct {
 	Namespace      string `json:"namespace"`
 	Pod            string `json:"pod,omitempty"` // empty for a new pod
@@ -105,7 +106,7 @@ func why(ctx context.Context, s *session, subject string, o whyOptions) error {
 	return conclude(result, failure)
 }
 
-// conclude returns how the verb ends.
+// conclude returns how the command ends.
 func conclude(r chain.Result, failure error) error {
 	switch {
 	case r.Broken != "":

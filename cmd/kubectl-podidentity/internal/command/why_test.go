@@ -93,15 +93,15 @@ func TestWhy_RejectsIncompleteRequests(t *testing.T) {
 		options whyOptions
 		wrong   string // part of the error; empty if there is none
 	}{
-		"None":          {"The identity alone.", whyOptions{}, ""},
-		"Action":        {"On any resource.", whyOptions{action: "s3:GetObject"}, ""},
-		"Pattern":       {"A request is one action.", whyOptions{action: "s3:Get*"}, "must be one action"},
-		"NoService":     {"An action has a service.", whyOptions{action: "GetObject"}, "must be one action"},
+		"None":          {"Without a request, only the identity matters.", whyOptions{}, ""},
+		"Action":        {"Without a resource, any resource counts.", whyOptions{action: "s3:GetObject"}, ""},
+		"Pattern":       {"A request is one action, not a pattern.", whyOptions{action: "s3:Get*"}, "must be one action"},
+		"NoService":     {"An action has a service prefix.", whyOptions{action: "GetObject"}, "must be one action"},
 		"Bucket":        {"A resource is an ARN.", whyOptions{action: "s3:GetObject", resource: "bucket"}, "must be an ARN"},
-		"ResourceAlone": {"A resource alone asks nothing.", whyOptions{resource: "arn:aws:s3:::b"}, "need --action"},
-		"SimulateAlone": {"There is nothing to simulate.", whyOptions{simulate: true}, "need --action"},
+		"ResourceAlone": {"A resource needs an action.", whyOptions{resource: "arn:aws:s3:::b"}, "need --action"},
+		"SimulateAlone": {"The simulator needs an action.", whyOptions{simulate: true}, "need --action"},
 		"NoKey":         {"A condition key has a prefix.", whyOptions{action: "s3:GetObject", requestContext: []string{"vpce=1"}}, "must be KEY=VALUE"},
-		"Key":           {"A value may hold =.", whyOptions{action: "s3:GetObject", requestContext: []string{"aws:a=b=c", "aws:b="}}, ""},
+		"Key":           {"A value may contain =.", whyOptions{action: "s3:GetObject", requestContext: []string{"aws:a=b=c", "aws:b="}}, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

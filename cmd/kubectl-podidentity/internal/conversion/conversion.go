@@ -1,4 +1,4 @@
-// Package conversion turns IAM roles into PodIdentities, and says what a PodIdentity
+// Package conversion turns IAM roles into PodIdentities, and lists what a PodIdentity
 // cannot express. It is pure. Everything that it returns is accepted by the API server
 // and by the operator's planner: it tries each part with both.
 package conversion
@@ -25,9 +25,9 @@ type Identity struct {
 	Source   string                `json:"source"`
 	RoleARN  string                `json:"roleARN,omitempty"`
 	Identity *v1alpha1.PodIdentity `json:"identity"`
-	// Losses say what the identity does not express.
+	// Losses list what the identity does not express.
 	Losses []string `json:"notExpressed,omitempty"`
-	// Notes say what is left out because it is no part of an identity.
+	// Notes list what is omitted because it is not part of an identity.
 	Notes []string `json:"notes,omitempty"`
 	// Adopt are the commands that let the operator take the role over; empty if it
 	// creates a second one.
@@ -52,7 +52,7 @@ func New(cluster plan.Cluster, adopt bool) (*Converter, error) {
 	return &Converter{schema: validator, cluster: cluster, issuer: strings.TrimPrefix(cluster.Issuer, "https://"), adopt: adopt}, err
 }
 
-// ErrNoServiceAccount says that a role is not for pods of this cluster.
+// ErrNoServiceAccount reports that a role is not for pods of this cluster.
 var ErrNoServiceAccount = errors.New("trusts no ServiceAccount of this cluster that a PodIdentity can name")
 
 // Role returns the identities for a role, one for each namespace that it trusts. The
@@ -161,7 +161,7 @@ func (b *builder) token() {
 	if value := b.account.Annotations[plan.AnnotationTokenExpiration]; value != "" {
 		var seconds int32
 		if err := json.Unmarshal([]byte(value), &seconds); err != nil {
-			b.lose("annotation %s: %s is no number", plan.AnnotationTokenExpiration, value)
+			b.lose("annotation %s: %s is not a number", plan.AnnotationTokenExpiration, value)
 		} else {
 			b.try("annotation "+plan.AnnotationTokenExpiration, func(s *v1alpha1.PodIdentitySpec) {
 				s.ServiceAccount.TokenExpirationSeconds = seconds
@@ -208,7 +208,7 @@ func (b *builder) tags() {
 		})
 	}
 	if len(ofAWS) > 0 {
-		b.result.Notes = append(b.result.Notes, "Left out, as only AWS sets them: the tags "+strings.Join(ofAWS, ", "))
+		b.result.Notes = append(b.result.Notes, "Omitted, because only AWS sets them: the tags "+strings.Join(ofAWS, ", "))
 	}
 }
 

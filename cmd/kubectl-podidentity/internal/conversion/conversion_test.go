@@ -165,7 +165,7 @@ func TestRole_PlansNoChange(t *testing.T) {
 	})
 }
 
-// AWS sets tags of its own, which are no loss.
+// AWS sets its own tags, whose omission is not a loss.
 func TestRole_TagsOfAWS(t *testing.T) {
 	c, err := New(cluster, false)
 	if err != nil {
@@ -210,7 +210,7 @@ func TestAdoptionTags_AreThoseOfTheOperator(t *testing.T) {
 	}
 }
 
-// Each thing that cannot be expressed is said, and the rest is imported.
+// Everything that cannot be expressed is reported, and the rest is imported.
 func TestRole_Losses(t *testing.T) {
 	c, err := New(cluster, false)
 	if err != nil {
@@ -237,31 +237,31 @@ func TestRole_Losses(t *testing.T) {
 		want   string
 	}{
 		"Complete": {"Everything is expressed.", func(*origin.Role) {}, ""},
-		"Principal": {"The role is for others, too.", func(r *origin.Role) {
+		"Principal": {"The role also trusts other principals.", func(r *origin.Role) {
 			r.Trust = trust(func(s map[string]any) { s["Principal"].(map[string]any)["Service"] = []any{"pods.eks.amazonaws.com"} })
 		}, "admits Service pods.eks.amazonaws.com"},
-		"OtherIssuer": {"The role is for another cluster, too.", func(r *origin.Role) {
+		"OtherIssuer": {"The role also trusts another cluster.", func(r *origin.Role) {
 			r.Trust = trust(func(s map[string]any) {
 				p := s["Principal"].(map[string]any)
 				p["Federated"] = []any{p["Federated"], "arn:aws:iam::123456789012:oidc-provider/other.example.com"}
 			})
 		}, "admits tokens of another issuer, other.example.com"},
-		"Audience": {"No audience is tested.", func(r *origin.Role) {
+		"Audience": {"The trust policy has no condition on the audience.", func(r *origin.Role) {
 			r.Trust = trust(func(s map[string]any) {
 				delete(s["Condition"].(map[string]any)["StringEquals"].(map[string]any), issuer+":aud")
 			})
 		}, "tests no audience"},
-		"Action": {"Sessions may have tags.", func(r *origin.Role) {
+		"Action": {"The trust policy allows session tags.", func(r *origin.Role) {
 			r.Trust = trust(func(s map[string]any) { s["Action"] = []any{"sts:AssumeRoleWithWebIdentity", "sts:TagSession"} })
 		}, "allows sts:TagSession"},
-		"TagLetters":   {"The API accepts fewer letters.", func(r *origin.Role) { r.Tags["a"] = "?" }, "tag a: "},
-		"Description":  {"The API accepts Latin-1 only.", func(r *origin.Role) { r.Description = "日本" }, "the description: "},
-		"OtherAccount": {"A file may say anything.", func(r *origin.Role) { r.Managed = []string{"arn:aws:iam::222222222222:policy/x"} }, "managed policy arn:aws:iam::222222222222:policy/x: "},
-		"Document":     {"It is no policy.", func(r *origin.Role) { r.Inline["x"] = `{"Statement":[{"Effect":"Maybe"}]}` }, "inline policy x: "},
-		"TooLarge": {"No role holds it.", func(r *origin.Role) {
+		"TagLetters":   {"The API allows fewer characters in a tag.", func(r *origin.Role) { r.Tags["a"] = "?" }, "tag a: "},
+		"Description":  {"The API allows only Latin-1.", func(r *origin.Role) { r.Description = "日本" }, "the description: "},
+		"OtherAccount": {"A file may contain any ARN.", func(r *origin.Role) { r.Managed = []string{"arn:aws:iam::222222222222:policy/x"} }, "managed policy arn:aws:iam::222222222222:policy/x: "},
+		"Document":     {"The document is not a policy.", func(r *origin.Role) { r.Inline["x"] = `{"Statement":[{"Effect":"Maybe"}]}` }, "inline policy x: "},
+		"TooLarge": {"No role can have a policy of that size.", func(r *origin.Role) {
 			r.Inline["x"] = `{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::` + strings.Repeat("x", 20000) + `"}]}`
 		}, "inline policy x: "},
-		"OfSource": {"What the source could not read.", func(r *origin.Role) { r.Losses = []string{"a reference"} }, "a reference"},
+		"OfSource": {"The source contains something that could not be read.", func(r *origin.Role) { r.Losses = []string{"a reference"} }, "a reference"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -304,21 +304,21 @@ func TestReadTrust_FindsServiceAccounts(t *testing.T) {
 		accounts         map[string][]string
 		loss             string
 	}{
-		"StringLike":  {"Terraform's modules write it for one name.", subject("StringLike", "system:serviceaccount:a:b"), map[string][]string{"a": {"b"}}, ""},
-		"Namespace":   {"The whole namespace.", subject("StringLike", "system:serviceaccount:a:*"), map[string][]string{"a": {"*"}}, ""},
-		"Cluster":     {"Everything in the cluster.", subject("StringLike", "system:serviceaccount:*:*"), nil, "admits every subject like"},
-		"Prefix":      {"A pattern of names.", subject("StringLike", "system:serviceaccount:a:b-*"), nil, "admits every subject like"},
-		"EqualsStar":  {"A frequent mistake.", subject("StringEquals", "system:serviceaccount:a:*"), nil, "in which * is no wildcard"},
-		"NotAccount":  {"Another kind of subject.", subject("StringEquals", "repo:org/name"), nil, "which is no ServiceAccount"},
-		"BadName":     {"No ServiceAccount has that name.", subject("StringEquals", "system:serviceaccount:a:B_"), nil, "which is the name of no ServiceAccount"},
-		"BadOperator": {"It admits all but one.", subject("StringNotEquals", "system:serviceaccount:a:b"), nil, "tests the subject with StringNotEquals"},
-		"Deny":        {"A generated policy cannot.", strings.ReplaceAll(subject("StringEquals", "system:serviceaccount:a:b"), "Allow", "Deny"), nil, "denies something"},
-		"NoPolicy":    {"The text is no policy.", "x", nil, "the trust policy cannot be read"},
+		"StringLike":  {"Terraform's modules write StringLike for one name.", subject("StringLike", "system:serviceaccount:a:b"), map[string][]string{"a": {"b"}}, ""},
+		"Namespace":   {"The trust policy admits the whole namespace.", subject("StringLike", "system:serviceaccount:a:*"), map[string][]string{"a": {"*"}}, ""},
+		"Cluster":     {"The trust policy admits the whole cluster.", subject("StringLike", "system:serviceaccount:*:*"), nil, "admits every subject like"},
+		"Prefix":      {"The trust policy admits a pattern of names.", subject("StringLike", "system:serviceaccount:a:b-*"), nil, "admits every subject like"},
+		"EqualsStar":  {"A * in StringEquals is a common mistake.", subject("StringEquals", "system:serviceaccount:a:*"), nil, "which takes * literally"},
+		"NotAccount":  {"The subject is not a ServiceAccount.", subject("StringEquals", "repo:org/name"), nil, "which is not a ServiceAccount"},
+		"BadName":     {"No ServiceAccount can have that name.", subject("StringEquals", "system:serviceaccount:a:B_"), nil, "which cannot be the name of a ServiceAccount"},
+		"BadOperator": {"The condition admits all subjects but one.", subject("StringNotEquals", "system:serviceaccount:a:b"), nil, "tests the subject with StringNotEquals"},
+		"Deny":        {"A generated trust policy contains no Deny.", strings.ReplaceAll(subject("StringEquals", "system:serviceaccount:a:b"), "Allow", "Deny"), nil, "denies something"},
+		"NoPolicy":    {"The text is not a policy.", "x", nil, "the trust policy cannot be read"},
 		"Extra": {
 			"Without the condition the role would admit more.", strings.Replace(subject("StringEquals", "system:serviceaccount:a:b"), `"Condition":{`, `"Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},`, 1),
 			nil, "has the condition IpAddress on aws:SourceIp",
 		},
-		"Everyone": {"Without a subject.", strings.Replace(subject("StringEquals", "x"), `,"`+issuer+`:sub":"x"`, "", 1), nil, "has 0 conditions on the subject"},
+		"Everyone": {"The trust policy has no condition on the subject.", strings.Replace(subject("StringEquals", "x"), `,"`+issuer+`:sub":"x"`, "", 1), nil, "has 0 conditions on the subject"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -349,7 +349,7 @@ func TestRole_NoServiceAccount(t *testing.T) {
 
 // A ServiceAccount is imported with what its annotations say, and with the others of its
 // namespace that share the role.
-func TestServiceAccount_ImportsAnnotationsAndNeighbours(t *testing.T) {
+func TestServiceAccount_ImportsAnnotationsAndOtherServiceAccounts(t *testing.T) {
 	c, err := New(cluster, false)
 	if err != nil {
 		t.Fatal(err)

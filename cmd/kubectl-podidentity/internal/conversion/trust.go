@@ -68,7 +68,7 @@ func (t *trusted) statement(where string, s policy.Statement, issuer string, iss
 		_, of, isProvider := strings.Cut(p.ID, ":oidc-provider/")
 		switch {
 		case p.Type != policy.Federated || !isProvider:
-			t.lose("%s admits %s %s, which is no ServiceAccount of this cluster", where, p.Type, p.ID)
+			t.lose("%s admits %s %s, which is not a ServiceAccount of this cluster", where, p.Type, p.ID)
 		case issuer != "" && of != issuer:
 			t.lose("%s admits tokens of another issuer, %s", where, of)
 		default:
@@ -137,15 +137,15 @@ func (t *trusted) subjects(where string, c policy.Condition) {
 		whole := isAccount && operator == "stringlike" && part[3] == everyName && len(validation.IsDNS1123Label(part[2])) == 0
 		switch {
 		case !isAccount:
-			t.lose("%s admits %s, which is no ServiceAccount", where, value)
+			t.lose("%s admits %s, which is not a ServiceAccount", where, value)
 		case whole:
 			t.add(part[2], everyName)
 		case strings.ContainsAny(value, "*?$") && operator == "stringequals":
-			t.lose("%s compares with %s by %s, in which * is no wildcard: it admits no one", where, value, c.Operator)
+			t.lose("%s compares with %s by %s, which takes * literally: it admits no one", where, value, c.Operator)
 		case strings.ContainsAny(value, "*?$"):
 			t.lose("%s admits every subject like %s; a PodIdentity names ServiceAccounts, or trusts a whole namespace", where, value)
 		case len(validation.IsDNS1123Label(part[2])) > 0 || len(validation.IsDNS1123Subdomain(part[3])) > 0:
-			t.lose("%s admits %s, which is the name of no ServiceAccount", where, value)
+			t.lose("%s admits %s, which cannot be the name of a ServiceAccount", where, value)
 		default:
 			t.add(part[2], part[3])
 		}

@@ -64,7 +64,7 @@ func describe(on string, c plan.Change, observed *plan.Role) Change {
 		}
 	case plan.DeleteBoundary:
 		out.Target = observed.Boundary
-	case plan.UntagRole, plan.AttachPolicy, plan.DetachPolicy, plan.RemoveFromInstanceProfile, plan.DeleteRole: // the target says it all
+	case plan.UntagRole, plan.AttachPolicy, plan.DetachPolicy, plan.RemoveFromInstanceProfile, plan.DeleteRole: // the target needs no details
 	}
 	return out
 }

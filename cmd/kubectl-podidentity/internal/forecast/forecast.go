@@ -53,21 +53,21 @@ type Facts struct {
 	// RequireGuardrail is the operator's flag of that name.
 	RequireGuardrail bool
 	NamespaceLabels  map[string]string
-	// Managed holds the contents of managed policies by ARN. A policy that it does not
-	// hold is not held against the guardrails.
+	// Managed holds the contents of managed policies by ARN. The guardrails are not
+	// evaluated on a policy that it does not contain.
 	Managed map[string]guardrail.Contents
 	Older   int // identities of the namespace that are older
 	Quotas  plan.Quotas
 }
 
-// Judge returns the desired state of an identity, and what the operator rejects about
+// Evaluate returns the desired state of an identity, and what the operator rejects about
 // it. The state is empty if a finding is broken.
-func Judge(pi *v1alpha1.PodIdentity, f Facts) (plan.State, []Finding) {
+func Evaluate(pi *v1alpha1.PodIdentity, f Facts) (plan.State, []Finding) {
 	set, err := guardrail.Match(f.Guardrails, f.NamespaceLabels)
 	if err != nil {
 		return plan.State{}, []Finding{Broken(CheckGuardrail, err.Error())}
 	}
-	findings := judgeGuardrails(pi, set, f)
+	findings := guardrailFindings(pi, set, f)
 	boundary, err := set.Boundary(f.Cluster.Boundary)
 	if err != nil {
 		findings = append(findings, Broken(CheckGuardrail, err.Error()))
@@ -92,13 +92,13 @@ func Rejection(pi *v1alpha1.PodIdentity, f Facts) string {
 		return err.Error()
 	}
 	var messages []string
-	for _, finding := range judgeGuardrails(pi, set, f) {
+	for _, finding := range guardrailFindings(pi, set, f) {
 		messages = append(messages, finding.Message)
 	}
 	return strings.Join(messages, "; ")
 }
 
-func judgeGuardrails(pi *v1alpha1.PodIdentity, set guardrail.Set, f Facts) []Finding {
+func guardrailFindings(pi *v1alpha1.PodIdentity, set guardrail.Set, f Facts) []Finding {
 	if len(set) == 0 && f.RequireGuardrail {
 		return []Finding{Broken(CheckGuardrail, "no PodIdentityGuardrail selects namespace "+pi.Namespace+" and the operator requires one (--require-guardrail)")}
 	}
@@ -139,8 +139,8 @@ func Rejected(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool { return f.State == check.Broken })
 }
 
-// Analyzed returns a finding of IAM Access Analyzer about an inline policy. An error of
-// its makes the policy useless, and AWS still accepts it.
+// Analyzed returns a finding of IAM Access Analyzer about an inline policy. A policy with
+// an error is useless, although AWS accepts it.
 func Analyzed(name, kind, code, message string) Finding {
 	return Warn(CheckAnalyzer, "spec.policies.inline["+name+"]: "+kind+" "+code+": "+message)
 }

@@ -38,8 +38,8 @@ func facts() Facts {
 	return Facts{Cluster: ClusterFor(&pi, plan.Cluster{Name: "test", ID: "c"}), NamespaceLabels: NamespaceLabels("shop", nil), Quotas: plan.DefaultQuotas}
 }
 
-// What the operator would report as the reason of a condition is a finding here.
-func TestJudge_FindsWhatTheOperatorWouldReport(t *testing.T) {
+// A finding corresponds to the reason that the operator would report in a condition.
+func TestEvaluate_FindsWhatTheOperatorWouldReport(t *testing.T) {
 	const readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 	broad := guardrail.ReadContents(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	selectsNone := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}}
@@ -52,11 +52,11 @@ func TestJudge_FindsWhatTheOperatorWouldReport(t *testing.T) {
 		want   string // part of the messages; empty if there are none
 	}{
 		"Fine":     {"Nothing is wrong.", func(*v1alpha1.PodIdentity, *Facts) {}, ""},
-		"Unread":   {"Contents that are not known are no finding.", func(*v1alpha1.PodIdentity, *Facts) {}, ""},
+		"Unread":   {"Contents that are not known lead to no finding.", func(*v1alpha1.PodIdentity, *Facts) {}, ""},
 		"Contents": {"The contents exceed the baseline.", func(_ *v1alpha1.PodIdentity, f *Facts) { f.Managed = map[string]guardrail.Contents{readOnly: broad} }, "broken guardrail: rejected by the built-in baseline"},
 		"Selector": {"A guardrail that cannot be evaluated rejects everything.", func(_ *v1alpha1.PodIdentity, f *Facts) { f.Guardrails = []v1alpha1.PodIdentityGuardrail{selectsNone} }, "all PodIdentities are rejected until it is fixed"},
-		"Revokes":  {"The user hears that pods lose their permissions.", func(_ *v1alpha1.PodIdentity, f *Facts) { f.Guardrails = []v1alpha1.PodIdentityGuardrail{revokes} }, "the guardrail revokes the permissions of an existing role"},
-		"Boundaries": {"Two boundaries are required.", func(_ *v1alpha1.PodIdentity, f *Facts) {
+		"Revokes":  {"The message states that pods lose their permissions.", func(_ *v1alpha1.PodIdentity, f *Facts) { f.Guardrails = []v1alpha1.PodIdentityGuardrail{revokes} }, "the guardrail revokes the permissions of an existing role"},
+		"Boundaries": {"Two guardrails require different boundaries.", func(_ *v1alpha1.PodIdentity, f *Facts) {
 			f.Cluster.Boundary = "arn:aws:iam::000000000000:policy/a"
 			g := v1alpha1.PodIdentityGuardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}}
 			g.Spec.PermissionsBoundary = "arn:aws:iam::000000000000:policy/b"
@@ -71,15 +71,15 @@ func TestJudge_FindsWhatTheOperatorWouldReport(t *testing.T) {
 			pi, f := identity("checkout", 0), facts()
 			pi.Spec.Policies.Managed = []v1alpha1.PolicyARN{readOnly}
 			tc.edit(&pi, &f)
-			_, findings := Judge(&pi, f)
+			_, findings := Evaluate(&pi, f)
 			if got := messages(findings); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
-				t.Errorf("Judge(): %q, want %q", got, tc.want)
+				t.Errorf("Evaluate(): %q, want %q", got, tc.want)
 			}
 		})
 	}
 }
 
-func TestJudge_RoleOfAnotherOwner(t *testing.T) {
+func TestRoleConflicts_RejectsTheRoleOfAnotherOwner(t *testing.T) {
 	pi, cluster := identity("checkout", 0), facts().Cluster
 	owner := plan.OwnerOf(&pi, cluster)
 	stranger := owner
@@ -91,19 +91,19 @@ func TestJudge_RoleOfAnotherOwner(t *testing.T) {
 		adopt  v1alpha1.AdoptionPolicy
 		want   string
 	}{
-		"None":      {"There is no such role.", nil, "", ""},
+		"None":      {"The role does not exist.", nil, "", ""},
 		"Owned":     {"The tags name the object.", &role.Role{Path: cluster.RolePath, Tags: owner.Tags()}, "", ""},
-		"Untagged":  {"Another tool created it.", &role.Role{Path: cluster.RolePath}, v1alpha1.AdoptionIfTagged, "belongs to another owner"},
-		"Adoptable": {"The spec does not allow it.", &role.Role{Path: cluster.RolePath, Tags: stranger.Tags()}, "", "set spec.role.adoptionPolicy: IfTagged"},
-		"Adopted":   {"The spec allows it.", &role.Role{Path: cluster.RolePath, Tags: stranger.Tags()}, v1alpha1.AdoptionIfTagged, ""},
+		"Untagged":  {"Another tool created the role.", &role.Role{Path: cluster.RolePath}, v1alpha1.AdoptionIfTagged, "is owned by an unknown owner"},
+		"Adoptable": {"The spec does not allow adoption.", &role.Role{Path: cluster.RolePath, Tags: stranger.Tags()}, "", "set spec.role.adoptionPolicy: IfTagged"},
+		"Adopted":   {"The spec allows adoption.", &role.Role{Path: cluster.RolePath, Tags: stranger.Tags()}, v1alpha1.AdoptionIfTagged, ""},
 		"Path":      {"IAM cannot move a role.", &role.Role{Path: "/", Tags: owner.Tags()}, "", "the operator only manages roles under " + cluster.RolePath},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
 			pi.Spec.Role.AdoptionPolicy = tc.adopt
-			got := messages(JudgeRole(&pi, owner, Observed(tc.role, nil), desired))
+			got := messages(RoleConflicts(&pi, owner, Observed(tc.role, nil), desired))
 			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
-				t.Errorf("JudgeRole(): %q, want %q", got, tc.want)
+				t.Errorf("RoleConflicts(): %q, want %q", got, tc.want)
 			}
 		})
 	}
@@ -134,19 +134,19 @@ func TestServiceAccountChanges_ApplyAnnotateRelease(t *testing.T) {
 		want     []string
 		finding  string
 	}{
-		"Create":     {"There is none.", pi, nil, nil, []string{"checkout create"}, ""},
-		"InSync":     {"It has the role.", pi, nil, map[string]*corev1.ServiceAccount{"checkout": account(arn, true)}, nil, ""},
+		"Create":     {"The ServiceAccount does not exist.", pi, nil, nil, []string{"checkout create"}, ""},
+		"InSync":     {"The ServiceAccount has the role.", pi, nil, map[string]*corev1.ServiceAccount{"checkout": account(arn, true)}, nil, ""},
 		"Repair":     {"The annotation was removed.", pi, nil, map[string]*corev1.ServiceAccount{"checkout": account("", true)}, []string{"checkout annotate"}, ""},
-		"NotOwned":   {"Another tool created it.", pi, nil, map[string]*corev1.ServiceAccount{"checkout": account("", false)}, nil, "broken conflict: ServiceAccount checkout already exists"},
-		"Annotate":   {"The identity annotates it.", annotate, nil, map[string]*corev1.ServiceAccount{"checkout": account("", false)}, []string{"checkout annotate"}, ""},
-		"Missing":    {"Another tool creates it later.", annotate, nil, nil, nil, "warning conflict: ServiceAccount checkout does not exist"},
-		"OtherRole":  {"A migration: the user changes the annotation.", annotate, nil, map[string]*corev1.ServiceAccount{"checkout": account("arn:aws:iam::000000000000:role/old", false)}, nil, "warning conflict: ServiceAccount checkout has role arn:aws:iam::000000000000:role/old"},
-		"NoLonger":   {"The spec names it no longer.", pi, &former, map[string]*corev1.ServiceAccount{"checkout": account(arn, true), "former": account(arn, false)}, []string{"former release"}, ""},
-		"NeverHadIt": {"It has another role.", pi, &former, map[string]*corev1.ServiceAccount{"checkout": account(arn, true), "former": account("x", false)}, nil, ""},
+		"NotOwned":   {"Another tool created the ServiceAccount.", pi, nil, map[string]*corev1.ServiceAccount{"checkout": account("", false)}, nil, "broken conflict: ServiceAccount checkout already exists"},
+		"Annotate":   {"The identity annotates the ServiceAccount.", annotate, nil, map[string]*corev1.ServiceAccount{"checkout": account("", false)}, []string{"checkout annotate"}, ""},
+		"Missing":    {"Another tool creates the ServiceAccount later.", annotate, nil, nil, nil, "warning conflict: ServiceAccount checkout does not exist"},
+		"OtherRole":  {"During a migration, the user changes the annotation.", annotate, nil, map[string]*corev1.ServiceAccount{"checkout": account("arn:aws:iam::000000000000:role/old", false)}, nil, "warning conflict: ServiceAccount checkout has role arn:aws:iam::000000000000:role/old"},
+		"NoLonger":   {"The spec no longer names the ServiceAccount.", pi, &former, map[string]*corev1.ServiceAccount{"checkout": account(arn, true), "former": account(arn, false)}, []string{"former release"}, ""},
+		"NeverHadIt": {"The ServiceAccount has another role.", pi, &former, map[string]*corev1.ServiceAccount{"checkout": account(arn, true), "former": account("x", false)}, nil, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
-			desired, findings := Judge(&tc.pi, facts())
+			desired, findings := Evaluate(&tc.pi, facts())
 			if len(findings) > 0 {
 				t.Fatal(messages(findings))
 			}
@@ -167,7 +167,7 @@ func TestServiceAccountChanges_ApplyAnnotateRelease(t *testing.T) {
 
 // Of two identities, the older one has the ServiceAccount, and one that does not exist
 // yet is the youngest.
-func TestJudge_OlderIdentityHasTheServiceAccount(t *testing.T) {
+func TestServiceAccountConflicts_OlderIdentityWins(t *testing.T) {
 	all := []v1alpha1.PodIdentity{identity("a", 1*time.Hour), identity("b", 2*time.Hour), identity("c", 3*time.Hour)}
 	for i := range all {
 		all[i].Spec.ServiceAccount.Name = "same"
@@ -181,22 +181,22 @@ func TestJudge_OlderIdentityHasTheServiceAccount(t *testing.T) {
 		if got := Older(&tc.pi, all); got != tc.older {
 			t.Errorf("Older(%s) = %d, want %d", tc.pi.Name, got, tc.older)
 		}
-		if got := len(JudgeAccountsInUse(&tc.pi, all)); got != tc.older {
-			t.Errorf("JudgeAccountsInUse(%s) has %d findings, want %d", tc.pi.Name, got, tc.older)
+		if got := len(ServiceAccountConflicts(&tc.pi, all)); got != tc.older {
+			t.Errorf("ServiceAccountConflicts(%s) has %d findings, want %d", tc.pi.Name, got, tc.older)
 		}
 	}
 }
 
-func TestJudge_ReportsPlaceholders(t *testing.T) {
+func TestEvaluate_ReportsPlaceholders(t *testing.T) {
 	cases := map[string]struct{ reason, resource, found string }{
 		"Shell":       {"envsubst replaces it.", "arn:aws:s3:::${BUCKET}/*", "${BUCKET}"},
-		"Documented":  {"Examples have it.", "arn:aws:s3:::<bucket>/*", "<bucket>"},
+		"Documented":  {"Examples contain it.", "arn:aws:s3:::<bucket>/*", "<bucket>"},
 		"Helm":        {"A template was not rendered.", "arn:aws:s3:::{{ .Values.bucket }}", "{{ .Values.bucket }}"},
-		"Kubernetes":  {"A variable of a container.", "arn:aws:s3:::$(BUCKET)", "$(BUCKET)"},
-		"Catalog":     {"The account of this project's catalog.", "arn:aws:sqs:eu-west-1:111122223333:q", "111122223333"},
-		"Variable":    {"A policy variable of IAM.", "arn:aws:s3:::${aws:username}/*", ""},
-		"Escaped":     {"IAM's way to write *.", "arn:aws:s3:::a/${*}", ""},
-		"AccountLike": {"A longer number.", "arn:aws:s3:::1111222233334", ""},
+		"Kubernetes":  {"It is a variable of a container.", "arn:aws:s3:::$(BUCKET)", "$(BUCKET)"},
+		"Catalog":     {"It is the account of this project's catalog.", "arn:aws:sqs:eu-west-1:111122223333:q", "111122223333"},
+		"Variable":    {"It is a policy variable of IAM.", "arn:aws:s3:::${aws:username}/*", ""},
+		"Escaped":     {"It is how IAM escapes *.", "arn:aws:s3:::a/${*}", ""},
+		"AccountLike": {"It is a longer number than an account ID.", "arn:aws:s3:::1111222233334", ""},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

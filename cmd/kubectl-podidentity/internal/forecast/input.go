@@ -125,8 +125,8 @@ func (in *Input) add(o manifest.Object, namespace string, validator *schema.Vali
 	in.Objects = append(in.Objects, result)
 }
 
-// Offline judges the identities of an input by the files alone. The notes say what
-// cannot be judged without a cluster and AWS.
+// Offline evaluates the identities of an input from the files alone. The notes list what
+// cannot be evaluated without a cluster and AWS.
 func Offline(in Input, f Facts) (notes []string) {
 	var batch Batch
 	unread, unlabelled := map[string]bool{}, map[string]bool{}
@@ -145,7 +145,7 @@ func Offline(in Input, f Facts) (notes []string) {
 			facts.NamespaceLabels = NamespaceLabels(pi.Namespace, nil)
 			unlabelled[pi.Namespace] = unlabelled[pi.Namespace] || readsLabels(f.Guardrails)
 		}
-		_, findings := Judge(pi, facts)
+		_, findings := Evaluate(pi, facts)
 		o.Add(findings...)
 		o.Add(Placeholders(pi)...)
 		for _, arn := range Unread(pi, facts) {
@@ -154,11 +154,11 @@ func Offline(in Input, f Facts) (notes []string) {
 	}
 	for _, namespace := range slices.Sorted(maps.Keys(unlabelled)) {
 		if unlabelled[namespace] {
-			notes = append(notes, fmt.Sprintf("namespace %s is in no file, so its labels are not known: guardrails that select other labels than %s were not applied", namespace, corev1.LabelMetadataName))
+			notes = append(notes, fmt.Sprintf("namespace %s is not in the files, so its labels are not known: guardrails that select other labels than %s were not applied", namespace, corev1.LabelMetadataName))
 		}
 	}
 	for _, arn := range slices.Sorted(maps.Keys(unread)) {
-		notes = append(notes, "the contents of managed policy "+arn+" are in AWS and were not held against the guardrails")
+		notes = append(notes, "the contents of managed policy "+arn+" are in AWS and were not evaluated against the guardrails")
 	}
 	return notes
 }
@@ -184,7 +184,7 @@ func readsLabels(guardrails []v1alpha1.PodIdentityGuardrail) bool {
 
 // Applied adds the guardrails and namespaces that are already applied. Those of the
 // input replace them. A guardrail that the API server rejects is an error: nothing can
-// be judged by it.
+// be evaluated against it.
 func (in *Input) Applied(applied Input) error {
 	for i := range applied.Objects {
 		if o := &applied.Objects[i]; o.Kind == KindGuardrail && Rejected(o.Findings) {

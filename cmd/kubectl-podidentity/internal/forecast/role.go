@@ -52,8 +52,8 @@ func canonical(d role.Document) policy.Document {
 	return parsed
 }
 
-// JudgeRole returns why the operator would not touch an existing role for an identity.
-func JudgeRole(pi *v1alpha1.PodIdentity, owner plan.Owner, observed *plan.Observed, desired plan.Role) []Finding {
+// RoleConflicts returns why the operator would not touch an existing role for an identity.
+func RoleConflicts(pi *v1alpha1.PodIdentity, owner plan.Owner, observed *plan.Observed, desired plan.Role) []Finding {
 	if observed == nil {
 		return nil
 	}
@@ -63,7 +63,7 @@ func JudgeRole(pi *v1alpha1.PodIdentity, owner plan.Owner, observed *plan.Observ
 		return []Finding{Broken(CheckRole, fmt.Sprintf(
 			"role %s already exists and its tags name this PodIdentity; to adopt it, set spec.role.adoptionPolicy: IfTagged", desired.Name))}
 	case ownership == plan.NotOwned:
-		return []Finding{Broken(CheckRole, fmt.Sprintf("role %s already exists and belongs to %s; set a different spec.role.name", desired.Name, observed.OwnerDescription()))}
+		return []Finding{Broken(CheckRole, fmt.Sprintf("role %s already exists and is owned by %s; set a different spec.role.name", desired.Name, observed.OwnerDescription()))}
 	case observed.Path != desired.Path:
 		return []Finding{Broken(CheckRole, fmt.Sprintf("role %s has path %s, but the operator only manages roles under %s; set a different spec.role.name",
 			desired.Name, observed.Path, desired.Path))}

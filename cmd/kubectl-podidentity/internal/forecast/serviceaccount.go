@@ -18,7 +18,7 @@ func ServiceAccountChanges(pi, live *v1alpha1.PodIdentity, desired plan.State, e
 	var changes []Change
 	var findings []Finding
 	for _, want := range desired.ServiceAccounts() {
-		change, finding := judgeServiceAccount(pi, want, existing[want.Name])
+		change, finding := serviceAccountChange(pi, want, existing[want.Name])
 		if change != nil {
 			changes = append(changes, *change)
 		}
@@ -39,7 +39,7 @@ func ServiceAccountChanges(pi, live *v1alpha1.PodIdentity, desired plan.State, e
 	return changes, findings
 }
 
-func judgeServiceAccount(pi *v1alpha1.PodIdentity, want plan.ServiceAccount, sa *corev1.ServiceAccount) (*Change, *Finding) {
+func serviceAccountChange(pi *v1alpha1.PodIdentity, want plan.ServiceAccount, sa *corev1.ServiceAccount) (*Change, *Finding) {
 	on, arn := "ServiceAccount "+want.Name, want.Annotations[plan.AnnotationRoleARN]
 	switch {
 	case sa == nil && want.Create:
@@ -64,9 +64,9 @@ func judgeServiceAccount(pi *v1alpha1.PodIdentity, want plan.ServiceAccount, sa 
 	return nil, nil
 }
 
-// JudgeAccountsInUse returns the ServiceAccounts of an identity that another one of the
+// ServiceAccountConflicts returns the ServiceAccounts of an identity that another one of the
 // cluster names. Of two identities, the older one wins.
-func JudgeAccountsInUse(pi *v1alpha1.PodIdentity, others []v1alpha1.PodIdentity) []Finding {
+func ServiceAccountConflicts(pi *v1alpha1.PodIdentity, others []v1alpha1.PodIdentity) []Finding {
 	var findings []Finding
 	for i := range others {
 		other := &others[i]

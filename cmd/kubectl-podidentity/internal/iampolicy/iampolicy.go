@@ -24,12 +24,12 @@ type Settings struct {
 	Namespace      string // of the operator; default podidentity-system
 	ServiceAccount string // of the operator; default podidentity-controller-manager
 
-	// NoBoundary says that the operator runs without --permissions-boundary.
+	// NoBoundary reports that the operator runs without --permissions-boundary.
 	NoBoundary bool
 	// EKSCluster is the name of the cluster in EKS, if the operator gets its role through
 	// EKS Pod Identity; Region is that of the cluster.
 	EKSCluster, Region string
-	// CreateProvider says that the operator runs with --oidc-provider=Create.
+	// CreateProvider reports that the operator runs with --oidc-provider=Create.
 	CreateProvider bool
 	// EventQueueURL is the value of --event-queue-url; empty if the operator runs without.
 	EventQueueURL string

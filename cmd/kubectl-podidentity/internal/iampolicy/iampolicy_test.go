@@ -30,7 +30,7 @@ func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 		holds    []string
 	}{
 		"Defaults": {
-			"The flags that config/default needs.", settings,
+			"The flags are those that config/default needs.", settings,
 			[]string{"operator-policy", "operator-trust-policy", "boundary-policy"},
 			[]string{
 				"arn:aws-cn:iam::123456789012:role/podidentity/prod-eu/*", "policy/podidentity-boundary",
@@ -38,12 +38,12 @@ func TestDocuments_AreAcceptedByIAM(t *testing.T) {
 			},
 		},
 		"OtherNames": {
-			"Every name can be another.", other,
+			"Every name can be changed.", other,
 			[]string{"operator-policy", "operator-trust-policy", "boundary-policy", "operator-policy-oidc-provider"},
 			[]string{"role/team/aws/*", "policy/fence", "system:serviceaccount:iam:operator"},
 		},
 		"NoBoundary": {
-			"Without a boundary the policy is another.", unbounded,
+			"Without a boundary the policies differ.", unbounded,
 			[]string{"operator-policy-without-boundary", "operator-trust-policy"},
 			nil,
 		},
@@ -136,7 +136,7 @@ func TestDocuments_RejectsInvalidSettings(t *testing.T) {
 }
 
 // Every form of a queue's URL gives its ARN; a URL that is none of AWS's names no region.
-func TestQueueOf(t *testing.T) {
+func TestQueueOf_ParsesEveryFormOfURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://sqs.us-east-1.amazonaws.com/123456789012/podidentity-prod":     "arn:aws:sqs:us-east-1:123456789012:podidentity-prod",
 		"https://us-east-1.queue.amazonaws.com/123456789012/a":                  "arn:aws:sqs:us-east-1:123456789012:a",

@@ -44,8 +44,8 @@ type Fault struct {
 }
 
 // Read returns the objects of a source, in their order, and the documents that cannot
-// be read. Documents without apiVersion and kind are no objects, and are left out. The
-// error says that a file cannot be read at all.
+// be read. Documents without apiVersion and kind are not objects, and are skipped. The
+// error reports that a file cannot be read at all.
 func Read(in io.Reader, s Source) ([]Object, []Fault, error) {
 	var r reader
 	for _, name := range s.Files {

@@ -82,7 +82,7 @@ func Suggest(pi *v1alpha1.PodIdentity, f Facts) Suggestion {
 		s.Notes = append(s.Notes, fmt.Sprintf("the role is %d days old: what its pods do less often may not have happened yet", int(age/(24*time.Hour))))
 	}
 	if !slices.ContainsFunc(services(f), func(name string) bool { return !f.Services[name].LastUsed.IsZero() }) {
-		s.Notes = append(s.Notes, "IAM knows of no use of the role at all: perhaps no workload needs the identity")
+		s.Notes = append(s.Notes, "IAM has no record that the role was ever used: perhaps no workload needs the identity")
 	}
 	return s
 }
@@ -210,7 +210,7 @@ func (s *Suggestion) document(in v1alpha1.InlinePolicy, title string, f Facts) (
 func (s *Suggestion) actions(title string, actions []string, f Facts) []string {
 	var kept []string
 	for _, action := range actions {
-		v := judge(action, f)
+		v := decide(action, f)
 		switch {
 		case v.removed:
 			s.Removals = append(s.Removals, Removal{Policy: title, Action: action, Why: v.why, Instead: v.instead})
@@ -235,23 +235,23 @@ func unique(list []string) []string {
 	return out
 }
 
-// verdict is what becomes of an action.
-type verdict struct {
+// decision is what happens to an action.
+type decision struct {
 	removed bool
 	why     string
 	instead []string
 }
 
-func judge(action string, f Facts) verdict {
+func decide(action string, f Facts) decision {
 	prefix, name, ok := strings.Cut(action, ":")
 	service, known := f.Services[strings.ToLower(prefix)]
 	switch {
 	case !ok || policy.IsPattern(prefix):
-		return verdict{why: "a wildcard for services; used were: " + orNone(usedServices(f))}
+		return decision{why: "a wildcard for services; services used: " + orNone(usedServices(f))}
 	case !known:
-		return verdict{why: "IAM's report does not have the service " + prefix}
+		return decision{why: "IAM's report does not contain the service " + prefix}
 	case service.LastUsed.IsZero():
-		return verdict{removed: true, why: "the service " + prefix + " was not used"}
+		return decision{removed: true, why: "the service " + prefix + " was not used"}
 	case policy.IsPattern(name):
 		return wildcard(action, prefix, service, f)
 	}
@@ -259,16 +259,16 @@ func judge(action string, f Facts) verdict {
 		switch {
 		case !strings.EqualFold(recorded, name):
 		case at.IsZero():
-			return verdict{removed: true, why: "it was not used"}
+			return decision{removed: true, why: "it was not used"}
 		default:
-			return verdict{}
+			return decision{}
 		}
 	}
-	return verdict{why: "IAM does not record this action, only that the service " + prefix + " was last used on " + date(service.LastUsed)}
+	return decision{why: "IAM does not record this action, only that the service " + prefix + " was last used on " + date(service.LastUsed)}
 }
 
-// wildcard judges a pattern of actions of a service that was used.
-func wildcard(action, prefix string, service Service, f Facts) verdict {
+// wildcard returns the decision on a pattern of actions of a service that was used.
+func wildcard(action, prefix string, service Service, f Facts) decision {
 	matching := policy.NewDenylist(policy.AnyCase, action)
 	var used []string
 	for recorded, at := range service.Actions {
@@ -282,9 +282,9 @@ func wildcard(action, prefix string, service Service, f Facts) verdict {
 		if len(used) > 0 {
 			why = "of its recorded actions, only these were used"
 		}
-		return verdict{removed: true, why: why, instead: used}
+		return decision{removed: true, why: why, instead: used}
 	}
-	return verdict{why: "a wildcard; of its recorded actions, used were: " + orNone(used)}
+	return decision{why: "a wildcard; recorded actions used: " + orNone(used)}
 }
 
 func usedServices(f Facts) []string {

@@ -28,7 +28,7 @@ func used() Facts {
 	}
 }
 
-func TestSuggest(t *testing.T) {
+func TestSuggest_RemovesUnusedPermissions(t *testing.T) {
 	cases := map[string]struct {
 		reason    string
 		policies  string
@@ -39,25 +39,25 @@ func TestSuggest(t *testing.T) {
 		noteWords []string
 	}{
 		"Actions": {
-			reason:   "A recorded action goes if it was not used, one that is not recorded stays.",
+			reason:   "A recorded action is removed if it was not used; one that is not recorded stays.",
 			policies: `{inline: [{name: a, statements: [{effect: Allow, actions: ["s3:ListAllMyBuckets", "S3:createbucket", "s3:GetObject"], resources: ["*"]}]}]}`,
 			want:     `{inline: [{name: a, statements: [{effect: Allow, actions: ["s3:ListAllMyBuckets", "s3:GetObject"], resources: ["*"]}]}]}`,
 			removals: []string{"S3:createbucket: it was not used"},
 			kept:     []string{"s3:GetObject: IAM does not record this action, only that the service s3 was last used on 2026-10-30"},
 		},
 		"Service": {
-			reason:   "A service that was not used goes whole, wildcards and what is not recorded, too; with its last statement goes the policy.",
+			reason:   "A service that was not used is removed with its wildcards and unrecorded actions; a policy without statements is removed.",
 			policies: `{inline: [{name: queue, statements: [{effect: Allow, actions: ["sqs:*"], resources: ["*"]}, {effect: Deny, actions: ["sqs:DeleteQueue"], resources: ["*"]}]}]}`,
 			want:     `{}`,
 			removals: []string{"sqs:*: the service sqs was not used"},
 		},
 		"Wildcard": {
-			reason:   "It may be what reads objects.",
+			reason:   "A wildcard stays, as it may allow reading objects, which IAM does not record.",
 			policies: `{inline: [{name: a, statements: [{effect: Allow, actions: ["s3:*", "*"], resources: ["*"]}]}]}`,
 			want:     `{inline: [{name: a, statements: [{effect: Allow, actions: ["s3:*", "*"], resources: ["*"]}]}]}`,
 			kept: []string{
-				"s3:*: a wildcard; of its recorded actions, used were: s3:ListAllMyBuckets",
-				"*: a wildcard for services; used were: s3, sts",
+				"s3:*: a wildcard; recorded actions used: s3:ListAllMyBuckets",
+				"*: a wildcard for services; services used: s3, sts",
 			},
 		},
 		"ReplaceWildcards": {
@@ -68,12 +68,12 @@ func TestSuggest(t *testing.T) {
 			removals: []string{"s3:List*: of its recorded actions, only these were used", "sts:Assume*: no recorded action of it was used"},
 		},
 		"DenyAndNotAction": {
-			reason:   "What denies, and what is allowed by exclusion, stays.",
+			reason:   "Deny statements and NotAction stay.",
 			policies: `{inline: [{name: a, statements: [{effect: Deny, actions: ["sqs:*"], resources: ["*"]}, {effect: Allow, notActions: ["iam:*"], resources: ["*"]}]}]}`,
 			want:     `{inline: [{name: a, statements: [{effect: Deny, actions: ["sqs:*"], resources: ["*"]}, {effect: Allow, notActions: ["iam:*"], resources: ["*"]}]}]}`,
 		},
 		"OnlyDeny": {
-			reason:   "A policy that never allowed anything may limit the others.",
+			reason:   "A policy without an Allow may limit the other policies.",
 			policies: `{inline: [{name: a, statements: [{effect: Deny, actions: ["sqs:*"], resources: ["*"]}]}]}`,
 			want:     `{inline: [{name: a, statements: [{effect: Deny, actions: ["sqs:*"], resources: ["*"]}]}]}`,
 		},
@@ -81,21 +81,21 @@ func TestSuggest(t *testing.T) {
 			reason:   "The policy may be newer than the report.",
 			policies: `{inline: [{name: a, statements: [{effect: Allow, actions: ["ec2:RunInstances"], resources: ["*"]}]}]}`,
 			want:     `{inline: [{name: a, statements: [{effect: Allow, actions: ["ec2:RunInstances"], resources: ["*"]}]}]}`,
-			kept:     []string{"ec2:RunInstances: IAM's report does not have the service ec2"},
+			kept:     []string{"ec2:RunInstances: IAM's report does not contain the service ec2"},
 		},
 		"Document": {
-			reason:   "A document is narrowed, too.",
+			reason:   "A document is also narrowed.",
 			policies: `{inline: [{name: a, document: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sqs:*","s3:ListAllMyBuckets"],"Resource":"*"}]}'}]}`,
 			want:     `{inline: [{name: a, document: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:listallmybuckets","Resource":"*"}]}'}]}`,
 			removals: []string{"sqs:*: the service sqs was not used"},
 		},
 		"DocumentAsItIs": {
-			reason:   "Nothing goes, so its author's words stay.",
+			reason:   "Nothing is removed, so the document stays as the author wrote it.",
 			policies: `{inline: [{name: a, document: '{"Statement": {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}}'}]}`,
 			want:     `{inline: [{name: a, document: '{"Statement": {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}}'}]}`,
 		},
 		"Managed": {
-			reason:   "A managed policy goes if none of its services was used.",
+			reason:   "A managed policy is removed if none of its services was used.",
 			policies: `{managed: ["arn:aws:iam::aws:policy/Queues", "arn:aws:iam::aws:policy/Both", "arn:aws:iam::aws:policy/Unread"]}`,
 			facts: func(f *Facts) {
 				f.Managed = map[string]role.Document{
@@ -108,14 +108,14 @@ func TestSuggest(t *testing.T) {
 			kept:     []string{": it also allows services that were not used: sqs", ": its contents are not known"},
 		},
 		"Young": {
-			reason:    "What runs once a month has not run.",
+			reason:    "A monthly job may not have run yet.",
 			policies:  `{}`,
 			facts:     func(f *Facts) { f.Created = now.AddDate(0, 0, -3) },
 			want:      `{}`,
 			noteWords: []string{"the role is 3 days old"},
 		},
 		"NeverUsed": {
-			reason:    "Then the whole identity is in question.",
+			reason:    "Nothing was used, so the identity may not be needed.",
 			policies:  `{inline: [{name: a, statements: [{effect: Allow, actions: ["sqs:SendMessage"], resources: ["*"]}]}]}`,
 			facts:     func(f *Facts) { f.Services = map[string]Service{"sqs": {}} },
 			want:      `{}`,

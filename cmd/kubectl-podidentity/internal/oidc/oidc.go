@@ -28,7 +28,7 @@ const (
 func Keys(raw []byte) ([]string, error) {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(raw, &set); err != nil {
-		return nil, fmt.Errorf("no JSON Web Key Set: %w", err)
+		return nil, fmt.Errorf("not a JSON Web Key Set: %w", err)
 	}
 	thumbprints := []string{}
 	for _, key := range set.Keys {

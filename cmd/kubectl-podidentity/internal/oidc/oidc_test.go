@@ -39,13 +39,13 @@ func TestFetch_RejectsWhatAWSWouldReject(t *testing.T) {
 		keys     []byte
 		wrong    string // part of the error; empty if there is none
 	}{
-		"Published":   {"As every issuer does.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url, url+"/keys") }, keys, ""},
-		"OtherIssuer": {"AWS compares the issuer to the letter.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url+"/", url+"/keys") }, keys, "of another issuer"},
-		"PlainKeys":   {"Keys come over https only.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":"http://a/keys"}`, url) }, keys, "not an https:// URL"},
-		"NoKeys":      {"The keys are not there.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url, url+"/nope") }, keys, "404"},
-		"NoJSON":      {"A page of a proxy.", func(string) string { return "<html>" }, keys, "cannot be read"},
-		"NoKeySet":    {"A page of a proxy.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url, url+"/keys") }, []byte("<html>"), "no JSON Web Key Set"},
-		"Endless":     {"An issuer must not fill the memory.", func(string) string { return strings.Repeat(" ", maxBytes+1) }, keys, "more than 1 MiB"},
+		"Published":   {"The issuer publishes its keys.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url, url+"/keys") }, keys, ""},
+		"OtherIssuer": {"AWS compares the issuer character by character.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url+"/", url+"/keys") }, keys, "of another issuer"},
+		"PlainKeys":   {"Keys are fetched over https only.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":"http://a/keys"}`, url) }, keys, "not an https:// URL"},
+		"NoKeys":      {"The keys do not exist.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url, url+"/nope") }, keys, "404"},
+		"NoJSON":      {"A proxy returned an HTML page.", func(string) string { return "<html>" }, keys, "cannot be read"},
+		"NoKeySet":    {"The JSON is not a key set.", func(url string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, url, url+"/keys") }, []byte("<html>"), "not a JSON Web Key Set"},
+		"Endless":     {"An endless answer must not exhaust memory.", func(string) string { return strings.Repeat(" ", maxBytes+1) }, keys, "more than 1 MiB"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package operator tells how the operator of a cluster is installed, by its
+// Package operator finds out how the operator of a cluster is installed, by its
 // Deployment and its Lease.
 package operator
 
@@ -13,7 +13,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/options"
 )
 
-// What every installation has in common.
+// The names that are the same in every installation.
 const (
 	// Label is on the Deployment, with LabelValue as its value.
 	Label      = "app.kubernetes.io/name"
@@ -32,7 +32,7 @@ type Installation struct {
 	Image          string `json:"image,omitempty"`
 	Replicas       int32  `json:"replicas"`
 	Available      int32  `json:"available"`
-	// Options are those of its command line and environment; OptionsProblem says why
+	// Options are those of its command line and environment; OptionsProblem states why
 	// they could not be read.
 	Options        options.Options `json:"-"`
 	OptionsProblem string          `json:"optionsProblem,omitempty"`

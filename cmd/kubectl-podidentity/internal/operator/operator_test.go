@@ -28,23 +28,23 @@ func TestOf_ReadsFlagsOfTheDeployment(t *testing.T) {
 		problem string // part of it; empty if there is none
 	}{
 		"Flags": {
-			"Flags of the command line.", deployment([]string{"--cluster-name=prod", "--role-path=/a/"}), "prod", "/a/", "",
+			"The options are flags of the command line.", deployment([]string{"--cluster-name=prod", "--role-path=/a/"}), "prod", "/a/", "",
 		},
 		"Variables": {
 			"config/default sets the name by a variable.",
 			deployment([]string{"--cluster-name=$(CLUSTER_NAME)"}, corev1.EnvVar{Name: "CLUSTER_NAME", Value: "prod"}), "prod", "/podidentity/prod/", "",
 		},
 		"Environment": {
-			"Flags fall back on the environment.", deployment(nil, corev1.EnvVar{Name: "PODIDENTITY_CLUSTER_NAME", Value: "prod"}), "prod", "/podidentity/prod/", "",
+			"The environment variable of a flag is used if the flag is not set.", deployment(nil, corev1.EnvVar{Name: "PODIDENTITY_CLUSTER_NAME", Value: "prod"}), "prod", "/podidentity/prod/", "",
 		},
 		"NotSet": {
-			"The operator would not start either.", deployment([]string{"--cluster-name=$(CLUSTER_NAME)"}), "", "", "--cluster-name",
+			"The operator would not start with these options either.", deployment([]string{"--cluster-name=$(CLUSTER_NAME)"}), "", "", "--cluster-name",
 		},
 		"NewerOperator": {
-			"A flag that this plugin does not know.", deployment([]string{"--cluster-name=prod", "--future"}), "", "", "unknown flag --future",
+			"This version of the plugin does not know the flag.", deployment([]string{"--cluster-name=prod", "--future"}), "", "", "unknown flag --future",
 		},
 		"NoContainer": {
-			"Nothing to read.", &appsv1.Deployment{}, "", "", "no container",
+			"The Deployment has no container.", &appsv1.Deployment{}, "", "", "no container",
 		},
 	}
 	for name, tc := range cases {
@@ -76,9 +76,9 @@ func TestLeader_IsAliveUntilItsLeaseExpires(t *testing.T) {
 		want   result
 	}{
 		"None":     {"The operator never ran.", nil, result{}},
-		"Renewed":  {"The leader works.", lease("a", -10*time.Second), result{"a", true}},
-		"Expired":  {"The leader is gone, and no replica follows.", lease("a", -16*time.Second), result{"a", false}},
-		"Released": {"The leader stopped in good order.", lease("", -time.Second), result{}},
+		"Renewed":  {"The leader renews its Lease.", lease("a", -10*time.Second), result{"a", true}},
+		"Expired":  {"The leader has gone, and no replica took over.", lease("a", -16*time.Second), result{"a", false}},
+		"Released": {"The leader released its Lease when it stopped.", lease("", -time.Second), result{}},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

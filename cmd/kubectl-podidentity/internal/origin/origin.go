@@ -28,7 +28,7 @@ type Role struct {
 	Tags        map[string]string
 	Managed     []string // ARNs
 	Inline      map[string]string
-	// Losses say what the source describes and this package cannot read.
+	// Losses list what the source describes and this package cannot read.
 	Losses []string
 	// Forget is how the source's tool stops managing the role without deleting it;
 	// empty if there is no such tool.
@@ -54,7 +54,7 @@ func (r *Role) attach(arn string) {
 }
 
 // OfAWS returns a role that was read from AWS with its policies. A role that eksctl or
-// another stack of CloudFormation created says so in its tags.
+// another stack of CloudFormation created is recognized by its tags.
 func OfAWS(in *role.Role) Role {
 	r := newRole("role "+in.Name, in.Name)
 	r.ARN, r.Path, r.Description, r.MaxSession, r.Trust = in.ARN, in.Path, in.Description, in.MaxSession, string(in.Trust)
@@ -102,7 +102,7 @@ func quote(text string) string {
 // Found is what a source holds.
 type Found struct {
 	Roles []Role
-	// Skipped says what belongs to no role of the source.
+	// Skipped lists what belongs to no role of the source.
 	Skipped []string
 }
 

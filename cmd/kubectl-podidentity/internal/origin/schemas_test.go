@@ -219,7 +219,7 @@ func objectsOf(t *testing.T, file string) []*unstructured.Unstructured {
 		for _, item := range items {
 			fields, ok := item.(map[string]any)
 			if !ok {
-				t.Fatalf("%s: an item is no object", file)
+				t.Fatalf("%s: an item is not an object", file)
 			}
 			all = append(all, &unstructured.Unstructured{Object: fields})
 		}

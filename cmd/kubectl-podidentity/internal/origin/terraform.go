@@ -52,7 +52,7 @@ const stateVersion = 4
 func Terraform(raw []byte) ([]Role, error) {
 	var s state
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("not a state of Terraform: %w", err)
+		return nil, fmt.Errorf("not a Terraform state: %w", err)
 	}
 	var all []resource
 	switch {
@@ -61,7 +61,7 @@ func Terraform(raw []byte) ([]Role, error) {
 	case s.Version == stateVersion:
 		all = s.all()
 	default:
-		return nil, errors.New("not a state of Terraform of version 4; print it with: terraform show -json")
+		return nil, errors.New("not a Terraform state of version 4; print it with: terraform show -json")
 	}
 	return terraformRoles(all)
 }

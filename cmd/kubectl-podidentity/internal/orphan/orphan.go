@@ -11,7 +11,7 @@ import (
 	"github.com/podidentity/podidentity-operator/internal/plan"
 )
 
-// State tells roles that were left behind from those that were kept.
+// State distinguishes roles that were left behind from those that were kept.
 type State string
 
 // The states.
@@ -85,7 +85,7 @@ func snapshot(roles []role.Role) plan.RoleSnapshot {
 // Selection is which orphans a user wants to delete.
 type Selection struct {
 	Names    []string // empty: all leaked ones
-	Retained bool     // without names: the retained ones, too
+	Retained bool     // without names: also the retained ones
 }
 
 // Select returns the selected ones of all orphans. A name that is not among them is
@@ -116,7 +116,7 @@ func Named(all []Orphan, names []string) ([]Orphan, error) {
 	for _, name := range names {
 		o, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("role %s is not an orphan of this cluster: it does not exist, has a PodIdentity, or belongs to another owner", name)
+			return nil, fmt.Errorf("role %s is not an orphan of this cluster: it does not exist, has a PodIdentity, or has another owner", name)
 		}
 		delete(byName, name)
 		selected = append(selected, o)
@@ -130,7 +130,7 @@ func Named(all []Orphan, names []string) ([]Orphan, error) {
 func (o Orphan) Changed(cluster plan.Cluster, now *role.Role, uid string) string {
 	switch {
 	case now == nil:
-		return "the role is deleted already"
+		return "the role has already been deleted"
 	case now.ID != o.ID:
 		return "another role has this name now"
 	case uid != "" && uid == now.Tags[plan.TagUID]:
@@ -141,7 +141,7 @@ func (o Orphan) Changed(cluster plan.Cluster, now *role.Role, uid string) string
 		return "its tags name another owner now"
 	}
 	if again[0].State != o.State {
-		return "it was retained in between"
+		return "it has been retained since"
 	}
 	return ""
 }

@@ -30,7 +30,7 @@ func owned(name, id string, changes map[string]string) role.Role {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFind_ReturnsRolesWithoutAnObject(t *testing.T) {
 	elsewhere := owned("elsewhere", "7", nil)
 	elsewhere.Path = "/"
 	sealed := owned("sealed", "2", map[string]string{plan.TagUID: "u2"})
@@ -64,7 +64,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestSelect(t *testing.T) {
+func TestSelect_ReturnsLeakedRolesUnlessNamed(t *testing.T) {
 	all := []Orphan{{Name: "a", State: Leaked}, {Name: "b", State: Retained}, {Name: "c", State: Leaked}}
 	cases := map[string]struct {
 		reason    string
@@ -72,11 +72,11 @@ func TestSelect(t *testing.T) {
 		want      []string
 		fails     bool
 	}{
-		"Leaked":   {"What is retained stays, unless the user says otherwise.", Selection{}, []string{"a", "c"}, false},
-		"Retained": {"The user says otherwise.", Selection{Retained: true}, []string{"a", "b", "c"}, false},
-		"Named":    {"A name is enough, and nothing else is deleted.", Selection{Names: []string{"b"}}, []string{"b"}, false},
-		"Unknown":  {"It may have a PodIdentity, or belong to another cluster.", Selection{Names: []string{"a", "x"}}, nil, true},
-		"Twice":    {"The second deletion would be of nothing.", Selection{Names: []string{"a", "a"}}, nil, true},
+		"Leaked":   {"Retained roles stay unless the user requests their deletion.", Selection{}, []string{"a", "c"}, false},
+		"Retained": {"The user requests the deletion of retained roles.", Selection{Retained: true}, []string{"a", "b", "c"}, false},
+		"Named":    {"A name selects one role, and no other is deleted.", Selection{Names: []string{"b"}}, []string{"b"}, false},
+		"Unknown":  {"The role may have a PodIdentity, or another owner.", Selection{Names: []string{"a", "x"}}, nil, true},
+		"Twice":    {"A name given twice is an error.", Selection{Names: []string{"a", "a"}}, nil, true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -92,8 +92,8 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// What happened since the list was read decides.
-func TestChanged(t *testing.T) {
+// A role is only deleted if it has not changed since the list was read.
+func TestChanged_NoticesWhatHappenedSinceTheList(t *testing.T) {
 	before := Find(cluster, []role.Role{owned("r", "1", nil)}, nil)[0]
 	changed := func(id string, tags map[string]string) *role.Role {
 		r := owned("r", id, tags)
@@ -105,16 +105,16 @@ func TestChanged(t *testing.T) {
 		uid    string
 		want   string
 	}{
-		"Same":         {"Nothing happened.", changed("1", nil), "", ""},
-		"OtherObject":  {"There is an object of that name, but it does not own the role.", changed("1", nil), "u7", ""},
-		"Deleted":      {"Another user was faster.", nil, "", "the role is deleted already"},
-		"Recreated":    {"It is another role.", changed("2", nil), "", "another role has this name now"},
-		"Restored":     {"A backup brought the object back, with its UID.", changed("1", nil), "u1", "it has a PodIdentity now"},
-		"Adopted":      {"The operator adopted it.", changed("1", map[string]string{plan.TagUID: "u7"}), "u7", "it has a PodIdentity now"},
+		"Same":         {"Nothing changed.", changed("1", nil), "", ""},
+		"OtherObject":  {"An object with that name exists, but it does not own the role.", changed("1", nil), "u7", ""},
+		"Deleted":      {"Another user deleted the role first.", nil, "", "the role has already been deleted"},
+		"Recreated":    {"The role was recreated.", changed("2", nil), "", "another role has this name now"},
+		"Restored":     {"A backup restored the object with its UID.", changed("1", nil), "u1", "it has a PodIdentity now"},
+		"Adopted":      {"The operator adopted the role.", changed("1", map[string]string{plan.TagUID: "u7"}), "u7", "it has a PodIdentity now"},
 		"AdoptedAway":  {"The object is not visible yet.", changed("1", map[string]string{plan.TagUID: "u7"}), "", "its tags name another owner now"},
-		"OtherCluster": {"Another cluster adopted it.", changed("1", map[string]string{plan.TagClusterID: "c2"}), "", "its tags name another owner now"},
-		"Untagged":     {"It has no owner.", changed("1", map[string]string{plan.TagManagedBy: ""}), "", "its tags name another owner now"},
-		"Retained":     {"The operator could not tag it before.", changed("1", map[string]string{plan.TagRetainedAt: "x"}), "", "it was retained in between"},
+		"OtherCluster": {"Another cluster adopted the role.", changed("1", map[string]string{plan.TagClusterID: "c2"}), "", "its tags name another owner now"},
+		"Untagged":     {"The role has no owner.", changed("1", map[string]string{plan.TagManagedBy: ""}), "", "its tags name another owner now"},
+		"Retained":     {"The operator could not tag the role before.", changed("1", map[string]string{plan.TagRetainedAt: "x"}), "", "it has been retained since"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestChanged(t *testing.T) {
 }
 
 // No principal can assume the role when it loses its policies.
-func TestTeardown(t *testing.T) {
+func TestTeardown_ReplacesTheTrustPolicyFirst(t *testing.T) {
 	r := owned("r", "1", nil)
 	got := Teardown(&r, []string{"arn:1"}, []string{"b", "a"}, []string{"profile"})
 	want := []plan.Change{

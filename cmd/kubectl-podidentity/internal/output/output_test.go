@@ -18,13 +18,13 @@ func TestUseColor_FollowsFlagTerminalAndNoColor(t *testing.T) {
 		want     bool
 	}{
 		"Terminal":       {"A terminal shows color.", ColorAuto, true, nil, true},
-		"Pipe":           {"A program reads what is piped to it.", ColorAuto, false, nil, false},
-		"NoColor":        {"The user wants none (no-color.org).", ColorAuto, true, map[string]string{"NO_COLOR": "1"}, false},
-		"EmptyNoColor":   {"An empty NO_COLOR counts as none.", ColorAuto, true, map[string]string{"NO_COLOR": ""}, true},
+		"Pipe":           {"A program reads from the pipe.", ColorAuto, false, nil, false},
+		"NoColor":        {"The user disabled color (no-color.org).", ColorAuto, true, map[string]string{"NO_COLOR": "1"}, false},
+		"EmptyNoColor":   {"An empty NO_COLOR disables nothing.", ColorAuto, true, map[string]string{"NO_COLOR": ""}, true},
 		"Dumb":           {"A dumb terminal prints the codes.", ColorAuto, true, map[string]string{"TERM": "dumb"}, false},
-		"AlwaysInPipe":   {"The flag wins.", ColorAlways, false, nil, true},
-		"AlwaysNoColor":  {"The flag wins over the environment.", ColorAlways, false, map[string]string{"NO_COLOR": "1"}, true},
-		"NeverOnAScreen": {"The flag wins.", ColorNever, true, nil, false},
+		"AlwaysInPipe":   {"The flag has precedence.", ColorAlways, false, nil, true},
+		"AlwaysNoColor":  {"The flag has precedence over the environment.", ColorAlways, false, map[string]string{"NO_COLOR": "1"}, true},
+		"NeverOnAScreen": {"The flag has precedence.", ColorNever, true, nil, false},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -37,13 +37,13 @@ func TestUseColor_FollowsFlagTerminalAndNoColor(t *testing.T) {
 
 func TestClean_RemovesControlCharacters(t *testing.T) {
 	cases := map[string]struct{ reason, in, want string }{
-		"Plain":      {"Nothing to escape.", "role ✓ größe", "role ✓ größe"},
+		"Plain":      {"There is nothing to escape.", "role ✓ größe", "role ✓ größe"},
 		"Escape":     {"A tag could move the cursor and overwrite a finding.", "a\x1b[2Kb", `a\u001b[2Kb`},
-		"Newline":    {"A message could add a line that looks like ours.", "a\n✓ fine", "a ✓ fine"},
-		"Bidi":       {"Text could be shown in another order than it is.", "a\u202eb", `a\u202eb`},
+		"Newline":    {"A message could add a line that looks like output of the plugin.", "a\n✓ fine", "a ✓ fine"},
+		"Bidi":       {"Text could be shown in another order than it is stored.", "a\u202eb", `a\u202eb`},
 		"Carriage":   {"A line could overwrite itself.", "a\rb", `a\u000db`},
 		"Invisible":  {"Two names could look alike.", "a\u200bb", `a\u200bb`},
-		"NoBreaking": {"A space is a space.", "a\u00a0b", `a\u00a0b`},
+		"NoBreaking": {"A no-break space becomes a space.", "a\u00a0b", `a\u00a0b`},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {
@@ -96,16 +96,16 @@ func TestParseFormat_RejectsUnknownFormats(t *testing.T) {
 
 func TestCell_IsNeverAFormula(t *testing.T) {
 	cases := map[string]struct{ reason, in, want string }{
-		"Plain":     {"An ARN is no formula.", "arn:aws:s3:::a-b/*", "arn:aws:s3:::a-b/*"},
+		"Plain":     {"An ARN is not a formula.", "arn:aws:s3:::a-b/*", "arn:aws:s3:::a-b/*"},
 		"Formula":   {"Spreadsheets run it.", "=HYPERLINK(1)", "'=HYPERLINK(1)"},
-		"Space":     {"They skip spaces before it.", "  +1", "  '+1"},
-		"FullWidth": {"They take the full-width sign, too.", "＝1", "'＝1"},
-		"Semicolon": {"It ends a cell where the comma is a decimal sign.", "a;=1;b; @c", "a;'=1;b; '@c"},
+		"Space":     {"Spreadsheets skip spaces before it.", "  +1", "  '+1"},
+		"FullWidth": {"Spreadsheets also accept the full-width sign.", "＝1", "'＝1"},
+		"Semicolon": {"A semicolon ends a cell where the comma is the decimal sign.", "a;=1;b; @c", "a;'=1;b; '@c"},
 		"Quote":     {"A quote may begin a cell.", `a;"=1"`, `a;"'=1"`},
-		"Tab":       {"It may end a cell.", "a\t=1", "a =1"},
-		"Line":      {"It would begin a row.", "a\n=1", "a =1"},
-		"Empty":     {"Nothing is nothing.", "", ""},
-		"InTheEnd":  {"A sign later is none.", "a=b-c", "a=b-c"},
+		"Tab":       {"A tab may end a cell.", "a\t=1", "a =1"},
+		"Line":      {"A line end would begin a row.", "a\n=1", "a =1"},
+		"Empty":     {"An empty text stays empty.", "", ""},
+		"InTheEnd":  {"A sign after the first character starts no formula.", "a=b-c", "a=b-c"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

@@ -44,7 +44,7 @@ func keys(f Facts) Check {
 		if !slices.Contains(f.Published, k) {
 			return Check{
 				name, check.Broken, "the issuer does not publish a key with which the API server signs, so AWS rejects its tokens",
-				"publish the answer of kubectl get --raw /openid/v1/jwks at the issuer",
+				"publish the output of kubectl get --raw /openid/v1/jwks at the issuer",
 			}
 		}
 	}
@@ -91,9 +91,9 @@ func audience(f Facts) Check {
 	return ok(name, "the provider accepts audience "+audienceOf(f))
 }
 
-// neighbours looks for other clusters that use the operator's path or name.
-func neighbours(f Facts) Check {
-	const name = "neighbours"
+// otherClusters looks for other clusters that use the operator's path or name.
+func otherClusters(f Facts) Check {
+	const name = "clusters"
 	roles, problem := rolesOf(f)
 	if problem != "" {
 		return unknown(name, problem)
@@ -111,13 +111,13 @@ func neighbours(f Facts) Check {
 	if len(others) > 0 {
 		return Check{
 			name, check.Broken, "other clusters have roles below " + o.RolePath + ": " + strings.Join(slices.Sorted(maps.Keys(others)), ", "),
-			"give each cluster a --role-path of its own: the operator's policy is limited to it",
+			"give each cluster its own --role-path: the operator's policy is limited to it",
 		}
 	}
 	if twins > 0 {
 		return Check{
 			name, check.Broken, fmt.Sprintf("%d roles with this cluster's name trust another issuer: another cluster is also called %s, or this one was replaced", twins, o.ClusterName),
-			"give each cluster a --cluster-name of its own in the account",
+			"give each cluster in the account its own --cluster-name",
 		}
 	}
 	return ok(name, "no other cluster uses "+o.RolePath+" or the name "+o.ClusterName)
@@ -157,7 +157,7 @@ func trustsOther(r role.Role, issuer string) bool {
 	return other
 }
 
-// quotas warns of quotas of the account that are nearly used.
+// quotas warns about quotas of the account that are nearly used up.
 func quotas(f Facts) Check {
 	const name = "quotas"
 	if f.AWS == nil {
@@ -183,7 +183,7 @@ func quotas(f Facts) Check {
 }
 
 // orphans looks for roles of this cluster that should have been deleted with their
-// object. Those that were retained on purpose are no finding.
+// object. Those that were retained on purpose are not a finding.
 func orphans(f Facts) Check {
 	const name = "orphans"
 	roles, problem := rolesOf(f)
@@ -213,7 +213,7 @@ func orphans(f Facts) Check {
 	case retained > 0:
 		return ok(name, fmt.Sprintf("no role was left behind; %d are retained on purpose", retained))
 	default:
-		return ok(name, "each role of this cluster has its PodIdentity")
+		return ok(name, "each role of this cluster has a PodIdentity")
 	}
 }
 

@@ -76,9 +76,9 @@ func leader(f Facts) Check {
 	case f.LeaseProblem != "":
 		return unknown(name, f.LeaseProblem)
 	case f.Leader == "":
-		return Check{name, check.Broken, "no replica of the operator leads", "look at the operator's log: kubectl logs -n podidentity-system -l app.kubernetes.io/name=podidentity-operator"}
+		return Check{name, check.Broken, "no replica of the operator is the leader", "check the operator's log: kubectl logs -n podidentity-system -l app.kubernetes.io/name=podidentity-operator"}
 	case !f.LeaderAlive:
-		return Check{name, check.Broken, "the leader " + f.Leader + " has not renewed its Lease in time, and no replica took over", "look at the operator's pods and their log"}
+		return Check{name, check.Broken, "the leader " + f.Leader + " has not renewed its Lease in time, and no replica took over", "check the operator's pods and their logs"}
 	default:
 		return ok(name, f.Leader+" leads")
 	}
@@ -96,7 +96,7 @@ func options(f Facts) Check {
 	}
 }
 
-// identity tells whether the operator's own pods can assume its role.
+// identity reports whether the operator's own pods can assume its role.
 func identity(f Facts) Check {
 	const name = "identity"
 	switch {
@@ -180,7 +180,7 @@ func clock(f Facts) Check {
 	const fix = "synchronize the clocks of the control plane's machines"
 	switch {
 	case skew >= maxSkew:
-		return Check{name, check.Broken, fmt.Sprintf("the clocks of the cluster and of AWS differ by %s; AWS rejects tokens from 5m on", skew), fix}
+		return Check{name, check.Broken, fmt.Sprintf("the clocks of the cluster and of AWS differ by %s; AWS rejects tokens if they differ by 5m", skew), fix}
 	case skew >= warnSkew:
 		return Check{name, check.Warning, fmt.Sprintf("the clocks of the cluster and of AWS differ by %s", skew), fix}
 	default:

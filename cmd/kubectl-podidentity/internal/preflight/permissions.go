@@ -44,7 +44,7 @@ func permissions(f Facts) Check {
 			"attach the policies that kubectl podidentity iam-policy prints (operator-policy…) to the role",
 		}
 	}
-	return ok(name, fmt.Sprintf("the operator's role %s may do all that the operator needs", f.AWS.OperatorRole.Name))
+	return ok(name, fmt.Sprintf("the operator's role %s has all permissions that the operator needs", f.AWS.OperatorRole.Name))
 }
 
 func (f Facts) settings() iampolicy.Settings {

@@ -73,7 +73,7 @@ func without(t *testing.T, r *role.Role, action string) *role.Role {
 	return other
 }
 
-// A boundary of the operator's own role limits it, too.
+// A boundary of the operator's own role also limits it.
 func TestNeeded_BoundaryLimitsTheOperator(t *testing.T) {
 	r := &role.Role{
 		Policies: []role.Policy{{Name: "all", Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}},

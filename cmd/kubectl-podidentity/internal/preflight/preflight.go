@@ -13,7 +13,7 @@ import (
 )
 
 // Facts are what is known. A field that has a problem is empty if there is
-// nothing, or if the problem says why it is not known.
+// nothing, or if the problem states why it is not known.
 type Facts struct {
 	// Version of the API server, such as v1.37.2.
 	Version string `json:"version"`
@@ -23,7 +23,7 @@ type Facts struct {
 	// of the two is not known.
 	ClockSkew *Duration `json:"clockSkew,omitempty"`
 
-	// ClusterID is the UID of namespace kube-system; ClusterIDProblem says why it is not
+	// ClusterID is the UID of namespace kube-system; ClusterIDProblem states why it is not
 	// known.
 	ClusterID        string `json:"clusterID,omitempty"`
 	ClusterIDProblem string `json:"clusterIDProblem,omitempty"`
@@ -57,7 +57,7 @@ type Facts struct {
 	Identities        []string `json:"identities,omitempty"`
 	IdentitiesProblem string   `json:"identitiesProblem,omitempty"`
 
-	// AWS is nil if the account could not be read; AWSProblem says why.
+	// AWS is nil if the account could not be read; AWSProblem states why.
 	AWS        *AWS   `json:"aws,omitempty"`
 	AWSProblem string `json:"awsProblem,omitempty"`
 }
@@ -116,7 +116,7 @@ func Run(f Facts) []Check {
 	for _, one := range []func(Facts) Check{
 		apiVersion, crds, operatorRuns, leader, options, identity, permissions, events,
 		issuer, keys, provider, audience, webhook, clock,
-		neighbours, guardrails, quotas, orphans,
+		otherClusters, guardrails, quotas, orphans,
 	} {
 		checks = append(checks, one(f))
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // fixture is a file of testdata: what differs from base.yaml, as a JSON merge patch,
-// and the checks that are not in order.
+// and the checks that are not OK.
 type fixture struct {
 	Reason string                 `json:"reason"`
 	States map[string]check.State `json:"states"`
@@ -93,7 +93,7 @@ func TestRun_FindsWhatTheFixtureBreaks(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(f.States, got, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("%s\nchecks that are not in order: -want, +got:\n%s", f.Reason, diff)
+				t.Errorf("%s\nchecks that are not OK: -want, +got:\n%s", f.Reason, diff)
 			}
 		})
 	}

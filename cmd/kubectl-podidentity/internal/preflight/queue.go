@@ -13,7 +13,7 @@ type Queue struct {
 	Exists bool `json:"exists,omitempty"`
 	// Messages is about how many messages wait in it.
 	Messages int `json:"messages,omitempty"`
-	// Problem says why the rest is not known.
+	// Problem states why the rest is not known.
 	Problem string `json:"problem,omitempty"`
 }
 

@@ -1,4 +1,4 @@
-// Package readiness tells how far the operator is with a PodIdentity.
+// Package readiness reports how far the operator is with a PodIdentity.
 package readiness
 
 import (
@@ -15,10 +15,10 @@ type Readiness struct {
 	// Reason and Message are those of the condition.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Current says that the operator has seen the newest spec and the newest request
+	// Current reports that the operator has seen the newest spec and the newest request
 	// to reconcile, so that the other fields are about them.
 	Current bool `json:"current"`
-	// Suspended says that the operator leaves the identity as it is.
+	// Suspended reports that the operator does not change the identity.
 	Suspended bool `json:"suspended,omitempty"`
 }
 

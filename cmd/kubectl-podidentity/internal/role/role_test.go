@@ -34,7 +34,7 @@ func TestParseARN_OfRoles(t *testing.T) {
 	}
 	for in, reason := range invalid {
 		if got, ok := ParseARN(in); ok {
-			t.Errorf("ParseARN(%q) = %v; it is no role: %s", in, got, reason)
+			t.Errorf("ParseARN(%q) = %v; it is not a role: %s", in, got, reason)
 		}
 	}
 }
@@ -42,8 +42,8 @@ func TestParseARN_OfRoles(t *testing.T) {
 func TestNewDocument_DecodesOnce(t *testing.T) {
 	cases := map[string]struct{ reason, in, want string }{
 		"Encoded": {"IAM encodes by RFC 3986, in which + is a plus.", "%7B%22Id%22%3A%20%22a+b%22%7D", `{"Id": "a+b"}`},
-		"Plain":   {"A percent sign of a plain document is its own.", `{"Id": "100%25"}`, `{"Id": "100%25"}`},
-		"Broken":  {"What cannot be decoded is kept.", "%7", "%7"},
+		"Plain":   {"A percent sign in a plain document stays.", `{"Id": "100%25"}`, `{"Id": "100%25"}`},
+		"Broken":  {"A text that cannot be decoded stays as it is.", "%7", "%7"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

@@ -11,15 +11,15 @@ import (
 func TestCheck_RejectsWhatTheAPIServerWouldReject(t *testing.T) {
 	cases := map[string]struct{ reason, object, wrong string }{
 		"Minimal":      {"An empty spec is valid.", "metadata: {name: a, namespace: b}", ""},
-		"Unknown":      {"A typing error would be ignored.", "metadata: {name: a, namespace: b}\nspec: {polices: {}}", "unknown field spec.polices"},
+		"Unknown":      {"The API server would ignore a misspelled field.", "metadata: {name: a, namespace: b}\nspec: {polices: {}}", "unknown field spec.polices"},
 		"Name":         {"The API server rejects the name.", "metadata: {name: A_, namespace: b}", "metadata.name"},
-		"NoName":       {"An object has a name.", "metadata: {namespace: b}", "metadata.name: Required value"},
+		"NoName":       {"An object must have a name.", "metadata: {namespace: b}", "metadata.name: Required value"},
 		"Type":         {"The schema sets the type.", "metadata: {name: a, namespace: b}\nspec: {suspend: \"yes\"}", "spec.suspend: Invalid value"},
 		"Enum":         {"The schema lists the values.", "metadata: {name: a, namespace: b}\nspec: {mode: Later}", `supported values: "Apply", "Plan"`},
-		"Rule":         {"A CEL rule.", "metadata: {name: a, namespace: b}\nspec: {policies: {managed: [x]}}", "must be the ARN of a managed policy"},
-		"Set":          {"A list of the type set.", "metadata: {name: a, namespace: b}\nspec: {additionalServiceAccounts: [x, x]}", "Duplicate value"},
-		"TwoRules":     {"Both are reported together.", "metadata: {name: a, namespace: b}\nspec: {role: {tags: {\"aws:x\": \"?\"}}}", "a tag value must contain"},
-		"NullIsAbsent": {"As for the API server.", "metadata: {name: a, namespace: b}\nspec: {role: null}", ""},
+		"Rule":         {"A CEL rule rejects it.", "metadata: {name: a, namespace: b}\nspec: {policies: {managed: [x]}}", "must be the ARN of a managed policy"},
+		"Set":          {"A list of type set contains each item once.", "metadata: {name: a, namespace: b}\nspec: {additionalServiceAccounts: [x, x]}", "Duplicate value"},
+		"TwoRules":     {"Both violations are reported together.", "metadata: {name: a, namespace: b}\nspec: {role: {tags: {\"aws:x\": \"?\"}}}", "a tag value must contain"},
+		"NullIsAbsent": {"The API server treats null as absent.", "metadata: {name: a, namespace: b}\nspec: {role: null}", ""},
 	}
 	v, err := New()
 	if err != nil {

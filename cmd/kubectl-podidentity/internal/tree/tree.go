@@ -20,14 +20,14 @@ import (
 // Facts are what is known about one identity.
 type Facts struct {
 	Identity v1alpha1.PodIdentity `json:"identity"`
-	// Annotations are the roles that its ServiceAccounts carry, by name; a
+	// Annotations are the roles that its ServiceAccounts are annotated with, by name; a
 	// ServiceAccount that does not exist is not in it.
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Workloads run as its ServiceAccounts.
 	Workloads []workload.Workload `json:"workloads,omitempty"`
-	// Role is nil if AWS was not asked, or has no such role.
+	// Role is nil if AWS was not called, or has no such role.
 	Role *role.Role `json:"role,omitempty"`
-	// RoleProblem says why Role is nil.
+	// RoleProblem states why Role is nil.
 	RoleProblem string `json:"roleProblem,omitempty"`
 	Quotas      Quotas `json:"quotas,omitzero"`
 }
@@ -57,7 +57,7 @@ type Identity struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// Role is the role of the identity. What AWS knows is there if AWS was asked.
+// Role is the role of the identity. The fields from AWS are set if AWS was called.
 type Role struct {
 	Name       string    `json:"name"`
 	ARN        string    `json:"arn,omitempty"`
@@ -73,7 +73,7 @@ type Role struct {
 	ManagedCount *Size    `json:"managedPolicyCount,omitempty"`
 	Inline       []Inline `json:"inlinePolicies,omitempty"`
 	InlineSize   *Size    `json:"inlinePolicySize,omitempty"`
-	// Problem says why AWS's part is missing.
+	// Problem states why AWS's part is missing.
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -96,7 +96,7 @@ func (s Size) Near() bool { return s.Quota > 0 && s.Used*10 >= s.Quota*9 }
 type ServiceAccount struct {
 	Name   string `json:"name"`
 	Exists bool   `json:"exists"`
-	// Annotated says that it carries the role.
+	// Annotated reports that it is annotated with the role.
 	Annotated bool                `json:"annotated"`
 	Workloads []workload.Workload `json:"workloads,omitempty"`
 }
@@ -106,7 +106,7 @@ type Finding struct {
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 	Action  string `json:"action,omitempty"`
-	// Minor says that the identity works all the same.
+	// Minor reports that the identity works nevertheless.
 	Minor bool `json:"minor,omitempty"`
 }
 
@@ -218,7 +218,7 @@ func findings(pi *v1alpha1.PodIdentity, id Identity) []Finding {
 	return list
 }
 
-// action returns what to do about a reason, beyond what its message says.
+// action returns what to do about a reason, in addition to its message.
 func action(pi *v1alpha1.PodIdentity, reason string) string {
 	this := "-n " + pi.Namespace + " " + pi.Name
 	switch reason {

@@ -47,10 +47,10 @@ func TestSize_IsNearTheQuotaAtNineTenths(t *testing.T) {
 		size   Size
 		want   bool
 	}{
-		"Unknown": {"Without a quota nothing is near it.", Size{Used: 100}, false},
-		"Far":     {"There is room.", Size{Used: 89, Quota: 100}, false},
+		"Unknown": {"Without a known quota, no usage is near it.", Size{Used: 100}, false},
+		"Far":     {"Most of the quota is free.", Size{Used: 89, Quota: 100}, false},
 		"Near":    {"Nine tenths are used.", Size{Used: 90, Quota: 100}, true},
-		"Full":    {"All is used.", Size{Used: 100, Quota: 100}, true},
+		"Full":    {"The quota is used up.", Size{Used: 100, Quota: 100}, true},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

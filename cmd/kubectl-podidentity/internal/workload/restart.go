@@ -16,11 +16,11 @@ func Restartable(w Workload, namespace string, u *unstructured.Unstructured) (to
 	deletePods := "kubectl delete pod -n " + namespace + " " + strings.Join(names, " ")
 	switch group, _, _ := strings.Cut(w.APIVersion, "/"); {
 	case w.Kind == "Pod":
-		return "create the pod again: nothing replaces it when it is deleted", false
+		return "recreate the pod: nothing replaces it when it is deleted", false
 	case w.Kind == "Job":
-		return "let the job finish, or create it again: its pods do not change", false
+		return "wait for the job to finish, or recreate it: its pods do not change", false
 	case u == nil:
-		return "it is gone; " + deletePods, false
+		return "it no longer exists; " + deletePods, false
 	case group == "argoproj.io" && w.Kind == "Rollout":
 		return "", true
 	case group != "apps" || w.Kind != "Deployment" && w.Kind != "StatefulSet" && w.Kind != "DaemonSet":

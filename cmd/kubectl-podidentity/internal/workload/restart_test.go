@@ -21,17 +21,17 @@ func TestRestartable_SaysWhatElseToDo(t *testing.T) {
 		"Deployment":  {"kubectl rollout restart does it.", "apps/v1", "Deployment", plain, ""},
 		"StatefulSet": {"kubectl rollout restart does it.", "apps/v1", "StatefulSet", plain, ""},
 		"DaemonSet":   {"kubectl rollout restart does it.", "apps/v1", "DaemonSet", plain, ""},
-		"Rollout":     {"Argo Rollouts has a field for it.", "argoproj.io/v1alpha1", "Rollout", plain, ""},
-		"Paused":      {"A paused Deployment makes no new pods.", "apps/v1", "Deployment", spec(map[string]any{"paused": true}), "kubectl rollout resume -n shop deployment w"},
+		"Rollout":     {"Argo Rollouts restarts on a field of its own.", "argoproj.io/v1alpha1", "Rollout", plain, ""},
+		"Paused":      {"A paused Deployment creates no new pods.", "apps/v1", "Deployment", spec(map[string]any{"paused": true}), "kubectl rollout resume -n shop deployment w"},
 		"OnDelete": {
-			"Its user deletes the pods.", "apps/v1", "DaemonSet", spec(map[string]any{"updateStrategy": map[string]any{"type": "OnDelete"}}),
+			"A user must delete the pods.", "apps/v1", "DaemonSet", spec(map[string]any{"updateStrategy": map[string]any{"type": "OnDelete"}}),
 			"kubectl delete pod -n shop old",
 		},
-		"Job":        {"A job's template does not change.", "batch/v1", "Job", plain, "let the job finish"},
-		"Pod":        {"A pod alone is not replaced.", "v1", "Pod", plain, "create the pod again"},
+		"Job":        {"The template of a Job cannot change.", "batch/v1", "Job", plain, "wait for the job to finish"},
+		"Pod":        {"Nothing replaces a pod without a controller.", "v1", "Pod", plain, "recreate the pod"},
 		"ReplicaSet": {"A ReplicaSet has no rollouts.", "apps/v1", "ReplicaSet", plain, "kubectl delete pod -n shop old"},
-		"Unknown":    {"Another controller has its own way.", "example.com/v1", "Thing", plain, "restart it by its controller"},
-		"Gone":       {"Its pods are still there.", "apps/v1", "Deployment", nil, "kubectl delete pod -n shop old"},
+		"Unknown":    {"How another controller restarts is not known.", "example.com/v1", "Thing", plain, "restart it by its controller"},
+		"Gone":       {"The workload was deleted, but its pods still exist.", "apps/v1", "Deployment", nil, "kubectl delete pod -n shop old"},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package workload groups pods by what created them, and tells which of them have
+// Package workload groups pods by what created them, and determines which of them have
 // the role of their ServiceAccount. It is pure.
 package workload
 
@@ -20,7 +20,7 @@ const envRoleARN = "AWS_ROLE_ARN"
 type Pod struct {
 	Name    string    `json:"name"`
 	Created time.Time `json:"created"`
-	// UpToDate says that a container of the pod has the role.
+	// UpToDate reports that a container of the pod has the role.
 	UpToDate bool `json:"upToDate"`
 	// Role is the one that the pod has instead, if any.
 	Role string `json:"role,omitempty"`

@@ -43,9 +43,9 @@ func TestGroup_ByTopmostOwner(t *testing.T) {
 		owners Owners
 		want   []Workload
 	}{
-		"None": {"No pods.", nil, nil, nil},
+		"None": {"There are no pods.", nil, nil, nil},
 		"Deployment": {
-			"A ReplicaSet is not what a user restarts.",
+			"A user restarts a Deployment, not its ReplicaSet.",
 			[]corev1.Pod{pod("web-1-a", "ReplicaSet", "web-1", roleARN)},
 			Owners{"web-1": {APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}},
 			[]Workload{with(deployment, Pod{Name: "web-1-a", UpToDate: true})},
@@ -60,18 +60,18 @@ func TestGroup_ByTopmostOwner(t *testing.T) {
 			"The user may not read ReplicaSets.", []corev1.Pod{hashed}, nil, []Workload{with(deployment, Pod{Name: "web-1-a"})},
 		},
 		"ReplicaSetAlone": {
-			"Nothing owns it.",
+			"Nothing owns the pod.",
 			[]corev1.Pod{pod("a", "ReplicaSet", "web")},
 			nil,
 			[]Workload{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", ServiceAccount: "sa", Pods: []Pod{{Name: "a"}}}},
 		},
 		"PodAlone": {
-			"Nothing controls it.",
+			"Its owner is not a controller.",
 			[]corev1.Pod{pod("a", "", "", "arn:aws:iam::123456789012:role/old")},
 			nil,
 			[]Workload{{APIVersion: "v1", Kind: "Pod", Name: "a", ServiceAccount: "sa", Pods: []Pod{{Name: "a", Role: "arn:aws:iam::123456789012:role/old"}}}},
 		},
-		"NotRunning": {"They need no role any longer.", []corev1.Pod{done, failed, leaving}, nil, nil},
+		"NotRunning": {"Finished and deleted pods no longer need a role.", []corev1.Pod{done, failed, leaving}, nil, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name+": "+tc.reason, func(t *testing.T) {

@@ -5,7 +5,7 @@
 //
 //	go run ./test/awslocal/model/reduce -operations CreateRole,GetRole service-2.json >iam.json
 //
-// With -again FILE the operations are those of a file made before.
+// With -operations-of FILE the operations are those of an existing reduced model.
 package main
 
 import (
@@ -32,14 +32,14 @@ func main() {
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("reduce", flag.ContinueOnError)
 	operations := flags.String("operations", "", "comma-separated names of the operations to keep")
-	again := flags.String("again", "", "keep the operations that this reduced model has")
+	existing := flags.String("operations-of", "", "reduced model whose operations to keep")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() != 1 {
 		return fmt.Errorf("want the path of one service-2.json or service-2.json.gz, got %d arguments", flags.NArg())
 	}
-	keep, err := kept(*operations, *again)
+	keep, err := operationNames(*operations, *existing)
 	if err != nil {
 		return err
 	}
@@ -57,17 +57,17 @@ func run(args []string, out io.Writer) error {
 	return enc.Encode(service)
 }
 
-func kept(operations, again string) ([]string, error) {
-	if again == "" {
+func operationNames(operations, existing string) ([]string, error) {
+	if existing == "" {
 		return strings.Split(operations, ","), nil
 	}
-	raw, err := os.ReadFile(again)
+	raw, err := os.ReadFile(existing)
 	if err != nil {
 		return nil, err
 	}
 	var old model.Service
 	if err := json.Unmarshal(raw, &old); err != nil {
-		return nil, fmt.Errorf("%s: %w", again, err)
+		return nil, fmt.Errorf("%s: %w", existing, err)
 	}
 	return old.OperationNames(), nil
 }
@@ -104,7 +104,7 @@ type (
 		Value   ref     `json:"value"`
 	}
 	ref struct{ Shape, LocationName string }
-	// members is an object whose order counts.
+	// members is an object whose order matters.
 	members []model.Member
 )
 
@@ -164,7 +164,7 @@ func reduce(raw []byte, operations []string) (model.Service, error) {
 	return out, nil
 }
 
-// reach copies a shape and all that it refers to.
+// reach copies a shape and all shapes that it refers to.
 func reach(name string, from map[string]sourceShape, to map[string]*model.Shape) {
 	if name == "" || to[name] != nil {
 		return

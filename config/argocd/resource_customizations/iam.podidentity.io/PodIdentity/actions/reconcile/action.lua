@@ -1,4 +1,4 @@
--- Any new value requests a full check of the identity.
+-- Any new value requests a reconciliation of the identity.
 local os = require("os")
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}

@@ -91,7 +91,7 @@ func installsInWaves(a *argoCD, r *repository) {
 	}
 }
 
-// What docs/gitops.md says of the tree.
+// The tree of resources is the one that docs/gitops.md describes.
 func showsHealthAndChildren(a *argoCD, _ *repository) {
 	a.awaitHealth("checkout", "Healthy", ready)
 	account := a.node("shop", "ServiceAccount", "checkout")
@@ -101,7 +101,7 @@ func showsHealthAndChildren(a *argoCD, _ *repository) {
 }
 
 // The actions do what docs/gitops.md says, for those to whom its RBAC allows them, and
-// are no difference from Git.
+// are not a difference from Git.
 func runsActions(a *argoCD, _ *repository) {
 	_, began := a.seen.since(0)
 	if err := a.run("alice", "suspend", "checkout"); err == nil || !strings.Contains(err.Error(), "permission denied") {
@@ -133,8 +133,8 @@ func (a *argoCD) checkOffered(identity string, want map[string]bool) {
 	}
 }
 
-// What a user changes in AWS, and what the operator restores, is no difference from
-// Git; what a user changes of the spec is one, which Argo CD reverts.
+// A change in AWS that the operator reverts is no difference from Git; a change of the
+// spec is one, which Argo CD reverts.
 func driftIsNoDifference(a *argoCD, _ *repository) {
 	_, began := a.seen.since(0)
 	role, readOnly := aws.String(a.Get("checkout").Status.Role.Name), aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")

@@ -19,7 +19,7 @@ func unstructuredOf(content map[string]any, namespace string) *unstructured.Unst
 }
 
 // writeCounter counts the operator's writes to the API server, events aside, and
-// those aside that the API server refused because of a conflict.
+// those aside that the API server rejected because of a conflict.
 type writeCounter struct {
 	mu       sync.Mutex
 	answered sync.Cond // signals each answer of the API server

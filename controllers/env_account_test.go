@@ -140,7 +140,7 @@ func (s *env) failCalls(action, code string) {
 // clearFaults ends what failCalls began.
 func (s *env) clearFaults() { s.account.SetFaults(awslocal.Faults{}) }
 
-// request asks the operator for a full check. An object that is gone needs none.
+// request requests a reconciliation. A deleted object needs none.
 func (s *env) request(name, token string) {
 	s.t.Helper()
 	pi := s.get(name)
