@@ -25,16 +25,20 @@ import (
 // in between would leak the role.
 func (r *Reconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	before := s.obj.DeepCopy()
-	if !controllerutil.AddFinalizer(s.obj, v1alpha1.Finalizer) {
-		return nil
+	if controllerutil.AddFinalizer(s.obj, v1alpha1.Finalizer) {
+		if err := r.patchMetadata(ctx, before, s.obj); err != nil {
+			return err
+		}
 	}
-	return r.patchMetadata(ctx, before, s.obj)
+	r.role.cache.expect(s.obj.UID)
+	return nil
 }
 
 // restoreFinalizer restores the finalizer of an object that has a role: a replace
-// without metadata.finalizers removes it.
+// without metadata.finalizers removes it. The role may be so new that the status does not
+// show it.
 func (r *Reconciler) restoreFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
-	if obj.Status.Role == nil {
+	if obj.Status.Role == nil && !r.role.cache.mayExist(obj.UID) {
 		return nil
 	}
 	return r.ensureFinalizer(ctx, &scope{obj: obj})
@@ -42,15 +46,20 @@ func (r *Reconciler) restoreFinalizer(ctx context.Context, obj *v1alpha1.PodIden
 
 func (r *Reconciler) removeFinalizer(ctx context.Context, obj *v1alpha1.PodIdentity) error {
 	before := obj.DeepCopy()
-	controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer)
+	if !controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer) {
+		return nil
+	}
 	return r.patchMetadata(ctx, before, obj)
 }
 
 // finalize deletes what the operator created for the identity, in reverse order,
 // and then removes the finalizer. It reads only the role name and the deletion
 // policy from the spec, so an object with an invalid spec can be deleted.
+//
+// If a user has removed the finalizer, another one can keep the object, so that its role
+// would be neither deleted nor orphaned. The operator deletes the role all the same.
 func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (ctrl.Result, error) {
-	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
+	if !hasFinalizer(obj) && r.role.orphans.isHandled(obj.UID) {
 		r.role.cache.forget(obj.UID)
 		r.forget(requestFor(obj))
 		return ctrl.Result{}, nil
@@ -60,7 +69,7 @@ func (r *Reconciler) finalize(ctx context.Context, obj *v1alpha1.PodIdentity) (c
 	if err := r.apiReader.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if obj.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
+	if obj.DeletionTimestamp.IsZero() || !hasFinalizer(obj) && r.role.orphans.isHandled(obj.UID) {
 		return ctrl.Result{}, nil
 	}
 	before := obj.DeepCopy()
@@ -104,8 +113,7 @@ func (r *Reconciler) removeServiceAccount(ctx context.Context, s *scope) error {
 }
 
 // remove deletes the role, or retains it if that is the deletion policy, and never
-// touches a role that this object does not own. It lists the attachments of the role
-// only if they are not cached, or if IAM reports that there are more.
+// touches a role that this object does not own.
 func (p *rolePhase) remove(ctx context.Context, s *scope) error {
 	name := plan.NameOf(s.obj, p.config.ClusterName)
 	if s.obj.Spec.DeletionPolicy == v1alpha1.DeletionRetain {
@@ -118,6 +126,16 @@ func (p *rolePhase) remove(ctx context.Context, s *scope) error {
 			return nil
 		}
 	}
+	if err := p.deleteAttached(ctx, s, name); err != nil {
+		return err
+	}
+	p.orphans.roleRemoved(s.obj.UID)
+	return nil
+}
+
+// deleteAttached deletes the role and its attachments. It lists them only if they are not
+// cached, or if IAM reports that there are more.
+func (p *rolePhase) deleteAttached(ctx context.Context, s *scope, name string) error {
 	if cached, ok := p.cache.get(s.obj.UID); ok {
 		err := p.deleteRole(ctx, s, name, func(ctx context.Context) (*plan.Observed, error) { return p.observeCached(ctx, name, cached.desired) })
 		if !errors.Is(err, plan.ErrDeleteConflict) {
@@ -181,9 +199,11 @@ func (p *rolePhase) retain(ctx context.Context, s *scope, name string) {
 	s.addEvent(eventRetainedRole, "Retain", fmt.Sprintf("Retained role %s in AWS (spec.deletionPolicy: Retain)", name))
 	observed, err := p.roles.ObserveOwner(ctx, name)
 	if err == nil && (observed == nil || observed.OwnershipBy(s.owner) != plan.Owned || observed.Path != p.config.RolePath) {
+		p.orphans.roleRemoved(s.obj.UID)
 		return
 	}
-	if err == nil {
+	p.orphans.roleRetained(s.obj.UID, s.obj.Namespace, name)
+	if err == nil && observed.Tags[plan.TagRetainedAt] == "" {
 		_, err = p.roles.Apply(ctx, name, []plan.Change{retainedTag(p.clock.Now())})
 	}
 	if err != nil {

@@ -221,7 +221,7 @@ func TestFinalize_ActsOnlyOnWhatTheAPIServerHas(t *testing.T) {
 	}{
 		"the object is gone":                        {cached: deleted()},
 		"another object of that name exists by now": {existing: []client.Object{checkout(func(pi *v1alpha1.PodIdentity) { pi.Finalizers = []string{v1alpha1.Finalizer} })}, cached: deleted()},
-		"the finalizer is removed":                  {existing: []client.Object{deleted(func(pi *v1alpha1.PodIdentity) { pi.Finalizers = []string{"example.com/other"} })}, cached: deleted()},
+		"a user has removed the finalizer":          {existing: []client.Object{deleted(func(pi *v1alpha1.PodIdentity) { pi.Finalizers = []string{"example.com/other"} })}, cached: deleted(), want: teardown},
 		"the cached object has no finalizer":        {cached: deleted(func(pi *v1alpha1.PodIdentity) { pi.Finalizers = nil })},
 		"the deletion policy is Retain by now":      {existing: []client.Object{deleted(retained)}, cached: deleted(), want: []string{"ObserveOwner", "TagRole"}},
 	} {

@@ -3,10 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,25 +47,110 @@ type orphans struct {
 	events     events.EventRecorder
 
 	mu          sync.Mutex
-	sightings   map[string]int  // by role ID
-	byNamespace map[string]int  // roles that can be assumed, by namespace
-	retained    map[string]bool // names of retained roles that the operator could not tag yet
-	freed       map[string]bool // namespaces that have fewer such roles than before
+	sightings   map[string]int             // by role ID
+	byNamespace map[string]map[string]bool // names of the roles that can be assumed, by namespace
+	retained    map[string]bool            // names of retained roles that the operator could not tag yet
+	freed       map[string]bool            // namespaces that have fewer such roles than before
+	// unseen are the roles of objects that no longer exist, until a drift check finds them,
+	// by the UID of the object. handled are objects whose deletion the operator has processed.
+	unseen  map[types.UID]*unseenOrphan
+	handled map[types.UID]int // the drift checks since then
 }
+
+// unseenOrphan is a role that no drift check has found yet.
+type unseenOrphan struct {
+	namespace, role string
+	missed          int // the drift checks that did not find it
+}
+
+// maxMissedSightings is the number of drift checks that may miss an unseen orphan: the
+// snapshot of one may be older than the orphan.
+const maxMissedSightings = 2
 
 func newOrphans(onLeak OrphanPolicy, now clock.PassiveClock, apiReader client.Reader, roles roles, guardrails guardrailReader) *orphans {
 	return &orphans{
 		policy: onLeak, clock: now, apiReader: apiReader, roles: roles, guardrails: guardrails,
-		sightings: map[string]int{}, byNamespace: map[string]int{}, retained: map[string]bool{}, freed: map[string]bool{},
+		sightings: map[string]int{}, byNamespace: map[string]map[string]bool{}, retained: map[string]bool{}, freed: map[string]bool{},
+		unseen: map[types.UID]*unseenOrphan{}, handled: map[types.UID]int{},
 	}
 }
 
 // inNamespace returns the number of orphaned roles of a namespace that can be
-// assumed. They count towards maxIdentities.
-func (o *orphans) inNamespace(namespace string) int {
+// assumed, without the one of a name. They count towards maxIdentities.
+func (o *orphans) inNamespace(namespace, except string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.byNamespace[namespace]
+	roles := maps.Clone(o.byNamespace[namespace])
+	for _, orphan := range o.unseen {
+		if orphan.namespace == namespace {
+			if roles == nil {
+				roles = map[string]bool{}
+			}
+			roles[orphan.role] = true
+		}
+	}
+	delete(roles, except)
+	return len(roles)
+}
+
+// objectGone counts the role of an object that no longer exists, unless the operator has
+// processed its deletion: the finalizer was removed.
+func (o *orphans) objectGone(uid types.UID, namespace, role string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, ok := o.handled[uid]; !ok {
+		o.unseen[uid] = &unseenOrphan{namespace: namespace, role: role}
+	}
+}
+
+// roleRemoved records that the operator has removed the role of an object, or found that
+// there is none.
+func (o *orphans) roleRemoved(uid types.UID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.handled[uid] = 0
+	if orphan := o.unseen[uid]; orphan != nil {
+		delete(o.unseen, uid)
+		o.freed[orphan.namespace] = true
+	}
+}
+
+// isHandled reports whether the operator has processed the deletion of an object a short
+// time ago.
+func (o *orphans) isHandled(uid types.UID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.handled[uid]
+	return ok
+}
+
+// roleRetained counts the role of an object that is about to be deleted.
+func (o *orphans) roleRetained(uid types.UID, namespace, role string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.handled[uid] = 0
+	o.unseen[uid] = &unseenOrphan{namespace: namespace, role: role}
+}
+
+// forgetSeen forgets the unseen orphans that a drift check has found, and those that do
+// not exist. The caller holds the lock.
+func (o *orphans) forgetSeen(found []plan.Orphan) {
+	names := map[string]bool{}
+	for i := range found {
+		names[found[i].Name] = true
+	}
+	for uid, orphan := range o.unseen {
+		orphan.missed++
+		if names[orphan.role] || orphan.missed >= maxMissedSightings {
+			delete(o.unseen, uid)
+			o.freed[orphan.namespace] = o.freed[orphan.namespace] || !names[orphan.role]
+		}
+	}
+	for uid := range o.handled {
+		if o.handled[uid]++; o.handled[uid] >= maxMissedSightings {
+			delete(o.handled, uid)
+		}
+	}
 }
 
 // markRetained records that a role was retained, for a role whose tag could not be
@@ -122,13 +209,16 @@ func (o *orphans) ownerIsGone(ctx context.Context, orphan plan.Orphan) (bool, er
 func (o *orphans) remember(found []plan.Orphan) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	sightings, byNamespace := map[string]int{}, map[string]int{}
+	sightings, byNamespace := map[string]int{}, map[string]map[string]bool{}
 	leaked, retained := 0, 0
 	for i := range found {
 		orphan := &found[i]
 		sightings[orphan.ID] = o.sightings[orphan.ID] + 1
 		if !orphan.Sealed() {
-			byNamespace[orphan.Namespace]++
+			if byNamespace[orphan.Namespace] == nil {
+				byNamespace[orphan.Namespace] = map[string]bool{}
+			}
+			byNamespace[orphan.Namespace][orphan.Name] = true
 		}
 		if orphan.Retained || o.retained[orphan.Name] {
 			retained++
@@ -136,12 +226,13 @@ func (o *orphans) remember(found []plan.Orphan) {
 			leaked++
 		}
 	}
-	for namespace, n := range o.byNamespace {
-		if byNamespace[namespace] < n {
+	for namespace, before := range o.byNamespace {
+		if len(byNamespace[namespace]) < len(before) {
 			o.freed[namespace] = true
 		}
 	}
 	o.sightings, o.byNamespace = sightings, byNamespace
+	o.forgetSeen(found)
 	orphanedRoles.WithLabelValues("leaked").Set(float64(leaked))
 	orphanedRoles.WithLabelValues("retained").Set(float64(retained))
 }
@@ -251,18 +342,16 @@ func (o *orphans) apply(ctx context.Context, cluster plan.Cluster, orphan plan.O
 		changesMade.WithLabelValues(c.Action()).Inc()
 	}
 	if err == nil && assumable {
-		o.release(orphan.Namespace)
+		o.release(orphan.Namespace, orphan.Name)
 	}
 	return err
 }
 
 // release records that a role of a namespace can no longer be assumed.
-func (o *orphans) release(namespace string) {
+func (o *orphans) release(namespace, role string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byNamespace[namespace]--; o.byNamespace[namespace] <= 0 {
-		delete(o.byNamespace, namespace)
-	}
+	delete(o.byNamespace[namespace], role)
 	o.freed[namespace] = true
 }
 

@@ -103,7 +103,7 @@ func TestOrphans_CountTowardsMaxIdentities(t *testing.T) {
 		}
 	}
 	check()
-	if got := u.role.orphans.inNamespace("shop"); got != 1 {
+	if got := u.role.orphans.inNamespace("shop", ""); got != 1 {
 		t.Errorf("orphaned roles of the namespace = %d, want 1", got)
 	}
 	if freed := u.role.orphans.takeFreed(); len(freed) > 0 {
@@ -113,7 +113,7 @@ func TestOrphans_CountTowardsMaxIdentities(t *testing.T) {
 	if freed := u.role.orphans.takeFreed(); !freed["shop"] {
 		t.Errorf("namespaces with fewer orphaned roles = %v, want that of the sealed role", freed)
 	}
-	if got := u.role.orphans.inNamespace("shop"); got != 0 {
+	if got := u.role.orphans.inNamespace("shop", ""); got != 0 {
 		t.Errorf("a sealed role still counts: %d", got)
 	}
 }
@@ -139,5 +139,51 @@ func TestOrphans_RevokeReachesRetainedRoles(t *testing.T) {
 	u.expectCalls("ObserveOwner", "UpdateAssumeRolePolicy", "DetachRolePolicy")
 	if !(plan.Orphan{Observed: role}).Sealed() {
 		t.Error("the retained role can still be assumed")
+	}
+}
+
+// A role counts towards the limit of its namespace as soon as its object is gone.
+func TestOrphans_CountBeforeTheNextDriftCheck(t *testing.T) {
+	const name = "prod_shop_gone_00000000"
+	for reason, tc := range map[string]struct {
+		events func(*orphans)
+		except string
+		exists bool  // whether the role exists
+		want   []int // before, and after each drift check
+		freed  bool  // whether identities that wait are queued in the end
+	}{
+		"a role whose finalizer was removed":        {events: func(o *orphans) { o.objectGone("0", "shop", name) }, exists: true, want: []int{1, 1, 0}, freed: true},
+		"a role that is gone counts for two checks": {events: func(o *orphans) { o.objectGone("0", "shop", name) }, want: []int{1, 1, 0}, freed: true},
+		"a retained role":                           {events: func(o *orphans) { o.roleRetained("0", "shop", name); o.objectGone("0", "shop", name) }, exists: true, want: []int{1, 1, 0}, freed: true},
+		"a role that the operator removed":          {events: func(o *orphans) { o.roleRemoved("0"); o.objectGone("0", "shop", name) }, want: []int{0, 0}},
+		"the object is gone before its role is":     {events: func(o *orphans) { o.objectGone("0", "shop", name); o.roleRemoved("0") }, want: []int{0, 0}, freed: true},
+		"the role of another namespace":             {events: func(o *orphans) { o.objectGone("0", "bank", name) }, want: []int{0, 0}},
+		"the role that the identity itself names":   {events: func(o *orphans) { o.objectGone("0", "shop", name) }, except: name, exists: true, want: []int{0, 0, 0}, freed: true},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			u := newUnit(t)
+			o := u.role.orphans
+			tc.events(o)
+			cluster := unitCluster
+			cluster.ID = unitClusterID
+			for i, want := range tc.want {
+				if i > 0 {
+					snapshot := plan.RoleSnapshot{Roles: map[string]*plan.Observed{}}
+					if role := orphanOf(); tc.exists {
+						u.roles.roles[name] = role
+						snapshot.Add(role)
+					}
+					if err := o.check(t.Context(), cluster, snapshot, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := o.inNamespace("shop", tc.except); got != want {
+					t.Errorf("after %d drift checks %d roles count, want %d", i, got, want)
+				}
+			}
+			if freed := o.takeFreed()["shop"]; freed != tc.freed {
+				t.Errorf("identities that wait are queued: %t, want %t", freed, tc.freed)
+			}
+		})
 	}
 }

@@ -62,7 +62,7 @@ func (p *guardrailsPhase) enforce(ctx context.Context, s *scope) error {
 // suspended, in Plan mode or invalid, or because of any other failure. The role can
 // then have permissions that the spec does not show. It returns err, or the rejection.
 func (p *guardrailsPhase) enforceOnRole(ctx context.Context, s *scope, err error) error {
-	if s.roleInSync || !hasFinalizer(s.obj) || !s.guardrails.Revokes() || err != nil && fault.KindOf(err) == fault.Transient {
+	if s.roleInSync || !s.guardrails.Revokes() || err != nil && fault.KindOf(err) == fault.Transient {
 		return err
 	}
 	role, readErr := p.role.current(ctx, s)
@@ -132,7 +132,7 @@ func guardrailStatus(by *v1alpha1.PodIdentityGuardrail) *v1alpha1.GuardrailStatu
 }
 
 // older returns how many identities of the namespace are older than this one, orphaned
-// roles included; zero if no guardrail limits their number.
+// roles of other names included; zero if no guardrail limits their number.
 func (p *guardrailsPhase) older(ctx context.Context, s *scope) (int, error) {
 	if !s.guardrails.LimitsCount() {
 		return 0, nil
@@ -141,10 +141,10 @@ func (p *guardrailsPhase) older(ctx context.Context, s *scope) (int, error) {
 	if err := p.client.List(ctx, &list, client.InNamespace(s.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return 0, fmt.Errorf("listing the PodIdentities of namespace %s: %w", s.obj.Namespace, err)
 	}
-	older := p.orphans.inNamespace(s.obj.Namespace)
+	older := p.orphans.inNamespace(s.obj.Namespace, plan.NameOf(s.obj, s.owner.Cluster))
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID != s.obj.UID && other.DeletionTimestamp.IsZero() && olderThan(other, s.obj, hasFinalizer) {
+		if other.UID != s.obj.UID && (other.DeletionTimestamp.IsZero() || hasFinalizer(other)) && olderThan(other, s.obj, hasFinalizer) {
 			older++
 		}
 	}

@@ -151,6 +151,9 @@ func (r *Reconciler) phases(mode v1alpha1.Mode) []phase {
 // updateStatus writes the status, and then emits the events.
 func (r *Reconciler) updateStatus(ctx context.Context, before *v1alpha1.PodIdentity, s *scope, err error) (ctrl.Result, error) {
 	if patchErr := r.patchStatus(ctx, before, s.obj); patchErr != nil {
+		if apierrors.IsNotFound(patchErr) {
+			r.objectGone(s.obj)
+		}
 		return retryConflict(patchErr)
 	}
 	r.emitEvents(before, s, err)

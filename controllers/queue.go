@@ -47,8 +47,9 @@ func requestFor(obj client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
-// podIdentityHandler enqueues PodIdentities by their priority.
-func podIdentityHandler(running *queue.InFlight) handler.EventHandler {
+// podIdentityHandler enqueues PodIdentities by their priority. It calls gone, if it is not
+// nil, for one that no longer exists, before it handles what happened after that.
+func podIdentityHandler(running *queue.InFlight, gone func(*v1alpha1.PodIdentity)) handler.EventHandler {
 	add := func(obj client.Object, q queue.Interface) {
 		if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
 			queue.Add(q, priorityOf(pi), requestFor(pi))
@@ -58,7 +59,12 @@ func podIdentityHandler(running *queue.InFlight) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue.Interface) { add(e.Object, q) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue.Interface) { add(e.ObjectNew, q) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue.Interface) { add(e.Object, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue.Interface) {
+			if pi, ok := e.Object.(*v1alpha1.PodIdentity); ok && gone != nil {
+				gone(pi)
+			}
+			add(e.Object, q)
+		},
 		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue.Interface) {
 			queue.Add(q, ratelimit.Repair, requestFor(e.Object))
 		},

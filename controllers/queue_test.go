@@ -151,7 +151,7 @@ func TestEdit_RaisesThePriorityOfARunningReconcile(t *testing.T) {
 	defer q.ShutDown()
 
 	for _, name := range []string{"edited", "unknown"} {
-		podIdentityHandler(&u).Update(t.Context(), event.UpdateEvent{ObjectOld: object(name, 1), ObjectNew: object(name, 2)}, q)
+		podIdentityHandler(&u, nil).Update(t.Context(), event.UpdateEvent{ObjectOld: object(name, 1), ObjectNew: object(name, 2)}, q)
 	}
 	if got := ratelimit.PriorityOf(edited); got != ratelimit.Edit {
 		t.Errorf("the reconcile that an edit waits for has priority %s", got)

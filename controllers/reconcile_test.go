@@ -9,16 +9,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // newCluster returns a unit whose account trusts the issuer of the cluster.
@@ -243,6 +246,51 @@ func TestReconcile_RestoresTheFinalizerOfAnIdentityWithARole(t *testing.T) {
 	}
 }
 
+// A user who removes the finalizer while the role is new, so that the status does not show
+// it, does not keep the role from a guardrail that revokes.
+func TestReconcile_RevokesARoleThatNeitherFinalizerNorStatusShows(t *testing.T) {
+	for reason, restarted := range map[string]bool{"the operator created it": false, "the operator has restarted since": true} {
+		t.Run(reason, func(t *testing.T) {
+			u, _, role := newReady(t)
+			for _, obj := range []client.Object{shop(), revoking()} {
+				if err := u.client.Create(t.Context(), obj); err != nil {
+					t.Fatal(err)
+				}
+			}
+			u.edit(func(pi *v1alpha1.PodIdentity) { pi.Finalizers, pi.Spec.Suspend = nil, true })
+			pi := u.stored()
+			pi.Status = v1alpha1.PodIdentityStatus{}
+			if err := u.client.Status().Update(t.Context(), pi); err != nil {
+				t.Fatal(err)
+			}
+			if restarted {
+				u.cache = newRoleCache()
+				u.role.cache = u.cache
+			}
+			_, _ = u.reconcile() // of the result, only the objects and roles count here
+			if !restarted && !hasFinalizer(u.stored()) {
+				t.Error("the operator does not restore the finalizer of an object whose role it has created")
+			}
+			_, _ = u.reconcile()
+			if len(role.Managed) > 0 || role.Trust != policy.DenyAllTrust() {
+				t.Errorf("the role still has policies %v and trust %s", role.Managed, role.Trust)
+			}
+		})
+	}
+}
+
+// A role that exists in no way costs one read, not one for each reconcile.
+func TestReconcile_LooksOnceForARoleOfARejectedIdentity(t *testing.T) {
+	u, _ := newCluster(t, checkout(), shop(), revoking())
+	for i, want := range [][]string{{"Observe"}, nil} {
+		_, _ = u.reconcile() // of the result, only the calls count here
+		u.expectCalls(want...)
+		if t.Failed() {
+			t.Fatalf("at reconcile %d", i+1)
+		}
+	}
+}
+
 // Whatever blocks an identity that has a role, the permissions that others attach to it are
 // removed, and its own stay.
 func TestReconcile_RevertsDriftWhateverBlocksTheIdentity(t *testing.T) {
@@ -301,5 +349,45 @@ func TestReconcile_RevertsDriftWhateverBlocksTheIdentity(t *testing.T) {
 				t.Errorf("the identity's own policy is not attached; calls %v", u.roles.calls)
 			}
 		})
+	}
+}
+
+// What a policy of a tenant says is in no line of the log, whatever happens to the identity.
+func TestReconcile_LogsNoPolicyDocument(t *testing.T) {
+	const marker = "quarterly-figures"
+	lines := 0
+	log := funcr.New(func(prefix, args string) {
+		if lines++; strings.Contains(prefix+args, marker) {
+			t.Errorf("the log has a part of a policy: %s", args)
+		}
+	}, funcr.Options{Verbosity: 10})
+	for reason, fail := range map[string]map[string]error{
+		"all succeeds":                 nil,
+		"AWS denies the policy":        {"PutRolePolicy": fault.Errorf(fault.Blocked, v1alpha1.ReasonAccessDenied, "denied")},
+		"AWS does not answer":          {"PutRolePolicy": errors.New("no answer")},
+		"AWS does not delete the role": {"DeleteRole": errors.New("no answer")},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			u, _, _ := newReady(t)
+			u.roles.fail = fail
+			reconcile := func() {
+				_, _ = u.Reconcile(logf.IntoContext(t.Context(), log), u.stored()) // of the result, only the log counts here
+			}
+			for _, action := range []v1alpha1.Action{"s3:GetObject", "s3:PutObject", "iam:CreateUser"} {
+				u.edit(func(pi *v1alpha1.PodIdentity) {
+					pi.Spec.Policies.Inline = []v1alpha1.InlinePolicy{{Name: "p", Statements: []v1alpha1.Statement{{
+						Effect: "Allow", Actions: []v1alpha1.Action{action}, Resources: []v1alpha1.Resource{"arn:aws:s3:::" + marker},
+					}}}}
+				})
+				reconcile()
+			}
+			if err := u.client.Delete(t.Context(), u.stored()); err != nil {
+				t.Fatal(err)
+			}
+			reconcile()
+		})
+	}
+	if lines == 0 {
+		t.Error("nothing was logged: the test is of no use")
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/fault"
+	"github.com/podidentity/podidentity-operator/internal/plan"
 	"github.com/podidentity/podidentity-operator/internal/queue"
 	"github.com/podidentity/podidentity-operator/internal/ratelimit"
 )
@@ -107,6 +108,15 @@ func retryToken(s *scope) string {
 		fmt.Fprintf(&token, " %s %d", g.UID, g.Generation)
 	}
 	return token.String()
+}
+
+// objectGone forgets the role of an object that no longer exists, and counts it towards
+// the limit of the namespace if the operator has not removed it.
+func (r *Reconciler) objectGone(obj *v1alpha1.PodIdentity) {
+	if obj.Status.Role != nil || r.role.cache.mayExist(obj.UID) {
+		r.role.orphans.objectGone(obj.UID, obj.Namespace, plan.NameOf(obj, r.config.ClusterName))
+	}
+	r.role.cache.forget(obj.UID)
 }
 
 // forget removes an object that no longer exists.

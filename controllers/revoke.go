@@ -52,16 +52,20 @@ func (p *rolePhase) current(ctx context.Context, s *scope) (*plan.Role, error) {
 }
 
 // observeOwned returns the object's role, nil if there is none or if another owner
-// has it.
+// has it. An object without a finalizer may have one, because users can remove the
+// finalizer; the operator reads that once.
 func (p *rolePhase) observeOwned(ctx context.Context, s *scope) (*plan.Observed, error) {
-	if s.observed != nil || !hasFinalizer(s.obj) {
+	if s.observed != nil || !hasFinalizer(s.obj) && p.cache.isAbsent(s.obj.UID) {
 		return s.observed, nil
 	}
 	observed, err := p.roles.Observe(ctx, plan.NameOf(s.obj, p.config.ClusterName))
-	if err != nil || observed == nil {
+	if err != nil {
 		return nil, err
 	}
-	if observed.OwnershipBy(s.owner) != plan.Owned || observed.Path != p.config.RolePath {
+	if observed == nil || observed.OwnershipBy(s.owner) != plan.Owned || observed.Path != p.config.RolePath {
+		if !hasFinalizer(s.obj) {
+			p.cache.setAbsent(s.obj.UID)
+		}
 		return nil, nil
 	}
 	s.setObserved(observed)

@@ -22,6 +22,9 @@ type roleCache struct {
 	// outdated holds the roles as the operator last applied them, of objects that have
 	// no entry in roles any longer.
 	outdated map[types.UID]plan.Role
+	// expected are the objects that may have a role although neither roles nor outdated
+	// has it, and absent those that have none although nothing shows that.
+	expected, absent map[types.UID]bool
 }
 
 // suspicion is a reason to believe that a role was changed out of band.
@@ -44,7 +47,10 @@ type cachedRole struct {
 }
 
 func newRoleCache() *roleCache {
-	return &roleCache{roles: map[types.UID]cachedRole{}, suspicions: map[types.UID]suspicion{}, outdated: map[types.UID]plan.Role{}}
+	return &roleCache{
+		roles: map[types.UID]cachedRole{}, suspicions: map[types.UID]suspicion{}, outdated: map[types.UID]plan.Role{},
+		expected: map[types.UID]bool{}, absent: map[types.UID]bool{},
+	}
 }
 
 // get returns the cached role of the object.
@@ -152,12 +158,50 @@ func (m *roleCache) forget(uid types.UID) {
 	delete(m.roles, uid)
 	delete(m.outdated, uid)
 	delete(m.suspicions, uid)
+	delete(m.expected, uid)
+	delete(m.absent, uid)
+}
+
+// expect records that the operator is about to create a role for an object.
+func (m *roleCache) expect(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.roles[uid]; !ok {
+		m.expected[uid] = true
+	}
+	delete(m.absent, uid)
+}
+
+// mayExist reports whether the operator has created a role for an object since it started,
+// or has tried to.
+func (m *roleCache) mayExist(uid types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, known := m.roles[uid]
+	_, outdated := m.outdated[uid]
+	return known || outdated || m.expected[uid]
+}
+
+// setAbsent records that AWS has no role of an object, and isAbsent reports whether it did
+// and the operator has not created one since.
+func (m *roleCache) setAbsent(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.absent[uid] = true
+}
+
+func (m *roleCache) isAbsent(uid types.UID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.absent[uid]
 }
 
 // store and expire need the lock.
 func (m *roleCache) store(uid types.UID, r cachedRole) {
 	m.roles[uid] = r
 	delete(m.outdated, uid)
+	delete(m.expected, uid)
+	delete(m.absent, uid)
 }
 
 func (m *roleCache) expire(uid types.UID) {

@@ -55,14 +55,19 @@ func setupWatches(mgr ctrl.Manager, r *Reconciler, w watcher, suspects <-chan ev
 	warmup := true
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("podidentity").
-		Watches(&v1alpha1.PodIdentity{}, podIdentityHandler(&r.inFlight), builder.WithPredicates(reconcileTriggers)).
+		Watches(&v1alpha1.PodIdentity{}, podIdentityHandler(&r.inFlight, r.objectGone), builder.WithPredicates(reconcileTriggers)).
 		Watches(&v1alpha1.PodIdentity{}, enqueueMapped(w.conflicting, cached.has), builder.WithPredicates(deletedOnly)).
-		Watches(&v1alpha1.PodIdentity{}, enqueueMapped(w.rejectedInNamespace, cached.has), builder.WithPredicates(deletedOnly)).
+		Watches(&v1alpha1.PodIdentity{}, enqueueMapped(func(ctx context.Context, obj client.Object) []v1alpha1.PodIdentity {
+			if pi, ok := obj.(*v1alpha1.PodIdentity); ok {
+				r.objectGone(pi) // the other handler of this event may come later
+			}
+			return w.rejectedInNamespace(ctx, obj)
+		}, cached.has), builder.WithPredicates(deletedOnly)).
 		Watches(&v1alpha1.PodIdentityGuardrail{}, enqueueReevaluated(w.ofGuardrail), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(namespaceObject(), enqueueReevaluated(w.inNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{}), builder.OnlyMetadata).
 		Watches(&corev1.ServiceAccount{}, enqueueMapped(w.ofServiceAccount, cached.has)).
 		Watches(&corev1.Pod{}, enqueueDebounced(w.ofPod), builder.WithPredicates(podLifecycleChanged)).
-		WatchesRawSource(source.Channel(suspects, podIdentityHandler(&r.inFlight))).
+		WatchesRawSource(source.Channel(suspects, podIdentityHandler(&r.inFlight, nil))).
 		WatchesRawSource(source.Func(r.retries.run)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.config.MaxConcurrentReconciles,
