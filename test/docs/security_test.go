@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -9,8 +10,12 @@ import (
 	"testing"
 )
 
+// threats is the number of threats of the first catalog of this project, T1 to T27. Each of
+// them has a row.
+const threats = 27
+
 // A control that no test checks is only a claim, so each threat names its tests, and
-// each test exists.
+// each test exists. A threat of the catalog has a test that acts as the attacker.
 func TestSecurity_EveryThreatHasATest(t *testing.T) {
 	_, section, ok := strings.Cut(pages(t)["docs/security.md"].Source, "\n## Threats and controls\n")
 	if !ok {
@@ -21,23 +26,29 @@ func TestSecurity_EveryThreatHasATest(t *testing.T) {
 	named := map[string]bool{}
 	rows := 0
 	for line := range strings.Lines(section) {
-		cells := strings.Split(strings.TrimSpace(line), " | ")
-		if len(cells) != 3 || cells[0] == "| threat" {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "| "), " | ")
+		if len(cells) != 4 || cells[0] == "#" {
 			continue
 		}
-		rows++
-		found := regexp.MustCompile("`(Test\\w+)(?:/(\\w+))?`").FindAllStringSubmatch(cells[2], -1)
-		if len(found) == 0 {
-			t.Errorf("no test in the row %q", cells[0])
+		if rows++; cells[0] != fmt.Sprintf("T%d", rows) {
+			t.Errorf("row %s is not the row of T%d", cells[0], rows)
 		}
+		found := regexp.MustCompile("`(Test\\w+)(?:/(\\w+))?`").FindAllStringSubmatch(cells[3], -1)
+		attacks := 0
 		for _, name := range found {
 			named[name[1]] = true
 			if !exists(tests, name[1], name[2]) {
-				t.Errorf("%s does not exist, in the row %q", name[0], cells[0])
+				t.Errorf("%s does not exist, in the row of %s", name[0], cells[0])
+			}
+			if strings.Contains(tests["test/escalation"], "\nfunc "+name[1]+"(") {
+				attacks++
 			}
 		}
+		if attacks == 0 {
+			t.Errorf("no test of test/escalation in the row of %s", cells[0])
+		}
 	}
-	if rows < 20 {
+	if rows < threats {
 		t.Errorf("only %d rows were found", rows)
 	}
 	for _, m := range testFunction.FindAllStringSubmatch(tests["test/escalation"], -1) {

@@ -3,6 +3,7 @@ package escalation_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -92,6 +93,26 @@ func TestAdoption_NeedsAllTags(t *testing.T) {
 	}
 	s.unchanged()
 }
+
+// Another cluster uses the same name, and its roles are in the same path. The operator
+// neither seals them, though no object of this cluster owns them, nor takes them over.
+func TestCluster_OfTheSameNameIsLeftAlone(t *testing.T) {
+	s := open(t, options{driftInterval: time.Second})
+	for _, name := range []string{"gone", "web"} {
+		owner := plan.Owner{Cluster: clusterName, ClusterID: "0f8fad5b-d9cb-469f-a165-70867728950e", Namespace: s.namespace, Name: name, UID: "another"}
+		s.createRole(plan.RoleName(clusterName, s.namespace, name), rolePath, owner.Tags())
+	}
+	s.expect(s.refuse("web", "role: {adoptionPolicy: IfTagged}"), "already exists and belongs to another owner")
+	const checks = 2 * sightings
+	before := s.account.Calls()["ListRoles"]
+	s.eventually("several drift checks", func() bool { return s.account.Calls()["ListRoles"] >= before+checks })
+	s.must(s.tenant.Delete(s.Context(), s.get(s.namespace, "web")))
+	s.eventually("the object to be deleted", func() bool { return s.get(s.namespace, "web") == nil })
+	s.unchanged()
+}
+
+// sightings is the number of drift checks after which a leaked role is sealed.
+const sightings = 2
 
 // Tags that name an object make no role outside the path that object's own.
 func TestTeardown_ForgedTagsOutsideThePath(t *testing.T) {

@@ -12,9 +12,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/test/installation"
 )
 
 const trustsAccount = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}`
@@ -187,6 +197,7 @@ func (th thief) untag(keys ...string) func(context.Context) error {
 // permission gets nothing beyond it.
 func TestBoundary_HoldsWithoutTheOperator(t *testing.T) {
 	s := open(t, options{boundary: true})
+	s.createRole("platform", "/", nil)
 	s.stop()
 	operator, _ := s.awsAs(credentials.StaticCredentialsProvider{Value: s.operator})
 	name := s.victim.Status.Role.Name
@@ -195,9 +206,81 @@ func TestBoundary_HoldsWithoutTheOperator(t *testing.T) {
 	s.before = s.snapshot()
 	session, err := s.assume(s.otherNamespace, "checkout", s.victim.Status.Role.ARN)
 	s.must(err)
-	pod, _ := s.awsAs(credentials.StaticCredentialsProvider{Value: session})
+	pod, podSTS := s.awsAs(credentials.StaticCredentialsProvider{Value: session})
 	if _, err := pod.CreatePolicy(s.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("x"), PolicyDocument: aws.String(allowAll)}); err == nil {
 		s.Error("the role administers IAM")
+	}
+	for _, role := range []string{"platform", "podidentity-operator-" + clusterName} {
+		arn := "arn:aws:iam::123456789012:role/" + role
+		if _, err := podSTS.AssumeRole(s.Context(), &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("pod")}); err == nil {
+			s.Errorf("the role assumes %s", role)
+		}
+	}
+	s.unchanged()
+}
+
+// A tenant does not choose the boundary of a role, and a role that loses it gets it again.
+func TestBoundary_IsNotTheTenants(t *testing.T) {
+	s := open(t, options{boundary: true, driftInterval: time.Second})
+	own := s.createPolicy("own", allowAll)
+	for name, arn := range map[string]string{"own": own, "administrator": "arn:aws:iam::aws:policy/AdministratorAccess"} {
+		s.apply(name, "role: {permissionsBoundary: '"+arn+"'}")
+	}
+	var except []string
+	for _, name := range []string{"own", "administrator"} {
+		pi := s.awaitReady(s.namespace, name)
+		except = append(except, roleEntry(pi), s.accountEntry(name))
+		bound := func() bool {
+			out, err := s.iam.GetRole(s.Context(), &iam.GetRoleInput{RoleName: &pi.Status.Role.Name})
+			s.must(err)
+			return out.Role.PermissionsBoundary != nil && aws.ToString(out.Role.PermissionsBoundary.PermissionsBoundaryArn) == s.granted.Boundary
+		}
+		if !bound() {
+			s.Errorf("the role of %s does not have the boundary of the operator", name)
+		}
+		_, err := s.iam.DeleteRolePermissionsBoundary(s.Context(), &iam.DeleteRolePermissionsBoundaryInput{RoleName: &pi.Status.Role.Name})
+		s.must(err)
+		s.eventually("the boundary to be restored", bound)
+	}
+	s.unchanged(except...)
+}
+
+// What the API server denies to an attacker with a token of the operator's ServiceAccount.
+func TestOperator_StolenToken(t *testing.T) {
+	s := open(t, options{})
+	thief := clientOf(t, installation.User())
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.neighbour, Name: "checkout"}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.neighbour, Name: "x"}, Spec: corev1.PodSpec{
+		ServiceAccountName: "checkout", Containers: []corev1.Container{{Name: "c", Image: "i"}},
+	}}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "x-" + s.namespace}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation.Namespace, Name: installation.ServiceAccount}},
+	}
+	label := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"tenant":"other"}}}`))
+	for what, err := range map[string]error{
+		"requests a token of another ServiceAccount": thief.SubResource("token").Create(s.Context(), account, &authenticationv1.TokenRequest{}),
+		"lists Secrets":                    thief.List(s.Context(), &corev1.SecretList{}),
+		"creates a pod":                    thief.Create(s.Context(), pod),
+		"becomes cluster-admin":            thief.Create(s.Context(), binding),
+		"extends its own role":             thief.Patch(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "podidentity-manager-role"}}, label),
+		"changes labels of a namespace":    thief.Patch(s.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.neighbour}}, label),
+		"creates a guardrail":              thief.Create(s.Context(), guardrail(`{namespaceSelector: {}, actions: {allowed: ["*"]}}`)),
+		"deletes guardrails":               thief.DeleteAllOf(s.Context(), guardrail(`{}`)),
+		"creates an identity":              thief.Create(s.Context(), s.identity(s.neighbour, "x", "{}")),
+		"deletes an identity":              thief.Delete(s.Context(), s.victim),
+		"deletes the admission policies":   thief.DeleteAllOf(s.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{}),
+		"writes to the operator's Secrets": thief.Create(s.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "x"}}),
+	} {
+		if !apierrors.IsForbidden(err) {
+			s.Errorf("the operator %s: %v", what, err)
+		}
+	}
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "impersonate", Resource: "users"},
+	}}
+	if s.must(thief.Create(s.Context(), review)); review.Status.Allowed {
+		s.Error("the operator impersonates users")
 	}
 	s.unchanged()
 }

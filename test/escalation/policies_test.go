@@ -33,6 +33,11 @@ func TestManagedPolicies_AreEvaluatedByContents(t *testing.T) {
 		"iam":           awsPolicy + "IAMFullAccess",
 		"system":        awsPolicy + "job-function/SystemAdministrator",
 		"database":      awsPolicy + "job-function/DatabaseAdministrator",
+		"amplify":       awsPolicy + "AdministratorAccess-Amplify",
+		"organizations": awsPolicy + "AWSOrganizationsFullAccess",
+		"sso-master":    awsPolicy + "AWSSSOMasterAccountAdministrator",
+		"sso-directory": awsPolicy + "AWSSSODirectoryAdministrator",
+		"map-reduce":    awsPolicy + "AmazonElasticMapReduceFullAccess",
 	} {
 		message := s.reject(name, fmt.Sprintf("policies: {managed: [%q]}", arn))
 		s.expect(message, "rejected by the built-in baseline: spec.policies.managed[0]", arn)

@@ -163,6 +163,51 @@ func (s *scenario) namespaceGone() bool {
 	return admin.Get(s.Context(), keyOf(s.namespace), &corev1.Namespace{}) != nil
 }
 
+// A finalizer of the tenant keeps the object after its deletion. Without the operator's
+// finalizer its role is deleted all the same, whatever the operator remembers of it.
+func TestOrphans_OwnFinalizerDoesNotKeepTheRole(t *testing.T) {
+	s := open(t, options{})
+	const own = "tenant.example.com/keep"
+	for _, name := range []string{"known", "restarted"} {
+		s.apply(name, granted)
+		s.awaitReady(s.namespace, name)
+		s.edit(name, func(pi *v1alpha1.PodIdentity) { pi.Finalizers = append(pi.Finalizers, own) })
+	}
+	remove := func(name string) {
+		pi := s.get(s.namespace, name)
+		s.must(s.tenant.Delete(s.Context(), pi))
+		s.edit(name, func(pi *v1alpha1.PodIdentity) { pi.Finalizers = []string{own} })
+	}
+	remove("known")
+	s.stop()
+	remove("restarted")
+	s.start()
+	for _, name := range []string{"known", "restarted"} {
+		role := s.get(s.namespace, name).Status.Role
+		s.eventually("the role of "+name+" to be deleted", func() bool { return !s.roleExists(role.Name) })
+		s.edit(name, func(pi *v1alpha1.PodIdentity) { pi.Finalizers = nil })
+	}
+	s.unchanged(s.accountEntry("known"), s.accountEntry("restarted"))
+}
+
+// A role that the tenant retains counts towards maxIdentities from the deletion of its
+// object on, not only once a drift check finds it.
+func TestMaxIdentities_CountsRetainedRoles(t *testing.T) {
+	s := open(t, options{})
+	s.guard("maxIdentities: 1")
+	s.apply("first", "deletionPolicy: Retain")
+	pi := s.awaitReady(s.namespace, "first")
+	s.must(s.tenant.Delete(s.Context(), pi))
+	s.eventually("the object to be deleted", func() bool { return s.get(s.namespace, "first") == nil })
+	for _, name := range []string{"second", "third"} {
+		s.expect(s.refuse(name, "deletionPolicy: Retain"), "namespace limit of 1 PodIdentities reached")
+		s.must(s.tenant.Delete(s.Context(), s.get(s.namespace, name)))
+	}
+	s.apply("first", "role: {adoptionPolicy: IfTagged}") // the role that exists is no further one
+	s.awaitReady(s.namespace, "first")
+	s.unchanged(roleEntry(pi), s.accountEntry("first"))
+}
+
 // maxIdentities holds however fast the tenant creates identities.
 func TestMaxIdentities_HoldsForConcurrentCreates(t *testing.T) {
 	s := open(t, options{})

@@ -4,12 +4,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/podidentity/podidentity-operator/internal/plan"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 )
 
 // A user without permission for ServiceAccounts does not get it through the operator.
@@ -92,6 +96,54 @@ func TestTrust_AdmitsOneServiceAccount(t *testing.T) {
 		s.Errorf("the ServiceAccount of the identity does not get its role: %v", err)
 	}
 	s.unchanged(roleEntry(pi), s.accountEntry("web"), s.accountEntry("checkout"))
+}
+
+// The trust of a whole namespace admits no namespace whose name begins alike.
+func TestTrust_OfANamespaceAdmitsNoOther(t *testing.T) {
+	s := open(t, options{})
+	s.apply("all", "trust: {scope: Namespace}")
+	pi := s.awaitReady(s.namespace, "all")
+	role := pi.Status.Role.ARN
+	if _, err := s.assume(s.namespace, "default", role); err != nil {
+		s.Errorf("a ServiceAccount of the namespace does not get the role: %v", err)
+	}
+	s.cannotAssume(s.neighbour, "default", role)
+	s.cannotAssume(s.neighbour, "checkout", role)
+	if _, err := s.assumeFor(s.namespace, "default", role, "https://kubernetes.default.svc"); err == nil {
+		s.Error("a token for another audience is enough")
+	}
+	s.unchanged(roleEntry(pi), s.accountEntry("all"))
+}
+
+// No trust policy admits an AWS service, such as EKS Pod Identity with which an association
+// hands a role to a pod, or a caller of the account.
+func TestTrust_AdmitsNoAWSService(t *testing.T) {
+	s := open(t, options{})
+	s.apply("web", "{}")
+	s.apply("all", "trust: {scope: Namespace}")
+	for _, name := range []string{"web", "all"} {
+		role := s.awaitReady(s.namespace, name).Status.Role
+		out, err := s.iam.GetRole(s.Context(), &iam.GetRoleInput{RoleName: &role.Name})
+		s.must(err)
+		trust, err := policy.Parse([]byte(aws.ToString(out.Role.AssumeRolePolicyDocument)))
+		s.must(err)
+		for _, caller := range []policy.Principal{
+			{Type: policy.Service, ID: "pods.eks.amazonaws.com"}, {Type: policy.Service, ID: "ec2.amazonaws.com"},
+			{Type: policy.AWS, ID: accountID}, {Type: policy.Federated, ID: "cognito-identity.amazonaws.com"},
+		} {
+			for _, action := range []string{"sts:AssumeRole", "sts:TagSession", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"} {
+				request := policy.Request{Principals: []policy.Principal{caller}, Action: action}
+				if got := policy.Evaluate(request, trust.Policy()); got == policy.Allowed {
+					s.Errorf("%s is allowed %s on the role of %s", caller.ID, action, name)
+				}
+			}
+		}
+		if _, err := s.sts.AssumeRole(s.Context(), &sts.AssumeRoleInput{RoleArn: &role.ARN, RoleSessionName: aws.String("administrator")}); err == nil {
+			s.Errorf("an administrator of the account assumes the role of %s", name)
+		}
+	}
+	web, all := s.get(s.namespace, "web"), s.get(s.namespace, "all")
+	s.unchanged(roleEntry(web), roleEntry(all), s.accountEntry("web"), s.accountEntry("all"))
 }
 
 // Tenants have no access to the namespace of the operator, and cannot change what

@@ -63,7 +63,7 @@ func (s *scenario) addAccount(all snapshot) {
 			add("role "+aws.ToString(role.RoleName), role)
 		}
 		for _, policy := range page.Policies {
-			policy.AttachmentCount = nil // part of the roles
+			policy.AttachmentCount, policy.PermissionsBoundaryUsageCount = nil, nil // part of the roles
 			add("policy "+aws.ToString(policy.Arn), policy)
 		}
 	}
