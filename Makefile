@@ -127,6 +127,12 @@ chaos: ## Run randomized fault-injection tests: 100 identities, for DURATION (3m
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./controllers -run 'TestChaos_' -count=1 -timeout 60m \
 		-chaos=$(DURATION) -identities=100 -seed=$(SEED)
 
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME (1m): policies, guardrails, patterns, names, sequences of reconciles.
+	@hack/fuzz.sh '$(FUZZTIME)'
+
 .PHONY: conformance
 conformance: ## Compare the AWS endpoint with ENDPOINT=<URL>, or with AWS: ENDPOINT=aws ACCOUNT=<ID>, by AWS_PROFILE.
 	go test ./test/awslocal -run 'TestConformance_EndpointsGiveTheSameAnswers$$' -count=1 -timeout 60m -v \

@@ -52,6 +52,7 @@ func TestPlugin_OnTheDemo(t *testing.T) {
 			}
 		})
 	}
+	t.Run("Baseline", d.baseline)
 	t.Run("Doctor", d.doctor)
 	t.Run("Operations", d.operations)
 }
