@@ -189,7 +189,8 @@ func allResources(resource string) bool {
 	const segments = 6 // arn:partition:service:region:account:resource
 	parts := strings.SplitN(resource, ":", segments)
 	last := parts[len(parts)-1]
-	return len(parts) < segments || last == "" || isPattern(last[:1])
+	// A policy variable has colons itself, and so moves the last segment.
+	return len(parts) < segments || last == "" || isPattern(last[:1]) || strings.Contains(strings.Join(parts[:segments-1], ""), "$")
 }
 
 // isPattern reports whether s may match several strings. A policy variable may

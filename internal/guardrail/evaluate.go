@@ -49,13 +49,16 @@ func evaluate(r request, g *v1alpha1.PodIdentityGuardrailSpec, facts Facts) *eva
 
 // managed evaluates the managed policies, by ARN and by contents.
 func (e *evaluation) managed() {
-	arns, trusted := managedLimit(e.guardrail), trustedPolicies(e.guardrail)
+	if len(e.request.managed) == 0 {
+		return
+	}
+	rules := managedRulesOf(e.guardrail)
 	for _, m := range e.request.managed {
-		if p := arns.violation(m.text); p != (phrase{}) {
+		if p := rules.arns.violation(m.text); p != (phrase{}) {
 			e.add(m.field, m.text, p)
 			continue
 		}
-		if trusted.Covers(m.text) {
+		if rules.trusted.Covers(m.text) {
 			continue
 		}
 		for _, s := range e.contents[m.text].statements {
@@ -65,13 +68,43 @@ func (e *evaluation) managed() {
 	}
 }
 
-func managedLimit(g *v1alpha1.PodIdentityGuardrailSpec) limit {
-	return newLimit("managed policy", "managed policies", policy.ExactCase, g.ManagedPolicies.Allowed, nil, g.ManagedPolicies.Denied)
+// managedRules are the limits of a guardrail on managed policies.
+type managedRules struct {
+	arns limit
+	// trusted are the policies whose contents the guardrail does not evaluate.
+	trusted *policy.Allowlist
 }
 
-// trustedPolicies returns the policies whose contents a guardrail does not evaluate.
-func trustedPolicies(g *v1alpha1.PodIdentityGuardrailSpec) *policy.Allowlist {
-	return policy.NewAllowlist(policy.ExactCase, g.ManagedPolicies.Trusted...)
+func managedRulesOf(g *v1alpha1.PodIdentityGuardrailSpec) managedRules {
+	return managedRules{
+		arns:    newLimit("managed policy", "managed policies", policy.ExactCase, g.ManagedPolicies.Allowed, nil, g.ManagedPolicies.Denied),
+		trusted: policy.NewAllowlist(policy.ExactCase, g.ManagedPolicies.Trusted...),
+	}
+}
+
+// read reports whether the guardrail needs the contents of a managed policy: its ARN is
+// allowed, and the policy is not trusted.
+func (r managedRules) read(arn string) bool {
+	return r.arns.violation(arn) == (phrase{}) && !r.trusted.Covers(arn)
+}
+
+// mustRead returns the managed policies whose contents one of the guardrails
+// needs.
+func mustRead(guardrails []*v1alpha1.PodIdentityGuardrailSpec, arns []string) []string {
+	if len(arns) == 0 {
+		return nil
+	}
+	rules := make([]managedRules, len(guardrails))
+	for i, g := range guardrails {
+		rules[i] = managedRulesOf(g)
+	}
+	var read []string
+	for _, arn := range arns {
+		if slices.ContainsFunc(rules, func(r managedRules) bool { return r.read(arn) }) {
+			read = append(read, arn)
+		}
+	}
+	return read
 }
 
 // inline evaluates the inline policies.
@@ -126,6 +159,7 @@ func (e *evaluation) statementActions(s allowStatement) (passed []string) {
 
 // handedOut returns those of the role actions that patterns may match.
 func handedOut(actions []string) []string {
+	actions = slices.DeleteFunc(slices.Clone(actions), namesOtherService)
 	var out []string
 	for i, r := range roleActions {
 		if slices.ContainsFunc(actions, eachRoleAction[i].Overlaps) {
@@ -134,6 +168,23 @@ func handedOut(actions []string) []string {
 	}
 	return out
 }
+
+// namesOtherService reports whether an action pattern names a service that has no role
+// action.
+func namesOtherService(action string) bool {
+	service, _, found := strings.Cut(action, ":")
+	return found && !isPattern(service) && !servicesOfRoleActions[lower(service)]
+}
+
+// servicesOfRoleActions are the services of the role actions, in lower case.
+var servicesOfRoleActions = func() map[string]bool {
+	services := map[string]bool{}
+	for _, r := range roleActions {
+		service, _, _ := strings.Cut(r, ":")
+		services[lower(service)] = true
+	}
+	return services
+}()
 
 // eachRoleAction has one list for each of the role actions.
 var eachRoleAction = func() []*policy.Denylist {
@@ -178,7 +229,8 @@ func mayBeRole(resource string) bool {
 	if len(parts) < segments || isPattern(parts[0]+parts[1]) {
 		return isPattern(resource)
 	}
-	return iamService.Overlaps(parts[2])
+	// A policy variable has colons itself, and so does not end with the segment.
+	return strings.Contains(parts[2], "$") || iamService.Overlaps(parts[2])
 }
 
 var iamService = policy.NewDenylist(policy.AnyCase, "iam")
@@ -247,8 +299,13 @@ func (e *evaluation) boundary() {
 // unreadable returns the managed policies whose contents are not known although one of the
 // guardrails needs them, and the error for the first of them.
 func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, contents map[string]Contents) (arns []string, why error) {
+	all := make([]string, len(r.managed))
+	for i, m := range r.managed {
+		all[i] = m.text
+	}
+	read := mustRead(guardrails, all)
 	for _, m := range r.managed {
-		if !slices.ContainsFunc(guardrails, func(g *v1alpha1.PodIdentityGuardrailSpec) bool { return reads(g, m.text) }) {
+		if !slices.Contains(read, m.text) {
 			continue
 		}
 		known, found := contents[m.text]
@@ -264,10 +321,4 @@ func unreadable(r request, guardrails []*v1alpha1.PodIdentityGuardrailSpec, cont
 		arns, why = append(arns, m.text), cmp.Or(why, err)
 	}
 	return arns, why
-}
-
-// reads reports whether a guardrail needs the contents of a managed policy: its ARN is
-// allowed, and the policy is not trusted.
-func reads(g *v1alpha1.PodIdentityGuardrailSpec, arn string) bool {
-	return managedLimit(g).violation(arn) == (phrase{}) && !trustedPolicies(g).Covers(arn)
 }

@@ -112,10 +112,7 @@ type Facts struct {
 // Reads returns the managed policies, of a list of ARNs, whose contents Evaluate and
 // EvaluateRole need.
 func (set Set) Reads(arns []string) []string {
-	specs := set.specs()
-	return slices.DeleteFunc(slices.Clone(arns), func(arn string) bool {
-		return !slices.ContainsFunc(specs, func(g *v1alpha1.PodIdentityGuardrailSpec) bool { return reads(g, arn) })
-	})
+	return mustRead(set.specs(), arns)
 }
 
 // specs returns the specs of the guardrails; for the baseline alone, an empty one.

@@ -2,7 +2,6 @@ package guardrail
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
@@ -31,8 +30,9 @@ type violation struct {
 	groupKey
 
 	texts []string // the first patterns, as written; none if the phrase needs no pattern
-	count int      // of all patterns
 	kind  fault.Kind
+	// seen are all patterns: a policy can have the same one many times.
+	seen map[string]bool
 }
 
 // The number of violations that a message lists, and of patterns for each of them.
@@ -51,13 +51,13 @@ func (v *violations) add(field, text string, p phrase) {
 		}
 		i = len(v.groups)
 		v.byKey[key] = i
-		v.groups = append(v.groups, violation{groupKey: key, kind: fault.Terminal})
+		v.groups = append(v.groups, violation{groupKey: key, kind: fault.Terminal, seen: map[string]bool{}})
 	}
 	group := &v.groups[i]
-	group.count++
-	if len(group.texts) < maxTexts && !slices.Contains(group.texts, text) {
+	if !group.seen[text] && len(group.texts) < maxTexts {
 		group.texts = append(group.texts, text)
 	}
+	group.seen[text] = true
 }
 
 // addf records a violation that does not concern a single pattern.
@@ -97,11 +97,11 @@ func (v *violations) err(prefix, hint string) error {
 // iam:CreateGroup, iam:DeleteGroup and 42 more administer IAM".
 func (v violation) String() string {
 	text := v.phrase.one
-	if v.count > 1 {
+	if len(v.seen) > 1 {
 		text = v.phrase.many
 	}
 	if len(v.texts) > 0 {
-		text = enumerate(v.texts, v.count) + " " + text
+		text = enumerate(v.texts, len(v.seen)) + " " + text
 	}
 	if v.field != "" {
 		text = v.field + ": " + text
