@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
+	"github.com/podidentity/podidentity-operator/internal/policy"
 	"github.com/podidentity/podidentity-operator/internal/policy/policytest"
 )
 
@@ -52,14 +53,12 @@ func BenchmarkEvaluate_Managed(b *testing.B) {
 	set := Set{g}
 	defer policytest.ReportCPU(b)()
 	for b.Loop() {
-		_ = set.Reads(managedOf(pi))
+		_ = set.Reads(policy.Strings(pi.Spec.Policies.Managed))
 		if err := set.Evaluate(pi, facts).Err; err != nil {
 			b.Fatal(err)
 		}
 	}
 }
-
-func managedOf(pi *v1alpha1.PodIdentity) []string { return toStrings(pi.Spec.Policies.Managed) }
 
 // wide returns a guardrail with as many patterns as it may have.
 func wide(action, resource string) v1alpha1.PodIdentityGuardrail {

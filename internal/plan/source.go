@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/podidentity/podidentity-operator/api/v1alpha1"
 	"github.com/podidentity/podidentity-operator/internal/policy"
@@ -102,7 +101,7 @@ func compact(document string) (string, error) {
 			return "", err
 		}
 	}
-	return escapeNonLatin1(out.String() + "}"), nil
+	return policy.EscapeNonLatin1(out.String() + "}"), nil
 }
 
 // statementJSON is a statement as JSON, in the order of IAM's documentation.
@@ -135,7 +134,7 @@ func encode(p policy.Policy) (string, error) {
 	if err := encoder.Encode(document); err != nil {
 		return "", err
 	}
-	return escapeNonLatin1(strings.TrimSpace(out.String())), nil
+	return policy.EscapeNonLatin1(strings.TrimSpace(out.String())), nil
 }
 
 func conditionJSON(conditions []policy.Condition) map[string]map[string][]string {
@@ -148,20 +147,4 @@ func conditionJSON(conditions []policy.Condition) map[string]map[string][]string
 		all[operator][c.Key] = c.Values
 	}
 	return all
-}
-
-// escapeNonLatin1 escapes, in JSON, the characters above U+00FF, which IAM accepts in
-// no other form (https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html).
-func escapeNonLatin1(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		if r <= 0xFF {
-			out.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&out, `\u%04x`, unit)
-		}
-	}
-	return out.String()
 }

@@ -22,16 +22,33 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
 func (p Policy) canonical() Policy {
-	c := Policy{Version: cmp.Or(p.Version, Version2008), ID: p.ID}
-	byText := map[string]Statement{}
-	for _, s := range p.Statements {
-		s = s.canonical()
-		byText[string(appendStatement(nil, s))] = s
-	}
-	for _, text := range sortedKeys(byText) {
-		c.Statements = append(c.Statements, byText[text])
-	}
+	c, _ := p.canonicalForm()
 	return c
+}
+
+// canonicalForm returns p in canonical form, and its statements as JSON.
+func (p Policy) canonicalForm() (Policy, []string) {
+	type written struct {
+		Statement
+
+		text string
+	}
+	all := make([]written, len(p.Statements))
+	var b []byte
+	for i, s := range p.Statements {
+		s = s.canonical()
+		b = appendStatement(b[:0], s)
+		all[i] = written{s, string(b)}
+	}
+	slices.SortFunc(all, func(a, b written) int { return strings.Compare(a.text, b.text) })
+	all = slices.CompactFunc(all, func(a, b written) bool { return a.text == b.text })
+	c := Policy{Version: cmp.Or(p.Version, Version2008), ID: p.ID}
+	var texts []string
+	for _, s := range all {
+		c.Statements = append(c.Statements, s.Statement)
+		texts = append(texts, s.text)
+	}
+	return c, texts
 }
 
 func (s Statement) canonical() Statement {
@@ -51,8 +68,8 @@ func (s Statement) canonical() Statement {
 // normalizeSet returns the items of in, each in canonical form, sorted and without
 // duplicates. Nil stays nil: an absent element differs from an empty one.
 func normalizeSet[T any](in []T, canonical func(T) T, compare func(a, b T) int) []T {
-	if in == nil {
-		return nil
+	if in == nil || isNormalized(in, canonical, compare) {
+		return in
 	}
 	out := make([]T, 0, len(in))
 	for _, item := range in {
@@ -60,6 +77,16 @@ func normalizeSet[T any](in []T, canonical func(T) T, compare func(a, b T) int) 
 	}
 	slices.SortFunc(out, compare)
 	return slices.CompactFunc(out, func(a, b T) bool { return compare(a, b) == 0 })
+}
+
+// isNormalized reports whether normalizeSet would change nothing.
+func isNormalized[T any](in []T, canonical func(T) T, compare func(a, b T) int) bool {
+	for i, item := range in {
+		if compare(item, canonical(item)) != 0 || i > 0 && compare(in[i-1], item) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func identity(s string) string { return s }
@@ -141,7 +168,13 @@ func canonicalCondition(c Condition) Condition {
 }
 
 func compareConditions(a, b Condition) int {
-	return cmp.Or(cmp.Compare(a.Operator, b.Operator), cmp.Compare(a.Key, b.Key), slices.Compare(a.Values, b.Values))
+	if c := cmp.Compare(a.Operator, b.Operator); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Key, b.Key); c != 0 {
+		return c
+	}
+	return slices.Compare(a.Values, b.Values)
 }
 
 // lower folds ASCII letters only. Unicode folding would turn the Kelvin sign into k.

@@ -8,38 +8,45 @@ import "encoding/base64"
 // AWS documents keys with a prefix and at least one value, but IAM accepts keys without
 // a prefix and empty lists of values: roles in use have them.
 func (c *checker) conditions(list []Condition, statement string) {
-	seen := map[string]bool{}
+	seen := map[conditionID]bool{}
 	for i, cond := range list {
-		path := c.names.condition(statement, i, cond)
+		path := func() conditionPath { return c.names.condition(statement, i, cond) }
 		op, known := parseOperator(cond.Operator)
 		if !known {
-			c.reject(path.operator, "unknown condition operator; allowed: %s, with the prefix ForAllValues: or ForAnyValue: "+
-				"and the suffix IfExists (except for Null)", names(operatorNames()))
+			c.reject(path().operator, "unknown condition operator; allowed: %s, with the prefix ForAllValues: or ForAnyValue: "+
+				"and the suffix IfExists (except for Null)", operatorNames)
 			continue
 		}
 		if cond.Key == "" {
-			c.reject(path.key, "must be a condition key, such as aws:SourceIp")
+			c.reject(path().key, "must be a condition key, such as aws:SourceIp")
 		}
-		same := op.String() + "\x00" + foldKey(cond.Key)
+		same := conditionID{op, foldKey(cond.Key)}
 		if seen[same] {
-			c.reject(path.key, "duplicate key for this operator")
+			c.reject(path().key, "duplicate key for this operator")
 		}
 		seen[same] = true
 		for j, v := range cond.Values {
 			if problem := op.valueProblem(v); problem != "" {
-				c.reject(item(path.values, j), "%s, not %q", problem, v)
+				c.reject(item(path().values, j), "%s, not %q", problem, v)
 			}
 		}
 	}
 }
 
-func operatorNames() map[string]bool {
+// conditionID is what is equal for equal conditions, apart from the values.
+type conditionID struct {
+	operator operator
+	key      string
+}
+
+// operatorNames lists all operators.
+var operatorNames = func() string {
 	all := map[string]bool{}
 	for _, op := range operators {
 		all[op.base] = true
 	}
-	return all
-}
+	return names(all)
+}()
 
 // valueProblem returns the operator's rule that v violates, "" if there is none.
 func (o operator) valueProblem(v string) string {

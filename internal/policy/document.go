@@ -1,6 +1,6 @@
 package policy
 
-import "strings"
+import "unicode/utf8"
 
 // Document is an IAM policy in canonical JSON. Two policies that AWS treats as equal
 // have equal Documents, so that they can be compared with ==. The text is a document
@@ -45,17 +45,18 @@ func (d Document) Policy() Policy {
 // Document returns p's canonical form. It does not check p: if CheckIdentity and
 // CheckTrust reject p, Parse may reject its Document.
 func (p Policy) Document() Document {
-	return Document(appendPolicy(nil, p.canonical()))
+	c, statements := p.canonicalForm()
+	return Document(appendPolicy(nil, c, statements))
 }
 
 // Size returns the number of characters in raw except white space, as AWS counts them
 // for its quotas on policy sizes.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func Size(raw string) int {
-	n := 0
-	for _, r := range raw {
-		if !strings.ContainsRune(" \t\r\n", r) {
-			n++
+	n := utf8.RuneCountInString(raw)
+	for i := range len(raw) {
+		if c := raw[i]; c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+			n--
 		}
 	}
 	return n

@@ -1,15 +1,15 @@
 package policy
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// appendPolicy appends p as JSON without white space, with elements in the order of AWS's
-// documentation.
-func appendPolicy(b []byte, p Policy) []byte {
+// appendPolicy appends p, with statements that are JSON already, as JSON without white
+// space and with elements in the order of AWS's documentation.
+func appendPolicy(b []byte, p Policy, statements []string) []byte {
 	b = append(b, `{"Version":`...)
 	b = appendText(b, p.Version)
 	if p.ID != "" {
@@ -17,11 +17,11 @@ func appendPolicy(b []byte, p Policy) []byte {
 		b = appendText(b, p.ID)
 	}
 	b = append(b, `,"Statement":[`...)
-	for i, s := range p.Statements {
+	for i, s := range statements {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendStatement(b, s)
+		b = append(b, s...)
 	}
 	return append(b, `]}`...)
 }
@@ -135,20 +135,52 @@ func appendList(b []byte, values []string) []byte {
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r >= ' ' && r <= '\u00ff':
-			b = append(b, string(r)...)
-		case r <= '\uffff':
-			b = fmt.Appendf(b, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+	begin := 0 // of what is not appended yet
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		plain := r >= ' ' && r <= '\u00ff' && r != '"' && r != '\\'
+		if !plain {
+			b = append(b, s[begin:i]...)
+			b = appendEscape(b, r)
+			begin = i + size
 		}
+		i += size
 	}
+	b = append(b, s[begin:]...)
 	return append(b, '"')
+}
+
+// appendEscape appends a character of a JSON string as an escape.
+func appendEscape(b []byte, r rune) []byte {
+	if r == '"' || r == '\\' {
+		return append(b, '\\', byte(r))
+	}
+	const digits = "0123456789abcdef"
+	var units [2]uint16
+	for _, unit := range utf16.AppendRune(units[:0], r) {
+		b = append(b, '\\', 'u', digits[unit>>12], digits[unit>>8&0xf], digits[unit>>4&0xf], digits[unit&0xf])
+	}
+	return b
+}
+
+// EscapeNonLatin1 escapes, in JSON, the characters above U+00FF, which IAM accepts in no
+// other form (https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html).
+func EscapeNonLatin1(json string) string {
+	var b []byte
+	begin := 0 // of what is not appended yet
+	for i := 0; i < len(json); {
+		r, size := utf8.DecodeRuneInString(json[i:])
+		if r > '\u00ff' {
+			b = append(b, json[begin:i]...)
+			b = appendEscape(b, r)
+			begin = i + size
+		}
+		i += size
+	}
+	if begin == 0 {
+		return json
+	}
+	return string(append(b, json[begin:]...))
 }
 
 func sortedKeys[V any](m map[string]V) []string {

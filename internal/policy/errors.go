@@ -78,6 +78,6 @@ func faultsOf(err error) Errors {
 	return Errors{{Msg: err.Error()}}
 }
 
-func errorAt(path, format string, args ...any) error {
-	return &Error{Path: path, Msg: fmt.Sprintf(format, args...)}
+func errorAt(at *location, format string, args ...any) error {
+	return &Error{Path: at.String(), Msg: fmt.Sprintf(format, args...)}
 }

@@ -55,25 +55,24 @@ func readJSON(raw []byte) (node, error) {
 		return node{}, err
 	}
 	if len(text) > maxBytes {
-		return node{}, errorAt("", "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
+		return node{}, errorAt(nil, "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
 	}
 	if !utf8.Valid(text) {
-		return node{}, errorAt("", "is not valid UTF-8")
+		return node{}, errorAt(nil, "is not valid UTF-8")
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(text, &whole); err != nil {
-		return node{}, notJSON(text, err)
+	if !json.Valid(text) {
+		var whole json.RawMessage
+		return node{}, notJSON(text, json.Unmarshal(text, &whole))
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber() // keeps the digits of 1.10 and 12345678901234567890
-	r := reader{dec: dec}
-	root, err := r.value("", 0)
+	r := reader{text: string(text)}
+	root, err := r.value(nil, 0)
 	return root, errors.Join(err, r.faults.err())
 }
 
 // reader reads the values of a text that is valid JSON.
 type reader struct {
-	dec    *json.Decoder
+	text   string
+	at     int
 	faults Errors // problems that do not stop the reader
 }
 
@@ -83,14 +82,14 @@ type reader struct {
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html
 func decodePercent(raw []byte) ([]byte, error) {
 	if len(raw) > 3*maxBytes {
-		return nil, errorAt("", "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
+		return nil, errorAt(nil, "is larger than %d bytes, which exceeds IAM's limit", maxBytes)
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("%")) {
 		return raw, nil
 	}
 	s, err := url.PathUnescape(string(raw))
 	if err != nil {
-		return nil, errorAt("", "is neither JSON nor percent-encoded JSON: %v", err)
+		return nil, errorAt(nil, "is neither JSON nor percent-encoded JSON: %v", err)
 	}
 	return []byte(s), nil
 }
@@ -100,83 +99,143 @@ func decodePercent(raw []byte) ([]byte, error) {
 func notJSON(text []byte, err error) error {
 	syntax, ok := errors.AsType[*json.SyntaxError](err)
 	if !ok {
-		return errorAt("", "is not JSON: %v", err)
+		return errorAt(nil, "is not JSON: %v", err)
 	}
 	before := text[:max(0, min(int(syntax.Offset), len(text))-1)]
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return errorAt("", "is not JSON: %v (line %d, column %d)", syntax, line, column)
+	return errorAt(nil, "is not JSON: %v (line %d, column %d)", syntax, line, column)
 }
 
 // value reads the next value.
-func (r *reader) value(path string, depth int) (node, error) {
+func (r *reader) value(at *location, depth int) (node, error) {
 	if depth > maxDepth {
-		return node{}, errorAt(path, "is nested too deeply")
+		return node{}, errorAt(at, "is nested too deeply")
 	}
-	token, err := r.dec.Token()
-	if err != nil {
-		return node{}, errorAt(path, "is not JSON: %v", err)
-	}
-	switch t := token.(type) {
-	case string:
-		r.checkText(path, t)
-		return node{kind: kindString, text: t}, nil
-	case bool, json.Number:
-		return node{kind: kindScalar, text: fmt.Sprint(t)}, nil
-	case json.Delim:
-		if t == '[' {
-			return r.array(path, depth)
-		}
-		return r.object(path, depth)
-	default:
+	switch r.next() {
+	case '"':
+		n := node{kind: kindString, text: r.string()}
+		r.checkText(at, n.text)
+		return n, nil
+	case '[':
+		return r.array(at, depth)
+	case '{':
+		return r.object(at, depth)
+	case 'n':
+		r.at += len("null")
 		return node{kind: kindNull}, nil
+	default: // a bool or a number, of which the digits are kept: 1.10 and 12345678901234567890
+		begin := r.at
+		for r.at < len(r.text) && strings.IndexByte(",]} \t\r\n", r.text[r.at]) < 0 {
+			r.at++
+		}
+		return node{kind: kindScalar, text: r.text[begin:r.at]}, nil
 	}
 }
 
-func (r *reader) array(path string, depth int) (node, error) {
+// next skips white space, and returns the next character.
+func (r *reader) next() byte {
+	for strings.IndexByte(" \t\r\n", r.text[r.at]) >= 0 {
+		r.at++
+	}
+	return r.text[r.at]
+}
+
+// more skips what is between the elements of an array or object, and reports whether there
+// is another one.
+func (r *reader) more(end byte) bool {
+	if c := r.next(); c != end && c != ',' {
+		return true
+	} else if r.at++; c == end {
+		return false
+	}
+	return true
+}
+
+// string reads a string.
+func (r *reader) string() string {
+	begin, escaped := r.at, false
+	for r.at++; r.text[r.at] != '"'; r.at++ {
+		if r.text[r.at] == '\\' {
+			escaped = true
+			r.at++
+		}
+	}
+	r.at++
+	if !escaped {
+		return r.text[begin+1 : r.at-1]
+	}
+	var text string
+	if err := json.Unmarshal([]byte(r.text[begin:r.at]), &text); err != nil {
+		return string(utf8.RuneError) // which is rejected; the text is valid JSON
+	}
+	return text
+}
+
+func (r *reader) array(at *location, depth int) (node, error) {
 	n := node{kind: kindArray}
-	for r.dec.More() {
-		element, err := r.value(item(path, len(n.items)), depth+1)
+	for r.at++; r.more(']'); {
+		element, err := r.value(at.item(len(n.items)), depth+1)
 		if err != nil {
 			return node{}, err
 		}
 		n.items = append(n.items, element)
 	}
-	_, err := r.dec.Token()
-	return n, err
+	return n, nil
 }
 
-func (r *reader) object(path string, depth int) (node, error) {
+func (r *reader) object(at *location, depth int) (node, error) {
 	n := node{kind: kindObject}
 	seen := map[string]bool{}
-	for r.dec.More() {
-		token, err := r.dec.Token()
-		if err != nil {
-			return node{}, errorAt(path, "is not JSON: %v", err)
-		}
-		name, _ := token.(string)
-		r.checkText(path, name)
+	for r.at++; r.more('}'); {
+		r.next()
+		name := r.string()
+		r.checkText(at, name)
 		if seen[name] {
-			r.reject(join(path, name), "duplicate element; remove one of them")
+			r.reject(at.member(name), "duplicate element; remove one of them")
 		}
 		seen[name] = true
-		value, err := r.value(join(path, name), depth+1)
+		r.next()
+		r.at++ // the colon
+		value, err := r.value(at.member(name), depth+1)
 		if err != nil {
 			return node{}, err
 		}
 		n.members = append(n.members, member{name, value})
 	}
-	_, err := r.dec.Token()
-	return n, err
+	return n, nil
 }
 
-func (r *reader) reject(path, format string, args ...any) {
-	r.faults = append(r.faults, &Error{Path: path, Msg: fmt.Sprintf(format, args...)})
+func (r *reader) reject(at *location, format string, args ...any) {
+	r.faults = append(r.faults, &Error{Path: at.String(), Msg: fmt.Sprintf(format, args...)})
 }
 
-func (r *reader) checkText(path, s string) {
-	if strings.ContainsRune(s, utf8.RuneError) {
-		r.reject(path, "contains invalid Unicode")
+func (r *reader) checkText(at *location, s string) {
+	if strings.Contains(s, string(utf8.RuneError)) {
+		r.reject(at, "contains invalid Unicode")
+	}
+}
+
+// location is where a value is in a document, nil for the document itself. Its path is
+// written only for a fault.
+type location struct {
+	parent *location
+	name   string // of a member
+	index  int    // of an item, -1 for a member
+}
+
+func (l *location) member(name string) *location { return &location{l, name, -1} }
+func (l *location) item(i int) *location         { return &location{l, "", i} }
+
+// String returns the JSON path.
+func (l *location) String() string {
+	switch {
+	case l == nil:
+		return ""
+	case l.index >= 0:
+		return item(l.parent.String(), l.index)
+	default:
+		return join(l.parent.String(), l.name)
 	}
 }
 

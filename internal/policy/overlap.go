@@ -92,7 +92,7 @@ func matchAnyVariable(ref variableRef) ([]token, bool) {
 	if ref.literal != 0 {
 		return []token{{kind: literal, char: ref.literal}}, true
 	}
-	return []token{{kind: many}}, true
+	return everything, true
 }
 
 // keepVariables is the lookup that keeps variables as variable tokens.

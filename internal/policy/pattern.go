@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // token is one element of a wildcard pattern.
@@ -52,45 +53,53 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 	if s == conditionARN && pattern == "*" {
 		s = glob // it does not have six components
 	}
-	text := []rune(pattern)
-	out := make([]token, 0, len(text))
-	lastBrace := lastIndex(text, '}')
-	segment := 1
-	for i := 0; i < len(text); i++ {
-		if ref, length, ok := variableAt(text[i:], vars != nil && i < lastBrace); ok {
+	out := make([]token, 0, len(pattern))
+	lastBrace := strings.LastIndexByte(pattern, '}')
+	segment, runs := 1, false
+	for i := 0; i < len(pattern); {
+		if ref, length, ok := variableAt(pattern[i:], vars != nil && i < lastBrace); ok {
 			value, found := vars(ref)
 			if !found {
 				return nil, false
 			}
-			out = append(out, value...)
-			i += length - 1
+			for _, t := range value {
+				runs = runs || t.joins(out)
+				out = append(out, t)
+			}
+			i += length
 			continue
 		}
-		if text[i] == ':' {
+		r, size := utf8.DecodeRuneInString(pattern[i:])
+		if r == ':' {
 			segment++
 		}
-		endOfSegment := i+1 == len(text) || text[i+1] == ':'
-		out = append(out, s.token(text[i], segment, endOfSegment))
+		i += size
+		t := s.token(r, segment, i == len(pattern) || pattern[i] == ':')
+		runs = runs || t.joins(out)
+		out = append(out, t)
 	}
-	return normalize(out), true
+	if runs {
+		out = normalize(out)
+	}
+	return out, true
 }
 
 // variableAt parses the variable at the start of text, if there may be one.
-func variableAt(text []rune, possible bool) (ref variableRef, length int, ok bool) {
+func variableAt(text string, possible bool) (ref variableRef, length int, ok bool) {
 	if !possible || text[0] != '$' {
 		return ref, 0, false
 	}
 	return readVariable(text)
 }
 
-// lastIndex returns the place of the last r in text, -1 if there is none.
-func lastIndex(text []rune, r rune) int {
-	for i, other := range slices.Backward(text) {
-		if other == r {
-			return i
-		}
+// joins reports whether t makes a run with the last of tokens that normalize changes: two
+// wildcards, of which one is a star.
+func (t token) joins(tokens []token) bool {
+	if !t.isWildcard() || len(tokens) == 0 {
+		return false
 	}
-	return -1
+	last := tokens[len(tokens)-1]
+	return last.isWildcard() && (t.isStar() || last.isStar())
 }
 
 func (s syntax) token(r rune, segment int, endOfSegment bool) token {
@@ -179,6 +188,8 @@ func covers(wide, narrow []token) bool {
 	_, found := newPatternSet(wide).covering(narrow)
 	return found
 }
+
+func (t token) isWildcard() bool { return t.kind != literal && t.kind != variable }
 
 func (t token) isStar() bool { return t.kind == many || t.kind == manyInSeg }
 

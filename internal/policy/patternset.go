@@ -3,6 +3,7 @@ package policy
 import (
 	"math/bits"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -11,65 +12,86 @@ import (
 // all of them through the other pattern, 64 at a time. Its time is the product of the
 // sizes divided by 64, whatever the patterns are: nothing in it backtracks.
 type patternSet struct {
-	// ends are the positions after the last token of each pattern.
+	// prefix are the literals that all patterns begin with: most ARNs share a prefix. It has
+	// no positions here. head has them, and is only needed for patterns that do not begin
+	// with prefix.
+	prefix []token
+	head   func() *patternSet
+	// start has the positions that are reached after the prefix.
+	start bitset
+	// ends are the positions after the last token of each pattern, and end has them.
 	ends []int
-	// end has the positions of ends.
-	end bitset
+	end  bitset
 	// ones has the positions of tokens that match any single character, onesInSeg
 	// also those that match any except ':'. many and stars are the same for stars.
 	ones, onesInSeg, many, stars bitset
-	// single has the positions of all tokens that are not stars, noColon those that
-	// match something else than ':'.
-	single, noColon bitset
+	// single has the positions of all tokens that are not stars, noColon those that match
+	// something else than ':'. across and acrossInSeg are the same with stars.
+	single, noColon, across, acrossInSeg bitset
 	// afterMany and afterStars have the positions after many and stars.
 	afterMany, afterStars bitset
 	none                  bitset // no position
-	// spans have the positions of literals and variables. ascii, others and variables
-	// say which, by character and by name; the first one is empty.
+	// spans have the positions of literals and variables, in memory. ascii, others and
+	// variables say which, by character and by name; the first one is empty.
 	spans     []span
-	ascii     [utf8.RuneSelf]int
-	others    map[rune]int
-	variables map[string]int
-	// prefix are the literals that all patterns begin with: most ARNs share a prefix.
-	// initial has the positions that are reached before anything is read, inside those
-	// after the prefix.
-	prefix          []token
-	initial, inside bitset
+	memory    bitset
+	ascii     [utf8.RuneSelf]int32
+	others    map[rune]int32
+	variables map[string]int32
 }
 
 // newPatternSet returns the set of patterns, which compile has returned.
 func newPatternSet(patterns ...[]token) *patternSet {
-	size := 0
+	prefix := commonPrefix(patterns)
+	s := buildPatternSet(patterns, len(prefix))
+	s.prefix = prefix
+	s.head = sync.OnceValue(func() *patternSet { return buildPatternSet([][]token{prefix}, 0) })
+	return s
+}
+
+// buildPatternSet returns the set of what follows the first tokens of patterns.
+func buildPatternSet(patterns [][]token, skipped int) *patternSet {
+	size, others := 0, 0
 	for _, p := range patterns {
-		size += len(p) + 1
+		size += len(p) - skipped + 1
+		for _, t := range p[skipped:] {
+			if t.kind == literal && t.char >= utf8.RuneSelf {
+				others++
+			}
+		}
 	}
-	s := &patternSet{ends: make([]int, 0, len(patterns)), spans: make([]span, 1, 1+utf8.RuneSelf/4)}
+	s := &patternSet{ends: make([]int, 0, len(patterns)), spans: make([]span, 1, 1+min(size, utf8.RuneSelf/4))}
+	if others > 0 {
+		s.others = make(map[rune]int32, others)
+	}
 	all := []*bitset{
-		&s.end, &s.ones, &s.onesInSeg, &s.many, &s.stars,
-		&s.single, &s.noColon, &s.afterMany, &s.afterStars, &s.none, &s.initial, &s.inside,
+		&s.start, &s.end, &s.ones, &s.onesInSeg, &s.many, &s.stars, &s.single, &s.noColon,
+		&s.across, &s.acrossInSeg, &s.afterMany, &s.afterStars, &s.none,
 	}
 	words := size/64 + 1
 	memory := make(bitset, len(all)*words)
 	for i, b := range all {
 		*b = memory[i*words : (i+1)*words]
 	}
-	s.measure(patterns)
-	s.prefix = commonPrefix(patterns)
-	at := 0
+	spanAt := make([]int32, 0, size) // zero for wildcards and ends
 	for _, p := range patterns {
-		s.initial.set(at)
-		s.inside.set(at + len(s.prefix))
-		for _, t := range p {
-			s.add(t, at)
-			at++
+		s.start.set(len(spanAt))
+		for _, t := range p[skipped:] {
+			at := len(spanAt)
+			i := s.spanOf(t)
+			s.spans[i].widen(at / 64)
+			s.mark(t, at)
+			spanAt = append(spanAt, i)
 		}
-		s.end.set(at)
-		s.ends = append(s.ends, at)
-		at++
+		s.end.set(len(spanAt))
+		s.ends = append(s.ends, len(spanAt))
+		spanAt = append(spanAt, 0)
 	}
-	for _, b := range []bitset{s.initial, s.inside} {
-		(&reached{words: b, high: words - 1}).spread(s.none, s.stars)
+	s.fillSpans(spanAt)
+	for i := range words {
+		s.across[i], s.acrossInSeg[i] = s.single[i]|s.stars[i], s.noColon[i]|s.stars[i]
 	}
+	(&reached{words: s.start, high: words - 1}).spread(s.stars)
 	return s
 }
 
@@ -102,38 +124,13 @@ func beginsWith(pattern, prefix []token) bool {
 	return true
 }
 
-// measure finds the spans of literals and variables, and gives them their memory: for
-// a character that occurs once, a word.
-func (s *patternSet) measure(patterns [][]token) {
-	at := 0
-	for _, p := range patterns {
-		for _, t := range p {
-			if i := s.spanToFill(t); i > 0 {
-				s.spans[i].widen(at / 64)
-			}
-			at++
-		}
-		at++
-	}
-	total := 0
-	for _, of := range s.spans {
-		total += of.size
-	}
-	memory := make(bitset, total)
-	for i := range s.spans {
-		of := &s.spans[i]
-		of.words, memory = memory[:of.size:of.size], memory[of.size:]
-	}
-}
-
-// spanToFill returns the span of a literal or variable, which it creates if necessary;
-// zero for a wildcard.
-func (s *patternSet) spanToFill(t token) int {
+// spanOf returns the span of a literal or variable, which it creates if necessary; zero
+// for a wildcard.
+func (s *patternSet) spanOf(t token) int32 {
 	switch {
 	case t.kind == literal && t.char >= 0 && t.char < utf8.RuneSelf:
 		if s.ascii[t.char] == 0 {
-			s.ascii[t.char] = len(s.spans)
-			s.spans = append(s.spans, span{})
+			s.ascii[t.char] = s.newSpan()
 		}
 		return s.ascii[t.char]
 	case t.kind == literal:
@@ -145,23 +142,43 @@ func (s *patternSet) spanToFill(t token) int {
 	}
 }
 
-func spanIn[K comparable](s *patternSet, index *map[K]int, key K) int {
+func spanIn[K comparable](s *patternSet, index *map[K]int32, key K) int32 {
 	if *index == nil {
-		*index = map[K]int{}
+		*index = map[K]int32{}
 	}
 	i, found := (*index)[key]
 	if !found {
-		i = len(s.spans)
+		i = s.newSpan()
 		(*index)[key] = i
-		s.spans = append(s.spans, span{})
 	}
 	return i
 }
 
-func (s *patternSet) add(t token, at int) {
-	if i := s.spanToFill(t); i > 0 {
-		s.spans[i].set(at)
+func (s *patternSet) newSpan() int32 {
+	s.spans = append(s.spans, span{})
+	return int32(len(s.spans) - 1) //nolint:gosec // a policy has fewer characters
+}
+
+// fillSpans gives the spans their memory, for a character that occurs once a word, and sets
+// the positions.
+func (s *patternSet) fillSpans(spanAt []int32) {
+	s.spans[0] = span{}
+	total := 0
+	for i := range s.spans {
+		s.spans[i].first = total
+		total += s.spans[i].size
 	}
+	s.memory = make(bitset, total)
+	for at, i := range spanAt {
+		if i > 0 {
+			of := &s.spans[i]
+			s.memory[of.first : of.first+of.size].set(at - of.offset*64)
+		}
+	}
+}
+
+// mark records what the token at a position may match.
+func (s *patternSet) mark(t token, at int) {
 	switch t.kind {
 	case many:
 		s.many.set(at)
@@ -184,12 +201,12 @@ func (s *patternSet) add(t token, at int) {
 	}
 }
 
-// literal returns the positions of a character.
-func (s *patternSet) literal(r rune) *span {
+// literal returns the span of a character.
+func (s *patternSet) literal(r rune) span {
 	if r >= 0 && r < utf8.RuneSelf {
-		return &s.spans[s.ascii[r]]
+		return s.spans[s.ascii[r]]
 	}
-	return &s.spans[s.others[r]]
+	return s.spans[s.others[r]]
 }
 
 // covering returns the first of the patterns that matches every string that narrow
@@ -199,11 +216,11 @@ func (s *patternSet) covering(narrow []token) (int, bool) {
 	if !beginsWith(narrow, s.prefix) {
 		return 0, false
 	}
-	var memory [8]uint64
-	at := reached{words: append(memory[:0], s.inside...), high: len(s.inside) - 1}
+	var memory [32]uint64
+	at := s.begin(memory[:0])
+	at.add(s.start)
 	for _, n := range narrow[len(s.prefix):] {
-		step := s.cover(n)
-		if !at.follow(step, s.stars) {
+		if !at.follow(s, s.cover(n)) {
 			return 0, false
 		}
 	}
@@ -213,24 +230,23 @@ func (s *patternSet) covering(narrow []token) (int, bool) {
 // step defines where a token of another pattern leads: from the positions in named and
 // moves to the next ones, and from those in stays to the same ones.
 type step struct {
-	named        *span
+	named        span
 	moves, stays bitset
 }
 
 // cover returns the step over a token that must be matched whatever it stands for.
 func (s *patternSet) cover(n token) step {
-	nothing := &s.spans[0]
 	switch n.kind {
 	case many:
-		return step{nothing, s.none, s.many}
+		return step{span{}, s.none, s.many}
 	case manyInSeg:
-		return step{nothing, s.none, s.stars}
+		return step{span{}, s.none, s.stars}
 	case one:
-		return step{nothing, s.ones, s.many}
+		return step{span{}, s.ones, s.many}
 	case oneInSeg:
-		return step{nothing, s.onesInSeg, s.stars}
+		return step{span{}, s.onesInSeg, s.stars}
 	case variable:
-		return step{&s.spans[s.variables[n.name]], s.none, s.many}
+		return step{s.spans[s.variables[n.name]], s.none, s.many}
 	default:
 		if n.char == ':' {
 			return step{s.literal(n.char), s.ones, s.many}
@@ -246,31 +262,55 @@ func (s *patternSet) cover(n token) step {
 // was read of other. Where a star of the pattern matches more, its position is the one
 // after the star.
 func (s *patternSet) overlapping(other []token) (int, bool) {
-	first := s.initial
-	if beginsWith(other, s.prefix) {
-		first, other = s.inside, other[len(s.prefix):]
+	var memory [32]uint64
+	at := s.begin(memory[:0])
+	if !beginsWith(other, s.prefix) {
+		s.meetWithHead(&at, other)
+		return s.first(&at)
 	}
-	var memory [8]uint64
-	at := reached{words: append(memory[:0], first...), high: len(first) - 1}
-	for _, o := range other {
-		step := s.meet(o)
-		if o.isStar() {
-			at.spread(step.moves, s.stars)
-		} else if !at.follow(step, s.stars) {
+	at.add(s.start)
+	for _, o := range other[len(s.prefix):] {
+		if !at.meet(s, o) {
 			return 0, false
 		}
 	}
 	return s.first(&at)
 }
 
-// meet returns the step over a token that must share a character.
-func (s *patternSet) meet(o token) step {
-	nothing := &s.spans[0]
+// meetWithHead follows other through the prefix, and from each of its ends through the
+// rest of the patterns.
+func (s *patternSet) meetWithHead(at *reached, other []token) {
+	head := s.head()
+	var memory [32]uint64
+	front := head.begin(memory[:0])
+	front.add(head.start)
+	for _, o := range other {
+		if o.isStar() { // it may match the rest of the prefix, and more
+			front.meet(head, o)
+		}
+		if _, all := head.first(&front); all {
+			at.add(s.start)
+		}
+		alive := at.meet(s, o)
+		if !o.isStar() {
+			alive = front.meet(head, o) || alive
+		}
+		if !alive && !o.isStar() {
+			return
+		}
+	}
+	if _, all := head.first(&front); all {
+		at.add(s.start)
+	}
+}
+
+// step returns the step over a token that must share a character.
+func (s *patternSet) step(o token) step {
 	switch o.kind {
-	case one, many:
-		return step{nothing, s.single, s.afterStars}
-	case oneInSeg, manyInSeg:
-		return step{nothing, s.noColon, s.afterStars}
+	case one:
+		return step{span{}, s.single, s.afterStars}
+	case oneInSeg:
+		return step{span{}, s.noColon, s.afterStars}
 	default:
 		if o.char == ':' {
 			return step{s.literal(o.char), s.ones, s.afterMany}
@@ -294,11 +334,9 @@ type bitset []uint64
 
 func (b bitset) set(i int) { b[i/64] |= 1 << (i % 64) }
 
-// span is a set of positions that are near each other. It begins with the word offset.
-type span struct {
-	words        bitset
-	offset, size int
-}
+// span is a set of positions that are near each other. It begins with the word offset; its
+// words begin in the memory of its patternSet with first.
+type span struct{ offset, size, first int }
 
 // widen makes the span include a word, before it has its memory.
 func (s *span) widen(word int) {
@@ -308,8 +346,6 @@ func (s *span) widen(word int) {
 	s.size = word - s.offset + 1
 }
 
-func (s *span) set(i int) { s.words.set(i - s.offset*64) }
-
 // reached is the set of positions that are reached. Words outside low and high are
 // zero.
 type reached struct {
@@ -317,46 +353,108 @@ type reached struct {
 	low, high int
 }
 
+// begin returns an empty set of positions of s, in memory if that is large enough.
+func (s *patternSet) begin(memory bitset) reached {
+	return reached{words: append(memory, s.none...), high: -1}
+}
+
+// add adds positions.
+func (r *reached) add(positions bitset) {
+	for i, word := range positions {
+		r.words[i] |= word
+	}
+	r.low, r.high = 0, len(r.words)-1
+	r.trim()
+}
+
+// trim drops words without positions from both ends, and reports whether any is left.
+func (r *reached) trim() bool {
+	for r.high >= r.low && r.words[r.high] == 0 {
+		r.high--
+	}
+	for r.low < r.high && r.words[r.low] == 0 {
+		r.low++
+	}
+	return r.high >= r.low
+}
+
+// meet follows a token that must share a character, and reports whether any position is
+// left.
+func (r *reached) meet(s *patternSet, o token) bool {
+	switch o.kind {
+	case many:
+		r.spread(s.across)
+	case manyInSeg:
+		r.spread(s.acrossInSeg)
+	default:
+		return r.follow(s, s.step(o))
+	}
+	return r.high >= r.low
+}
+
 // follow replaces the positions with those that a step leads to, and reports whether
 // there are any. From a star a step also leads to the next position, because a star
 // matches the empty string. No star follows another, see normalize.
-func (r *reached) follow(s step, stars bitset) bool {
-	words := r.words
-	moves, stays, stars := s.moves[:len(words)], s.stays[:len(words)], stars[:len(words)]
-	named, offset := s.named.words, s.named.offset
-	var carry uint64
-	low, high := len(words), -1
-	for i := r.low; i < len(words) && (i <= r.high || carry != 0); i++ {
-		at := words[i]
+func (r *reached) follow(s *patternSet, to step) bool {
+	if r.high < r.low {
+		return false
+	}
+	low, high := r.low, min(r.high+2, len(r.words)) // the last position of a word leads to the next word
+	begin := min(max(to.named.offset, low), high)
+	end := min(max(to.named.offset+to.named.size, begin), high)
+	carry := advance(r.words[low:begin], to.moves[low:], to.stays[low:], s.stars[low:], 0)
+	named := s.memory[to.named.first : to.named.first+to.named.size]
+	carry = advanceNamed(r.words[begin:end], named[min(max(begin-to.named.offset, 0), to.named.size):], to.moves[begin:], to.stays[begin:], s.stars[begin:], carry)
+	advance(r.words[end:high], to.moves[end:], to.stays[end:], s.stars[end:], carry)
+	r.high = high - 1
+	return r.trim()
+}
+
+// advance makes one step from each position of words. The carry is the first position of
+// the next word; it depends on no carry before, so that the words can be computed in
+// parallel: a star at the last position of a word is not reached from the word before.
+func advance(words, moves, stays, stars bitset, carry uint64) uint64 {
+	moves, stays, stars = moves[:len(words)], stays[:len(words)], stars[:len(words)]
+	for i, at := range words {
 		if at|carry == 0 {
 			continue
 		}
 		from := at & moves[i]
-		if n := i - offset; n >= 0 && n < len(named) {
-			from |= at & named[n]
-		}
-		to := from<<1 | carry | at&stays[i]
-		skip := to & stars[i]
-		to |= skip << 1
-		carry = (from | skip) >> 63
-		words[i] = to
-		if to != 0 {
-			low, high = min(low, i), i
-		}
+		to := from<<1 | at&stays[i]
+		next := (from | to&stars[i]) >> 63
+		to |= carry
+		words[i] = to | (to&stars[i])<<1
+		carry = next
 	}
-	r.low, r.high = low, high
-	return high >= 0
+	return carry
 }
 
-// spread adds all positions that can be reached through those of moves and stars. A
-// run of them is crossed by the carry of an addition.
-func (r *reached) spread(moves, stars bitset) {
+// advanceNamed is advance from named positions as well.
+func advanceNamed(words, named, moves, stays, stars bitset, carry uint64) uint64 {
+	named, moves, stays, stars = named[:len(words)], moves[:len(words)], stays[:len(words)], stars[:len(words)]
+	for i, at := range words {
+		if at|carry == 0 {
+			continue
+		}
+		from := at & (moves[i] | named[i])
+		to := from<<1 | at&stays[i]
+		next := (from | to&stars[i]) >> 63
+		to |= carry
+		words[i] = to | (to&stars[i])<<1
+		carry = next
+	}
+	return carry
+}
+
+// spread adds all positions that can be reached through those of through. A run of them is
+// crossed by the carry of an addition.
+func (r *reached) spread(through bitset) {
 	var carry uint64
 	for i := r.low; i < len(r.words) && (i <= r.high || carry != 0); i++ {
-		at, through := r.words[i], stars[i]|moves[i]
+		at := r.words[i]
 		var sum uint64
-		sum, carry = bits.Add64(at&through, through, carry)
-		r.words[i] = at | (sum ^ through)
+		sum, carry = bits.Add64(at&through[i], through[i], carry)
+		r.words[i] = at | (sum ^ through[i])
 		r.high = max(r.high, i)
 	}
 }

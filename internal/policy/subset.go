@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // maxSubsetCost bounds the product of the sizes of two policies, which bounds the
@@ -41,8 +42,8 @@ func (p Policy) IsSubset(wide Policy) bool {
 // one of outer.
 func allCovered(inner, outer Policy, effect Effect) bool {
 	wide := outer.scopes(effect)
-	return every(inner.scopes(effect), func(in scope) bool {
-		return slices.ContainsFunc(wide, func(out scope) bool { return out.covers(in) })
+	return every(inner.scopes(effect), func(in *scope) bool {
+		return slices.ContainsFunc(wide, func(out *scope) bool { return out.covers(in) })
 	})
 }
 
@@ -51,23 +52,23 @@ type scope struct {
 	Statement
 
 	actions, resources element
-	conditions         []compiledCondition
+	conditions         func() conditionsByKey
 }
 
 // scopes returns the statements of one effect.
-func (p Policy) scopes(effect Effect) []scope {
+func (p Policy) scopes(effect Effect) []*scope {
 	const actionVariables = false // an action contains no policy variables
 	variables := p.Version == Version2012
-	var list []scope
+	var list []*scope
 	for _, s := range p.Statements {
 		if s.Effect != effect {
 			continue
 		}
-		list = append(list, scope{
+		list = append(list, &scope{
 			Statement:  s,
 			actions:    newElement(foldAll(s.Actions), foldAll(s.NotActions), glob, actionVariables),
 			resources:  newElement(s.Resources, s.NotResources, resourceARN, variables),
-			conditions: newConditions(s.Conditions, variables),
+			conditions: sync.OnceValue(func() conditionsByKey { return newConditions(s.Conditions, variables) }),
 		})
 	}
 	return list
@@ -78,12 +79,12 @@ func (p Policy) scopes(effect Effect) []scope {
 func foldAll(actions []string) []string { return normalizeSet(actions, lower, strings.Compare) }
 
 // covers reports whether out applies to every request to which in applies.
-func (out scope) covers(in scope) bool {
-	return coversPrincipals(out.Statement, in.Statement) && out.actions.covers(in.actions) &&
+func (out *scope) covers(in *scope) bool {
+	return coversPrincipals(&out.Statement, &in.Statement) && out.actions.covers(in.actions) &&
 		out.coversResources(in) && out.coversConditions(in)
 }
 
-func (out scope) coversResources(in scope) bool {
+func (out *scope) coversResources(in *scope) bool {
 	if out.Resources == nil && out.NotResources == nil {
 		return in.Resources == nil && in.NotResources == nil
 	}
@@ -91,21 +92,29 @@ func (out scope) coversResources(in scope) bool {
 }
 
 // coversConditions reports whether each condition of out follows from one of in.
-func (out scope) coversConditions(in scope) bool {
-	return every(out.conditions, func(o compiledCondition) bool {
-		return slices.ContainsFunc(in.conditions, func(i compiledCondition) bool { return i.implies(o) })
-	})
+func (out *scope) coversConditions(in *scope) bool {
+	if len(out.Conditions) == 0 {
+		return true
+	}
+	conditions := in.conditions()
+	for key, all := range out.conditions() {
+		for _, o := range all {
+			if !slices.ContainsFunc(conditions[key], func(i *compiledCondition) bool { return i.implies(o) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // coversPrincipals follows the rules of evaluation.principal.
-func coversPrincipals(out, in Statement) bool {
-	anyone := slices.Contains(out.Principals, Principal{AWS, "*"}) && out.NotPrincipals == nil
+func coversPrincipals(out, in *Statement) bool {
 	switch {
 	case out.Principals == nil && out.NotPrincipals == nil:
 		return in.Principals == nil && in.NotPrincipals == nil
 	case in.Principals == nil && in.NotPrincipals == nil:
 		return false
-	case anyone:
+	case slices.Contains(out.Principals, Principal{AWS, "*"}) && out.NotPrincipals == nil:
 		return true
 	case out.Principals != nil && out.NotPrincipals == nil && in.Principals != nil:
 		return every(in.Principals, func(p Principal) bool {

@@ -17,23 +17,26 @@ type compiledCondition struct {
 	values                 func() *patterns
 }
 
-func newConditions(list []Condition, variables bool) []compiledCondition {
-	out := make([]compiledCondition, len(list))
-	for i, c := range list {
+// conditionsByKey are the conditions of a statement, by their keys.
+type conditionsByKey map[string][]*compiledCondition
+
+func newConditions(list []Condition, variables bool) conditionsByKey {
+	out := make(conditionsByKey, len(list))
+	for _, c := range list {
 		op, known := parseOperator(c.Operator)
-		out[i] = compiledCondition{
+		out[c.Key] = append(out[c.Key], &compiledCondition{
 			Condition: c, operator: op, known: known,
 			variables: variables, hasVariable: slices.ContainsFunc(c.Values, hasVariable),
 			values: sync.OnceValue(func() *patterns { return newPatterns(append([]string{}, c.Values...), op.syntax(), variables) }),
-		}
+		})
 	}
 	return out
 }
 
-// implies reports whether out holds whenever in holds.
-func (in compiledCondition) implies(out compiledCondition) bool {
+// implies reports whether out holds whenever in holds. Both have the same key.
+func (in *compiledCondition) implies(out *compiledCondition) bool {
 	switch {
-	case in.Key != out.Key || !in.known || !out.known:
+	case !in.known || !out.known:
 		return false
 	case in.variables != out.variables && (in.hasVariable || out.hasVariable):
 		return false
@@ -42,7 +45,7 @@ func (in compiledCondition) implies(out compiledCondition) bool {
 	case in.operator == out.operator && out.operator.family != familyString:
 		return allIn(in.Values, out.Values)
 	case in.operator.asLike() == out.operator.asLike() && !out.operator.negated:
-		return every(in.values().list, out.values().cover)
+		return every(in.values().list(), out.values().cover)
 	default:
 		return false
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -16,12 +15,12 @@ func newElement(is, not []string, s syntax, variables bool) element {
 	return element{newPatterns(is, s, variables), newPatterns(not, s, variables)}
 }
 
-// patterns are the patterns of one element. Variables are kept in list, and match
-// anything in any.
+// patterns are the patterns of one element, each of them compiled at its first use.
+// Variables are kept in list, and match anything in any.
 type patterns struct {
-	text      string // the same for equal lists
-	variables bool   // ${…} is a variable, not plain text
-	list      []pattern
+	texts     []string
+	variables bool // ${…} is a variable, not plain text
+	list      func() []pattern
 	set       func() *patternSet
 	any       func() anyValue
 }
@@ -51,8 +50,9 @@ func newPatterns(texts []string, s syntax, variables bool) *patterns {
 		}
 		return all
 	}
-	p := &patterns{text: strings.Join(texts, "\x00"), variables: variables, list: read(keepVariables)}
-	p.set = sync.OnceValue(func() *patternSet { return newPatternSet(p.list...) })
+	p := &patterns{texts: texts, variables: variables}
+	p.list = sync.OnceValue(func() []pattern { return read(keepVariables) })
+	p.set = sync.OnceValue(func() *patternSet { return newPatternSet(p.list()...) })
 	p.any = sync.OnceValue(func() anyValue {
 		list := read(matchAnyVariable)
 		return anyValue{list, newPatternSet(list...)}
@@ -63,7 +63,7 @@ func newPatterns(texts []string, s syntax, variables bool) *patterns {
 // equal reports whether p and other are equal, so that each covers the other. False is no
 // proof of the opposite.
 func (p *patterns) equal(other *patterns) bool {
-	return p.text == other.text && p.variables == other.variables
+	return p.variables == other.variables && slices.Equal(p.texts, other.texts)
 }
 
 // cover reports whether one of the patterns covers narrow.
@@ -91,12 +91,12 @@ func (out element) covers(in element) bool {
 	case (out.is == nil) == (out.not == nil):
 		return false // both or none: AWS rejects such a statement
 	case out.is != nil && in.is != nil:
-		return out.is.equal(in.is) || every(in.is.list, out.is.cover)
+		return out.is.equal(in.is) || every(in.is.list(), out.is.cover)
 	case out.is != nil:
 		return out.is.cover(everything) // in may match anything
 	case in.is != nil:
 		return !slices.ContainsFunc(in.is.any().list, out.not.overlap)
 	default:
-		return every(out.not.list, func(p pattern) bool { return in.not != nil && in.not.cover(p) })
+		return every(out.not.list(), func(p pattern) bool { return in.not != nil && in.not.cover(p) })
 	}
 }

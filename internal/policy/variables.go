@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // variableRef is a policy variable in a pattern.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
@@ -26,18 +23,18 @@ func (v variableRef) text() string {
 
 // readVariable parses the variable at the start of text, and returns its length. It
 // reports false if there is none: "$" and an open brace alone are plain text.
-func readVariable(text []rune) (variableRef, int, bool) {
+func readVariable(text string) (variableRef, int, bool) {
 	if len(text) < 3 || text[0] != '$' || text[1] != '{' {
 		return variableRef{}, 0, false
 	}
-	if len(text) > 3 && text[3] == '}' && strings.ContainsRune("*?$", text[2]) {
-		return variableRef{literal: text[2]}, 4, true
+	if len(text) > 3 && text[3] == '}' && strings.IndexByte("*?$", text[2]) >= 0 {
+		return variableRef{literal: rune(text[2])}, 4, true
 	}
-	end := slices.Index(text, '}')
+	end := strings.IndexByte(text, '}')
 	if end < 0 {
 		return variableRef{}, 0, false
 	}
-	key, rest, found := strings.Cut(string(text[2:end]), ",")
+	key, rest, found := strings.Cut(text[2:end], ",")
 	ref := variableRef{key: foldKey(strings.TrimSpace(key))}
 	// AWS documents the form ${key, 'default'}, with a space. Without it, the text
 	// is not a default.

@@ -249,8 +249,8 @@ func TestBoundary_IsNotTheTenants(t *testing.T) {
 func TestOperator_StolenToken(t *testing.T) {
 	s := open(t, options{})
 	thief := clientOf(t, installation.User())
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.neighbour, Name: "checkout"}}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.neighbour, Name: "x"}, Spec: corev1.PodSpec{
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.otherNamespace, Name: "checkout"}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.otherNamespace, Name: "x"}, Spec: corev1.PodSpec{
 		ServiceAccountName: "checkout", Containers: []corev1.Container{{Name: "c", Image: "i"}},
 	}}
 	binding := &rbacv1.ClusterRoleBinding{
@@ -264,10 +264,10 @@ func TestOperator_StolenToken(t *testing.T) {
 		"creates a pod":                    thief.Create(s.Context(), pod),
 		"becomes cluster-admin":            thief.Create(s.Context(), binding),
 		"extends its own role":             thief.Patch(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "podidentity-manager-role"}}, label),
-		"changes labels of a namespace":    thief.Patch(s.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.neighbour}}, label),
+		"changes labels of a namespace":    thief.Patch(s.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.otherNamespace}}, label),
 		"creates a guardrail":              thief.Create(s.Context(), guardrail(`{namespaceSelector: {}, actions: {allowed: ["*"]}}`)),
 		"deletes guardrails":               thief.DeleteAllOf(s.Context(), guardrail(`{}`)),
-		"creates an identity":              thief.Create(s.Context(), s.identity(s.neighbour, "x", "{}")),
+		"creates an identity":              thief.Create(s.Context(), s.identity(s.otherNamespace, "x", "{}")),
 		"deletes an identity":              thief.Delete(s.Context(), s.victim),
 		"deletes the admission policies":   thief.DeleteAllOf(s.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{}),
 		"writes to the operator's Secrets": thief.Create(s.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "x"}}),

@@ -200,7 +200,7 @@ func TestMaxIdentities_CountsRetainedRoles(t *testing.T) {
 	s.must(s.tenant.Delete(s.Context(), pi))
 	s.eventually("the object to be deleted", func() bool { return s.get(s.namespace, "first") == nil })
 	for _, name := range []string{"second", "third"} {
-		s.expect(s.refuse(name, "deletionPolicy: Retain"), "namespace limit of 1 PodIdentities reached")
+		s.expect(s.reject(name, "deletionPolicy: Retain"), "namespace limit of 1 PodIdentities reached")
 		s.must(s.tenant.Delete(s.Context(), s.get(s.namespace, name)))
 	}
 	s.apply("first", "role: {adoptionPolicy: IfTagged}") // the role that exists is no further one

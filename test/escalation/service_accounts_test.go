@@ -107,8 +107,8 @@ func TestTrust_OfANamespaceAdmitsNoOther(t *testing.T) {
 	if _, err := s.assume(s.namespace, "default", role); err != nil {
 		s.Errorf("a ServiceAccount of the namespace does not get the role: %v", err)
 	}
-	s.cannotAssume(s.neighbour, "default", role)
-	s.cannotAssume(s.neighbour, "checkout", role)
+	s.cannotAssume(s.otherNamespace, "default", role)
+	s.cannotAssume(s.otherNamespace, "checkout", role)
 	if _, err := s.assumeFor(s.namespace, "default", role, "https://kubernetes.default.svc"); err == nil {
 		s.Error("a token for another audience is enough")
 	}

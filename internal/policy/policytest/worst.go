@@ -4,6 +4,7 @@ package policytest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,40 @@ func Worst(variant string) map[string]string {
 				s.Condition["StringEquals"][fmt.Sprintf("a:%x", i)] = []string{variant}
 			}
 			return s
+		}),
+		"Tiny": grow(func(n int) any { return one(slices.Repeat([]string{"?"}, n), []string{"*" + variant}) }),
+		"Questions": grow(func(n int) any {
+			return one([]string{"s3:*"}, []string{"arn:aws:s3:::" + strings.Repeat("?", n/2) + variant, "arn:aws:s3:::" + strings.Repeat("?", n/2) + "*" + variant})
+		}),
+		"StarActions": grow(func(n int) any {
+			return one(append(many(n/4, "s3:*%x*"+variant), "s3:*"+strings.Repeat("?a*", n/4)+variant), []string{"*"})
+		}),
+		"CharactersTwice": grow(func(n int) any {
+			var b strings.Builder
+			for i := range n {
+				b.WriteRune(rune(0xa1 + i%((n+1)/2)))
+			}
+			return one([]string{"s3:*"}, []string{"arn:aws:s3:::*" + b.String() + variant + "*", "*"})
+		}),
+		"VariablesInMany": grow(func(n int) any {
+			return one([]string{"s3:*"}, many(n, "arn:aws:s3:::${a:%[1]x}*${b:%[1]x, 'c'}"+variant))
+		}),
+		"StarValues": grow(func(n int) any {
+			s := one([]string{"s3:*"}, []string{"*"})
+			s.Condition = map[string]map[string][]string{
+				"ForAnyValue:StringLike": {"aws:x": many(n, strings.Repeat("*a", 10)+"%x"+variant)},
+				"ArnLikeIfExists":        {"aws:x": many(n, "arn:*:?*:%x"+variant)},
+			}
+			return s
+		}),
+		"EmptyStatements": grow(func(n int) any { return make([]struct{}, n+len(variant)) }),
+		"WrongKinds":      grow(func(n int) any { return map[string]any{"Effect": "Allow", "Action": make([]int, n), variant: 1} }),
+		"UnknownElements": grow(func(n int) any {
+			all := map[string]int{}
+			for i := range n {
+				all[fmt.Sprintf("%x%s", i, variant)] = 1
+			}
+			return all
 		}),
 		"Operators": grow(func(n int) any {
 			s := one([]string{"s3:*"}, []string{"*"})
