@@ -102,7 +102,7 @@ func TestCluster_OfTheSameNameIsLeftAlone(t *testing.T) {
 		owner := plan.Owner{Cluster: clusterName, ClusterID: "0f8fad5b-d9cb-469f-a165-70867728950e", Namespace: s.namespace, Name: name, UID: "another"}
 		s.createRole(plan.RoleName(clusterName, s.namespace, name), rolePath, owner.Tags())
 	}
-	s.expect(s.reject("web", "role: {adoptionPolicy: IfTagged}"), "already exists and belongs to another owner")
+	s.expect(s.reject("web", "role: {adoptionPolicy: IfTagged}"), "already exists and has another owner")
 	const checks = 2 * sightings
 	before := s.account.Calls()["ListRoles"]
 	s.eventually("several drift checks", func() bool { return s.account.Calls()["ListRoles"] >= before+checks })
