@@ -215,7 +215,7 @@ func (d *demo) commands() map[string]command {
 		"Audit":        {"All identities with their permissions.", []string{"audit"}, 1, []string{"shop/checkout", "s3, sqs", "podidentity-boundary"}},
 		"AuditAction":  {"The identities that may write.", []string{"audit", "--action", "s3:PutObject"}, 1, []string{"shop/checkout  maybe"}},
 		"AuditHTML":    {"A page for an auditor.", []string{"audit", "-o", "html"}, 1, []string{"<!DOCTYPE html>"}},
-		"Suggest":      {"Only STS was used.", []string{"suggest", "-n", "shop", "checkout"}, 1, []string{"Would go: inline policy receipts: s3:PutObject"}},
+		"Suggest":      {"Only STS was used.", []string{"suggest", "-n", "shop", "checkout"}, 1, []string{"Would be removed: inline policy receipts: s3:PutObject"}},
 		"Version":      {"The version of the plugin.", []string{"version"}, 0, []string{"dev"}},
 		"Help":         {"The help names the plugin as kubectl calls it.", []string{"--help"}, 0, []string{"kubectl podidentity [command]"}},
 	}

@@ -38,7 +38,7 @@ func (e *env) orphans() {
 	e.oneLine(e.kubectl(nil, "orphans", "--delete", "--yes", "twin"), "role twin is not an orphan of this cluster")
 	own := plan.RoleName(clusterName, "verify", "checkout")
 	e.oneLine(e.kubectl(nil, "orphans", "--delete", "--yes", own), "is not an orphan of this cluster")
-	if r := e.kubectl(nil, "orphans", "--delete"); r.code != 2 || !strings.Contains(r.stderr, "nothing was deleted, because no answer came") {
+	if r := e.kubectl(nil, "orphans", "--delete"); r.code != 2 || !strings.Contains(r.stderr, "nothing was deleted, because the confirmation was not answered") {
 		e.Errorf("--delete without an answer ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	e.Run("Denied", func(t *testing.T) {

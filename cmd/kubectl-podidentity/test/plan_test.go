@@ -116,7 +116,7 @@ func (e *env) planFindings() {
 		"UnknownField": {"The API server rejects it.", planIdentity("a") + "  polices: {}\n", "admission", `unknown field "spec.polices"`, nil},
 		"Immutable":    {"A rule compares the object with the live one.", strings.ReplaceAll(planIdentity("a"), "plan-checkout", "other"), "admission", "spec.role.name is immutable", nil},
 		"NoPolicy":     {"The policy does not exist in AWS.", strings.ReplaceAll(planIdentity("a"), "AmazonS3ReadOnlyAccess", "Nope"), "spec", "policy arn:aws:iam::aws:policy/Nope does not exist", nil},
-		"Taken":        {"The role has another owner.", strings.ReplaceAll(fresh, "  policies:", "  role: {name: podidentity-operator-test}\n  policies:"), "role", "has another owner", nil},
+		"Taken":        {"The role has another owner.", strings.ReplaceAll(fresh, "  policies:", "  role: {name: podidentity-operator-test}\n  policies:"), "role", "is owned by an unknown owner", nil},
 		"Analyzer":     {"Access Analyzer reports a finding.", fresh, "access-analyzer", "SUGGESTION REDUNDANT_ACTION: the action is redundant", []string{"--validate"}},
 		"NoNamespace":  {"The namespace is neither in the cluster nor in the input.", strings.ReplaceAll(fresh, "namespace: plan", "namespace: nowhere"), "admission", "namespace nowhere does not exist", nil},
 	}

@@ -2,7 +2,7 @@ package plugin_test
 
 import "testing"
 
-func TestPlugin_Verbs(t *testing.T) {
+func TestPlugin_Commands(t *testing.T) {
 	e := newEnv(t)
 	t.Run("WithoutCRDs", func(t *testing.T) { e.with(t).withoutCRDs() })
 	e.installOperator()
