@@ -128,8 +128,10 @@ func TestTrust_AdmitsNoAWSService(t *testing.T) {
 		trust, err := policy.Parse([]byte(aws.ToString(out.Role.AssumeRolePolicyDocument)))
 		s.must(err)
 		for _, caller := range []policy.Principal{
-			{Type: policy.Service, ID: "pods.eks.amazonaws.com"}, {Type: policy.Service, ID: "ec2.amazonaws.com"},
-			{Type: policy.AWS, ID: accountID}, {Type: policy.Federated, ID: "cognito-identity.amazonaws.com"},
+			{Type: policy.Service, ID: "pods.eks.amazonaws.com"},
+			{Type: policy.Service, ID: "ec2.amazonaws.com"},
+			{Type: policy.AWS, ID: accountID},
+			{Type: policy.Federated, ID: "cognito-identity.amazonaws.com"},
 		} {
 			for _, action := range []string{"sts:AssumeRole", "sts:TagSession", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"} {
 				request := policy.Request{Principals: []policy.Principal{caller}, Action: action}
