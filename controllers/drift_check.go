@@ -262,7 +262,7 @@ func (d *driftChecker) recordResults(ctx context.Context, candidates []candidate
 	var suspects, used []*v1alpha1.PodIdentity
 	for _, c := range candidates {
 		found := d.cachedIfInSync(c, snapshot, began)
-		recorded := false
+		var recorded bool
 		if found == nil && snapshot.Roles != nil {
 			recorded = d.roleCache.recordDrift(c.obj.UID, began)
 		} else {

@@ -50,12 +50,10 @@ type lookup func(v variableRef) ([]token, bool)
 // "${" is plain text. It reports false if the pattern contains a variable without a
 // value, and so matches nothing.
 func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
-	if s == conditionARN && pattern == "*" {
-		s = glob // it does not have six components
-	}
-	out := make([]token, 0, len(pattern))
+	s = s.of(pattern)
+	out := tokenList{tokens: make([]token, 0, len(pattern))}
 	lastBrace := strings.LastIndexByte(pattern, '}')
-	segment, runs := 1, false
+	segment := 1
 	for i := 0; i < len(pattern); {
 		if ref, length, ok := variableAt(pattern[i:], vars != nil && i < lastBrace); ok {
 			value, found := vars(ref)
@@ -63,8 +61,7 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 				return nil, false
 			}
 			for _, t := range value {
-				runs = runs || t.joins(out)
-				out = append(out, t)
+				out.add(t)
 			}
 			i += length
 			continue
@@ -74,14 +71,31 @@ func compile(pattern string, s syntax, vars lookup) ([]token, bool) {
 			segment++
 		}
 		i += size
-		t := s.token(r, segment, i == len(pattern) || pattern[i] == ':')
-		runs = runs || t.joins(out)
-		out = append(out, t)
+		out.add(s.token(r, segment, i == len(pattern) || pattern[i] == ':'))
 	}
-	if runs {
-		out = normalize(out)
+	if out.runs {
+		return normalize(out.tokens), true
 	}
-	return out, true
+	return out.tokens, true
+}
+
+// of returns the syntax of a pattern: "*" in place of an ARN does not have six components.
+func (s syntax) of(pattern string) syntax {
+	if s == conditionARN && pattern == "*" {
+		return glob
+	}
+	return s
+}
+
+// tokenList is a list of tokens, and whether it has runs that normalize changes.
+type tokenList struct {
+	tokens []token
+	runs   bool
+}
+
+func (l *tokenList) add(t token) {
+	l.runs = l.runs || t.joins(l.tokens)
+	l.tokens = append(l.tokens, t)
 }
 
 // variableAt parses the variable at the start of text, if there may be one.

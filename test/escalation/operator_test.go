@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -269,7 +269,7 @@ func TestOperator_StolenToken(t *testing.T) {
 		"deletes guardrails":               thief.DeleteAllOf(s.Context(), guardrail(`{}`)),
 		"creates an identity":              thief.Create(s.Context(), s.identity(s.otherNamespace, "x", "{}")),
 		"deletes an identity":              thief.Delete(s.Context(), s.victim),
-		"deletes the admission policies":   thief.DeleteAllOf(s.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{}),
+		"deletes the admission policies":   thief.DeleteAllOf(s.Context(), &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}),
 		"writes to the operator's Secrets": thief.Create(s.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "x"}}),
 	} {
 		if !apierrors.IsForbidden(err) {

@@ -126,7 +126,7 @@ case "$1 $2" in
 *) exec CLI "$@" ;;
 esac
 `))
-	e.Must(os.Chmod(filepath.Join(e.dir, "aws"), 0o755)) //nolint:gosec // a program
+	e.Must(os.Chmod(filepath.Join(e.dir, "aws"), 0o755))
 	return buckets
 }
 
