@@ -28,7 +28,8 @@ func catalogValues(root string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		values := fmt.Sprintf("# Values of the operator's chart, generated from %s by `make manifests`.\n", strings.Join(names, " and "))
+		var values strings.Builder
+		fmt.Fprintf(&values, "# Values of the operator's chart, generated from %s by `make manifests`.\n", strings.Join(names, " and "))
 		for _, name := range names {
 			content, err := os.ReadFile(filepath.Join(root, dir, name))
 			if err != nil {
@@ -38,9 +39,9 @@ func catalogValues(root string) (map[string][]byte, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", path.Join(dir, name), err)
 			}
-			values += "\n" + text
+			values.WriteString("\n" + text)
 		}
-		files[path.Join(dir, "values.yaml")] = []byte(values)
+		files[path.Join(dir, "values.yaml")] = []byte(values.String())
 	}
 	return files, nil
 }
@@ -51,7 +52,8 @@ var sections = map[string]string{"PodIdentity": "identities", "PodIdentityGuardr
 // valuesOf returns the values that create the objects of a file, under the comment at
 // the head of the file. The specs are copied as they are written.
 func valuesOf(content []byte) (string, error) {
-	section, items := "", ""
+	section := ""
+	var items strings.Builder
 	for document := range strings.SplitSeq(string(content), "\n---\n") {
 		manifests, err := parse([]byte(document))
 		if err != nil {
@@ -77,9 +79,9 @@ func valuesOf(content []byte) (string, error) {
 		if !ok || topLevel.MatchString(spec) {
 			return "", fmt.Errorf("%s %s: spec must be the last field of the object", kind, name)
 		}
-		items += "    " + name + ":\n" + indented(spec)
+		fmt.Fprintf(&items, "    %s:\n%s", name, indented(spec))
 	}
-	return head(content) + section + ":\n  items:\n" + items, nil
+	return head(content) + section + ":\n  items:\n" + items.String(), nil
 }
 
 // topLevel finds the line of a field that is not within another.
